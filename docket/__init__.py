@@ -1,0 +1,3 @@
+"""Docket: packets on request, with an answer that can be trusted."""
+
+__version__ = "2.0.0.dev0"

@@ -1,0 +1,101 @@
+"""The one exception tree. Anybody may import it; it imports nothing of Docket.
+
+    DocketError
+    ├── InvalidRequest          a question with faults (all of them at once)
+    ├── ConfigError             a configuration file with faults (all of them at once)
+    ├── MessageError            a message on the bus that cannot be understood
+    ├── BusError
+    │   ├── BusLost             the broker went away
+    │   ├── Unroutable          no queue takes the message
+    │   ├── BusFull             the queue is full for longer than allowed
+    │   └── TopologyMismatch    the broker has a queue or exchange of the same name, declared differently
+    ├── SourceError             a source could not answer; carries the verdict and the sentence
+    ├── CaptureError            bytes that are not a capture Docket can merge
+    ├── NoSuchJob               an id nobody knows
+    └── SpoolError
+        └── SpoolFull           too little space, or quota used up
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an input: a stable code, a sentence, and where it is."""
+
+    code: str
+    message: str
+    field: str | None = None
+    position: int | None = None
+    """Offset in characters in the text of `field`, or a line number for configuration files."""
+
+
+class DocketError(Exception):
+    """Everything Docket raises on purpose; catch it at the edge and show its text."""
+
+
+class Faulty(DocketError):
+    """An input with faults. Shared by the errors that carry a list of them."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(fault.message for fault in faults))
+        self.faults = tuple(faults)
+
+
+class InvalidRequest(Faulty):
+    """Raised by the parsers of questions; the asker should mend every fault and ask again."""
+
+
+class ConfigError(Faulty):
+    """Raised by `config`; the operator should mend every fault. `position` is a line number."""
+
+
+class MessageError(DocketError):
+    """Raised by decoders of bus messages; the consumer sends the message to `docket.dead` with the reason."""
+
+
+class BusError(DocketError):
+    """Something between Docket and its broker."""
+
+
+class BusLost(BusError):
+    """The connection is gone; the caller should start over when the bus is back."""
+
+
+class Unroutable(BusError):
+    """Nobody has declared a queue for this message; the caller should tell the asker."""
+
+
+class BusFull(BusError):
+    """The broker refused the message for longer than the caller wanted to wait."""
+
+
+class TopologyMismatch(BusError):
+    """The broker's declarations differ from ours; the operator must delete the old ones. Not retried."""
+
+
+class SourceError(DocketError):
+    """Raised by a kind of source when it cannot answer; the worker turns it into a verdict."""
+
+    def __init__(self, verdict: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.verdict = verdict
+        self.sentence = sentence
+
+
+class CaptureError(DocketError):
+    """Raised by `pcap`; the source's answer is not usable from here on."""
+
+
+class NoSuchJob(DocketError):
+    """Raised by the ledger and the spool for an id they do not know."""
+
+
+class SpoolError(DocketError):
+    """The spool could not be read or written."""
+
+
+class SpoolFull(SpoolError):
+    """Raised before a job is accepted when space or quota would not hold it."""
