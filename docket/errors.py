@@ -1,19 +1,19 @@
 """The one exception tree. Anybody may import it; it imports nothing of Docket.
 
-    DocketError
-    ├── InvalidRequest          a question with faults (all of them at once)
-    ├── ConfigError             a configuration file with faults (all of them at once)
-    ├── MessageError            a message on the bus that cannot be understood
-    ├── BusError
-    │   ├── BusLost             the broker went away
-    │   ├── Unroutable          no queue takes the message
-    │   ├── BusFull             the queue is full for longer than allowed
-    │   └── TopologyMismatch    the broker has a queue or exchange of the same name, declared differently
-    ├── SourceError             a source could not answer; carries the verdict and the sentence
-    ├── CaptureError            bytes that are not a capture Docket can merge
-    ├── NoSuchJob               an id nobody knows
-    └── SpoolError
-        └── SpoolFull           too little space, or quota used up
+DocketError
+├── InvalidRequest          a question with faults (all of them at once)
+├── ConfigError             a configuration file with faults (all of them at once)
+├── MessageError            a message on the bus that cannot be understood
+├── BusError
+│   ├── BusLost             the broker went away
+│   ├── Unroutable          no queue takes the message
+│   ├── BusFull             the queue is full for longer than allowed
+│   └── TopologyMismatch    the broker has a queue or exchange of the same name, declared differently
+├── SourceError             a source could not answer; carries the verdict and the sentence
+├── CaptureError            bytes that are not a capture Docket can merge
+├── NoSuchJob               an id nobody knows
+└── SpoolError
+    └── SpoolFull           too little space, or quota used up
 """
 
 from __future__ import annotations

@@ -1,0 +1,221 @@
+"""The messages on the bus, version 1: classes, and the only functions that touch their bytes.
+
+JSON with a `schema` field, except fragments, which carry their facts in AMQP headers and raw packet records
+as the body. Fields are only ever added. The words themselves live in `docket.job` and `docket.request`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from docket.errors import MessageError
+from docket.job import EventName, Job, Verdict
+from docket.request import Request, check_request
+
+LARGEST_JSON_BYTES = 1_000_000
+
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True):
+    """`job.cancel`: stop reading; with `keep` the packets that arrived stay downloadable."""
+
+    schema: str = "docket.job.cancel/1"
+    id: str
+    keep: bool = True
+    user: str = ""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What the collector adds to a retry before workers act on it: the question and who is to read again."""
+
+    request: Request
+    attempts: dict[str, int]
+    """Source name to the attempt number that the next reading must carry, or a higher one."""
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """`job.retry`: ask the sources that fell short again.
+
+    Tools publish it without `order`; the collector checks it and publishes it again with one. Workers act
+    only on a retry with an order, the collector only on one without.
+    """
+
+    schema: str = "docket.job.retry/1"
+    id: str
+    user: str = ""
+    deadline_s: int | None = None
+    order: Order | None = None
+
+
+class Delete(msgspec.Struct, frozen=True, kw_only=True):
+    """`job.delete`: remove the result from the spool; the record stays."""
+
+    schema: str = "docket.job.delete/1"
+    id: str
+    user: str = ""
+
+
+class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A source as HTTP and WebSocket show it."""
+
+    name: str
+    kind: str
+    state: str
+    """`online` or `offline`."""
+    oldest: str | None = None
+    readable_until: str | None = None
+    last_seen: str
+    error: str | None = None
+    stats: dict[str, int] = {}
+
+
+class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on `docket.events`. `job.*` carries the whole job, `source.*` the whole source."""
+
+    schema: str = "docket.event/1"
+    event: EventName
+    at: str
+    seq: int | None = None
+    job: Job | None = None
+    source: SourceStatus | None = None
+    job_id: str | None = None
+    reason: str = ""
+    user: str = ""
+
+
+class FragmentKind(StrEnum):
+    """The four things a worker says about one reading."""
+
+    BEGIN = "begin"
+    DATA = "data"
+    STATUS = "status"
+    END = "end"
+
+
+class Fragment(msgspec.Struct, frozen=True, kw_only=True):
+    """One message on `docket.fragments`: a run of whole packet records, or a word about the reading.
+
+    A reading is (job, source, attempt, run). `begin` has seq 0, `data` counts 1, 2, 3 …, `end` carries the next
+    number, so that the collector sees a hole. `status` has seq -1: it may get lost.
+    """
+
+    job: str
+    source: str
+    attempt: int
+    run: str
+    """Names the reading among those with the same attempt; later readings sort higher."""
+    seq: int
+    kind: FragmentKind = FragmentKind.DATA
+    packets: int = 0
+    trimmed: int = 0
+    """Packets outside the window since the previous fragment."""
+    first_us: int | None = None
+    last_us: int | None = None
+    """Smallest and largest packet time in the body."""
+    through_us: int | None = None
+    """Every packet of this source before this time has been sent."""
+    linktype: int = 1
+    verdict: Verdict | None = None
+    usable: bool = False
+    sentence: str = ""
+    next_step: str = ""
+    sent: str = ""
+    body: bytes | memoryview = b""
+    """Classic PCAP records, little-endian, microseconds; no file header."""
+
+
+def encode(message: Cancel | Retry | Delete | EventMessage | Request) -> bytes:
+    """The message as JSON bytes."""
+    if isinstance(message, Request):
+        return msgspec.json.encode(message.to_message())
+    return msgspec.json.encode(message)
+
+
+def decode_event(body: bytes) -> EventMessage:
+    """Raises MessageError."""
+    _expect_schema(_json(body), "docket.event", 1)
+    return _decode(body, EventMessage)
+
+
+def decode_job_message(body: bytes) -> Request | Cancel | Retry | Delete:
+    """Read what came through `docket.jobs`; the schema field says which message it is.
+
+    Raises MessageError for what is no message of ours, InvalidRequest for a request with faults.
+    """
+    raw = _json(body)
+    schema = raw.get("schema")
+    if schema == "docket.job.request/1":
+        return check_request(raw)
+    if schema == "docket.job.cancel/1":
+        return _decode(body, Cancel)
+    if schema == "docket.job.retry/1":
+        return _decode(body, Retry)
+    if schema == "docket.job.delete/1":
+        return _decode(body, Delete)
+    raise MessageError(_unknown_schema(schema))
+
+
+def job_id_of(body: bytes) -> str | None:
+    """The id that a broken message names, if that much can be read; for `job.rejected`."""
+    try:
+        value = _json(body).get("id")
+    except MessageError:
+        return None
+    return value[:64] if isinstance(value, str) else None
+
+
+def fragment_headers(fragment: Fragment) -> dict[str, Any]:
+    """The AMQP headers of a fragment: all its facts that differ from their defaults."""
+    facts = msgspec.structs.asdict(fragment)
+    del facts["body"]
+    present = {
+        name: value.value if isinstance(value, StrEnum) else value
+        for name, value in facts.items()
+        if value is not None and value != ""
+    }
+    return {"schema": "docket.fragment/1"} | present
+
+
+def decode_fragment(headers: Mapping[str, Any], body: bytes | memoryview) -> Fragment:
+    """Raises MessageError."""
+    _expect_schema(headers, "docket.fragment", 1)
+    facts = {name: headers[name] for name in Fragment.__struct_fields__ if name in headers and name != "body"}
+    try:
+        return msgspec.structs.replace(msgspec.convert(facts, Fragment), body=body)
+    except msgspec.ValidationError as error:
+        raise MessageError(f"the fragment's headers are not valid: {error}") from error
+
+
+def _json(body: bytes) -> Mapping[str, Any]:
+    if len(body) > LARGEST_JSON_BYTES:
+        raise MessageError(f"the message has {len(body)} bytes; {LARGEST_JSON_BYTES} is the most")
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError(f"the message is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise MessageError("the message is not a JSON object")
+    return raw
+
+
+def _decode(body: bytes, kind: type[Message]) -> Message:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise MessageError(f"the message is not valid: {error}") from error
+
+
+def _expect_schema(raw: Mapping[str, Any], name: str, version: int) -> None:
+    if raw.get("schema") != f"{name}/{version}":
+        raise MessageError(_unknown_schema(raw.get("schema")))
+
+
+def _unknown_schema(schema: object) -> str:
+    if schema is None:
+        return "the message has no schema field"
+    return f"the message's schema {str(schema)[:80]!r} is unknown here, or newer than this Docket"

@@ -1,0 +1,102 @@
+"""Exchanges, queues and bindings of the bus, declared once. Everything else takes the names from here."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from docket.request import LONGEST_DEADLINE_S
+
+JOBS = "docket.jobs"
+FRAGMENTS = "docket.fragments"
+EVENTS = "docket.events"
+DEAD = "docket.dead"
+
+REQUEST_KEY = "job.request"
+CANCEL_KEY = "job.cancel"
+RETRY_KEY = "job.retry"
+DELETE_KEY = "job.delete"
+
+COLLECTOR_QUEUE = "docket.collector"
+INSPECTOR_QUEUE = "docket.inspector"
+DEAD_QUEUE = "docket.dead"
+
+FRAGMENT_SHARDS = 4
+"""One (job, source) always goes through one shard, in order; several shards keep a full one from stopping all."""
+
+FRAGMENT_QUEUE_BYTES = 64 * 1024 * 1024
+"""A full shard refuses further fragments (`reject-publish`): that is the back-pressure towards the workers."""
+
+DELIVERY_LIMIT = 100
+"""RabbitMQ 3.10 counts every return of a message, clean restarts too, so a small limit kills innocent ones."""
+
+DEAD_QUEUE_MESSAGES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    exchange: str
+    queue: str
+    key: str
+
+
+EXCHANGES = (
+    Exchange(JOBS, "topic"),
+    Exchange(FRAGMENTS, "direct"),
+    Exchange(EVENTS, "topic"),
+    Exchange(DEAD, "fanout"),
+)
+
+
+def source_queue(source: str) -> str:
+    return f"docket.source.{source}"
+
+
+def fragment_queue(shard: int) -> str:
+    return f"docket.fragments.{shard}"
+
+
+def fragment_shard(job_id: str, source: str) -> str:
+    """The routing key on `docket.fragments` for one source's share of one job."""
+    return str(zlib.crc32(f"{job_id}/{source}".encode()) % FRAGMENT_SHARDS)
+
+
+def queues(sources: Iterable[str]) -> Iterator[Queue]:
+    """Every durable queue, with one per source."""
+    quorum = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
+    yield Queue(COLLECTOR_QUEUE, quorum)
+    yield Queue(INSPECTOR_QUEUE, quorum)
+    yield Queue(DEAD_QUEUE, {"x-queue-type": "quorum", "x-max-length": DEAD_QUEUE_MESSAGES})
+    for source in sources:
+        yield Queue(source_queue(source), quorum | {"x-message-ttl": LONGEST_DEADLINE_S * 1000})
+    for shard in range(FRAGMENT_SHARDS):
+        yield Queue(
+            fragment_queue(shard),
+            {"x-max-length-bytes": FRAGMENT_QUEUE_BYTES, "x-overflow": "reject-publish"},
+        )
+
+
+def bindings(sources: Iterable[str]) -> Iterator[Binding]:
+    yield Binding(JOBS, COLLECTOR_QUEUE, "job.#")
+    yield Binding(EVENTS, INSPECTOR_QUEUE, "job.completed")
+    yield Binding(EVENTS, INSPECTOR_QUEUE, "job.partial")
+    yield Binding(DEAD, DEAD_QUEUE, "")
+    for source in sources:
+        yield Binding(JOBS, source_queue(source), REQUEST_KEY)
+        yield Binding(JOBS, source_queue(source), RETRY_KEY)
+    for shard in range(FRAGMENT_SHARDS):
+        yield Binding(FRAGMENTS, fragment_queue(shard), str(shard))
