@@ -29,22 +29,8 @@ SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}:[A-Za-z0-9][A-Za-z0-9
 """`sensor:interface`. It becomes a file name and a queue name, so nothing else is let through."""
 
 _FIELDS = frozenset(
-    [
-        "schema",
-        "id",
-        "query",
-        "after",
-        "before",
-        "requested_at",
-        "sources",
-        "limits",
-        "deadline_s",
-        "wait_for_flush",
-        "owner",
-        "note",
-        "fresh",
-        "force",
-    ]
+    {"schema", "id", "query", "asked", "after", "before", "requested_at", "sources", "limits"}
+    | {"deadline_s", "wait_for_flush", "owner", "note"}
 )
 
 
@@ -154,7 +140,7 @@ class _Checks:
         self.faults.append(Fault(code=code, message=message, field=field))
 
     def unknown_fields(self) -> None:
-        for name in sorted(str(key) for key in self.raw if key not in _FIELDS and key != "asked"):
+        for name in sorted(str(key) for key in self.raw if key not in _FIELDS):
             self.fault("unknown-field", f"there is no field {name[:80]!r}", name[:80])
 
     def job_id(self) -> str:
