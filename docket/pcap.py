@@ -1,0 +1,218 @@
+"""Classic PCAP as bytes: file headers, records, trimming to a window. Pure; anybody may import it.
+
+Inside Docket every capture is little-endian with microseconds; `convert` brings the other classic forms to
+that. Record scanning is the one step that costs time per packet, so its loop is written for speed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from docket.errors import CaptureError
+
+FILE_HEADER_BYTES = 24
+RECORD_HEADER = struct.Struct("<IIII")
+"""Seconds, microseconds, captured length, length on the wire."""
+RECORD_HEADER_BYTES = 16
+
+ETHERNET = 1
+
+LARGEST_RECORD_BYTES = 262_144
+"""libpcap's MAXIMUM_SNAPLEN. A longer record is garbage that only looks like a header."""
+
+_US_PER_S = 1_000_000
+_NS_PER_S = 1_000_000_000
+_LINKTYPE_BITS = 0x0FFF_FFFF
+"""The upper four bits of the link type field tell the length of the frame check sequence."""
+_PCAPNG = b"\x0a\x0d\x0d\x0a"
+
+_MAGIC: dict[bytes, tuple[Literal["<", ">"], bool]] = {
+    b"\xd4\xc3\xb2\xa1": ("<", False),
+    b"\xa1\xb2\xc3\xd4": (">", False),
+    b"\x4d\x3c\xb2\xa1": ("<", True),
+    b"\xa1\xb2\x3c\x4d": (">", True),
+}
+
+Buffer = bytes | bytearray | memoryview
+
+
+class FileHeader(NamedTuple):
+    """What the first 24 bytes of a classic capture say."""
+
+    byte_order: Literal["<", ">"]
+    nanoseconds: bool
+    linktype: int
+    snaplen: int
+
+    @property
+    def native(self) -> bool:
+        """Whether the records can be used as they are: little-endian with microseconds."""
+        return self.byte_order == "<" and not self.nanoseconds
+
+
+class Trimmed(NamedTuple):
+    """The records of a buffer that lie inside a window, and inside limits."""
+
+    body: bytes | memoryview
+    packets: int
+    outside: int
+    """Records outside the window, among those that were looked at."""
+    first_us: int | None
+    last_us: int | None
+    """Smallest and largest time in the body."""
+    more: bool
+    """A limit was reached, and at least one further record inside the window was there."""
+
+
+def file_header(linktype: int = ETHERNET, snaplen: int = 65_535) -> bytes:
+    """The 24 bytes that begin a little-endian capture with microseconds."""
+    return struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)
+
+
+def parse_file_header(data: Buffer) -> FileHeader:
+    """Read the first 24 bytes of a classic capture. Raises CaptureError for everything else, pcapng too."""
+    start = bytes(data[:FILE_HEADER_BYTES])
+    if start[:4] == _PCAPNG:
+        raise CaptureError("this is pcapng, not classic PCAP")
+    if start[:4] not in _MAGIC:
+        raise CaptureError(f"this is no capture: it begins with the bytes {start[:4].hex(' ') or '(none)'}")
+    if len(start) < FILE_HEADER_BYTES:
+        raise CaptureError(f"the capture ends inside its header, after {len(start)} of {FILE_HEADER_BYTES} bytes")
+    byte_order, nanoseconds = _MAGIC[start[:4]]
+    major, minor, _, _, snaplen, linktype = struct.unpack_from(byte_order + "HHiIII", start, 4)
+    if major != 2:
+        raise CaptureError(f"this is PCAP version {major}.{minor}; only version 2 is known here")
+    return FileHeader(byte_order, nanoseconds, linktype & _LINKTYPE_BITS, snaplen)
+
+
+def scan(buffer: Buffer, start: int = 0) -> tuple[list[int], list[int], int]:
+    """Find the whole records of a little-endian microsecond capture, from the offset `start` on.
+
+    Returns (timestamps in µs since 1970 UTC, offsets, end): record i is buffer[offsets[i]:offsets[i + 1]], so
+    there is one offset more than timestamps, and `end` is the last of them. What follows `end` is the
+    beginning of a record whose rest is still to come. Raises CaptureError with the offset of a record that
+    cannot be one: longer than 262,144 bytes or without any, or a fraction of a second of 1,000,000 or more.
+    """
+    unpack = struct.Struct("<III").unpack_from
+    timestamps: list[int] = []
+    offsets = [start]
+    add_timestamp = timestamps.append
+    add_offset = offsets.append
+    last_header = len(buffer) - RECORD_HEADER_BYTES
+    size = len(buffer)
+    while start <= last_header:
+        seconds, fraction_us, length = unpack(buffer, start)
+        if fraction_us >= 1_000_000 or not 0 < length <= 262_144:
+            raise CaptureError(_impossible(start, fraction_us, length))
+        start += 16 + length
+        if start > size:
+            break
+        add_timestamp(seconds * 1_000_000 + fraction_us)
+        add_offset(start)
+    return timestamps, offsets, offsets[-1]
+
+
+def trim(
+    buffer: Buffer,
+    timestamps: Sequence[int],
+    offsets: Sequence[int],
+    after_us: int,
+    before_us: int,
+    *,
+    most_packets: int | None = None,
+    most_bytes: int | None = None,
+) -> Trimmed:
+    """Keep the scanned records whose time lies in `[after_us, before_us)`, as many as the limits allow.
+
+    `most_bytes` counts whole records with their 16-byte headers. In the usual case, when all stay, the body is
+    a view of the buffer and nothing is copied.
+    """
+    if not timestamps:
+        return Trimmed(b"", 0, 0, None, None, False)
+    first_us, last_us = min(timestamps), max(timestamps)
+    whole = after_us <= first_us and last_us < before_us
+    runs = [(0, len(timestamps))] if whole else _runs_inside(timestamps, after_us, before_us)
+    inside = sum(end - begin for begin, end in runs)
+    runs = _limited(runs, offsets, most_packets, most_bytes)
+    packets = sum(end - begin for begin, end in runs)
+    outside = len(timestamps) - inside
+    if not packets:
+        return Trimmed(b"", 0, outside, None, None, inside > 0)
+    view = memoryview(buffer)
+    pieces = [view[offsets[begin] : offsets[end]] for begin, end in runs]
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if packets < len(timestamps):
+        first_us = min(min(timestamps[begin:end]) for begin, end in runs)
+        last_us = max(max(timestamps[begin:end]) for begin, end in runs)
+    return Trimmed(body, packets, outside, first_us, last_us, packets < inside)
+
+
+def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, int]:
+    """Write the whole records of a foreign capture anew, little-endian with microseconds.
+
+    Returns (records, end); `end` is the offset in `buffer` after the last whole record. Nanoseconds are cut
+    down to microseconds, never rounded up. Raises CaptureError as `scan` does.
+    """
+    foreign = struct.Struct(header.byte_order + "IIII")
+    fractions = _NS_PER_S if header.nanoseconds else _US_PER_S
+    per_us = fractions // _US_PER_S
+    size = len(buffer)
+    pieces: list[Buffer] = []
+    while start + RECORD_HEADER_BYTES <= size:
+        seconds, fraction, length, wire_length = foreign.unpack_from(buffer, start)
+        if fraction >= fractions or not 0 < length <= LARGEST_RECORD_BYTES:
+            raise CaptureError(_impossible(start, fraction, length))
+        end = start + RECORD_HEADER_BYTES + length
+        if end > size:
+            break
+        pieces.append(RECORD_HEADER.pack(seconds, fraction // per_us, length, wire_length))
+        pieces.append(buffer[start + RECORD_HEADER_BYTES : end])
+        start = end
+    return b"".join(pieces), start
+
+
+def _runs_inside(timestamps: Sequence[int], after_us: int, before_us: int) -> list[tuple[int, int]]:
+    """Index ranges of neighbouring records inside the window."""
+    runs: list[tuple[int, int]] = []
+    begin: int | None = None
+    for index, timestamp in enumerate(timestamps):
+        if after_us <= timestamp < before_us:
+            if begin is None:
+                begin = index
+        elif begin is not None:
+            runs.append((begin, index))
+            begin = None
+    if begin is not None:
+        runs.append((begin, len(timestamps)))
+    return runs
+
+
+def _limited(
+    runs: list[tuple[int, int]], offsets: Sequence[int], most_packets: int | None, most_bytes: int | None
+) -> list[tuple[int, int]]:
+    """The runs, ended after the last record that both limits allow."""
+    if most_packets is None and most_bytes is None:
+        return runs
+    kept: list[tuple[int, int]] = []
+    for begin, end in runs:
+        stop = end if most_packets is None else min(end, begin + most_packets)
+        if most_bytes is not None:
+            while stop > begin and offsets[stop] - offsets[begin] > most_bytes:
+                stop -= 1
+            most_bytes -= offsets[stop] - offsets[begin]
+        if most_packets is not None:
+            most_packets -= stop - begin
+        if stop > begin:
+            kept.append((begin, stop))
+        if stop < end:
+            break
+    return kept
+
+
+def _impossible(offset: int, fraction: int, length: int) -> str:
+    return (
+        f"at byte {offset} there is no packet record: its header would tell of {length} bytes "
+        f"and a fraction of a second of {fraction}"
+    )
