@@ -12,6 +12,8 @@ DocketError
 ├── SourceError             a source could not answer; carries the verdict and the sentence
 ├── CaptureError            bytes that are not a capture Docket can merge
 ├── NoSuchJob               an id nobody knows
+├── ServerRefused           a server's refusal, as its client sees it (all faults at once)
+├── ServerUnreachable       no Docket server answers
 └── SpoolError
     └── SpoolFull           too little space, or quota used up
 """
@@ -91,6 +93,18 @@ class CaptureError(DocketError):
 
 class NoSuchJob(DocketError):
     """Raised by the ledger and the spool for an id they do not know."""
+
+
+class ServerRefused(Faulty):
+    """Raised by the command line's client; the user should mend every fault and call again."""
+
+    def __init__(self, faults: list[Fault], status: int) -> None:
+        super().__init__(faults)
+        self.status = status
+
+
+class ServerUnreachable(DocketError):
+    """Raised by the command line's client when nothing, or something else than Docket, answers."""
 
 
 class SpoolError(DocketError):
