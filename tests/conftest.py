@@ -1,0 +1,3 @@
+"""Fixtures for every test: the real services are below tests/services."""
+
+pytest_plugins = ["tests.services.rabbitmq"]

@@ -1,0 +1,1 @@
+"""The real programs that tests run against: RabbitMQ, stenographer, and traffic for them."""

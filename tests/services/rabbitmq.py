@@ -1,0 +1,287 @@
+"""A private, real RabbitMQ for the tests: fixtures `broker`, `vhost` and `amqp_url`.
+
+Debian's server runs as an ordinary child process with its own directories, ports, node name, cookie and port
+mapper, so runs beside each other, or beside a broker of the machine, do not meet. bench/ may use Broker too.
+"""
+
+import base64
+import itertools
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.services import needs
+from tests.services.child import Child
+from tests.services.ports import free_port, listening
+from tests.services.waiting import wait_until
+
+_PACKAGE = "rabbitmq-server"
+_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_START_S = 60.0
+_STOP_S = 30.0
+_USER = "docket-tests"
+
+_numbers = itertools.count(1)
+
+
+class BrokerError(RuntimeError):
+    """The broker refused or could not carry out an order from a test."""
+
+
+class Broker:
+    """One RabbitMQ node. Its address and its data stay the same over stop, kill and start."""
+
+    def __init__(self, directory: Path, extra_conf: str = "") -> None:
+        """Prepare a node below the directory, which must be its own; extra_conf is added to rabbitmq.conf."""
+        self._server = str(needs.file(_SERVER, _PACKAGE))
+        self._epmd_program = needs.program("epmd", "erlang-base")
+        self._erl_call = needs.program("erl_call", "erlang-base")
+        self._directory = directory
+        self._node: Child | None = None
+        self._epmd: Child | None = None
+        self.port = free_port()
+        self._dist_port = free_port()
+        self._cookie = secrets.token_hex(16)
+        self._env = self._prepare(free_port(), extra_conf)
+
+    def _prepare(self, epmd_port: int, extra_conf: str) -> dict[str, str]:
+        """Write the node's files and give the environment it starts in."""
+        home = self._directory / "home"
+        home.mkdir(parents=True)
+        cookie = home / ".erlang.cookie"
+        cookie.write_text(self._cookie)
+        cookie.chmod(0o400)
+        conf = self._directory / "rabbitmq.conf"
+        conf.write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.console = true\nlog.console.level = info\n"
+            f"log.file = false\n{extra_conf}"
+        )
+        plugins = self._directory / "enabled_plugins"
+        plugins.write_text("[].\n")
+        no_settings = self._directory / "rabbitmq-env.conf"
+        no_settings.touch()
+        return {
+            "PATH": os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin",
+            "LANG": "C.UTF-8",
+            "HOME": str(home),
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"docket-{os.getpid()}-{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(self._directory / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self._directory / "log"),
+            "RABBITMQ_CONFIG_FILE": str(conf),
+            "RABBITMQ_CONF_ENV_FILE": str(no_settings),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+            # The counters of quorum queues are renewed every 5 s by default: too long for a test to wait.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-rabbit quorum_tick_interval 200",
+            # Makes the start script replace itself with the node, so that our child's pid is the node's own.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    @property
+    def running(self) -> bool:
+        """Whether the node's process is there."""
+        return self._node is not None and self._node.running
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running node."""
+        if self._node is None:
+            raise BrokerError("the broker is not running")
+        return self._node.pid
+
+    def url(self, vhost: str = "/", user: str = "guest", password: str = "guest") -> str:
+        """Give the amqp:// address of a vhost for a user."""
+        return f"amqp://{quote(user, '')}:{quote(password, '')}@127.0.0.1:{self.port}/{quote(vhost, '')}"
+
+    def start(self) -> None:
+        """Start the node and wait until it serves; raises RuntimeError or TimeoutError with the log's end."""
+        if self.running:
+            return
+        if self._epmd is None or not self._epmd.running:
+            port = self._env["ERL_EPMD_PORT"]
+            self._epmd = Child(
+                [self._epmd_program, "-port", port, "-address", "127.0.0.1"], self._directory / "epmd.log"
+            )
+            wait_until(lambda: listening(int(port)), "the Erlang port mapper")
+        self._node = Child([self._server], self._directory / "node.log", env=self._env)
+        try:
+            wait_until(self._serves, "RabbitMQ to serve", timeout_s=_START_S, step_s=0.1)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self._node.log_tail()}") from error
+
+    def _serves(self) -> bool:
+        assert self._node is not None
+        self._node.must_run()
+        if not listening(self.port):
+            return False
+        try:
+            return self.eval("rabbit:is_running()") is True
+        except BrokerError:
+            return False
+
+    def stop(self) -> None:
+        """Stop the node in an orderly way; durable things are kept."""
+        if self._node is not None:
+            self._node.stop(_STOP_S)
+        self._node = None
+
+    def kill(self) -> None:
+        """Kill the node with SIGKILL, as a power cut would."""
+        if self._node is not None:
+            self._node.kill()
+        self._node = None
+
+    def restart(self) -> None:
+        """Stop the node in an orderly way and start it again on the same port."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End the node and its port mapper for good."""
+        self.stop()
+        if self._epmd is not None:
+            self._epmd.stop()
+
+    def eval(self, expression: str) -> Any:
+        """Evaluate an Erlang expression in the node and give its value, which must fit into JSON.
+
+        Takes a few milliseconds, where rabbitmqctl takes one to two seconds. Raises BrokerError.
+        """
+        code = f"Value = ({expression}), base64:encode_to_string(rabbit_json:encode(Value)).\n"
+        done = subprocess.run(
+            [self._erl_call, "-c", self._cookie, "-address", f"127.0.0.1:{self._dist_port}", "-e"],
+            input=code,
+            capture_output=True,
+            text=True,
+            env=self._env,
+            timeout=30.0,
+            check=False,
+        )
+        answer = done.stdout.strip()
+        if done.returncode != 0 or not answer.startswith('{ok, "'):
+            raise BrokerError(f"{expression}: {answer} {done.stderr.strip()}")
+        return json.loads(base64.b64decode(answer[len('{ok, "') : -len('"}')]))
+
+    def add_vhost(self, name: str) -> None:
+        """Make a vhost in which guest may do everything."""
+        self.eval(f"rabbit_vhost:add({_binary(name)}, {_binary(_USER)})")
+        self.set_permissions("guest", name)
+
+    def drop_vhost(self, name: str) -> None:
+        """Delete a vhost with all that is in it; its connections are closed."""
+        self.eval(f"rabbit_vhost:delete({_binary(name)}, {_binary(_USER)})")
+
+    def vhosts(self) -> list[str]:
+        """Give the names of all vhosts, sorted."""
+        return sorted(self.eval("rabbit_vhost:list_names()"))
+
+    def add_user(self, name: str, password: str) -> None:
+        """Make a user, who may do nothing yet."""
+        self.eval(f"rabbit_auth_backend_internal:add_user({_binary(name)}, {_binary(password)}, {_binary(_USER)})")
+
+    def drop_user(self, name: str) -> None:
+        """Delete a user."""
+        self.eval(f"rabbit_auth_backend_internal:delete_user({_binary(name)}, {_binary(_USER)})")
+
+    def set_permissions(
+        self, user: str, vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*"
+    ) -> None:
+        """Give a user three regular expressions of names in a vhost: may configure, write to, read from."""
+        arguments = ", ".join(map(_binary, (user, vhost, configure, write, read, _USER)))
+        self.eval(f"rabbit_auth_backend_internal:set_permissions({arguments})")
+
+    def permissions(self, vhost: str) -> dict[str, dict[str, str]]:
+        """Give, per user, the three regular expressions in force in a vhost."""
+        rows = self.eval(
+            f"[maps:from_list(R) || R <- rabbit_auth_backend_internal:list_vhost_permissions({_binary(vhost)})]"
+        )
+        return {row.pop("user"): row for row in rows}
+
+    def import_definitions(self, definitions: str | Mapping[str, object]) -> None:
+        """Import a definitions.json, given as its text or as the mapping that it holds."""
+        text = definitions if isinstance(definitions, str) else json.dumps(definitions)
+        self.eval(f"ok = rabbit_definitions:import_raw({_binary(text)})")
+
+    def queue_depths(self, vhost: str) -> dict[str, int]:
+        """Give, per queue, the messages in it, ready and unacknowledged (quorum queues: up to 0.2 s old)."""
+        return self._queue_numbers(vhost, "messages")
+
+    def queue_consumers(self, vhost: str) -> dict[str, int]:
+        """Give, per queue, how many consumers it has."""
+        return self._queue_numbers(vhost, "consumers")
+
+    def _queue_numbers(self, vhost: str, item: str) -> dict[str, int]:
+        numbers: dict[str, int] = self.eval(
+            "maps:from_list([{element(4, proplists:get_value(name, Q)), "
+            f"max(0, proplists:get_value({item}, Q, 0))}} "
+            f"|| Q <- rabbit_amqqueue:info_all({_binary(vhost)}, [name, {item}])])"
+        )
+        return numbers
+
+    def connections(self) -> int:
+        """Give the number of open client connections."""
+        count: int = self.eval("length(rabbit_networking:connections())")
+        return count
+
+    def close_connections(self, *, abruptly: bool = False) -> int:
+        """Close every client connection and give their number.
+
+        In an orderly way the client hears 320 CONNECTION_FORCED; abruptly its socket just ends, as in a network
+        fault.
+        """
+        if abruptly:
+            order = "[exit(P, kill) || P <- Connections]"
+        else:
+            order = '[rabbit_networking:close_connection(P, <<"closed by a test">>) || P <- Connections]'
+        count: int = self.eval(f"begin Connections = rabbit_networking:connections(), {order}, length(Connections) end")
+        return count
+
+    def set_memory_alarm(self, on: bool) -> None:
+        """Raise or clear the node's memory alarm: while it is on, publishers are blocked."""
+        if on:
+            self.eval("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []})")
+        else:
+            self.eval("rabbit_alarm:clear_alarm({resource_limit, memory, node()})")
+
+
+def _binary(text: str) -> str:
+    """Write a string as an Erlang expression for the same bytes, whatever characters it has."""
+    return f'base64:decode("{base64.b64encode(text.encode()).decode()}")'
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One running RabbitMQ for the whole session."""
+    node = Broker(tmp_path_factory.mktemp("rabbitmq"))
+    try:
+        node.start()
+        yield node
+    finally:
+        node.close()
+
+
+@pytest.fixture
+def vhost(broker: Broker) -> Iterator[str]:
+    """A fresh vhost, dropped after the test; the broker is started again if the test left it down."""
+    broker.start()
+    name = f"test-{os.getpid()}-{next(_numbers)}"
+    broker.add_vhost(name)
+    yield name
+    broker.start()
+    broker.set_memory_alarm(False)
+    broker.drop_vhost(name)
+
+
+@pytest.fixture
+def amqp_url(broker: Broker, vhost: str) -> str:
+    """The amqp:// address of the test's own vhost, for guest."""
+    return broker.url(vhost)

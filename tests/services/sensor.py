@@ -1,0 +1,137 @@
+"""A whole Docket on the machine: web, collector and workers as separate processes, one configuration, one spool.
+
+For end-to-end tests and bench/. It asks as a tool would, over HTTP, and knows nothing of Docket's inside.
+"""
+
+import itertools
+import socket
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from tests.services.child import Child
+from tests.services.ports import free_port
+from tests.services.waiting import wait_until
+
+FINAL = ("completed", "partial", "failed", "cancelled", "expired")
+
+
+class Sensor:
+    """Docket's processes over one broker; every one can be killed and started again."""
+
+    def __init__(
+        self, directory: Path, bus_url: str, sources: Sequence[Mapping[str, Any]], **settings: Mapping[str, Any]
+    ) -> None:
+        """Write the configuration; `settings` are further sections of it (spool, jobs, web). Nothing runs yet."""
+        self.directory = directory
+        self.spool = directory / "spool"
+        self.port = free_port()
+        self.sources = [str(source["name"]) for source in sources]
+        self.config = directory / "docket.yaml"
+        sections: dict[str, Any] = {
+            "bus": bus_url,
+            "sources": [dict(source) for source in sources],
+            "web": {"listen": [f"127.0.0.1:{self.port}"]},
+            "spool": {"path": str(self.spool), "min_free": "1MB"},
+        }
+        for name, section in settings.items():
+            sections[name] = {**sections.get(name, {}), **section}
+        self.config.write_text(yaml.safe_dump(sections))
+        self.children: dict[str, Child] = {}
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/app/docket/"
+
+    def start(self, *services: str) -> None:
+        """Start services: "web", "collector", "inspector", or "worker:<source>"."""
+        for service in services:
+            words = ["worker", service.removeprefix("worker:")] if service.startswith("worker:") else [service]
+            command = [sys.executable, "-m", "docket", "--config", str(self.config), *words]
+            self.children[service] = Child(command, self.directory / f"{service.replace(':', '-')}.log")
+
+    def start_all(self) -> None:
+        """Start web, collector and a worker process per source, and wait until all can be used."""
+        self.start("collector", *(f"worker:{name}" for name in self.sources), "web")
+        self.wait_ready()
+
+    def wait_ready(self, timeout_s: float = 30.0) -> None:
+        """Wait until the web answers and every source is online."""
+        wait_until(lambda: self._listening() and set(self.sources) <= self.online(), "Docket is ready", timeout_s)
+
+    def _listening(self) -> bool:
+        for child in self.children.values():
+            child.must_run()
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def online(self) -> set[str]:
+        """The sources that are online as the web sees it."""
+        try:
+            answer = self.http.get(self.url + "api/v1/sources", timeout=10).json()
+        except (requests.ConnectionError, requests.Timeout, ValueError):
+            return set()
+        return {source["name"] for source in answer["sources"] if source["state"] == "online"}
+
+    def kill(self, service: str) -> None:
+        """kill -9."""
+        self.children.pop(service).kill()
+
+    def stop(self) -> None:
+        """Stop everything that still runs, workers first."""
+        for name in sorted(self.children, key=lambda name: not name.startswith("worker")):
+            self.children.pop(name).stop()
+        self.http.close()
+
+    def ask(self, query: str, after: str, before: str, **fields: Any) -> dict[str, Any]:
+        """Ask over HTTP; the job as answered."""
+        body = {"query": query, "after": after, "before": before, **fields}
+        response = self.http.post(self.url + "api/v1/jobs", json=body, timeout=30)
+        assert response.status_code in (200, 201), response.text
+        job: dict[str, Any] = response.json()
+        return job
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """One job as HTTP shows it."""
+        response = self.http.get(self.url + f"api/v1/jobs/{job_id}", timeout=10)
+        assert response.status_code == 200, response.text
+        job: dict[str, Any] = response.json()
+        return job
+
+    def wait(self, job_id: str, states: Iterable[str] = FINAL, timeout_s: float = 60.0) -> dict[str, Any]:
+        """Wait until the job is in one of the states; the job."""
+        wanted = tuple(states)
+        latest: dict[str, Any] = {}
+
+        def reached() -> bool:
+            nonlocal latest
+            try:
+                latest = self.job(job_id)
+            except (requests.ConnectionError, requests.Timeout):
+                return False
+            return latest["state"] in wanted
+
+        wait_until(reached, f"job {job_id} is {' or '.join(wanted)}", timeout_s)
+        return latest
+
+    def finished(self, query: str, after: str, before: str, **fields: Any) -> dict[str, Any]:
+        """Ask and wait for the final state."""
+        return self.wait(self.ask(query, after, before, **fields)["id"])
+
+    def pcap(self, job_id: str) -> bytes:
+        """Download the result."""
+        response = self.http.get(self.url + f"api/v1/jobs/{job_id}/pcap", timeout=120)
+        assert response.status_code == 200, response.text
+        return response.content
+
+    def logs(self) -> str:
+        """The end of every service's log, for failure messages."""
+        tails = (child.log_tail(15) for child in self.children.values())
+        return "\n".join(itertools.chain.from_iterable(zip(self.children, tails, strict=True)))
