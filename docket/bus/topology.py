@@ -1,4 +1,8 @@
-"""Exchanges, queues and bindings of the bus, declared once. Everything else takes the names from here."""
+"""Exchanges, queues and bindings of the bus, declared once. Everything else takes the names from here.
+
+Pure; anybody may import it. The two brokers declare what stands here, and `definitions` writes the same down
+for RabbitMQ to load at its start.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from docket.request import LONGEST_DEADLINE_S
 
@@ -86,7 +92,12 @@ def queues(sources: Iterable[str]) -> Iterator[Queue]:
     for shard in range(FRAGMENT_SHARDS):
         yield Queue(
             fragment_queue(shard),
-            {"x-max-length-bytes": FRAGMENT_QUEUE_BYTES, "x-overflow": "reject-publish"},
+            # Said aloud, because a vhost may have another default type, and then every start would be a mismatch.
+            {
+                "x-queue-type": "classic",
+                "x-max-length-bytes": FRAGMENT_QUEUE_BYTES,
+                "x-overflow": "reject-publish",
+            },
         )
 
 
@@ -100,3 +111,52 @@ def bindings(sources: Iterable[str]) -> Iterator[Binding]:
         yield Binding(JOBS, source_queue(source), RETRY_KEY)
     for shard in range(FRAGMENT_SHARDS):
         yield Binding(FRAGMENTS, fragment_queue(shard), str(shard))
+
+
+def definitions(vhost: str, sources: Iterable[str]) -> dict[str, Any]:
+    """The topology as RabbitMQ's definitions file has it (`load_definitions`), users and permissions left out.
+
+    Queues of sources that are not named here are declared by their workers, or by `docket topology`.
+    """
+    names = tuple(sources)
+    return {
+        "vhosts": [{"name": vhost}],
+        "exchanges": [
+            {
+                "name": exchange.name,
+                "vhost": vhost,
+                "type": exchange.kind,
+                "durable": True,
+                "auto_delete": False,
+                "internal": False,
+                "arguments": {},
+            }
+            for exchange in EXCHANGES
+        ],
+        "queues": [
+            {
+                "name": queue.name,
+                "vhost": vhost,
+                "durable": True,
+                "auto_delete": False,
+                "arguments": queue.arguments,
+            }
+            for queue in queues(names)
+        ],
+        "bindings": [
+            {
+                "source": binding.exchange,
+                "vhost": vhost,
+                "destination": binding.queue,
+                "destination_type": "queue",
+                "routing_key": binding.key,
+                "arguments": {},
+            }
+            for binding in bindings(names)
+        ],
+    }
+
+
+def definitions_text(vhost: str, sources: Iterable[str]) -> str:
+    """`definitions` as the text of the file."""
+    return msgspec.json.format(msgspec.json.encode(definitions(vhost, sources)), indent=2).decode() + "\n"
