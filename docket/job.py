@@ -180,6 +180,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         match event.name:
             case EventName.STARTED:
                 changes |= {"state": State.RUNNING, "finished_at": None, "reason": ""}
+                if event.request is not None:  # a retry, which has a deadline of its own
+                    changes["deadline"] = format_us(event.request.deadline_us)
             case EventName.COMPLETED | EventName.PARTIAL | EventName.FAILED | EventName.CANCELLED:
                 state = State(event.name.removeprefix("job."))
                 changes |= {"state": state, "finished_at": event.at, "reason": event.reason}

@@ -6,6 +6,7 @@ only checked values: there is one door. Every fault of a question is told at onc
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Mapping
@@ -127,6 +128,13 @@ def check_request(
     if faults:
         raise InvalidRequest(faults)
     return request
+
+
+def fingerprint(request: Request) -> str:
+    """The same for two requests that ask the same question, whoever asks, whenever and with whatever patience."""
+    sources = None if request.sources is None else sorted(request.sources)
+    question = (request.query, request.after_us, request.before_us, sources, request.limits)
+    return hashlib.sha256(msgspec.json.encode(question)).hexdigest()
 
 
 class _Checks:

@@ -1,0 +1,70 @@
+"""Bytes in and out of spool files at given offsets. For the spool and the merge; holds no file open.
+
+No function here calls fsync. A kill of the process loses nothing, since the kernel holds what was written; a
+power loss may cost the last seconds of a job that is being read, and such a job is asked anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from docket.errors import SpoolError, SpoolFull
+
+FILE_MODE = 0o640
+"""The group may read: the proxy that hands out downloads is in it."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def read_at(path: Path, offset: int, size_bytes: int) -> bytes:
+    """At most `size_bytes` from the offset on; fewer at the end of the file. Raises SpoolError."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return os.pread(fd, size_bytes, offset)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
+def write_at(path: Path, offset: int, pieces: Iterable[bytes | memoryview]) -> int:
+    """Write the pieces one after the other from the offset on and return the offset after them.
+
+    What the file held there before is overwritten, so the same call twice does no harm. Raises SpoolFull or
+    SpoolError; some of the bytes may have been written then.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE)
+        try:
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    written = os.pwrite(fd, view, offset)
+                    offset += written
+                    view = view[written:]
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise spool_error(error, path) from error
+    return offset
+
+
+def cut_to(path: Path, size_bytes: int) -> None:
+    """Cut the file off after `size_bytes`. Raises SpoolError."""
+    try:
+        os.truncate(path, size_bytes)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
+def spool_error(error: OSError, path: Path) -> SpoolError:
+    """The error of ours that says in a person's words what the disk said."""
+    if error.errno in _FULL:
+        return SpoolFull("the spool's disk is full")
+    if error.errno == errno.EROFS:
+        return SpoolError("the spool's disk is read-only")
+    return SpoolError(f"the spool cannot use {path.name}: {(error.strerror or str(error)).lower()}")
