@@ -1,0 +1,97 @@
+"""The address of a RabbitMQ: one reading of the URL and the TLS files, for kombu and for pika. For `bus` alone."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from docket.errors import ConfigError, Fault
+
+_PORTS = {"amqp": 5672, "amqps": 5671}
+
+CONNECT_TIMEOUT_S = 5.0
+
+HEARTBEAT_S = 20
+"""A dead peer is noticed after two of them. Not below 10: RabbitMQ's manual warns of false alarms, and a thread
+that writes a big answer to a slow disk must get round to its heartbeat."""
+
+UNANSWERED_MS = 30_000
+"""How long the kernel keeps unanswered bytes before it gives a connection up (TCP_USER_TIMEOUT). py-amqp sets
+1000, which would break a connection whenever RabbitMQ stops reading for a second, as it does to slow publishers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the broker is and who asks. Its text never shows the password."""
+
+    host: str
+    port: int
+    vhost: str
+    user: str
+    password: str = field(repr=False)
+    tls: bool
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'amqps' if self.tls else 'amqp'}://{host}:{self.port} vhost {self.vhost!r}"
+
+    @property
+    def by_certificate(self) -> bool:
+        """Whether the client certificate is the login (SASL EXTERNAL): there is one, and no user in the URL."""
+        return self.cert is not None and not self.user
+
+    def tls_context(self) -> ssl.SSLContext:
+        """A context that verifies the broker's chain and name. Raises OSError for files that cannot be read."""
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.cert is not None:
+            context.load_cert_chain(self.cert, self.key)
+        return context
+
+
+def parse_address(url: str, tls: Mapping[str, str]) -> Address:
+    """Read `amqp://user:password@host:port/vhost` (or `amqps://`), every part percent-encoded where needed.
+
+    Without a path, or with `/` alone, the vhost is `/`. `tls` may name the files `ca`, `cert` and `key` for `amqps://`.
+    Raises ConfigError with all faults, none of which quotes the password.
+    """
+    faults: list[str] = []
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS:
+        faults.append(f"the bus address must begin with amqp:// or amqps://, not {parts.scheme[:20]!r}")
+    if parts.query or parts.fragment:
+        faults.append("the bus address takes no ? or # part")
+    try:
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        port = 0
+        faults.append("the port of the bus address is not a number from 1 to 65535")
+    path = parts.path.removeprefix("/")
+    if "/" in path:
+        faults.append("a / in the vhost of the bus address must be written %2F")
+    faults += [f"there is no TLS setting {name!r}; ca, cert and key are" for name in sorted(set(tls) - _TLS_FILES)]
+    if tls and parts.scheme == "amqp":
+        faults.append("TLS settings need an address that begins with amqps://")
+    if ("key" in tls) and ("cert" not in tls):
+        faults.append("a TLS key needs its cert")
+    if faults:
+        raise ConfigError([Fault("bad-bus", text, "bus") for text in faults])
+    anonymous = parts.username is None and "cert" not in tls
+    return Address(
+        host=unquote(parts.hostname or "127.0.0.1"),
+        port=port,
+        vhost=unquote(path) or "/",
+        user="guest" if anonymous else unquote(parts.username or ""),
+        password="guest" if anonymous else unquote(parts.password or ""),
+        tls=parts.scheme == "amqps",
+        ca=tls.get("ca"),
+        cert=tls.get("cert"),
+        key=tls.get("key"),
+    )
+
+
+_TLS_FILES = {"ca", "cert", "key"}

@@ -1,0 +1,1 @@
+"""The bus: both brokers, the link, and what is written about them."""

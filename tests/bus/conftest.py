@@ -1,0 +1,37 @@
+"""Fixtures for the tests of the bus: each broker behind the same face, and helpers that wait."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from docket.bus.address import parse_address
+from docket.bus.amqp import AmqpBroker
+from docket.bus.broker import Broker
+from docket.bus.embedded import EmbeddedBroker
+
+SOURCE = "rock01:em1"
+
+
+@pytest.fixture
+def amqp_bus(amqp_url: str) -> Iterator[AmqpBroker]:
+    """A declared topology, with one source, in a vhost of its own on the real RabbitMQ."""
+    bus = AmqpBroker(parse_address(amqp_url, {}), "tests")
+    bus.declare([SOURCE])
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def embedded_bus() -> Iterator[EmbeddedBroker]:
+    """A declared topology, with one source, in memory."""
+    bus = EmbeddedBroker()
+    bus.declare([SOURCE])
+    yield bus
+    bus.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("amqp", marks=pytest.mark.rabbitmq)])
+def bus(request: pytest.FixtureRequest) -> Broker:
+    """Either broker: what is tested with it holds for both."""
+    chosen: Broker = request.getfixturevalue(f"{request.param}_bus")
+    return chosen
