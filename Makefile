@@ -1,0 +1,58 @@
+# The two commands of a newcomer: `make run`, and `make test`. `make` alone lists the others.
+
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+SETTINGS := pyproject.toml requirements/build.txt scripts/venv
+
+.PHONY: help run test check format bench requirements wheel clean
+
+help:
+	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
+	@echo "make test          install what the tests need and run them all"
+	@echo "make check         formatting, lint, types"
+	@echo "make format        format the code"
+	@echo "make bench         measure against curl and mergecap in the same run"
+	@echo "make wheel         build dist/docket-*.whl"
+	@echo "make requirements  pin the newest allowed versions"
+	@echo "make clean         remove all that was made here"
+
+run: .venv/.run
+	@scripts/packages run
+	@.venv/bin/docket run --demo
+
+test: .venv/.test
+	@scripts/packages test
+	$(PYTHON) -m pytest $(TESTS)
+
+check: .venv/.test
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+format: .venv/.test
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: .venv/.test
+	@scripts/packages test
+	$(PYTHON) -m bench
+
+wheel: .venv/.test
+	$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist
+
+requirements: .venv/.test
+	scripts/pin
+
+clean:
+	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are written last, so that an interrupted installation is completed the next time.
+.venv/.run: requirements/run.txt $(SETTINGS)
+	@scripts/venv run
+	@touch $@
+
+.venv/.test: requirements/test.txt $(SETTINGS)
+	@scripts/venv test
+	@touch $@ .venv/.run
