@@ -1,0 +1,39 @@
+/** Asks the server what a draft means while it is being written: canonical text, sentence, coverage or faults. */
+
+import { useEffect, useState } from "../dom.js";
+import { ApiError, api } from "../api.js";
+import { toQuestion } from "./draft.js";
+
+const WAIT_MS = 250;
+
+/** The newest answer of `query/check` and the question it belongs to: `{ ok, … , question }` or null. */
+export function useCheck(draft) {
+  const [answer, setAnswer] = useState(null);
+  const question = JSON.stringify(toQuestion(draft));
+  useEffect(() => {
+    const stop = new AbortController();
+    const timer = setTimeout(async () => {
+      const heard = await ask(JSON.parse(question), stop.signal);
+      if (heard && !stop.signal.aborted) setAnswer({ ...heard, question });
+    }, WAIT_MS);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [question]);
+  return { answer, current: answer?.question === question };
+}
+
+async function ask(question, signal) {
+  try {
+    return await api.check(question, signal);
+  } catch (error) {
+    if (!(error instanceof ApiError)) return null;
+    return { ok: false, error: error.errors[0], errors: error.errors };
+  }
+}
+
+/** Faults of one field or of the fields that begin with it: "limits" finds "limits.bytes". */
+export function faultsOf(errors, ...fields) {
+  return (errors ?? []).filter((fault) => fields.some((field) => fault.field === field || fault.field?.startsWith(field + ".")));
+}

@@ -1,0 +1,77 @@
+/** A field that holds several values as chips. Takes one value, or a pasted list of them. */
+
+import { html, names, useId, useRef, useState } from "../dom.js";
+import { Icon } from "../parts/icons.js";
+
+const SEPARATORS = /[\s,;]+/;
+
+const listOf = (text) => text.trim().split(SEPARATORS).filter(Boolean);
+
+/**
+ * `field` is `{ values: [{ text, at }], any }`; `onChange` gets the new one. `faultAt` are places in the query
+ * text that are at fault. A list of three or more addresses is meant as "any of": no packet has three.
+ */
+export function Chips({ label, placeholder, field, onChange, faultAt = [], anyFrom = 2, wide = false }) {
+  const [text, setText] = useState("");
+  const input = useRef(null);
+  const id = useId();
+  const texts = field.values.map((value) => value.text);
+
+  const add = (values) => {
+    const fresh = values.filter((value, index) => !texts.includes(value) && values.indexOf(value) === index);
+    setText("");
+    if (!fresh.length) return;
+    const all = [...field.values, ...fresh.map((value) => ({ text: value }))];
+    onChange({ values: all, any: field.any || (all.length >= anyFrom && all.length > 1) });
+  };
+  const remove = (index) => {
+    const values = field.values.filter((_, at) => at !== index);
+    onChange({ values, any: field.any && values.length > 1 });
+    input.current.focus();
+  };
+  const onKeyDown = (event) => {
+    if ((event.key === "Enter" && !event.ctrlKey && !event.metaKey && text.trim()) || event.key === "," || event.key === " ") {
+      event.preventDefault();
+      add(listOf(text));
+    } else if (event.key === "Backspace" && !text && texts.length) {
+      event.preventDefault();
+      remove(texts.length - 1);
+    }
+  };
+  const onPaste = (event) => {
+    const pasted = event.clipboardData.getData("text/plain");
+    if (listOf(pasted).length < 2 || event.defaultPrevented) return;
+    event.preventDefault();
+    add(listOf(text + pasted));
+  };
+
+  return html`
+    <div class=${names("field chips", { wide })}>
+      <label for=${id}>${label}</label>
+      <div class="chip-box" onClick=${(event) => event.target === event.currentTarget && input.current.focus()}>
+        ${field.values.map(
+          (value, index) => html`
+            <span class=${names("chip", { "is-faulty": faultAt.includes(value.at) })} key=${value.text}>
+              ${index > 0 && html`<span class="visually-hidden">${field.any ? "or" : "and"}</span>`}
+              <span>${value.text}</span>
+              <button type="button" aria-label=${`Remove ${label} ${value.text}`} onClick=${() => remove(index)}><${Icon} name="cross" /></button>
+            </span>
+          `,
+        )}
+        <input id=${id} ref=${input} value=${text} placeholder=${texts.length ? "" : placeholder}
+          autocomplete="off" autocapitalize="off" spellcheck=${false} onInput=${(event) => setText(event.target.value)}
+          onKeyDown=${onKeyDown} onPaste=${onPaste} onBlur=${() => text.trim() && add(listOf(text))} />
+        ${texts.length > 1 && html`<${AnyOrAll} label=${label} any=${field.any} onChange=${(any) => onChange({ ...field, any })} />`}
+      </div>
+    </div>
+  `;
+}
+
+function AnyOrAll({ label, any, onChange }) {
+  return html`
+    <button type="button" class="any-all" onClick=${() => onChange(!any)}
+      aria-label=${`${label}: ${any ? "any of them" : "all of them"}; change`} title="Whether a packet must match any or all of these">
+      ${any ? "any of" : "all of"}
+    </button>
+  `;
+}

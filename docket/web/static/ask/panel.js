@@ -1,0 +1,104 @@
+/** The panel in which a question is written: time first, then what to look for, then whom to ask. */
+
+import { html, useEffect, useRef, useState } from "../dom.js";
+import { ApiError, api } from "../api.js";
+import { Icon } from "../parts/icons.js";
+import { say, sayError } from "../parts/toast.js";
+import { store, useStore } from "../store.js";
+import { setSetting, useSetting } from "../settings.js";
+import { noticeFor } from "../notices.js";
+import { navigate } from "../route.js";
+import { faultsOf, useCheck } from "./check.js";
+import { clearDraft, toRequest, useDraft } from "./draft.js";
+import { Fields } from "./fields.js";
+import { More } from "./more.js";
+import { PasteDialog, usePasting } from "./paste.js";
+import { SourceTicks } from "./sources.js";
+import { QueryText } from "./text.js";
+import { Timeline } from "./timeline.js";
+import { When } from "./when.js";
+
+export function AskPanel() {
+  const open = useSetting("askOpen");
+  const [pasting, setPasting] = useState(false);
+  usePasting();
+  return html`
+    <section class="ask panel" aria-labelledby="ask-title">
+      <header class="panel-head">
+        <h2 id="ask-title">
+          <button type="button" class="disclose" aria-expanded=${open} aria-controls="ask-form" onClick=${() => setSetting("askOpen", !open)}>
+            <${Icon} name="chevron" /> Ask
+          </button>
+        </h2>
+        <span class="grow"></span>
+        <button type="button" class="button is-small" onClick=${() => setPasting(true)}><${Icon} name="clipboard" /><span>From a record</span></button>
+        <button type="button" class="button is-small" onClick=${clearDraft}><${Icon} name="cross" /><span>Clear</span></button>
+      </header>
+      ${open && html`<${Form} />`}
+      ${pasting && html`<${PasteDialog} onClose=${() => setPasting(false)} />`}
+    </section>
+  `;
+}
+
+function Form() {
+  const draft = useDraft();
+  const { answer, current } = useCheck(draft);
+  const [refused, setRefused] = useState([]);
+  const [sending, setSending] = useState(false);
+  const query = useRef(null);
+  const sources = useStore((state) => state.sources);
+  useEffect(() => setRefused([]), [draft]);
+
+  const errors = [...(answer && !answer.ok && current ? answer.errors ?? [answer.error] : []), ...refused];
+  const queryFaults = faultsOf(errors, "query");
+  const placed = new Set(["query", "after", "before", "limits", "limits.bytes", "limits.packets", "deadline_s", "note", "sources"]);
+  const others = errors.filter((fault) => !placed.has(fault.field));
+  const send = async (event) => {
+    event.preventDefault();
+    const { request, errors: own } = toRequest(draft);
+    if (own.length) return setRefused(own);
+    setSending(true);
+    await ask(request, setRefused, () => query.current?.focus());
+    return setSending(false);
+  };
+  const list = [...sources.values()];
+  return html`
+    <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && send(event)}>
+      <${When} when=${draft.when} faults=${faultsOf(errors, "after", "before")} />
+      <div class="where">
+        <${SourceTicks} sources=${list} chosen=${draft.sources} coverage=${answer?.coverage} known=${current} />
+        ${list.length > 0 && html`<${Timeline} sources=${list} when=${draft.when} ticked=${(name) => !draft.sources || draft.sources.includes(name)} />`}
+      </div>
+      <${Faults} faults=${faultsOf(errors, "sources")} />
+      <${Fields} text=${draft.text} faults=${queryFaults} />
+      <${QueryText} text=${draft.text} faults=${queryFaults} inputRef=${query} explanation=${answer?.ok ? answer.explanation : ""} />
+      <div class="ask-foot">
+        <${More} draft=${draft} errors=${errors} />
+        <span class="estimate">${answer?.ok && answer.estimate?.sentence}</span>
+        <button type="submit" class="button is-primary" disabled=${sending || queryFaults.length > 0} title="Ctrl + Enter">
+          ${sending ? "Asking…" : "Ask"}
+        </button>
+      </div>
+      <${Faults} faults=${others} />
+    </form>
+  `;
+}
+
+const Faults = ({ faults }) =>
+  faults.map((fault) => html`<p class="fault" role="alert" key=${fault.code + fault.message}><${Icon} name="warn" /><span>${fault.message}</span></p>`);
+
+async function ask(request, onRefused, onFault) {
+  try {
+    const { job, isNew } = await api.ask(request);
+    store.putJob(job);
+    noticeFor(job.id);
+    say(isNew ? "Asked." : "This was asked already; here is that job.", {
+      action: { word: "Open the job", run: () => navigate("jobs/" + job.id) },
+    });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 0 || error.status >= 500) sayError(error);
+    onRefused(error.errors);
+    if (error.errors.some((fault) => fault.field === "query")) onFault();
+  }
+}

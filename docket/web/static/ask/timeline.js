@@ -1,0 +1,115 @@
+/** What each source has, over time, and the window over it, to be drawn, moved and resized by mouse or keys. */
+
+import { html, names, useRef, useState } from "../dom.js";
+import { Icon } from "../parts/icons.js";
+import { formatTime, fromRfc } from "../time.js";
+import { useZone } from "../settings.js";
+import { useNow } from "../store.js";
+import { changeDraft, windowOf } from "./draft.js";
+import { grain, place, rounded, ticksOf, viewAround, viewOfAll, zoomed } from "./scale.js";
+
+const span = (view, from, to) => ({ "--from": place(view, from), "--to": place(view, to) });
+
+export function Timeline({ sources, when, ticked }) {
+  const nowUs = Math.round(useNow(5000) * 1000);
+  const zone = useZone();
+  const window = windowOf(when, nowUs);
+  const [held, setHeld] = useState(null);
+  const view = held?.for === JSON.stringify(when) ? held.view : viewAround(window, nowUs);
+  const hold = (next, forWhen = when) => setHeld({ view: next, for: JSON.stringify(forWhen) });
+  const setWindow = (after, before) => {
+    const next = { after: Math.min(after, before), before: Math.min(Math.max(after, before), nowUs) };
+    if (next.before <= next.after) return;
+    hold(view, next);
+    changeDraft({ when: next });
+  };
+  const middle = (window.after + window.before) / 2;
+  return html`
+    <div class="timeline">
+      <div class="lanes">
+        ${sources.map((source) => html`<${Lane} key=${source.name} source=${source} view=${view} nowUs=${nowUs} off=${!ticked(source.name)} />`)}
+        <${Axis} view=${view} zone=${zone} />
+        <div class="now" style=${span(view, nowUs, nowUs)}><span>now</span></div>
+        <${Selection} view=${view} window=${window} zone=${zone} onWindow=${setWindow} />
+      </div>
+      <div class="zoom" role="group" aria-label="Timeline">
+        <button type="button" class="plain" aria-label="Show a longer time" onClick=${() => hold(zoomed(view, 2, middle, nowUs))}><${Icon} name="minus" /></button>
+        <button type="button" class="plain" aria-label="Show a shorter time" onClick=${() => hold(zoomed(view, 0.5, middle, nowUs))}><${Icon} name="plus" /></button>
+        <button type="button" class="plain" onClick=${() => setHeld(null)}>Window</button>
+        <button type="button" class="plain" onClick=${() => hold(viewOfAll(sources.map((source) => fromRfc(source.oldest)), nowUs))}>All</button>
+      </div>
+    </div>
+  `;
+}
+
+function Lane({ source, view, nowUs, off }) {
+  const oldest = fromRfc(source.oldest);
+  const edge = fromRfc(source.readable_until) ?? nowUs;
+  const online = source.state === "online";
+  return html`
+    <div class=${names("lane", { "is-off": off, "is-offline": !online })} aria-hidden="true">
+      <span class="lane-name">${source.name}</span>
+      ${oldest !== null && edge > view.from && html`<span class="has" style=${span(view, oldest, edge)}></span>`}
+      ${online && edge < nowUs && html`<span class="pending" style=${span(view, edge, nowUs)}></span>`}
+      ${oldest !== null && oldest > view.from && oldest < view.to && html`<span class="oldest" style=${span(view, oldest, oldest)}></span>`}
+    </div>
+  `;
+}
+
+function Axis({ view, zone }) {
+  return html`
+    <div class="axis" aria-hidden="true">
+      ${ticksOf(view, zone).map((tick) => html`<span class="tick" key=${tick.us} style=${span(view, tick.us, tick.us)}><span>${tick.text}</span></span>`)}
+    </div>
+  `;
+}
+
+/** The window itself. Dragging over free space draws a new one. */
+function Selection({ view, window, zone, onWindow }) {
+  const box = useRef(null);
+  const drag = useRef(null);
+  const step = grain(view);
+  const timeAt = (event) => {
+    const { left, width } = box.current.getBoundingClientRect();
+    return view.from + ((event.clientX - left) / width) * (view.to - view.from);
+  };
+  const down = (event) => {
+    if (event.button !== 0) return;
+    const part = event.target.dataset.part ?? "free";
+    box.current.setPointerCapture(event.pointerId);
+    drag.current = { part, start: timeAt(event), x: event.clientX, window };
+  };
+  const move = (event) => {
+    const from = drag.current;
+    if (!from || (from.part === "free" && Math.abs(event.clientX - from.x) < 4)) return;
+    const us = timeAt(event);
+    const near = (value) => rounded(value, step);
+    if (from.part === "free") onWindow(near(from.start), near(us));
+    else if (from.part === "after") onWindow(near(us), from.window.before);
+    else if (from.part === "before") onWindow(from.window.after, near(us));
+    else onWindow(near(from.window.after + us - from.start), near(from.window.after + us - from.start) + from.window.before - from.window.after);
+  };
+  const up = () => (drag.current = null);
+  const edge = (part, label, us, other) => html`
+    <span class=${`edge is-${part}`} data-part=${part} role="slider" tabindex="0" aria-label=${label} aria-orientation="horizontal"
+      aria-valuemin=${Math.round(view.from / 1e6)} aria-valuemax=${Math.round(view.to / 1e6)} aria-valuenow=${Math.round(us / 1e6)}
+      aria-valuetext=${formatTime(us, zone)}
+      onKeyDown=${(event) => {
+        const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];
+        if (!steps) return;
+        event.preventDefault();
+        const moved = rounded(us + steps * step, step);
+        if (part === "after") moved < other && onWindow(moved, other);
+        else moved > other && onWindow(other, moved);
+      }}></span>
+  `;
+  const hidden = window.before <= view.from || window.after >= view.to || window.before <= window.after;
+  return html`
+    <div class="selection" ref=${box} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${up}>
+      ${!hidden &&
+      html`<div class="window" data-part="body" style=${span(view, window.after, window.before)}>
+        ${edge("after", "Window begins", window.after, window.before)} ${edge("before", "Window ends", window.before, window.after)}
+      </div>`}
+    </div>
+  `;
+}

@@ -1,0 +1,72 @@
+/** Search and filters of the list, kept in the address so that a view can be shared and gone back to. */
+
+import { html, useId, useState } from "../dom.js";
+import { Icon } from "../parts/icons.js";
+import { useStore } from "../store.js";
+
+const NAMES = ["text", "state", "owner", "source", "sort"];
+
+export const NO_FILTERS = { text: "", state: "", owner: "", source: "", sort: "" };
+
+export function filtersOfAddress() {
+  const search = new URLSearchParams(location.search);
+  return Object.fromEntries(NAMES.map((name) => [name, search.get(name) ?? ""]));
+}
+
+export function putInAddress(filters) {
+  const search = new URLSearchParams();
+  for (const name of NAMES) if (filters[name]) search.set(name, filters[name]);
+  const text = search.toString();
+  history.replaceState(null, "", location.pathname + (text ? "?" + text : ""));
+}
+
+const STATES = [
+  ["", "All states"],
+  ["queued,running", "Running"],
+  ["completed", "Complete"],
+  ["partial", "Partial"],
+  ["failed", "Failed"],
+  ["cancelled", "Cancelled"],
+  ["expired", "Expired"],
+];
+
+/** Whether a job that just appeared belongs into the list; the server decides the same way. */
+export function matches(job, filters) {
+  const { text, state, owner, source } = filters;
+  if (state && !state.split(",").includes(job.state)) return false;
+  if (owner && job.owner !== owner) return false;
+  if (source && !job.sources.some((one) => one.name === source)) return false;
+  const haystack = `${job.id} ${job.query} ${job.note} ${job.owner}`.toLowerCase();
+  return !text || haystack.includes(text.toLowerCase());
+}
+
+export function Filters({ filters, onChange }) {
+  const sources = useStore((state) => state.sources);
+  const [text, setText] = useState(filters.text);
+  const id = useId();
+  const set = (name) => (event) => onChange({ ...filters, [name]: event.target.value });
+  const owners = useStore((state) => [...new Set([...state.jobs.values()].map((job) => job.owner))].filter(Boolean).sort().join("\n"));
+  const any = NAMES.some((name) => name !== "sort" && filters[name]);
+  return html`
+    <form class="filters" role="search" onSubmit=${(event) => { event.preventDefault(); onChange({ ...filters, text }); }}>
+      <span class="search">
+        <${Icon} name="search" />
+        <input type="search" id="job-search" aria-label="Search jobs" placeholder="Search  /" value=${text}
+          onInput=${(event) => { setText(event.target.value); onChange({ ...filters, text: event.target.value }); }} />
+      </span>
+      <select aria-label="State" value=${filters.state} onChange=${set("state")}>
+        ${STATES.map(([value, word]) => html`<option key=${value} value=${value}>${word}</option>`)}
+      </select>
+      <select aria-label="Source" value=${filters.source} onChange=${set("source")}>
+        <option value="">All sources</option>
+        ${[...sources.keys()].map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+      </select>
+      <input class="owner" aria-label="Owner" placeholder="Any owner" list=${id} value=${filters.owner} onChange=${set("owner")} />
+      <datalist id=${id}>${owners.split("\n").map((owner) => html`<option key=${owner} value=${owner} />`)}</datalist>
+      ${any &&
+      html`<button type="button" class="button is-small" onClick=${() => { setText(""); onChange({ ...NO_FILTERS, sort: filters.sort }); }}>
+        <${Icon} name="cross" /><span>No filters</span>
+      </button>`}
+    </form>
+  `;
+}

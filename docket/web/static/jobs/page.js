@@ -1,0 +1,72 @@
+/** The first page: the question to ask, and below it the jobs. */
+
+import { html, useEffect, useRef, useState } from "../dom.js";
+import { AskPanel } from "../ask/panel.js";
+import { setPageTitle } from "../notices.js";
+import { Icon } from "../parts/icons.js";
+import { count, counted } from "../figures.js";
+import { Filters, NO_FILTERS, filtersOfAddress, putInAddress } from "./filters.js";
+import { PAGE_SIZE, useListing } from "./listing.js";
+import { Table } from "./table.js";
+
+export default function JobsPage() {
+  useEffect(() => setPageTitle(""), []);
+  return html`<h1 class="visually-hidden">Ask and jobs</h1><${AskPanel} /><${JobsPanel} />`;
+}
+
+function JobsPanel() {
+  const [filters, setFilters] = useState(filtersOfAddress);
+  const hands = useRef({ pointer: false, focus: false });
+  const list = useListing(filters, () => hands.current.pointer || hands.current.focus);
+  const change = (next) => {
+    setFilters(next);
+    putInAddress(next);
+    list.restart();
+  };
+  const busy = (hand, on) => {
+    hands.current[hand] = on;
+    const free = !hands.current.pointer && !hands.current.focus;
+    if (free && list.held.length && list.page === 1 && !filters.sort) list.restart();
+  };
+  return html`
+    <section class="jobs panel" aria-labelledby="jobs-title">
+      <header class="panel-head">
+        <h2 id="jobs-title">Jobs ${list.total !== null && html`<span class="count">${count(list.total)}</span>`}</h2>
+        <${Filters} filters=${filters} onChange=${change} />
+        <span class="grow"></span>
+        <${Paging} list=${list} />
+      </header>
+      <div class="held" aria-live="polite">
+        ${list.held.length > 0 &&
+        html`<button type="button" class="button is-small" onClick=${list.restart}>
+          <${Icon} name="again" /><span>${counted(list.held.length, "new job")}: show</span>
+        </button>`}
+      </div>
+      ${list.error && html`<p class="fault" role="alert"><${Icon} name="warn" /><span>The list could not be loaded. ${list.error.message}</span>
+        <button type="button" class="link" onClick=${list.restart}>Try again</button></p>`}
+      ${list.ids.length > 0
+        ? html`<${Table} list=${list} sort=${filters.sort} onSort=${(sort) => change({ ...filters, sort })} busy=${busy} />`
+        : html`<${Nothing} list=${list} filters=${filters} onClear=${() => change(NO_FILTERS)} />`}
+    </section>
+  `;
+}
+
+function Paging({ list }) {
+  if (list.page === 1 && !list.next) return null;
+  const first = (list.page - 1) * PAGE_SIZE + 1;
+  return html`
+    <nav class="paging" aria-label="Pages of the list">
+      <button type="button" class="plain" aria-label="Newer jobs" disabled=${list.page === 1} onClick=${() => list.turn(false)}><${Icon} name="left" /></button>
+      <span class="figure">${count(first)}–${count(first + Math.max(0, list.ids.length - 1))}</span>
+      <button type="button" class="plain" aria-label="Older jobs" disabled=${!list.next} onClick=${() => list.turn(true)}><${Icon} name="right" /></button>
+    </nav>
+  `;
+}
+
+function Nothing({ list, filters, onClear }) {
+  if (list.loading) return html`<p class="empty" role="status">Loading jobs…</p>`;
+  if (list.error) return null;
+  const filtered = Object.entries(filters).some(([name, value]) => name !== "sort" && value);
+  if (!filtered) return html`<p class="empty">Nothing has been asked yet. Say when and what above, then press Ask.</p>`;
+  return html`<p class="empty">No job matches these filters. <button type="button" class="link" onClick=${onClear}>Show all jobs</button></p>`;
+}

@@ -1,0 +1,25 @@
+/** The sources: health, what each has, its own counters, what it is busy with. */
+
+import { html, useEffect } from "../dom.js";
+import { setPageTitle } from "../notices.js";
+import { useStore } from "../store.js";
+import { counted } from "../figures.js";
+import { SourceCard } from "./card.js";
+
+export default function SourcesPage() {
+  useEffect(() => setPageTitle("Sources"), []);
+  const sources = useStore((state) => state.sources);
+  const loaded = useStore((state) => state.loaded);
+  const list = [...sources.values()];
+  const offline = list.filter((source) => source.state !== "online").length;
+  return html`
+    <header class="page-head">
+      <h1>Sources</h1>
+      <p>${list.length > 0 && (offline ? `${counted(offline, "source")} of ${list.length} offline` : `${counted(list.length, "source")}, all online`)}</p>
+    </header>
+    ${!loaded && html`<section class="panel"><p class="empty" role="status">Loading sources…</p></section>`}
+    ${loaded && !list.length &&
+    html`<section class="panel"><p class="empty">No source has said a word yet. Start a worker: <code>docket worker SENSOR:INTERFACE</code>.</p></section>`}
+    <div class="cards">${list.map((source) => html`<${SourceCard} key=${source.name} source=${source} />`)}</div>
+  `;
+}

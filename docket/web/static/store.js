@@ -1,0 +1,166 @@
+/**
+ * What the browser knows: jobs, sources and the state of the link, folded from the messages of the WebSocket
+ * and the answers of the API. The only place that changes them; components subscribe through `useStore`.
+ */
+
+import { useEffect, useState } from "./dom.js";
+import { isFinal } from "./words.js";
+
+const MOST_JOBS = 2000;
+const MOST_SAMPLES = 120;
+
+export function createStore(now = Date.now) {
+  const state = {
+    jobs: new Map(),
+    sources: new Map(),
+    samples: new Map(),
+    rejected: null,
+    seq: null,
+    loaded: false,
+    link: { state: "connecting", lastHeard: null, retryAt: null },
+    skewMs: 0,
+  };
+  const listeners = new Set();
+  const watchers = new Set();
+  let planned = false;
+
+  function changed() {
+    if (planned) return;
+    planned = true;
+    queueMicrotask(() => {
+      planned = false;
+      for (const listener of [...listeners]) listener();
+    });
+  }
+
+  function keepJob(job) {
+    const known = state.jobs.get(job.id);
+    const merged = known?.events && !job.events ? { ...job, events: known.events } : job;
+    state.jobs.delete(job.id);
+    state.jobs.set(job.id, merged);
+    if (state.jobs.size > MOST_JOBS) dropOldest();
+    return merged;
+  }
+
+  function dropOldest() {
+    for (const [id, job] of state.jobs) {
+      if (state.jobs.size <= MOST_JOBS) return;
+      if (isFinal(job.state)) state.jobs.delete(id);
+    }
+  }
+
+  function keepSource(source) {
+    state.sources = new Map(state.sources).set(source.name, source);
+    const samples = state.samples.get(source.name) ?? [];
+    const last = samples[samples.length - 1];
+    if (last?.seen === source.last_seen) return;
+    samples.push({ seen: source.last_seen, at: Date.parse(source.last_seen), stats: source.stats ?? {} });
+    if (samples.length > MOST_SAMPLES) samples.shift();
+    state.samples.set(source.name, samples);
+  }
+
+  function takeSnapshot(message) {
+    if (message.time) state.skewMs = Date.parse(message.time) - now();
+    state.seq = message.seq ?? state.seq;
+    for (const job of [...(message.jobs ?? [])].reverse()) keepJob(job);
+    if (message.sources) {
+      state.sources = new Map();
+      message.sources.forEach(keepSource);
+    }
+    state.loaded = true;
+    for (const watcher of [...watchers]) watcher({ event: "snapshot" });
+  }
+
+  function takeEvent(message) {
+    if (message.seq != null) {
+      if (state.seq != null && message.seq <= state.seq) return;
+      state.seq = message.seq;
+    }
+    const before = message.job ? state.jobs.get(message.job.id) : undefined;
+    if (message.job) {
+      const job = keepJob(message.job);
+      if (message.seq != null && before?.events) addToStory(job, message, before);
+    }
+    if (message.source) keepSource(message.source);
+    if (message.event === "job.rejected") state.rejected = { id: message.job_id, reason: message.reason, at: message.at };
+    for (const watcher of [...watchers]) watcher({ event: message.event, job: message.job, before });
+  }
+
+  /** The message carries the whole job; whose answer it tells is seen by comparing. */
+  function addToStory(job, message, before) {
+    const { seq, event, at, reason, user } = message;
+    if (job.events.some((known) => known.seq === seq)) return;
+    const old = new Map(before.sources.map((source) => [source.name, source.verdict]));
+    const answers = job.sources.filter((source) => source.verdict && old.get(source.name) !== source.verdict);
+    job.events = [...job.events, { seq, name: event, at, reason, user, answers }];
+  }
+
+  return {
+    state,
+    /** Take one message of the WebSocket. */
+    receive(message) {
+      state.link = { ...state.link, lastHeard: now() };
+      if (message.type === "snapshot") takeSnapshot(message);
+      else if (message.type === "event") takeEvent(message);
+      changed();
+    },
+    setLink(link) {
+      state.link = { ...state.link, ...link };
+      changed();
+    },
+    /** Take a job from an answer of the API, unless the WebSocket was faster. */
+    putJob(job) {
+      const known = state.jobs.get(job.id);
+      const stale = known && isFinal(known.state) && !isFinal(job.state) && known.revision >= job.revision;
+      keepJob(stale ? { ...known, events: job.events ?? known.events } : job);
+      changed();
+    },
+    putSources(sources) {
+      sources.forEach(keepSource);
+      changed();
+    },
+    dropJob(id) {
+      state.jobs.delete(id);
+      changed();
+    },
+    /** The server's idea of now, in milliseconds. */
+    now: () => now() + state.skewMs,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    /** Hear of each single event, with the job as it was before. */
+    watch(watcher) {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
+  };
+}
+
+export const store = createStore();
+
+/** Draw again when what `select` returns has changed (compared by identity). */
+export function useStore(select) {
+  const [, setVersion] = useState(0);
+  const selected = select(store.state);
+  useEffect(() => {
+    let shown = selected;
+    return store.subscribe(() => {
+      const news = select(store.state);
+      if (news === shown) return;
+      shown = news;
+      setVersion((version) => version + 1);
+    });
+  });
+  return selected;
+}
+
+/** The server's time, drawn anew every `everyMs` (for ages and counts of seconds). */
+export function useNow(everyMs = 1000) {
+  const [time, setTime] = useState(store.now);
+  useEffect(() => {
+    const timer = setInterval(() => setTime(store.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return time;
+}

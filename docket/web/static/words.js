@@ -1,0 +1,102 @@
+/** States and verdicts in words, icons and tones, and the sentences that are made of them. Pure. */
+
+import { count, counted, percent } from "./figures.js";
+
+/** `tone` names a colour in the stylesheet; the word and the icon always stand beside it. */
+export const STATES = {
+  queued: { word: "Queued", icon: "clock", tone: "idle" },
+  running: { word: "Running", icon: "run", tone: "busy" },
+  completed: { word: "Complete", icon: "check", tone: "good" },
+  partial: { word: "Partial", icon: "half", tone: "warn" },
+  failed: { word: "Failed", icon: "cross", tone: "bad" },
+  cancelled: { word: "Cancelled", icon: "stop", tone: "idle" },
+  expired: { word: "Expired", icon: "archive", tone: "idle" },
+};
+
+export const VERDICTS = {
+  complete: { word: "Complete", icon: "check", tone: "good" },
+  empty: { word: "Empty", icon: "zero", tone: "good" },
+  limited: { word: "Limited", icon: "limit", tone: "warn" },
+  cut: { word: "Cut", icon: "cut", tone: "warn" },
+  "aged-out": { word: "Aged out", icon: "archive", tone: "warn" },
+  "not-yet": { word: "Not yet", icon: "clock", tone: "warn" },
+  refused: { word: "Refused", icon: "cross", tone: "bad" },
+  unreachable: { word: "Unreachable", icon: "unplug", tone: "bad" },
+  "timed-out": { word: "Timed out", icon: "timer", tone: "bad" },
+  cancelled: { word: "Cancelled", icon: "stop", tone: "idle" },
+};
+
+const UNKNOWN = { word: "Unknown", icon: "info", tone: "idle" };
+const FINAL = new Set(["completed", "partial", "failed", "cancelled", "expired"]);
+const FULL = new Set(["complete", "empty"]);
+
+export const isFinal = (state) => FINAL.has(state);
+export const isFull = (verdict) => FULL.has(verdict);
+export const stateOf = (job) => STATES[job.state] ?? { ...UNKNOWN, word: job.state };
+
+/** What a source is doing or has said: a verdict, or that it is still reading or waiting. */
+export function answerOf(source, job) {
+  if (source.verdict) return VERDICTS[source.verdict] ?? { ...UNKNOWN, word: source.verdict };
+  if (isFinal(job.state)) return { word: "No answer", icon: "info", tone: "idle" };
+  if (source.attempt > 0) return { word: "Reading", icon: "run", tone: "busy" };
+  return { word: "Waiting", icon: "clock", tone: "idle" };
+}
+
+/** How far a job is, 0 to 1: the mean of its sources, each done once it has its verdict. */
+export function progressOf(job) {
+  if (isFinal(job.state)) return 1;
+  if (!job.sources.length) return 0;
+  return job.sources.reduce((sum, source) => sum + (source.verdict ? 1 : source.progress), 0) / job.sources.length;
+}
+
+export const shortfall = (job) => job.sources.filter((source) => !isFull(source.verdict));
+export const canDownload = (job) => job.state !== "expired" && (job.pcap !== null || (!isFinal(job.state) && job.packets > 0));
+export const canRetry = (job) => isFinal(job.state) && job.state !== "completed" && shortfall(job).length > 0;
+export const canCancel = (job) => !isFinal(job.state);
+export const canDelete = (job) => isFinal(job.state) && job.state !== "expired";
+
+const ofSources = (job) => {
+  const all = job.sources.length;
+  return `${job.sources.filter((source) => isFull(source.verdict)).length} of ${all} source${all === 1 ? "" : "s"}`;
+};
+
+/** One job's headline in plain words. */
+export function headline(job) {
+  const packets = counted(job.packets, "packet");
+  switch (job.state) {
+    case "queued":
+      return `Queued: waiting for ${counted(job.sources.length, "source")} to begin`;
+    case "running":
+      return `Running: ${packets} so far, ${percent(progressOf(job))} of the window read`;
+    case "completed":
+      return job.packets
+        ? `Complete: ${packets} from ${ofSources(job)}, exactly the window`
+        : `Complete: no packet matched, and ${ofSources(job)} had the whole window`;
+    case "partial":
+      return `Partial: ${packets}; only ${ofSources(job)} answered in full`;
+    case "failed":
+      return "Failed: no source gave a usable answer";
+    case "cancelled":
+      return job.packets ? `Cancelled: ${packets} had arrived` : "Cancelled before any packet arrived";
+    case "expired":
+      return `Expired: the file with ${packets} has been removed, the record stays`;
+    default:
+      return `${job.state}: ${count(job.packets)} packets`;
+  }
+}
+
+/** The event names of a job's story. */
+export const EVENTS = {
+  "job.requested": { word: "Asked", icon: "ask", tone: "idle" },
+  "job.started": { word: "Started", icon: "run", tone: "busy" },
+  "job.source": { word: "Source answered", icon: "source", tone: "idle" },
+  "job.completed": { word: "Completed", icon: "check", tone: "good" },
+  "job.partial": { word: "Closed, partial", icon: "half", tone: "warn" },
+  "job.failed": { word: "Failed", icon: "cross", tone: "bad" },
+  "job.cancelled": { word: "Cancelled", icon: "stop", tone: "idle" },
+  "job.expired": { word: "File removed", icon: "archive", tone: "idle" },
+  "job.rejected": { word: "Rejected", icon: "cross", tone: "bad" },
+  "job.inspected": { word: "Inspected", icon: "search", tone: "idle" },
+};
+
+export const eventOf = (name) => EVENTS[name] ?? { ...UNKNOWN, word: name };
