@@ -7,7 +7,6 @@ by that thread, which sleeps on the connection's socket and on a pipe at the sam
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -34,9 +33,6 @@ _LOOK_S = 2.0
 
 _BURIAL_WAIT_S = 5.0
 """How long a dead letter may take to be confirmed; then the message goes back and is tried again."""
-
-MOST_EVENTS = 10_000
-"""A listener that is this far behind loses the oldest events, rather than filling the broker's memory."""
 
 
 class _Action(Enum):
@@ -246,18 +242,18 @@ class AmqpReceiver:
 
     def _begin_to_listen(self, channel: Any) -> None:
         """Hear the events through a queue that lives as long as this connection."""
-        name = f"docket.listen.{self._name}.{secrets.token_hex(6)}"
+        declared = topology.listener_queue(self._name)
         queue = kombu.Queue(
-            name,
+            declared.name,
             durable=False,
             exclusive=True,
             auto_delete=True,
-            queue_arguments={"x-queue-type": "classic", "x-max-length": MOST_EVENTS, "x-overflow": "drop-head"},
+            queue_arguments=declared.arguments,
         )(channel)
         queue.queue_declare()
         for pattern in self._listen:
             queue.bind_to(exchange=topology.EVENTS, routing_key=pattern)
-        queue.consume(name, partial(self._arrive, ""), no_ack=True)
+        queue.consume(declared.name, partial(self._arrive, ""), no_ack=True)
 
     def _arrive(self, queue: str, message: Any) -> None:
         self._arrived.append(AmqpDelivery(self, queue, message))

@@ -10,14 +10,12 @@ from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 from docket.bus.embedded_queue import EmbeddedQueue, Entry, Message
+from docket.bus.topology import LISTENER_MESSAGES
 
 if TYPE_CHECKING:
     from docket.bus.embedded import EmbeddedBroker
 
 log = logging.getLogger(__name__)
-
-MOST_EVENTS = 10_000
-"""A listener that is this far behind loses the oldest events, as in the exclusive queue on RabbitMQ."""
 
 
 class EmbeddedDelivery:
@@ -120,10 +118,10 @@ class EmbeddedReceiver:
 
     def hear(self, message: Message) -> None:
         """Take an event; called by the broker under its lock."""
-        if len(self._events) >= MOST_EVENTS:
+        if len(self._events) >= LISTENER_MESSAGES:
             self._events.popleft()
             if not self._behind:
-                log.warning("%s is %d events behind and loses the oldest", self._name, MOST_EVENTS)
+                log.warning("%s is %d events behind and loses the oldest", self._name, LISTENER_MESSAGES)
             self._behind = True
         self._events.append(message)
         self._condition.notify()

@@ -1,11 +1,12 @@
 """Exchanges, queues and bindings of the bus, declared once. Everything else takes the names from here.
 
-Pure; anybody may import it. The two brokers declare what stands here, and `definitions` writes the same down
+Anybody may import it. The two brokers declare what stands here, and `definitions` writes the same down
 for RabbitMQ to load at its start.
 """
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ DELIVERY_LIMIT = 100
 """RabbitMQ 3.10 counts every return of a message, clean restarts too, so a small limit kills innocent ones."""
 
 DEAD_QUEUE_MESSAGES = 100_000
+
+LISTENER_MESSAGES = 10_000
+"""A listener that is this far behind loses the oldest events, rather than filling the broker's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,12 @@ def queues(sources: Iterable[str]) -> Iterator[Queue]:
                 "x-overflow": "reject-publish",
             },
         )
+
+
+def listener_queue(name: str) -> Queue:
+    """A new exclusive queue for one who listens to events; `name` tells people who it is."""
+    arguments = {"x-queue-type": "classic", "x-max-length": LISTENER_MESSAGES, "x-overflow": "drop-head"}
+    return Queue(f"docket.listen.{name.replace(' ', '-')}.{secrets.token_hex(6)}", arguments)
 
 
 def bindings(sources: Iterable[str]) -> Iterator[Binding]:
