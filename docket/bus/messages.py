@@ -97,8 +97,8 @@ class FragmentKind(StrEnum):
     END = "end"
 
 
-class Fragment(msgspec.Struct, frozen=True, kw_only=True):
-    """One message on `docket.fragments`: a run of whole packet records, or a word about the reading.
+class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the headers of a fragment say.
 
     A reading is (job, source, attempt, run). `begin` has seq 0, `data` counts 1, 2, 3 …, `end` carries the next
     number, so that the collector sees a hole. `status` has seq -1: it may get lost.
@@ -125,6 +125,11 @@ class Fragment(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
     next_step: str = ""
     sent: str = ""
+
+
+class Fragment(FragmentFacts, frozen=True, kw_only=True):
+    """One message on `docket.fragments`: a run of whole packet records, or a word about the reading."""
+
     body: bytes | memoryview = b""
     """Classic PCAP records, little-endian, microseconds; no file header."""
 
@@ -184,11 +189,12 @@ def fragment_headers(fragment: Fragment) -> dict[str, Any]:
 def decode_fragment(headers: Mapping[str, Any], body: bytes | memoryview) -> Fragment:
     """Raises MessageError."""
     _expect_schema(headers, "docket.fragment", 1)
-    facts = {name: headers[name] for name in Fragment.__struct_fields__ if name in headers and name != "body"}
+    present = {name: headers[name] for name in FragmentFacts.__struct_fields__ if name in headers}
     try:
-        return msgspec.structs.replace(msgspec.convert(facts, Fragment), body=body)
+        facts = msgspec.convert(present, FragmentFacts)
     except msgspec.ValidationError as error:
         raise MessageError(f"the fragment's headers are not valid: {error}") from error
+    return Fragment(**msgspec.structs.asdict(facts), body=body)
 
 
 def _json(body: bytes) -> Mapping[str, Any]:
