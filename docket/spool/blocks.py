@@ -53,6 +53,16 @@ def write_at(path: Path, offset: int, pieces: Iterable[bytes | memoryview]) -> i
     return offset
 
 
+def file_size(path: Path) -> int:
+    """Size in bytes; 0 for a file that is not there. Raises SpoolError."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
 def cut_to(path: Path, size_bytes: int) -> None:
     """Cut the file off after `size_bytes`. Raises SpoolError."""
     try:

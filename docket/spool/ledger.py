@@ -109,6 +109,15 @@ class Ledger:
         )
         return [msgspec.json.decode(row[0], type=Job) for row in rows]
 
+    def with_results(self) -> list[Job]:
+        """The final jobs that have a file in the spool, or should have one."""
+        rows = self._rows(
+            "SELECT snapshot FROM job_bodies JOIN jobs USING (n)"
+            " WHERE state IN ('completed', 'partial', 'cancelled', 'failed') ORDER BY n"
+        )
+        jobs = (msgspec.json.decode(row[0], type=Job) for row in rows)
+        return [job for job in jobs if job.pcap is not None]
+
     def short_of(self, source: str, now: str) -> list[Job]:
         """Final jobs with a deadline still to come that asked this source and did not end complete."""
         rows = self._rows(

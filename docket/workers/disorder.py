@@ -12,6 +12,7 @@ from pathlib import Path
 
 from docket.request import Limits
 from docket.spool.blocks import write_at
+from docket.spool.files import remove_file
 from docket.workers.merge import STEP_BYTES, Merge
 from docket.workers.record_stream import RecordStream
 
@@ -60,7 +61,7 @@ class Resort:
     def remove_runs(self) -> None:
         """Take the runs off the disk. Those of a killed process go when its job's parts go."""
         for run in self._runs:
-            run.path.unlink(missing_ok=True)
+            remove_file(run.path)
 
     def _cut_into_runs(self, streams: Sequence[RecordStream]) -> Iterator[int]:
         for stream in streams:

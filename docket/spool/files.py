@@ -1,0 +1,181 @@
+"""The directory with the results: where each file of a job is, how it comes and goes, how much room is left.
+
+    ledger.sqlite3
+    jobs/<id>/parts/<source>.pcap    while it is read, and as long as a retry may want it
+    jobs/<id>/job.pcap.partial       the growing result
+    jobs/<id>/job.pcap               the result
+    jobs/<id>/job.json               its manifest
+    jobs/<id>/summary.json           from the inspector
+
+Only the collector writes, except for the summary. Names come from checked ids and source names alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from docket.errors import NoSuchJob, SpoolError
+from docket.job import Job
+from docket.request import SOURCE_NAME
+from docket.spool.blocks import spool_error, write_at
+from docket.spool.manifest import Manifest, encode_manifest
+
+DIRECTORY_MODE = 0o750
+
+_LONGEST_WORDS = 40
+"""Of the query in a file name: enough to recognise it, short enough for every file system."""
+
+
+class Spool:
+    """Paths and room of one spool directory. Any process may make one; it opens nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.jobs = path / "jobs"
+        self.ledger = path / "ledger.sqlite3"
+
+    def create(self) -> None:
+        """Make the directories. Raises SpoolError."""
+        for directory in (self.path, self.jobs):
+            _make_directory(directory)
+
+    def job_directory(self, job_id: str) -> Path:
+        """Raises NoSuchJob for what is no canonical UUID, so that no other path can ever come out."""
+        try:
+            canonical = str(uuid.UUID(job_id)) == job_id
+        except ValueError:
+            canonical = False
+        if not canonical:
+            raise NoSuchJob(f"there is no job {job_id[:64]!r}")
+        return self.jobs / job_id
+
+    def result(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / "job.pcap"
+
+    def partial(self, job_id: str) -> Path:
+        """The result while it grows. It vanishes, or begins anew, when a source must be read again."""
+        return self.job_directory(job_id) / "job.pcap.partial"
+
+    def sorting(self, job_id: str) -> Path:
+        """The result while it is made anew because packets came far out of order."""
+        return self.job_directory(job_id) / "job.pcap.sorting"
+
+    def manifest(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / "job.json"
+
+    def summary(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / "summary.json"
+
+    def parts(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / "parts"
+
+    def part(self, job_id: str, source: str) -> Path:
+        if not SOURCE_NAME.fullmatch(source):
+            raise SpoolError(f"{source[:80]!r} is not a source name")
+        return self.parts(job_id) / f"{source}.pcap"
+
+    def pcap_name(self, job: Job) -> str:
+        """The name that a downloaded result gets: its window, its query, the beginning of the job's id."""
+        words = re.sub(r"[^a-z0-9.]+", "-", job.query.lower()).strip("-.")[:_LONGEST_WORDS].strip("-.")
+        return f"docket-{_compact(job.after)}-{_compact(job.before)}-{words or 'all'}-{job.id[:8]}.pcap"
+
+    def prepare(self, job_id: str) -> None:
+        """Make the directories of one job. Raises SpoolFull or SpoolError."""
+        _make_directory(self.job_directory(job_id))
+        _make_directory(self.parts(job_id))
+
+    def finish(self, job_id: str, whole: Path) -> None:
+        """Give the finished file its final name; the result of an earlier revision is gone in the same moment.
+
+        There is no fsync: after a power loss the job may be open again in the ledger, and is then put together
+        anew from its parts or asked anew. A finished one whose bytes the disk lost fails its SHA-256.
+        """
+        try:
+            os.replace(whole, self.result(job_id))
+        except OSError as error:
+            raise spool_error(error, whole) from error
+        partial = self.partial(job_id)
+        if whole != partial:
+            remove_file(partial)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write `job.json`, in one piece or not at all. Raises SpoolFull or SpoolError."""
+        path = self.manifest(manifest.job)
+        beginning = path.with_suffix(".json.tmp")
+        remove_file(beginning)
+        write_at(beginning, 0, [encode_manifest(manifest)])
+        try:
+            os.replace(beginning, path)
+        except OSError as error:
+            raise spool_error(error, path) from error
+
+    def remove_result(self, job_id: str) -> None:
+        """Remove result and manifest, for a job that was cancelled without keeping anything."""
+        for path in (self.result(job_id), self.partial(job_id), self.sorting(job_id), self.manifest(job_id)):
+            remove_file(path)
+
+    def remove_parts(self, job_id: str) -> None:
+        shutil.rmtree(self.parts(job_id), ignore_errors=True)
+
+    def remove_job(self, job_id: str) -> None:
+        """Remove everything of one job. What cannot be removed now is tried again at the next start."""
+        shutil.rmtree(self.job_directory(job_id), ignore_errors=True)
+
+    def directories(self) -> Iterator[Path]:
+        """Whatever lies in `jobs/`, ours or not. Raises SpoolError."""
+        try:
+            yield from sorted(self.jobs.iterdir())
+        except OSError as error:
+            raise spool_error(error, self.jobs) from error
+
+    def size_of(self, job_id: str) -> int:
+        """Bytes that the files of one job take up, as far as they can be read."""
+        total = 0
+        for directory, _, names in os.walk(self.job_directory(job_id)):
+            for name in names:
+                try:
+                    total += os.stat(os.path.join(directory, name)).st_size
+                except FileNotFoundError:
+                    continue  # a temporary file that has just got its final name
+        return total
+
+    def free_bytes(self) -> int:
+        """Bytes that may still be written here. Raises SpoolError."""
+        found = self._statvfs()
+        return found.f_bavail * found.f_frsize
+
+    def free_inodes(self) -> int | None:
+        """Files that may still be made here; None on file systems that do not count them. Raises SpoolError."""
+        found = self._statvfs()
+        return found.f_favail if found.f_files else None
+
+    def _statvfs(self) -> os.statvfs_result:
+        try:
+            return os.statvfs(self.path)
+        except OSError as error:
+            raise spool_error(error, self.path) from error
+
+
+def _compact(time: str) -> str:
+    """`2026-11-24T14:02:00.000000Z` as `20261124T140200Z`."""
+    return re.sub(r"[-:]|\.\d+", "", time)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=DIRECTORY_MODE, exist_ok=True, parents=True)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that may be gone already. Raises SpoolError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise spool_error(error, path) from error

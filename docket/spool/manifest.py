@@ -1,0 +1,96 @@
+"""`job.json`: what a result is, where it came from and how to check it. Pure; `docket verify` reads it too."""
+
+from __future__ import annotations
+
+import msgspec
+
+from docket import __version__
+from docket.job import Job, PcapFile, SourceAnswer, State
+from docket.request import Limits, Request
+from docket.window import format_us
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asked what, and when. Times are RFC 3339 UTC."""
+
+    asked: str
+    """The query as it came."""
+    query: str
+    """The same in canonical form."""
+    explanation: str
+    after: str
+    before: str
+    sources: tuple[str, ...]
+    limits: Limits
+    deadline: str
+    wait_for_flush: bool
+    owner: str
+    note: str
+    requested_at: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence beside one revision of a result."""
+
+    schema: str = "docket.manifest/1"
+    docket: str = __version__
+    job: str
+    revision: int
+    state: State
+    reason: str
+    written_at: str
+    question: Question
+    result: PcapFile | None
+    """`name` is the name for downloads; beside this file the result is called `job.pcap`."""
+    packets: int
+    bytes: int
+    """Of the packet records in the result, their headers included."""
+    first: str | None
+    last: str | None
+    linktype: int | None
+    sources: tuple[SourceAnswer, ...]
+    """Each with its verdict, its counts, the text that it was given (`sent`) and the SHA-256 of its part."""
+
+
+def make_manifest(
+    job: Job, request: Request, *, written_at: str, first_us: int | None, last_us: int | None, linktype: int | None
+) -> Manifest:
+    """The manifest of a job in its final state."""
+    return Manifest(
+        job=job.id,
+        revision=job.revision,
+        state=job.state,
+        reason=job.reason,
+        written_at=written_at,
+        question=Question(
+            asked=job.asked,
+            query=job.query,
+            explanation=job.explanation,
+            after=job.after,
+            before=job.before,
+            sources=tuple(answer.name for answer in job.sources),
+            limits=job.limits,
+            deadline=job.deadline,
+            wait_for_flush=job.wait_for_flush,
+            owner=job.owner,
+            note=job.note,
+            requested_at=format_us(request.requested_at_us),
+        ),
+        result=job.pcap,
+        packets=job.packets,
+        bytes=job.bytes,
+        first=None if first_us is None else format_us(first_us),
+        last=None if last_us is None else format_us(last_us),
+        linktype=linktype,
+        sources=job.sources,
+    )
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Readable by people, ending in a line feed."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode_manifest(body: bytes) -> Manifest:
+    """Raises msgspec.DecodeError for what is no manifest."""
+    return msgspec.json.decode(body, type=Manifest)

@@ -1,0 +1,169 @@
+"""What leaves the spool, and when: by age, by quota, by free space; the oldest finished results go first.
+
+Only the collector uses it. A running job is never touched, and a record never goes: only its files do.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from docket.config import SpoolConfig
+from docket.errors import NoSuchJob
+from docket.job import Job, State
+from docket.spool.files import Spool, remove_file
+from docket.window import US_PER_S, parse_time_us
+
+log = logging.getLogger(__name__)
+
+SPARE_INODES = 1_000
+"""Fewer free inodes than this, and no new job is taken: each needs a handful."""
+
+
+class Leaving(NamedTuple):
+    """A job whose files are to go."""
+
+    job_id: str
+    reason: str
+
+
+@dataclass(slots=True)
+class _Held:
+    finished_us: int
+    size_bytes: int
+
+
+class Retention:
+    """Knows what every finished job holds, so that nothing has to be counted on the disk each time."""
+
+    def __init__(self, spool: Spool, config: SpoolConfig) -> None:
+        self._spool = spool
+        self._config = config
+        self._held: dict[str, _Held] = {}
+        self.used_bytes = 0
+        """What finished jobs take up."""
+
+    @property
+    def max_bytes(self) -> int:
+        return self._config.max_bytes
+
+    @property
+    def min_free_bytes(self) -> int:
+        return self._config.min_free_bytes
+
+    def take_stock(self, finished: Iterable[Job], find: Callable[[str], Job | None]) -> None:
+        """Look through the spool once, at the start: note what finished jobs hold, and remove what belongs to
+        nobody. Raises SpoolError."""
+        for job in finished:
+            self._remove_leftovers(job)
+            self.note(job)
+        for directory in self._spool.directories():
+            if directory.name in self._held:
+                continue
+            owner = self._owner(directory.name, find)
+            if owner is None:
+                log.warning("removing %s: the ledger knows nothing of it", directory)
+                _remove(directory)
+            elif owner.is_final:
+                log.info("removing what is left of job %s, which is %s", owner.id, owner.state)
+                self._spool.remove_job(owner.id)
+
+    def note(self, job: Job) -> None:
+        """A job has been finished, or its files have changed."""
+        if not job.is_final or job.finished_at is None or job.pcap is None:
+            return
+        self.forget(job.id)
+        held = _Held(parse_time_us(job.finished_at, None), self._spool.size_of(job.id))
+        self._held[job.id] = held
+        self.used_bytes += held.size_bytes
+
+    def forget(self, job_id: str) -> None:
+        """A job is open again, or its files are gone."""
+        held = self._held.pop(job_id, None)
+        if held is not None:
+            self.used_bytes -= held.size_bytes
+
+    def missing(self) -> Iterator[str]:
+        """Jobs whose result somebody else has removed."""
+        for job_id in self._held:
+            if not self._spool.result(job_id).exists():
+                yield job_id
+
+    def leaving(self, now_us: int, free_bytes: int, open_bytes: int) -> list[Leaving]:
+        """The jobs whose files have to go now, the oldest first; `open_bytes` is what open jobs take up."""
+        oldest_first = sorted(self._held.items(), key=lambda item: item[1].finished_us)
+        used_bytes = self.used_bytes + open_bytes
+        leaving: list[Leaving] = []
+        for job_id, held in oldest_first:
+            if now_us - held.finished_us > self._config.keep_s * US_PER_S:
+                reason = f"older than {in_hours(self._config.keep_s)}"
+            elif used_bytes > self._config.max_bytes:
+                reason = f"removed to keep the spool within {in_bytes(self._config.max_bytes)}"
+            elif free_bytes < self._config.min_free_bytes:
+                reason = f"removed to keep {in_bytes(self._config.min_free_bytes)} of the disk free"
+            else:
+                break
+            leaving.append(Leaving(job_id, reason))
+            used_bytes -= held.size_bytes
+            free_bytes += held.size_bytes
+        return leaving
+
+    def refusal(self, free_bytes: int, free_inodes: int | None, open_bytes: int) -> str:
+        """Why no new job can be taken, after everything that may go is gone; empty if one can."""
+        if free_bytes < self._config.min_free_bytes:
+            kept = in_bytes(self._config.min_free_bytes)
+            return f"the spool has {in_bytes(free_bytes)} free, at least {kept} are kept free"
+        used_bytes = self.used_bytes + open_bytes
+        if used_bytes >= self._config.max_bytes:
+            quota = in_bytes(self._config.max_bytes)
+            return f"the spool holds {in_bytes(used_bytes)} of at most {quota}, and no finished result can go"
+        if free_inodes is not None and free_inodes < SPARE_INODES:
+            return f"the spool's disk can take only {free_inodes} more files"
+        return ""
+
+    def _owner(self, name: str, find: Callable[[str], Job | None]) -> Job | None:
+        try:
+            self._spool.job_directory(name)
+        except NoSuchJob:
+            return None
+        return find(name)
+
+    def _remove_leftovers(self, job: Job) -> None:
+        """Files that a killed collector had no time to remove."""
+        directory = self._spool.job_directory(job.id)
+        leftovers: Iterable[str] = ("job.pcap.partial", "job.pcap.sorting", "job.json.tmp")
+        for path in (directory / name for name in leftovers):
+            if path.exists():
+                log.info("removing %s, left over", path)
+                path.unlink(missing_ok=True)
+        if job.state is State.COMPLETED and self._spool.parts(job.id).exists():
+            log.info("removing the parts of job %s, left over", job.id)
+            self._spool.remove_parts(job.id)
+
+
+def in_bytes(size_bytes: int) -> str:
+    """`310 MB`: decimal units, as the configuration is written."""
+    size, units = float(size_bytes), ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 1_000 and len(units) > 1:
+        size /= 1_000
+        units.pop(0)
+    return f"{size:.1f} {units[0]}" if size < 10 and units[0] != "bytes" else f"{size:.0f} {units[0]}"
+
+
+def in_hours(duration_s: int) -> str:
+    """`48 h`, or with minutes or seconds where hours do not say it."""
+    if duration_s % 3600 == 0:
+        return f"{duration_s // 3600} h"
+    return f"{duration_s // 60} min" if duration_s % 60 == 0 else f"{duration_s} s"
+
+
+def _remove(path: Path) -> None:
+    """Remove a stray file or directory. Raises SpoolError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        remove_file(path)

@@ -1,0 +1,22 @@
+"""What one turn of the collector gathers: it is committed as one transaction, and only then settled and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from docket.bus.broker import Delivery
+from docket.spool.ledger import Entries
+from docket.workers.open_job import OpenJob
+
+
+@dataclass(slots=True)
+class Batch:
+    """One turn's doings."""
+
+    entries: Entries = field(default_factory=Entries)
+    settled: list[tuple[Delivery, str]] = field(default_factory=list)
+    """Deliveries to acknowledge after the commit, each with the reason if it is to be a dead letter."""
+    concluded: list[OpenJob] = field(default_factory=list)
+    """Jobs whose closing event is among the entries."""
+    removals: list[str] = field(default_factory=list)
+    """Jobs whose files go after the commit."""

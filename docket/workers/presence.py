@@ -1,0 +1,111 @@
+"""Which sources there are, and which of them are there: what the collector hears and asks about workers.
+
+A source is offline when it says so, when it has been silent for too long, or when nobody listens on its queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from docket.bus.broker import Broker
+from docket.bus.messages import EventMessage, SourceStatus
+from docket.bus.topology import source_queue
+from docket.errors import BusLost
+from docket.job import EventName
+from docket.window import US_PER_S, parse_time_us
+from docket.workers.clock import Clock
+from docket.workers.words import clock_time
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 30.0
+"""Workers speak every 10 s."""
+
+FORGET_S = 7 * 86_400
+"""A source that is in no configuration and has been away for longer is not asked by default any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """Nobody listens on a source's queue."""
+
+    since_s: float
+    since: str
+
+
+class Presence:
+    """What is known of every source."""
+
+    def __init__(self, broker: Broker, clock: Clock, configured: Iterable[str], stored: Sequence[SourceStatus]) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._configured = tuple(configured)
+        self._statuses = {status.name: status for status in stored}
+        # A restarted collector gives everybody the time to be heard.
+        self._heard_s = {status.name: clock.monotonic_s() for status in stored}
+        self._gone: dict[str, _Gone] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """The sources that a question without names is asked of."""
+        oldest_us = self._clock.now_us() - FORGET_S * US_PER_S
+        heard = [
+            name for name, status in sorted(self._statuses.items()) if parse_time_us(status.last_seen, None) > oldest_us
+        ]
+        return tuple(dict.fromkeys((*self._configured, *heard)))
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that no source ever had."""
+        return [name for name in names if name not in self._configured and name not in self._statuses]
+
+    def hear(self, message: EventMessage) -> tuple[SourceStatus, bool] | None:
+        """Note what a source says of itself; returns its status and whether it has just come online."""
+        status = message.source
+        if status is None:
+            return None
+        before = self._statuses.get(status.name)
+        self._statuses[status.name] = status
+        self._heard_s[status.name] = self._clock.monotonic_s()
+        online = status.state == "online"
+        if online:
+            self._gone.pop(status.name, None)
+        came = online and (message.event is EventName.SOURCE_ONLINE or before is None or before.state != "online")
+        return status, came
+
+    def silent(self) -> list[SourceStatus]:
+        """The sources that have just become offline because nothing is heard of them; told once each."""
+        now_s = self._clock.monotonic_s()
+        fallen: list[SourceStatus] = []
+        for name, status in self._statuses.items():
+            if status.state == "online" and now_s - self._heard_s[name] > SILENCE_S:
+                error = f"nothing was heard of it since {clock_time(status.last_seen)}"
+                fallen.append(msgspec.structs.replace(status, state="offline", error=error))
+        for status in fallen:
+            log.warning("source %s is offline: %s", status.name, status.error)
+            self._statuses[status.name] = status
+        return fallen
+
+    def look(self, names: Iterable[str]) -> None:
+        """Ask the bus whether somebody listens for these sources."""
+        for name in names:
+            try:
+                depth = self._broker.depth(source_queue(name))
+            except BusLost:
+                # Then nobody can be seen; what was seen before stays true for now.
+                return
+            if depth.consumers:
+                self._gone.pop(name, None)
+            elif name not in self._gone:
+                self._gone[name] = _Gone(self._clock.monotonic_s(), clock_time(self._clock.now()))
+
+    def gone_for_s(self, name: str) -> float | None:
+        """How long nobody has listened for the source; None if somebody does, as far as is known."""
+        gone = self._gone.get(name)
+        return None if gone is None else self._clock.monotonic_s() - gone.since_s
+
+    def gone_since(self, name: str) -> str:
+        """The time of day since when nobody listens."""
+        return self._gone[name].since
