@@ -88,7 +88,11 @@ class SourceError(DocketError):
 
 
 class CaptureError(DocketError):
-    """Raised by `pcap`; the source's answer is not usable from here on."""
+    """Raised by `pcap`; the source's answer is not usable from here on: from `offset`, where that is known."""
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
 
 
 class NoSuchJob(DocketError):

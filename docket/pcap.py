@@ -105,7 +105,7 @@ def scan(buffer: Buffer, start: int = 0) -> tuple[list[int], list[int], int]:
     while start <= last_header:
         seconds, fraction_us, length = unpack(buffer, start)
         if fraction_us >= 1_000_000 or not 0 < length <= 262_144:
-            raise CaptureError(_impossible(start, fraction_us, length))
+            raise _impossible(start, fraction_us, length)
         start += 16 + length
         if start > size:
             break
@@ -163,7 +163,7 @@ def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, 
     while start + RECORD_HEADER_BYTES <= size:
         seconds, fraction, length, wire_length = foreign.unpack_from(buffer, start)
         if fraction >= fractions or not 0 < length <= LARGEST_RECORD_BYTES:
-            raise CaptureError(_impossible(start, fraction, length))
+            raise _impossible(start, fraction, length)
         end = start + RECORD_HEADER_BYTES + length
         if end > size:
             break
@@ -211,8 +211,9 @@ def _limited(
     return kept
 
 
-def _impossible(offset: int, fraction: int, length: int) -> str:
-    return (
+def _impossible(offset: int, fraction: int, length: int) -> CaptureError:
+    return CaptureError(
         f"at byte {offset} there is no packet record: its header would tell of {length} bytes "
-        f"and a fraction of a second of {fraction}"
+        f"and a fraction of a second of {fraction}",
+        offset,
     )

@@ -6,7 +6,7 @@ trimming, counting, limits and publishing are the worker's, the same for every k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Event
@@ -18,26 +18,44 @@ from docket.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a source can answer for right now. Times in microseconds since 1970 UTC; None = not known."""
+    """What a source can answer for right now. Times in microseconds since 1970 UTC."""
 
     oldest_us: int | None
+    """None: there is nothing on disk, or the store does not say."""
     readable_until_us: int | None
     """Packets before this time are on disk and can be read."""
     stats: dict[str, int] = field(default_factory=dict)
+    flush_lag_us: int = 0
+    """How long after its time a packet is on disk at the latest, as long as the capture is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A question in the words of the store."""
+
+    sent: str
+    if_empty: str = ""
+    """Advice for an asker who gets nothing, where these words may miss what was meant."""
+
+
+def _not_known() -> int | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One answer being streamed."""
 
-    sent: str
-    """The text that the store was given."""
     chunks: Iterator[bytes]
     """Classic PCAP: the 24-byte header first, then records, cut anywhere. Raises SourceError (verdict and
     sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
+    through_us: Callable[[], int | None] = _not_known
+    """Every packet before this time has been in the chunks, as far as the store can tell meanwhile."""
 
 
 class Source(Protocol):
+    """One capture store. Several threads may use it at once."""
+
     name: str
     kind: str
 
@@ -47,9 +65,13 @@ class Source(Protocol):
     def slices(self, window: Window) -> list[Window]:
         """The window cut into pieces that one reading each can answer safely, in time order."""
 
+    def wording(self, query: Query, window: Window) -> Wording:
+        """What the store is told when this window is read. Asks nobody."""
+
     def read(
         self, query: Query, window: Window, *, most_bytes: int | None, most_packets: int | None, stop: Event
     ) -> AbstractContextManager[Reading]:
         """Begin one reading; leaving the context drops it at once, also in mid-stream. `stop` set by another
-        thread makes a waiting read end within a second. The answer may hold packets outside the window.
-        Raises SourceError."""
+        thread makes a waiting read end within a second, with a SourceError that nobody should show. The answer
+        may hold packets outside the window. The store may stop by itself after `most_bytes` of records
+        (headers counted) or `most_packets`, never before. Raises SourceError."""

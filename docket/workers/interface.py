@@ -1,0 +1,150 @@
+"""The interface worker: takes jobs from the queues of its sources and has them read. For the command line.
+
+One thread waits on the bus for all sources; the reading, the publishing and the announcing happen in threads of
+their own, so that one slow or dead source delays nobody else. Stopping gives back what is being read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from docket.bus.broker import Broker, Delivery, Receiver
+from docket.bus.messages import Retry, decode_event, decode_job_message
+from docket.bus.topology import source_queue
+from docket.config import Config
+from docket.errors import BusLost, InvalidRequest, MessageError
+from docket.job import EventName
+from docket.request import Request
+from docket.workers.announcer import Announcer
+from docket.workers.desk import Desk
+from docket.workers.publishers import PublisherPool
+from docket.workers.source import Source
+
+log = logging.getLogger(__name__)
+
+PREFETCH = 64
+"""Messages in hand per source, so that small questions can pass big ones."""
+LOOK_UP_S = 0.2
+"""How often the loop looks at deadlines and at the order to stop."""
+DECLARE_PAUSE_S = 1.0
+
+_CLOSING = (
+    EventName.CANCELLED,
+    EventName.PARTIAL,
+    EventName.FAILED,
+    EventName.COMPLETED,
+    EventName.REJECTED,
+    EventName.EXPIRED,
+)
+"""Events after which nobody wants a job's packets any more."""
+
+
+class InterfaceWorker:
+    """The worker of one or several sources."""
+
+    def __init__(self, config: Config, broker: Broker, sources: Sequence[Source]) -> None:
+        self._broker = broker
+        self._names = [source.name for source in sources]
+        self._publishers = PublisherPool(broker, f"docket worker {', '.join(self._names)}")
+        at_once = {source.name: source.queries_at_once for source in config.sources}
+        self._desks = {
+            source.name: Desk(
+                source,
+                self._publishers,
+                queries_at_once=at_once.get(source.name, 1),
+                most_bytes=config.jobs.max_bytes,
+                patience_s=config.jobs.patience_s,
+                declare=lambda: broker.declare(self._names),
+            )
+            for source in sources
+        }
+        self._by_queue = {source_queue(name): desk for name, desk in self._desks.items()}
+        self._announcers = [Announcer(desk.source, self._publishers, desk.load) for desk in self._desks.values()]
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Raises TopologyMismatch."""
+        if not self._declare(stop):
+            return
+        receiver = self._broker.receiver(
+            f"docket worker {', '.join(self._names)}",
+            list(self._by_queue),
+            prefetch=PREFETCH,
+            listen=[name.value for name in _CLOSING],
+        )
+        for announcer in self._announcers:
+            announcer.start()
+        try:
+            self._serve(receiver, stop)
+        finally:
+            self._leave(receiver)
+
+    def _declare(self, stop: threading.Event) -> bool:
+        """Declare the topology as soon as the broker is there; False if told to stop before that."""
+        told = False
+        while not stop.is_set():
+            try:
+                self._broker.declare(self._names)
+                return True
+            except BusLost as error:
+                log.log(logging.DEBUG if told else logging.WARNING, "the broker cannot be reached yet: %s", error)
+                told = True
+                stop.wait(DECLARE_PAUSE_S)
+        return False
+
+    def _serve(self, receiver: Receiver, stop: threading.Event) -> None:
+        generation = 0
+        while not stop.is_set():
+            delivery = receiver.receive(LOOK_UP_S)
+            if receiver.generation != generation:
+                if generation:
+                    for announcer in self._announcers:
+                        announcer.greet()
+                generation = receiver.generation
+            if delivery is not None:
+                try:
+                    self._handle(delivery)
+                except (MessageError, InvalidRequest) as error:
+                    # The collector has the same message; it is the one to bury it and to tell.
+                    log.warning("a message from %s is not valid: %s", delivery.queue or "the events", error)
+                    delivery.ack()
+            for desk in self._desks.values():
+                desk.stop_late()
+
+    def _handle(self, delivery: Delivery) -> None:
+        """Raises MessageError, InvalidRequest."""
+        if not delivery.queue:
+            self._hear(delivery)
+            return
+        desk = self._by_queue[delivery.queue]
+        name = desk.source.name
+        message = decode_job_message(delivery.body)
+        if isinstance(message, Request) and (message.sources is None or name in message.sources):
+            desk.take(message, 1, delivery)
+        elif isinstance(message, Retry) and message.order is not None and name in message.order.attempts:
+            desk.take(message.order.request, message.order.attempts[name], delivery)
+        else:
+            delivery.ack()
+
+    def _hear(self, delivery: Delivery) -> None:
+        """Stop reading what has ended, unless the event is older than a retry that is being read."""
+        event = decode_event(delivery.body)
+        job_id = event.job.id if event.job is not None else event.job_id
+        if job_id is None:
+            return
+        for name, desk in self._desks.items():
+            attempt = desk.attempt_of(job_id)
+            answer = event.job.answer(name) if event.job is not None else None
+            older = attempt is not None and answer is not None and 0 < answer.attempt < attempt
+            if not older or event.event is EventName.CANCELLED:
+                desk.close_job(job_id)
+
+    def _leave(self, receiver: Receiver) -> None:
+        """The order of leaving: no new jobs, give back what is read, say good-bye, close the connections."""
+        for desk in self._desks.values():
+            desk.leave()
+        for announcer in self._announcers:
+            announcer.leave()
+        receiver.close()
+        self._publishers.close()

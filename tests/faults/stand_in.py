@@ -1,0 +1,411 @@
+"""A stand-in for stenographer that behaves like the real one until it is told otherwise.
+
+It speaks what the worker needs of stenographer 1.0.1: mutual TLS with version 1 certificates, `POST /query`,
+`GET /debug/stats`, `GET /debug/t0/files`. It holds packets in "files" of a minute and, like the real one,
+answers with every packet of every file that starts within the asked time, a minute of slack on both sides; of
+the filter it understands one `port N` and leaves the rest to the tests. A *script* says what it sends:
+
+    with StandIn(packets, authority) as steno:
+        steno.script = half_record(after=10)
+        ...                                     # ask https://127.0.0.1:<steno.port>
+
+A script is a function from `Asked` to the pieces of the answer. Each piece goes out at once as one HTTP chunk.
+Raising `Break` in it breaks the connection; returning ends the answer like a good one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+from docket.pcap import RECORD_HEADER, file_header
+from tests.faults.certificates import Authority, Pair
+
+US_PER_S = 1_000_000
+FILE_US = 60 * US_PER_S
+SLACK_US = 60 * US_PER_S
+
+_TIME = re.compile(r"\b(after|before) (\S+?)\)?(?:\s|$)")
+_PORT = re.compile(r"\bport (\d+)")
+
+
+class Packet(NamedTuple):
+    """One packet of the store: time in microseconds since 1970 UTC, and an Ethernet frame."""
+
+    time_us: int
+    data: bytes
+
+
+class Break(Exception):
+    """Raised by a script to break the connection here; `reset` sends a TCP reset in place of an orderly end."""
+
+    def __init__(self, reset: bool = False) -> None:
+        super().__init__()
+        self.reset = reset
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Given back by a script in place of pieces: a whole answer with this status."""
+
+    status: int
+    text: str
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One query as it came: its text and headers, the packets that the real one would send, and who asks."""
+
+    text: str
+    headers: dict[str, str]
+    packets: Sequence[Packet]
+    gone: Callable[[], bool]
+    """Whether the asker has left, or the stand-in is being closed."""
+
+
+Script = Callable[[Asked], Iterable[bytes] | Refusal]
+
+
+def record(packet: Packet, form: str = "<IIII", per_us: int = 1) -> bytes:
+    """One packet as a PCAP record."""
+    seconds, fraction = divmod(packet.time_us, US_PER_S)
+    return struct.pack(form, seconds, fraction * per_us, len(packet.data), len(packet.data)) + packet.data
+
+
+def serve(asked: Asked) -> Iterator[bytes]:
+    """What the real one does: header, matching packets in order, normal end; limits of the headers are kept."""
+    yield file_header(snaplen=65536)
+    limits = {name: int(value) for name, value in asked.headers.items() if name.startswith("steno-limit-")}
+    packets, size = 0, 0
+    for packet in asked.packets:
+        yield record(packet)
+        packets, size = packets + 1, size + len(packet.data)
+        if packets >= limits.get("steno-limit-packets", 1 << 62) or size >= limits.get("steno-limit-bytes", 1 << 62):
+            return
+
+
+def status(code: int, text: str = "could not parse query\n") -> Script:
+    """An error with a text, as Go's http.Error writes it."""
+    return lambda _asked: Refusal(code, text)
+
+
+def web_page(_asked: Asked) -> Refusal:
+    """Somebody else's web page, with status 200."""
+    return Refusal(200, "<html><body><h1>Log in</h1></body></html>", "text/html")
+
+
+def clean_end(after: int) -> Script:
+    """A normal end after so many packets, as if that were all."""
+    return lambda asked: itertools.islice(serve(asked), after + 1)
+
+
+def half_record(after: int) -> Script:
+    """So many packets, half a record, and then a normal end."""
+
+    def script(asked: Asked) -> Iterator[bytes]:
+        yield from itertools.islice(serve(asked), after + 1)
+        yield record(asked.packets[after])[:-5]
+
+    return script
+
+
+def broken(after: int, *, reset: bool = False) -> Script:
+    """So many packets, and then the connection breaks: no last chunk, no word."""
+
+    def script(asked: Asked) -> Iterator[bytes]:
+        yield from itertools.islice(serve(asked), after + 1)
+        raise Break(reset)
+
+    return script
+
+
+def silent(after: int) -> Script:
+    """So many packets, and then nothing for as long as somebody listens. -1: not even the file's header."""
+
+    def script(asked: Asked) -> Iterator[bytes]:
+        yield from itertools.islice(serve(asked), after + 1)
+        while not asked.gone():
+            time.sleep(0.02)
+        raise Break
+
+    return script
+
+
+def slow(pause_s: float) -> Script:
+    """A pause before every packet."""
+
+    def script(asked: Asked) -> Iterator[bytes]:
+        for piece in serve(asked):
+            yield piece
+            time.sleep(pause_s)
+
+    return script
+
+
+def endless(asked: Asked) -> Iterator[bytes]:
+    """The same packets again and again, until the asker leaves."""
+    yield file_header()
+    while not asked.gone():
+        yield b"".join(map(record, asked.packets))
+
+
+def garbage(_asked: Asked) -> Iterator[bytes]:
+    """A good header, and then bytes that are no records."""
+    yield file_header()
+    yield bytes(range(255, 0, -1)) * 8
+
+
+def link_type(number: int) -> Script:
+    """Good packets that say they are of another link type."""
+
+    def script(asked: Asked) -> Iterator[bytes]:
+        yield file_header(linktype=number)
+        yield from map(record, asked.packets)
+
+    return script
+
+
+def foreign(magic: int, order: str, per_us: int) -> Script:
+    """Another classic form of PCAP: `order` < or >, `per_us` 1000 for nanoseconds."""
+
+    def script(asked: Asked) -> Iterator[bytes]:
+        yield struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, 1)
+        for packet in asked.packets:
+            yield record(packet, order + "IIII", per_us)
+
+    return script
+
+
+nanoseconds = foreign(0xA1B23C4D, "<", 1000)
+big_endian = foreign(0xA1B2C3D4, ">", 1)
+
+
+def out_of_order(asked: Asked) -> Iterator[bytes]:
+    """Every packet, the latest first."""
+    yield file_header()
+    yield from map(record, sorted(asked.packets, reverse=True))
+
+
+@dataclass
+class StandIn:
+    """The server. Its attributes may be changed at any time; the next request sees them."""
+
+    packets: Sequence[Packet]
+    authority: Authority
+    certificate: Pair | None = None
+    """What it shows; by default a certificate of its authority for 127.0.0.1."""
+    script: Script = serve
+    oldest_us: int | None = None
+    """What its statistics say; by default the start of the first file."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Further statistics, or others in place of its own."""
+    tls_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    port: int = 0
+    queries: list[str] = field(default_factory=list)
+    """The text of every query that came, in order."""
+    open_queries: int = 0
+    """Queries being answered right now."""
+
+    def __enter__(self) -> StandIn:
+        """Listen on 127.0.0.1, on `port` or on one that is then in `port`."""
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        pair = self.certificate or self.authority.issue("127.0.0.1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.maximum_version = self.tls_version
+        context.load_cert_chain(pair.cert, pair.key)
+        context.load_verify_locations(self.authority.ca.cert)
+        context.verify_mode = ssl.CERT_REQUIRED
+        handler = type("Handler", (_Handler,), {"steno": self})
+        self._server = _Server(("127.0.0.1", self.port), handler, context)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="stand-in")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop listening and break every connection."""
+        self._closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def statistics(self) -> dict[str, int]:
+        """What /debug/stats shows."""
+        files = self.files()
+        oldest_us = self.oldest_us if self.oldest_us is not None else min(files, default=0)
+        own = {"aged_files": 0, "current_files": len(files), "oldest_timestamp": oldest_us * 1000}
+        return own | self.counters
+
+    def files(self) -> list[int]:
+        """The names of the files: their starts in microseconds."""
+        starts = sorted({packet.time_us // FILE_US * FILE_US for packet in self.packets})
+        return [start for start in starts if self.oldest_us is None or start >= self.oldest_us]
+
+    def select(self, text: str) -> list[Packet]:
+        """The packets that the real one would send to this query."""
+        ends = {word: _parse_us(value) for word, value in _TIME.findall(text)}
+        after_us, before_us = ends.get("after", 0) - SLACK_US, ends.get("before", 1 << 62) + SLACK_US
+        port = _PORT.search(text)
+        files = set(self.files())
+        return [
+            packet
+            for packet in self.packets
+            if (start := packet.time_us // FILE_US * FILE_US) in files
+            and after_us <= start < before_us
+            and (port is None or int(port[1]) in _ports(packet.data))
+        ]
+
+
+class _Server(ThreadingHTTPServer):
+    """Shakes hands in the connection's own thread, and breaks what is open when it is closed."""
+
+    daemon_threads = False
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: Any, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._open: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        request.settimeout(30)
+        self._open.add(request)
+        try:
+            with self._context.wrap_socket(request, server_side=True) as secured:
+                self._open.add(secured)
+                try:
+                    super().finish_request(secured, client_address)
+                finally:
+                    self._open.discard(secured)
+        except OSError:
+            pass  # the client did not like us, or we it, or it left: all in a test's day
+        finally:
+            self._open.discard(request)
+
+    def server_close(self) -> None:
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    steno: StandIn
+
+    def do_GET(self) -> None:
+        if self.path == "/debug/stats":
+            self._whole(200, "".join(f"{name}\t{value}\n" for name, value in sorted(self.steno.statistics().items())))
+        elif self.path == "/debug/t0/files":
+            self._whole(200, "Thread 0\n" + "".join(f"\t{name}\n" for name in self.steno.files()))
+        else:
+            self._whole(404, "404 page not found\n")
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        steno = self.steno
+        with steno._lock:
+            steno.queries.append(text)
+            steno.open_queries += 1
+        try:
+            self._answer(text)
+        finally:
+            with steno._lock:
+                steno.open_queries -= 1
+
+    def _answer(self, text: str) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.steno.script(Asked(text, headers, self.steno.select(text), self._gone))
+        if isinstance(answer, Refusal):
+            self._whole(answer.status, answer.text, answer.content_type)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for piece in answer:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+        except Break as order:
+            self.close_connection = True
+            if order.reset:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _gone(self) -> bool:
+        if self.steno._closing.is_set():
+            return True
+        self.connection.settimeout(0.0)
+        try:
+            return not self.connection.recv(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        finally:
+            self.connection.settimeout(30)
+
+    def _whole(self, code: int, text: str, content_type: str = "text/plain") -> None:
+        body = text.encode()
+        self.send_response(code)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def _parse_us(text: str) -> int:
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round(moment.timestamp() * US_PER_S)
+
+
+def _ports(frame: bytes) -> tuple[int, ...]:
+    """The TCP or UDP ports of an untagged IPv4 frame without options."""
+    if len(frame) < 38 or frame[12:14] != b"\x08\x00" or frame[23] not in (6, 17):
+        return ()
+    return struct.unpack_from(">HH", frame, 34)
+
+
+def udp(time_us: int, port: int = 53, size: int = 60, source: str = "10.1.2.3") -> Packet:
+    """A small UDP packet over IPv4 and Ethernet, good enough for filters."""
+    length = max(size - 14, 28)
+    ip = struct.pack(
+        ">BBHHHBBH4s4s", 0x45, 0, length, time_us & 0xFFFF, 0, 64, 17, 0, _address(source), _address("10.9.8.7")
+    )
+    datagram = struct.pack(">HHHH", 40_000, port, length - 20, 0)
+    payload = (b"%016d" % time_us * (length // 16 + 1))[: length - 28]
+    return Packet(time_us, b"\x02" * 12 + b"\x08\x00" + ip + datagram + payload)
+
+
+def _address(text: str) -> bytes:
+    return socket.inet_aton(text)
+
+
+def capture(packets: Iterable[Packet]) -> bytes:
+    """The packets as the records that Docket sends around."""
+    return b"".join(
+        RECORD_HEADER.pack(packet.time_us // US_PER_S, packet.time_us % US_PER_S, len(packet.data), len(packet.data))
+        + packet.data
+        for packet in packets
+    )
