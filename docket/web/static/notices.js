@@ -1,6 +1,7 @@
 /** What reaches a reader who looks elsewhere: progress in the tab's title, and a desktop notice if wanted. */
 
 import { percent } from "./figures.js";
+import { say } from "./parts/toast.js";
 import { navigate } from "./route.js";
 import { setSetting, settings } from "./settings.js";
 import { store } from "./store.js";
@@ -57,8 +58,14 @@ function tellEnd({ job, before, event }) {
   };
 }
 
+/** The collector may still find fault with what the web app let through. */
+function tellRejection({ event, job_id: id, reason }) {
+  if (event === "job.rejected" && asked.has(id)) say(`Your question was rejected: ${reason}`, { tone: "bad" });
+}
+
 export function startNotices() {
   store.subscribe(drawTitle);
+  store.watch(tellRejection);
   store.watch(tellEnd);
 }
 

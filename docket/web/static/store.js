@@ -14,7 +14,6 @@ export function createStore(now = Date.now) {
     jobs: new Map(),
     sources: new Map(),
     samples: new Map(),
-    rejected: null,
     seq: null,
     loaded: false,
     link: { state: "connecting", lastHeard: null, retryAt: null },
@@ -82,8 +81,8 @@ export function createStore(now = Date.now) {
       if (message.seq != null && before?.events) addToStory(job, message, before);
     }
     if (message.source) keepSource(message.source);
-    if (message.event === "job.rejected") state.rejected = { id: message.job_id, reason: message.reason, at: message.at };
-    for (const watcher of [...watchers]) watcher({ event: message.event, job: message.job, before });
+    if (message.event === "job.rejected") state.jobs.delete(message.job_id);
+    for (const watcher of [...watchers]) watcher({ ...message, before });
   }
 
   /** The message carries the whole job; whose answer it tells is seen by comparing. */
@@ -113,14 +112,6 @@ export function createStore(now = Date.now) {
       const known = state.jobs.get(job.id);
       const stale = known && isFinal(known.state) && !isFinal(job.state) && known.revision >= job.revision;
       keepJob(stale ? { ...known, events: job.events ?? known.events } : job);
-      changed();
-    },
-    putSources(sources) {
-      sources.forEach(keepSource);
-      changed();
-    },
-    dropJob(id) {
-      state.jobs.delete(id);
       changed();
     },
     /** The server's idea of now, in milliseconds. */

@@ -67,6 +67,12 @@ export function formatClock(us, zone, seconds = true) {
 
 export const formatTime = (us, zone) => `${formatDay(us, zone)} ${formatClock(us, zone)}`;
 
+/** Both ends of a window, to the second; with the day where it spans several. */
+export function formatEdges(after, before, zone) {
+  const days = [after, before].map((us) => formatDay(us, zone).slice(5) + " ");
+  return [after, before].map((us, index) => (days[0] === days[1] ? "" : days[index]) + formatClock(wholeSecond(us), zone));
+}
+
 /** What stands behind a time: "UTC" or the local offset at that instant. */
 export function zoneName(us, zone) {
   if (zone === "utc") return "UTC";

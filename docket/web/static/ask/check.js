@@ -6,22 +6,23 @@ import { toQuestion } from "./draft.js";
 
 const WAIT_MS = 250;
 
-/** The newest answer of `query/check` and the question it belongs to: `{ ok, … , question }` or null. */
+/** The newest answer of `query/check` and the question it belongs to: `{ ok, …, question }` or null. */
 export function useCheck(draft) {
   const [answer, setAnswer] = useState(null);
   const question = JSON.stringify(toQuestion(draft));
   useEffect(() => {
     const stop = new AbortController();
     const timer = setTimeout(async () => {
-      const heard = await ask(JSON.parse(question), stop.signal);
-      if (heard && !stop.signal.aborted) setAnswer({ ...heard, question });
+      const asked = JSON.parse(question);
+      const heard = await ask(asked, stop.signal);
+      if (heard && !stop.signal.aborted) setAnswer({ ...heard, question: asked, key: question });
     }, WAIT_MS);
     return () => {
       clearTimeout(timer);
       stop.abort();
     };
   }, [question]);
-  return { answer, current: answer?.question === question };
+  return { answer, current: answer?.key === question };
 }
 
 async function ask(question, signal) {
@@ -29,7 +30,7 @@ async function ask(question, signal) {
     return await api.check(question, signal);
   } catch (error) {
     if (!(error instanceof ApiError)) return null;
-    return { ok: false, error: error.errors[0], errors: error.errors };
+    return { ok: false, errors: error.errors };
   }
 }
 

@@ -9,9 +9,9 @@ const listOf = (text) => text.trim().split(SEPARATORS).filter(Boolean);
 
 /**
  * `field` is `{ values: [{ text, at }], any }`; `onChange` gets the new one. `faultAt` are places in the query
- * text that are at fault. A list of three or more addresses is meant as "any of": no packet has three.
+ * text that are at fault. From `anyFrom` values on, any of them is meant: no packet has three addresses.
  */
-export function Chips({ label, placeholder, field, onChange, faultAt = [], anyFrom = 2, wide = false }) {
+export function Chips({ kind, label, placeholder, field, onChange, faultAt = [], anyFrom = Infinity }) {
   const [text, setText] = useState("");
   const input = useRef(null);
   const id = useId();
@@ -22,7 +22,7 @@ export function Chips({ label, placeholder, field, onChange, faultAt = [], anyFr
     setText("");
     if (!fresh.length) return;
     const all = [...field.values, ...fresh.map((value) => ({ text: value }))];
-    onChange({ values: all, any: field.any || (all.length >= anyFrom && all.length > 1) });
+    onChange({ values: all, any: field.any || all.length >= anyFrom });
   };
   const remove = (index) => {
     const values = field.values.filter((_, at) => at !== index);
@@ -46,7 +46,7 @@ export function Chips({ label, placeholder, field, onChange, faultAt = [], anyFr
   };
 
   return html`
-    <div class=${names("field chips", { wide })}>
+    <div class=${`field is-${kind}`}>
       <label for=${id}>${label}</label>
       <div class="chip-box" onClick=${(event) => event.target === event.currentTarget && input.current.focus()}>
         ${field.values.map(

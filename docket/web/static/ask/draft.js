@@ -63,7 +63,7 @@ export function windowOf(when, nowUs) {
 /** Query, window and sources as the API takes them; relative times stay relative, so clocks cannot disagree. */
 export function toQuestion(from) {
   const { when } = from;
-  const question = { query: from.text.trim() };
+  const question = { query: from.text };
   question.after = when.last ?? toRfc(when.after);
   if (!when.last) question.before = toRfc(when.before);
   if (from.sources) question.sources = from.sources;

@@ -16,16 +16,16 @@ export function Fields({ text, faults }) {
   const change = (kind) => (field) => changeDraft({ text: writeFields({ ...shown, [kind]: field }) });
   const faultAt = fields ? faults.map((fault) => fault.position) : [];
   const chips = (kind, label, placeholder, more) =>
-    html`<${Chips} label=${label} placeholder=${placeholder} field=${shown[kind]} faultAt=${faultAt} onChange=${change(kind)} ...${more} />`;
+    html`<${Chips} kind=${kind} label=${label} placeholder=${placeholder} field=${shown[kind]} faultAt=${faultAt} onChange=${change(kind)} ...${more} />`;
 
   return html`
     <fieldset class="fields" disabled=${!fields}>
       <legend class="visually-hidden">Packets to look for</legend>
-      ${chips("host", "Hosts", "10.1.2.3, 2001:db8::1", { anyFrom: 3, wide: true })}
+      ${chips("host", "Hosts", "10.1.2.3, 2001:db8::1", { anyFrom: 3 })}
       ${chips("net", "Nets", "10.1.0.0/16", { anyFrom: 3 })}
       ${chips("port", "Ports", "443, 53", { anyFrom: 3 })}
       <${Protocol} value=${shown.proto} onChange=${change("proto")} />
-      ${chips("vlan", "VLAN", "100")} ${chips("mpls", "MPLS", "label")}
+      ${chips("vlan", "VLAN", "100", { anyFrom: 2 })} ${chips("mpls", "MPLS", "label", { anyFrom: 2 })}
       ${!fields && html`<p class="hint fields-hint">The text says more than these fields can. Edit the text.</p>`}
     </fieldset>
   `;

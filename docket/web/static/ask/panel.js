@@ -49,12 +49,13 @@ function Form() {
   const sources = useStore((state) => state.sources);
   useEffect(() => setRefused([]), [draft]);
 
-  const errors = [...(answer && !answer.ok && current ? answer.errors ?? [answer.error] : []), ...refused];
+  const errors = [...faultsThatStand(answer, current, draft), ...refused];
   const queryFaults = faultsOf(errors, "query");
   const placed = new Set(["query", "after", "before", "limits", "limits.bytes", "limits.packets", "deadline_s", "note", "sources"]);
   const others = errors.filter((fault) => !placed.has(fault.field));
   const send = async (event) => {
     event.preventDefault();
+    if (sending) return undefined;
     const { request, errors: own } = toRequest(draft);
     if (own.length) return setRefused(own);
     setSending(true);
@@ -82,6 +83,13 @@ function Form() {
       <${Faults} faults=${others} />
     </form>
   `;
+}
+
+/** Faults of the newest check. While the next one is under way, those of a part that has not changed still stand. */
+function faultsThatStand(answer, current, draft) {
+  if (!answer || answer.ok) return [];
+  if (current) return answer.errors;
+  return answer.question.query === draft.text ? faultsOf(answer.errors, "query") : [];
 }
 
 const Faults = ({ faults }) =>

@@ -29,7 +29,7 @@ export function Timeline({ sources, when, ticked }) {
       <div class="lanes">
         ${sources.map((source) => html`<${Lane} key=${source.name} source=${source} view=${view} nowUs=${nowUs} off=${!ticked(source.name)} />`)}
         <${Axis} view=${view} zone=${zone} />
-        <div class="now" style=${span(view, nowUs, nowUs)}><span>now</span></div>
+        ${nowUs < view.to && html`<div class="now" style=${span(view, nowUs, nowUs)}><span>now</span></div>`}
         <${Selection} view=${view} window=${window} zone=${zone} onWindow=${setWindow} />
       </div>
       <div class="zoom" role="group" aria-label="Timeline">
@@ -59,7 +59,10 @@ function Lane({ source, view, nowUs, off }) {
 function Axis({ view, zone }) {
   return html`
     <div class="axis" aria-hidden="true">
-      ${ticksOf(view, zone).map((tick) => html`<span class="tick" key=${tick.us} style=${span(view, tick.us, tick.us)}><span>${tick.text}</span></span>`)}
+      ${ticksOf(view, zone).map((tick) => {
+        const isInside = place(view, tick.us) > 0.04 && place(view, tick.us) < 0.96;
+        return html`<span class="tick" key=${tick.us} style=${span(view, tick.us, tick.us)}>${isInside && html`<span>${tick.text}</span>`}</span>`;
+      })}
     </div>
   `;
 }

@@ -10,6 +10,7 @@ import { useZone } from "../settings.js";
 import { useNow } from "../store.js";
 import { formatAge, formatDuration, formatWindow, fromRfc, wholeSecond, zoneName } from "../time.js";
 import { headline, isFinal, progressOf, stateOf } from "../words.js";
+import { hasNextSteps } from "./next.js";
 
 export function Headline({ job }) {
   const zone = useZone();
@@ -29,7 +30,7 @@ export function Headline({ job }) {
       ${!isFinal(job.state) && html`<span class="bar tone-busy headline-bar" role="progressbar" aria-label="Progress of the job"
         aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.floor(progressOf(job) * 100)}><span class="bar-fill" style=${{ "--part": progressOf(job) }}></span></span>`}
       <div class="headline-actions">
-        <${Actions} job=${job} />
+        <${Actions} job=${job} without=${hasNextSteps(job) ? ["retry", "again"] : []} />
         <${Copy} text=${address("jobs/" + job.id)} label="Share link: copy the address of this job" icon="link">Share link<//>
       </div>
     </header>

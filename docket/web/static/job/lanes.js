@@ -5,7 +5,7 @@ import { Badge } from "../parts/icons.js";
 import { Copy } from "../parts/copy.js";
 import { SourceBar } from "../parts/bar.js";
 import { useZone } from "../settings.js";
-import { formatClock, formatTime, fromRfc, wholeSecond } from "../time.js";
+import { formatEdges, formatTime, fromRfc } from "../time.js";
 import { count, counted, size } from "../figures.js";
 import { answerOf, isFinal } from "../words.js";
 
@@ -15,7 +15,7 @@ export function Lanes({ job }) {
     <section class="panel" aria-labelledby="lanes-title">
       <header class="panel-head"><h2 id="lanes-title">Sources</h2></header>
       <div class="answer-axis" aria-hidden="true">
-        <span>${formatClock(wholeSecond(fromRfc(job.after)), zone)}</span><span>${formatClock(wholeSecond(fromRfc(job.before)), zone)}</span>
+        ${formatEdges(fromRfc(job.after), fromRfc(job.before), zone).map((edge) => html`<span key=${edge}>${edge}</span>`)}
       </div>
       <ul class="answers">
         ${job.sources.map((source) => html`<${Answer} key=${source.name} source=${source} job=${job} zone=${zone} />`)}
@@ -38,7 +38,9 @@ function Answer({ source, job, zone }) {
       <div class="answer-figures">
         <span><span class="figure">${count(source.packets)}</span> packets</span>
         <span class="figure">${size(source.bytes)}</span>
-        <span class="figure rate">${running && rate !== null ? `${size(rate)}/s` : ""}</span>
+        <span class="figure rate" title=${source.trimmed > 0 ? "Packets outside the window, left out" : undefined}>
+          ${running ? rate !== null && `${size(rate)}/s` : source.trimmed > 0 && `${count(source.trimmed)} trimmed`}
+        </span>
       </div>
       <p class="answer-says">
         ${source.sentence || (running ? "Not begun yet." : "")}

@@ -8,10 +8,12 @@ import { canRetry, isFinal, shortfall } from "../words.js";
 
 const CAN_HELP = new Set(["cut", "not-yet", "refused", "unreachable", "timed-out", "cancelled", null]);
 
+/** Whether a job ended with something missing that one can do something about. */
+export const hasNextSteps = (job) => isFinal(job.state) && job.state !== "completed" && job.state !== "expired" && shortfall(job).length > 0;
+
 export function NextSteps({ job }) {
-  if (!isFinal(job.state) || job.state === "completed" || job.state === "expired") return null;
+  if (!hasNextSteps(job)) return null;
   const short = shortfall(job);
-  if (!short.length) return null;
   const again = short.filter((source) => CAN_HELP.has(source.verdict));
   const rest = short.length - again.length;
   return html`
@@ -24,7 +26,7 @@ export function NextSteps({ job }) {
       </p>
       <div class="headline-actions">
         ${canRetry(job) && again.length > 0 &&
-        html`<button type="button" class="button" onClick=${() => retry(job)}><${Icon} name="again" /><span>Retry ${counted(short.length, "source")}</span></button>`}
+        html`<button type="button" class="button is-primary" onClick=${() => retry(job)}><${Icon} name="again" /><span>Retry ${counted(short.length, "source")}</span></button>`}
         <button type="button" class="button" onClick=${() => askAgain(job)}><${Icon} name="edit" /><span>Ask again with changes</span></button>
       </div>
     </section>

@@ -59,20 +59,20 @@ const ACTIONS = [
   { name: "delete", word: "Delete", icon: "trash", can: canDelete, run: remove },
 ];
 
-/** Buttons for all that can be done. `compact` shows icons only, for rows of a table. */
-export function Actions({ job, compact = false, tabindex }) {
+/** Buttons for all that can be done, except for `without`. `compact` shows icons only, for rows of a table. */
+export function Actions({ job, compact = false, without = [] }) {
   const look = compact ? "plain" : "button";
   const what = job.query || "every packet";
   const download = isFinal(job.state) ? "Download" : "Download as it grows";
   return html`
     <span class=${compact ? "actions is-compact" : "actions"}>
       ${canDownload(job) &&
-      html`<a class=${compact ? "plain" : "button is-primary"} href=${pcapPath(job)} download tabindex=${tabindex}
+      html`<a class=${compact ? "plain" : "button is-primary"} href=${pcapPath(job)} download
         title=${download} aria-label=${compact ? `${download}: ${what}` : undefined}>
         <${Icon} name="download" /><span>${download}</span>
       </a>`}
-      ${ACTIONS.filter((action) => action.can(job)).map(
-        (action) => html`<button type="button" key=${action.name} class=${look} tabindex=${tabindex} title=${action.word}
+      ${ACTIONS.filter((action) => action.can(job) && !without.includes(action.name)).map(
+        (action) => html`<button type="button" key=${action.name} class=${look} title=${action.word}
           aria-label=${compact ? `${action.word}: ${what}` : undefined} onClick=${() => action.run(job)}>
           <${Icon} name=${action.icon} /><span>${action.word}</span>
         </button>`,

@@ -5,7 +5,7 @@ import { Icon } from "./icons.js";
 import { formatDuration } from "../time.js";
 import { useNow, useStore } from "../store.js";
 
-export function LinkState({ onTry }) {
+export function LinkState() {
   const link = useStore((state) => state.link);
   if (link.state === "live") return html`<span class="link-state is-live" role="status"><span class="dot"></span>Live</span>`;
   return html`<span class="link-state is-lost" role="status"><span class="dot"></span>${link.state === "lost" ? "Offline" : "Connecting"}</span>`;
