@@ -15,6 +15,7 @@ import yaml
 
 from tests.services.child import Child
 from tests.services.ports import free_port
+from tests.services.stenographer import Stenographer
 from tests.services.waiting import wait_until
 
 FINAL = ("completed", "partial", "failed", "cancelled", "expired")
@@ -135,3 +136,17 @@ class Sensor:
         """The end of every service's log, for failure messages."""
         tails = (child.log_tail(15) for child in self.children.values())
         return "\n".join(itertools.chain.from_iterable(zip(self.children, tails, strict=True)))
+
+
+def stenographer_source(name: str, server: Stenographer, **settings: Any) -> dict[str, Any]:
+    """The configuration's entry for a stenographer of the tests; its files are whole, so nothing is waited for."""
+    return {
+        "name": name,
+        "kind": "stenographer",
+        "url": server.url,
+        "cert": str(server.cert),
+        "key": str(server.key),
+        "ca": str(server.ca),
+        "flush_lag": "0s",
+        **settings,
+    }
