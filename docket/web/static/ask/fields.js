@@ -5,7 +5,7 @@ import { Chips } from "./chips.js";
 import { emptyFields, readFields, writeFields } from "./query.js";
 import { changeDraft } from "./draft.js";
 
-const NAMED = ["tcp", "udp", "icmp"];
+const NAMED = ["tcp", "udp", "icmp", "icmp6"];
 
 /** `faults` are the faults of the query text, each with its `position`. */
 export function Fields({ text, faults }) {
@@ -39,11 +39,12 @@ function Protocol({ value, onChange }) {
       <label for=${id}>Protocol</label>
       <div class="together">
         <select id=${id} value=${isNumber ? "number" : value}
-          onChange=${(event) => onChange(event.target.value === "number" ? "58" : event.target.value)}>
+          onChange=${(event) => onChange(event.target.value === "number" ? "47" : event.target.value)}>
           <option value="">Any</option>
           <option value="tcp">TCP</option>
           <option value="udp">UDP</option>
           <option value="icmp">ICMP</option>
+          <option value="icmp6">ICMPv6</option>
           <option value="number">Number</option>
         </select>
         ${isNumber &&

@@ -6,7 +6,7 @@
  */
 
 export const KINDS = ["host", "net", "port", "vlan", "mpls"];
-const PROTOCOLS = new Set(["tcp", "udp", "icmp"]);
+const PROTOCOLS = new Set(["tcp", "udp", "icmp", "icmp6"]);
 const AND = new Set(["and", "&&"]);
 const OR = new Set(["or", "||"]);
 
@@ -77,8 +77,8 @@ function readTerm(reader) {
   const word = next()?.text.toLowerCase();
   if (word === undefined) return null;
   if (PROTOCOLS.has(word)) return { kind: "proto", value: word };
-  if (word === "ip") {
-    const number = next()?.text.toLowerCase() === "proto" ? next()?.text : undefined;
+  if (word === "ip" || word === "proto") {
+    const number = word === "proto" || next()?.text.toLowerCase() === "proto" ? next()?.text : undefined;
     return number === undefined ? null : { kind: "proto", value: number.toLowerCase() };
   }
   if (!KINDS.includes(word)) return null;

@@ -28,7 +28,7 @@ export function readEnd(text, withPort = false) {
 export function flowText(ends, protocol) {
   const name = String(protocol ?? "").toLowerCase();
   const isIcmp6 = ICMP6.has(name) || (name === "icmp" && ends.some((end) => end?.host?.includes(":")));
-  const proto = isIcmp6 ? "ip proto 58" : PROTOCOLS[name];
+  const proto = isIcmp6 ? "icmp6" : PROTOCOLS[name];
   const hasPorts = !isIcmp6 && proto !== "icmp";
   const unique = (values) => [...new Set(values.filter(Boolean).map((value) => String(value).toLowerCase()))];
   const hosts = unique(ends.map((end) => end?.host)).map((host) => `host ${host}`);

@@ -6,7 +6,7 @@ import { words } from "../ask/query.js";
 /** A link of the original Docket often names a beginning only, that of an alert. */
 const AFTER_A_LINK = 10 * MIN;
 
-const STARTS = /^\(*\s*(?:host|net|port|ip\s+proto|tcp|udp|icmp|vlan|mpls|before|after)\b/i;
+const STARTS = /^\(*\s*(?:host|net|port|ip\s+proto|tcp|udp|icmp6?|vlan|mpls|before|after)\b/i;
 const COMMAND = /^(?:sudo\s+)?(?:stenoread|stenocurl\s+\/query\s+-d)\s+(["'])(.*?)\1/;
 
 /** From `{ after, before }` texts to a `when`; undefined if they say nothing. */
