@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test check format bench requirements wheel clean
+.PHONY: help run test check format bench requirements wheel demo-traffic clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench         measure against curl and mergecap in the same run"
 	@echo "make wheel         build dist/docket-*.whl"
 	@echo "make requirements  pin the newest allowed versions"
+	@echo "make demo-traffic  record the sample traffic anew (as root; see docket/demo/README.md)"
 	@echo "make clean         remove all that was made here"
 
 run: .venv/.run
@@ -43,6 +44,9 @@ wheel: .venv/.test
 
 requirements: .venv/.test
 	scripts/pin
+
+demo-traffic: .venv/.run
+	$(PYTHON) -m docket.demo.record
 
 clean:
 	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
