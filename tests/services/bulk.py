@@ -20,7 +20,7 @@ SERVER, NEEDLE_CLIENT, NEEDLE_PORT = "10.9.0.1", "10.9.9.9", 9999
 
 NEEDLE_PACKETS = 50
 
-_LENGTHS = ((0, 35), (120, 20), (380, 15), (1400, 30))
+_LENGTHS = ((0, 40), (120, 20), (380, 15), (1400, 25))
 """Payload bytes and how many packets in a hundred have them: acknowledgements, small talk, full segments."""
 
 _COUNTERS = struct.Struct("<QQ")
