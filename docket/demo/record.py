@@ -142,9 +142,7 @@ def _open_the_servers(server: Host, work: Path) -> None:
         check=True,
         capture_output=True,
     )
-    server.start(
-        *f"openssl s_server -WWW -accept 443 -cert {work}/tls.crt -key {work}/tls.key".split(), cwd=site
-    )
+    server.start(*f"openssl s_server -WWW -accept 443 -cert {work}/tls.crt -key {work}/tls.key".split(), cwd=site)
     for key in ("host_key", "user_key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", f"{work}/{key}"], check=True)
     Path("/run/sshd").mkdir(exist_ok=True)
