@@ -13,6 +13,10 @@ _PORTS = {"amqp": 5672, "amqps": 5671}
 
 CONNECT_TIMEOUT_S = 5.0
 
+CONFIRM_TIMEOUT_S = 10.0
+"""After this, a message without an answer is published again on a new connection: right after its start, RabbitMQ
+can take a message for a quorum queue that has no leader yet, and never confirm it."""
+
 HEARTBEAT_S = 20
 """A dead peer is noticed after two of them. Not below 10: RabbitMQ's manual warns of false alarms, and a thread
 that writes a big answer to a slow disk must get round to its heartbeat."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from docket.bus.address import Address
+from docket.bus.address import CONFIRM_TIMEOUT_S, Address
 from docket.bus.backoff import Backoff
 from docket.bus.broker import QueueDepth
 from docket.bus.link import ChangeCallback, EventCallback
@@ -66,7 +66,9 @@ class AmqpLink:
                     session = await self._ready()
                     failure = None
                     try:
-                        answer = await session.send(exchange, routing_key, body, mandatory=mandatory)
+                        answer = await _confirmed(
+                            session, session.send(exchange, routing_key, body, mandatory=mandatory)
+                        )
                     except BusLost as error:
                         failure = error
                     else:
@@ -170,3 +172,14 @@ class AmqpLink:
             if any(topic_matches(pattern, routing_key) for pattern in patterns):
                 # Not called from here: what it raises must not end up in pika.
                 loop.call_soon(callback, routing_key, body)
+
+
+async def _confirmed(session: Session, answer: asyncio.Future[Answer]) -> Answer:
+    """The broker's answer, awaited for CONFIRM_TIMEOUT_S; then the session is of no use. Raises BusLost, Unroutable."""
+    try:
+        async with asyncio.timeout(CONFIRM_TIMEOUT_S):
+            return await answer
+    except TimeoutError as error:
+        if session.unblocked.is_set():
+            session.abort("the broker did not confirm a message in time")
+        raise BusLost("the broker did not confirm the message in time") from error

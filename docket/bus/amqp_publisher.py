@@ -13,7 +13,7 @@ from typing import Any
 import amqp
 import kombu
 
-from docket.bus.address import Address
+from docket.bus.address import CONFIRM_TIMEOUT_S, Address
 from docket.bus.backoff import Backoff
 from docket.bus.topology import FRAGMENTS
 from docket.bus.wire import LOST, Wire, reason_of
@@ -203,7 +203,9 @@ class _Outlet:
     def _await(self, condition: Callable[[], bool], limit: _Limit) -> None:
         began_s = time.monotonic()
         while not condition():
-            if limit.passed and (limit.remaining_s <= 0 or time.monotonic() - began_s > _GIVE_UP_AFTER_S):
+            waited_s = time.monotonic() - began_s
+            late = waited_s > CONFIRM_TIMEOUT_S and not self._blocked
+            if late or limit.remaining_s <= 0 or (limit.passed and waited_s > _GIVE_UP_AFTER_S):
                 if self._blocked:
                     raise BusFull("the broker blocks publishers: it is short of memory or of disk space")
                 raise BusLost("the broker did not confirm the message in time")
