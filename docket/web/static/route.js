@@ -29,11 +29,12 @@ function decode(part) {
   }
 }
 
-/** Go to a page below the base path and tell everybody who shows the current one. */
+/** Go to a page below the base path; the keyboard goes there too. */
 export function navigate(below) {
   if (location.pathname + location.search !== base + below) history.pushState(null, "", base + below);
   scrollTo(0, 0);
   tellAll();
+  document.getElementById("main")?.focus({ preventScroll: true });
 }
 
 export function useRoute() {

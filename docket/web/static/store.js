@@ -146,6 +146,8 @@ export function useStore(select) {
   return selected;
 }
 
+export const useLive = () => useStore((state) => state.link.state === "live");
+
 /** The server's time, drawn anew every `everyMs` (for ages and counts of seconds). */
 export function useNow(everyMs = 1000) {
   const [time, setTime] = useState(store.now);

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "../dom.js";
 import { ApiError, api } from "../api.js";
+import { useLive } from "../store.js";
 import { toQuestion } from "./draft.js";
 
 const WAIT_MS = 250;
@@ -10,6 +11,7 @@ const WAIT_MS = 250;
 export function useCheck(draft) {
   const [answer, setAnswer] = useState(null);
   const question = JSON.stringify(toQuestion(draft));
+  const live = useLive();
   useEffect(() => {
     const stop = new AbortController();
     const timer = setTimeout(async () => {
@@ -21,7 +23,7 @@ export function useCheck(draft) {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [question]);
+  }, [question, live]);
   return { answer, current: answer?.key === question };
 }
 

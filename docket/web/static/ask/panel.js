@@ -67,7 +67,7 @@ function Form() {
     <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && send(event)}>
       <${When} when=${draft.when} faults=${faultsOf(errors, "after", "before")} />
       <div class="where">
-        <${SourceTicks} sources=${list} chosen=${draft.sources} coverage=${answer?.coverage} known=${current} />
+        <${SourceTicks} sources=${list} chosen=${draft.sources} coverage=${answer?.coverage} known=${current} wait=${draft.wait} />
         ${list.length > 0 && html`<${Timeline} sources=${list} when=${draft.when} ticked=${(name) => !draft.sources || draft.sources.includes(name)} />`}
       </div>
       <${Faults} faults=${faultsOf(errors, "sources")} />

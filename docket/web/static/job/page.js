@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { Icon } from "../parts/icons.js";
 import { setPageTitle } from "../notices.js";
 import { Link } from "../route.js";
-import { store, useStore } from "../store.js";
+import { store, useLive, useStore } from "../store.js";
 import { stateOf } from "../words.js";
 import { Headline } from "./headline.js";
 import { Lanes } from "./lanes.js";
@@ -35,6 +35,8 @@ export default function JobPage({ id }) {
 /** Loads the job with its events, and again after each snapshot, since events may have been missed then. */
 function useJob(id) {
   const [error, setError] = useState(null);
+  const live = useLive();
+  const retry = live && error?.status === 0;
   useEffect(() => {
     const stop = new AbortController();
     const load = async () => {
@@ -51,7 +53,7 @@ function useJob(id) {
       unwatch();
       stop.abort();
     };
-  }, [id]);
+  }, [id, retry]);
   return error;
 }
 

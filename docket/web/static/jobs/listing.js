@@ -5,7 +5,7 @@
 
 import { useEffect, useRef, useState } from "../dom.js";
 import { api } from "../api.js";
-import { store } from "../store.js";
+import { store, useLive } from "../store.js";
 import { matches } from "./filters.js";
 
 export const PAGE_SIZE = 50;
@@ -21,7 +21,9 @@ export function useListing(filters, isBusy) {
   const [version, setVersion] = useState(0);
   const cursor = cursors[cursors.length - 1];
   const key = JSON.stringify(filters);
+  const live = useLive();
   const state = useRef();
+  const typed = useRef(filters.text);
   state.current = { filters, isBusy, cursor };
 
   useEffect(() => {
@@ -34,7 +36,8 @@ export function useListing(filters, isBusy) {
         if (!stop.signal.aborted) setList((before) => ({ ...before, loading: false, error }));
       }
     };
-    const timer = setTimeout(load, list === NOTHING ? 0 : TYPING_MS);
+    const timer = setTimeout(load, typed.current === filters.text ? 0 : TYPING_MS);
+    typed.current = filters.text;
     return () => {
       clearTimeout(timer);
       stop.abort();
@@ -42,12 +45,17 @@ export function useListing(filters, isBusy) {
   }, [key, cursor, version]);
 
   useEffect(() => {
-    let snapshots = 0;
+    let known = store.state.loaded;
     return store.watch(({ event, job, before }) => {
-      if (event === "snapshot" && (snapshots += 1) > 1) setVersion((count) => count + 1);
+      if (event === "snapshot" && known) setVersion((count) => count + 1);
+      known = true;
       if (job) setList((shown) => withNews(shown, job, event, before, state.current));
     });
   }, []);
+
+  useEffect(() => {
+    if (live && list.error) setVersion((count) => count + 1);
+  }, [live]);
 
   const job = (id) => store.state.jobs.get(id) ?? list.kept.get(id);
   const turn = (forward) => setCursors((known) => (forward ? [...known, list.next] : known.slice(0, -1)));

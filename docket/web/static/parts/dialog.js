@@ -7,7 +7,9 @@ export function Dialog({ title, onClose, children, wide }) {
   const box = useRef(null);
   const id = useId();
   useEffect(() => {
+    const before = document.activeElement;
     box.current.showModal();
+    return () => before?.focus();
   }, []);
   const click = (event) => event.target === box.current && onClose();
   return html`

@@ -23,18 +23,24 @@ const TOLD_OF_ROWS = [
   ["Delete", "Delete the result"],
 ];
 
-/** Waits until the page that was gone to is drawn. */
-const later = (run) => setTimeout(run);
+const MOST_FRAMES = 120;
+
+/** Puts the keyboard somewhere as soon as the page that was gone to is drawn. */
+function focusWhenDrawn(selector, frames = MOST_FRAMES) {
+  const element = document.querySelector(selector);
+  if (element) element.focus();
+  else if (frames > 0) requestAnimationFrame(() => focusWhenDrawn(selector, frames - 1));
+}
 
 const KEYS = {
   "/": () => {
     if (!document.getElementById("job-search")) navigate("");
-    later(() => document.getElementById("job-search")?.focus());
+    focusWhenDrawn("#job-search");
   },
   n: () => {
     setSetting("askOpen", true);
     if (!document.getElementById("ask-title")) navigate("");
-    later(() => document.querySelector(".query textarea")?.focus());
+    focusWhenDrawn(".query textarea");
   },
   s: () => navigate("sources"),
 };
