@@ -8,12 +8,14 @@ import { isFinal } from "./words.js";
 
 const MOST_JOBS = 2000;
 const MOST_SAMPLES = 120;
+const MOST_ERRORS = 5;
 
 export function createStore(now = Date.now) {
   const state = {
     jobs: new Map(),
     sources: new Map(),
     samples: new Map(),
+    errors: new Map(),
     seq: null,
     loaded: false,
     link: { state: "connecting", lastHeard: null, retryAt: null },
@@ -50,12 +52,18 @@ export function createStore(now = Date.now) {
 
   function keepSource(source) {
     state.sources = new Map(state.sources).set(source.name, source);
+    keepError(source);
     const samples = state.samples.get(source.name) ?? [];
     const last = samples[samples.length - 1];
     if (last?.seen === source.last_seen) return;
     samples.push({ seen: source.last_seen, at: Date.parse(source.last_seen), stats: source.stats ?? {} });
     if (samples.length > MOST_SAMPLES) samples.shift();
     state.samples.set(source.name, samples);
+  }
+
+  function keepError({ name, error, last_seen: at }) {
+    const errors = state.errors.get(name) ?? [];
+    if (error && errors[0]?.text !== error) state.errors.set(name, [{ at, text: error }, ...errors].slice(0, MOST_ERRORS));
   }
 
   function takeSnapshot(message) {

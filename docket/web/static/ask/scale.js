@@ -42,6 +42,9 @@ export function zoomed(view, factor, around, nowUs) {
 /** Where an instant lies in the view, 0 to 1, kept inside. */
 export const place = (view, us) => Math.min(1, Math.max(0, (us - view.from) / (view.to - view.from)));
 
+/** The stretch between two instants, for the stylesheet. */
+export const span = (view, from, to) => ({ "--from": place(view, from), "--to": place(view, to) });
+
 /** The step that dragging and arrow keys go by: about a two-hundredth of the view. */
 export const grain = (view) => stepFor((view.to - view.from) / 250);
 

@@ -1,14 +1,13 @@
 /** What each source has, over time, and the window over it, to be drawn, moved and resized by mouse or keys. */
 
-import { html, names, useRef, useState } from "../dom.js";
+import { html, useRef, useState } from "../dom.js";
 import { Icon } from "../parts/icons.js";
 import { formatTime, fromRfc } from "../time.js";
 import { useZone } from "../settings.js";
 import { useNow } from "../store.js";
 import { changeDraft, windowOf } from "./draft.js";
-import { grain, place, rounded, ticksOf, viewAround, viewOfAll, zoomed } from "./scale.js";
-
-const span = (view, from, to) => ({ "--from": place(view, from), "--to": place(view, to) });
+import { Axis, Lane } from "./lanes.js";
+import { grain, rounded, span, viewAround, viewOfAll, zoomed } from "./scale.js";
 
 export function Timeline({ sources, when, ticked }) {
   const nowUs = Math.round(useNow(5000) * 1000);
@@ -28,8 +27,7 @@ export function Timeline({ sources, when, ticked }) {
     <div class="timeline">
       <div class="lanes">
         ${sources.map((source) => html`<${Lane} key=${source.name} source=${source} view=${view} nowUs=${nowUs} off=${!ticked(source.name)} />`)}
-        <${Axis} view=${view} zone=${zone} />
-        ${nowUs < view.to && html`<div class="now" style=${span(view, nowUs, nowUs)}><span>now</span></div>`}
+        <${Axis} view=${view} zone=${zone} nowUs=${nowUs} />
         <${Selection} view=${view} window=${window} zone=${zone} onWindow=${setWindow} />
       </div>
       <div class="zoom" role="group" aria-label="Timeline">
@@ -38,31 +36,6 @@ export function Timeline({ sources, when, ticked }) {
         <button type="button" class="plain" onClick=${() => setHeld(null)}>Window</button>
         <button type="button" class="plain" onClick=${() => hold(viewOfAll(sources.map((source) => fromRfc(source.oldest)), nowUs))}>All</button>
       </div>
-    </div>
-  `;
-}
-
-function Lane({ source, view, nowUs, off }) {
-  const oldest = fromRfc(source.oldest);
-  const edge = fromRfc(source.readable_until) ?? nowUs;
-  const online = source.state === "online";
-  return html`
-    <div class=${names("lane", { "is-off": off, "is-offline": !online })} aria-hidden="true">
-      <span class="lane-name">${source.name}</span>
-      ${oldest !== null && edge > view.from && html`<span class="has" style=${span(view, oldest, edge)}></span>`}
-      ${online && edge < nowUs && html`<span class="pending" style=${span(view, edge, nowUs)}></span>`}
-      ${oldest !== null && oldest > view.from && oldest < view.to && html`<span class="oldest" style=${span(view, oldest, oldest)}></span>`}
-    </div>
-  `;
-}
-
-function Axis({ view, zone }) {
-  return html`
-    <div class="axis" aria-hidden="true">
-      ${ticksOf(view, zone).map((tick) => {
-        const isInside = place(view, tick.us) > 0.04 && place(view, tick.us) < 0.96;
-        return html`<span class="tick" key=${tick.us} style=${span(view, tick.us, tick.us)}>${isInside && html`<span>${tick.text}</span>`}</span>`;
-      })}
     </div>
   `;
 }

@@ -28,7 +28,8 @@ export function SourceCard({ source }) {
         <span class="faint">${source.kind}</span>
       </header>
       ${source.error && html`<p class="fault"><${Icon} name="warn" /><span>${source.error}</span></p>`}
-      <${Reach} source=${source} nowUs=${nowUs} />
+      <${Edges} source=${source} nowUs=${nowUs} />
+      <${Errors} source=${source} />
       <${Busy} name=${source.name} />
       <${Counters} source=${source} />
     </section>
@@ -36,7 +37,7 @@ export function SourceCard({ source }) {
 }
 
 /** From when to when it has packets. */
-function Reach({ source, nowUs }) {
+function Edges({ source, nowUs }) {
   const zone = useZone();
   const [oldest, edge, seen] = [source.oldest, source.readable_until, source.last_seen].map(fromRfc);
   const instant = (us) => (us === null ? html`<span class="faint">not known</span>` : html`<span class="figure">${formatTime(wholeSecond(us), zone)}</span> <span class="faint">${formatAge(us, nowUs)}</span>`);
@@ -44,9 +45,22 @@ function Reach({ source, nowUs }) {
     <dl class="facts">
       <dt>Oldest packet</dt><dd>${instant(oldest)}</dd>
       <dt>Readable until</dt><dd>${instant(edge)}</dd>
-      <dt>Reaches back</dt><dd>${oldest === null || edge === null ? html`<span class="faint">not known</span>` : formatDuration(Math.max(0, edge - oldest))}</dd>
       <dt>Last heard</dt><dd>${instant(seen)}</dd>
     </dl>
+  `;
+}
+
+/** Errors it had since the page was opened, the newest first. */
+function Errors({ source }) {
+  const zone = useZone();
+  const errors = useStore((state) => state.errors.get(source.name)) ?? [];
+  const past = errors.filter((error) => error.text !== source.error);
+  if (!past.length) return null;
+  return html`
+    <h3>Last errors</h3>
+    <ul class="error-list">
+      ${past.map((error) => html`<li key=${error.at}><span class="figure faint">${formatTime(wholeSecond(fromRfc(error.at)), zone)}</span> ${error.text}</li>`)}
+    </ul>
   `;
 }
 

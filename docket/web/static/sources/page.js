@@ -5,6 +5,7 @@ import { setPageTitle } from "../notices.js";
 import { useStore } from "../store.js";
 import { counted } from "../figures.js";
 import { SourceCard } from "./card.js";
+import { Reach } from "./reach.js";
 
 export default function SourcesPage() {
   useEffect(() => setPageTitle("Sources"), []);
@@ -20,6 +21,7 @@ export default function SourcesPage() {
     ${!loaded && html`<section class="panel"><p class="empty" role="status">Loading sources…</p></section>`}
     ${loaded && !list.length &&
     html`<section class="panel"><p class="empty">No source has said a word yet. Start a worker: <code>docket worker SENSOR:INTERFACE</code>.</p></section>`}
+    ${list.length > 0 && html`<${Reach} sources=${list} />`}
     <div class="cards">${list.map((source) => html`<${SourceCard} key=${source.name} source=${source} />`)}</div>
   `;
 }
