@@ -20,3 +20,5 @@ class Batch:
     """Jobs whose closing event is among the entries."""
     removals: list[str] = field(default_factory=list)
     """Jobs whose files go after the commit."""
+    freed_bytes: int = 0
+    """What those files take up."""

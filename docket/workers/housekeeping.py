@@ -25,16 +25,14 @@ class Housekeeping:
         self._jobs = jobs
         self._started_at = around.clock.now()
 
-    def expire(self, batch: Batch) -> int:
-        """Let go of what has to leave, and return how many bytes that frees. Raises SpoolError."""
-        spool, freed_bytes = self._around.spool, 0
+    def expire(self, batch: Batch) -> None:
+        """Let go of what has to leave. Raises SpoolError."""
+        spool = self._around.spool
         for job_id in list(self.retention.missing()):
             self.let_go(job_id, "its result was removed from the spool by somebody else", batch)
-        leaving = self.retention.leaving(self._around.clock.now_us(), spool.free_bytes(), self._open_bytes)
-        for job_id, reason in leaving:
-            freed_bytes += spool.size_of(job_id)
+        free_bytes = spool.free_bytes() + batch.freed_bytes
+        for job_id, reason in self.retention.leaving(self._around.clock.now_us(), free_bytes, self._open_bytes):
             self.let_go(job_id, reason, batch)
-        return freed_bytes
 
     def let_go(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
         """Note that a finished job's files go; the record stays."""
@@ -44,16 +42,17 @@ class Housekeeping:
         batch.entries.events.append(event)
         batch.entries.forgotten.add(job_id)
         batch.removals.append(job_id)
+        batch.freed_bytes += self._around.spool.size_of(job_id)
 
     def refusal(self, batch: Batch) -> str:
         """Why no new job can be taken, though all that may go has been let go; empty if one can."""
         spool = self._around.spool
         try:
             free_bytes, free_inodes = spool.free_bytes(), spool.free_inodes()
-            reason = self.retention.refusal(free_bytes, free_inodes, self._open_bytes)
+            reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, self._open_bytes)
             if reason:
-                free_bytes += self.expire(batch)
-                reason = self.retention.refusal(free_bytes, free_inodes, self._open_bytes)
+                self.expire(batch)
+                reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, self._open_bytes)
         except SpoolError as error:
             return str(error)
         return reason
@@ -61,12 +60,11 @@ class Housekeeping:
     def make_room(self, batch: Batch) -> None:
         """The disk is so full that the ledger cannot even say so: take files off first. A collector killed right
         now finds them missing when it starts again, and says it then."""
-        before = len(batch.removals)
         try:
             self.expire(batch)
         except SpoolError as error:
             log.error("no room can be made: %s", error)
-        for job_id in batch.removals[before:]:
+        for job_id in batch.removals:
             self._around.spool.remove_job(job_id)
 
     def health(self, trouble: str) -> CollectorHealth:

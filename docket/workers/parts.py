@@ -74,11 +74,11 @@ class Part(msgspec.Struct):
 
     @classmethod
     def of_record(cls, answer: SourceAnswer) -> Part:
-        """The part as a job's record tells of it, when it has been closed and its details are forgotten."""
+        """The part as a job's record tells of it: nothing has come yet, or its details are forgotten."""
         return cls(
             source=answer.name,
             attempt=answer.attempt,
-            broken=True,
+            broken=answer.verdict is not None,
             size_bytes=FILE_HEADER_BYTES + answer.bytes,
             packets=answer.packets,
             trimmed=answer.trimmed,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -15,6 +17,8 @@ from docket.job import EventName, Verdict
 from docket.pcap import FILE_HEADER_BYTES
 from docket.request import Limits
 from docket.spool.manifest import decode_manifest
+from docket.workers.collector import Collector
+from tests.services.waiting import wait_until
 from tests.workers.records import in_order, records
 from tests.workers.rig import SOURCES, Rig, at, rig
 
@@ -376,3 +380,18 @@ def test_many_jobs_at_once_keep_their_packets_apart(desk: Rig) -> None:
         desk.reading(job_id, 1).begin().end(Verdict.EMPTY)
     desk.settle()
     assert [desk.result(job_id) for job_id in jobs] == [in_order(body) for body in jobs.values()]
+
+
+def test_it_runs_in_a_thread_until_it_is_told_to_stop(desk: Rig) -> None:
+    """`run` does the same by itself, and leaves with everything written down."""
+    desk.collector.close()
+    collector, stop = Collector(desk.config, desk.broker), Event()
+    thread = Thread(target=collector.run, args=(stop,))
+    thread.start()
+    job_id = desk.ask(requested_at_us=time.time_ns() // 1_000)
+    desk.answer(job_id, EM1, EM2)
+    wait_until(lambda: "completed" in desk.events(job_id), "the job to complete")
+    stop.set()
+    thread.join(10.0)
+    assert (thread.is_alive(), desk.state(job_id), desk.result(job_id)) == (False, "completed", in_order(EM1, EM2))
+    desk.collector.open()

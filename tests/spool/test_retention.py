@@ -1,0 +1,115 @@
+"""What leaves the spool, in which order, and what keeps new jobs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docket.config import SpoolConfig
+from docket.job import Job, PcapFile, State
+from docket.spool.blocks import write_at
+from docket.spool.files import Spool
+from docket.spool.retention import Leaving, Retention, in_bytes, in_hours
+from docket.window import format_us
+
+US = 1_000_000
+NOW_US = 1_795_530_120 * US
+HOUR_US = 3600 * US
+
+
+def job_id(n: int) -> str:
+    return f"0192f0c1-0000-7000-8000-{n:012d}"
+
+
+def stock(path: Path, **settings: Any) -> Retention:
+    """Four finished jobs of 1,000 bytes each, finished 4, 3, 2 and 1 hours ago."""
+    spool = Spool(path)
+    spool.create()
+    jobs = {}
+    for n in range(4):
+        spool.prepare(job_id(n))
+        write_at(spool.result(job_id(n)), 0, [bytes(1_000)])
+        jobs[job_id(n)] = Job(
+            id=job_id(n),
+            state=State.COMPLETED,
+            query="",
+            asked="",
+            explanation="",
+            after="",
+            before="",
+            owner="",
+            note="",
+            created_at="",
+            deadline="",
+            finished_at=format_us(NOW_US - (4 - n) * HOUR_US),
+            pcap=PcapFile(name="x", size=1_000, sha256=""),
+        )
+    retention = Retention(spool, SpoolConfig(path=path, **settings))
+    retention.take_stock(jobs.values(), jobs.get)
+    return retention
+
+
+@pytest.mark.parametrize(
+    ("settings", "free_bytes", "open_bytes", "leaving"),
+    [
+        ({}, 1 << 40, 0, []),
+        ({"keep_s": 9_000}, 1 << 40, 0, [(0, "older than 150 min"), (1, "older than 150 min")]),
+        ({"max_bytes": 3_000}, 1 << 40, 0, [(0, "removed to keep the spool within 3.0 kB")]),
+        ({"max_bytes": 3_000}, 1 << 40, 1_500, [(n, "removed to keep the spool within 3.0 kB") for n in (0, 1, 2)]),
+        ({"min_free_bytes": 5_000}, 3_500, 0, [(n, "removed to keep 5.0 kB of the disk free") for n in (0, 1)]),
+        ({"min_free_bytes": 5_000}, 0, 0, [(n, "removed to keep 5.0 kB of the disk free") for n in range(4)]),
+    ],
+)
+def test_the_oldest_leave_first_and_no_more_than_needed(
+    tmp_path: Path, settings: dict[str, int], free_bytes: int, open_bytes: int, leaving: list[tuple[int, str]]
+) -> None:
+    """By age, by quota (open jobs count), by free space."""
+    retention = stock(tmp_path, **settings)
+    expected = [Leaving(job_id(n), reason) for n, reason in leaving]
+    assert retention.leaving(NOW_US, free_bytes, open_bytes) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "free_bytes", "free_inodes", "reason"),
+    [
+        ({}, 1 << 40, None, ""),
+        ({}, 310_000_000, None, "the spool has 310 MB free, at least 500 MB are kept free"),
+        (
+            {"max_bytes": 4_000},
+            1 << 40,
+            9_999,
+            "the spool holds 4.0 kB of at most 4.0 kB, and no finished result can go",
+        ),
+        ({}, 1 << 40, 12, "the spool's disk can take only 12 more files"),
+    ],
+)
+def test_new_jobs_are_refused_with_the_figures(
+    tmp_path: Path, settings: dict[str, int], free_bytes: int, free_inodes: int | None, reason: str
+) -> None:
+    """Before anything breaks."""
+    assert stock(tmp_path, **settings).refusal(free_bytes, free_inodes, 0) == reason
+
+
+def test_used_bytes_follow_what_comes_and_goes(tmp_path: Path) -> None:
+    """A job that grew counts once, one that was let go not at all."""
+    retention = stock(tmp_path)
+    assert retention.used_bytes == 4_000
+    retention.forget(job_id(0))
+    retention.forget(job_id(0))
+    assert retention.used_bytes == 3_000
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1_500, "1.5 kB"), (50_000_000_000, "50 GB")]
+)
+def test_sizes_are_written_as_in_the_configuration(size: int, text: str) -> None:
+    """Decimal units."""
+    assert in_bytes(size) == text
+
+
+@pytest.mark.parametrize(("duration", "text"), [(172_800, "48 h"), (90, "90 s"), (5_400, "90 min")])
+def test_durations_are_written_in_the_largest_unit_that_fits(duration: int, text: str) -> None:
+    """Never rounded."""
+    assert in_hours(duration) == text
