@@ -63,6 +63,10 @@ class Child:
         except subprocess.TimeoutExpired:
             return self.kill()
 
+    def wait(self, timeout_s: float = 20.0) -> int:
+        """Wait until the program has ended by itself; give its exit status. Raises subprocess.TimeoutExpired."""
+        return self._process.wait(timeout_s)
+
     def kill(self) -> int:
         """Kill the program (SIGKILL) and wait for its end."""
         self._process.kill()

@@ -1,0 +1,7 @@
+"""`python -m docket` is the same as the command `docket`."""
+
+import sys
+
+from docket.cli import main
+
+sys.exit(main())

@@ -1,0 +1,117 @@
+"""The command line: one command, many faces, a module each. The entry point is `main`; nothing else imports this.
+
+Each face adds its parser and names its function; the function gets the arguments and a `Terminal` and gives back
+an exit code. Errors of ours become sentences and exit codes here, in one place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from docket import __version__, log
+from docket.cli import config_command, get, jobs, services, status, text, topology
+from docket.cli.exit_codes import MEANINGS, ExitCode
+from docket.cli.terminal import Terminal
+from docket.config_file import find_config
+from docket.errors import BusError, ConfigError, DocketError, ServerRefused, ServerUnreachable
+
+DESCRIPTION = "Ask every stenographer of a sensor at once and get one time-ordered PCAP."
+
+EXAMPLES = """\
+examples:
+  docket run --demo                                  try it: two sample interfaces, no root, nothing to set up
+  docket get 'port 53' --after 1h -w dns.pcap        in another terminal: ask, watch, save
+  docket --config ./docket.yaml run                  everything in one process, with your own sources
+  docket status                                      is all well?
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    args = make_parser().parse_args(argv)
+    terminal = Terminal()
+    log.set_up(terminal.environ, verbose=args.verbose)
+    try:
+        code = int(args.run(args, terminal))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone. Python flushes once more when it ends; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except DocketError as error:
+        with contextlib.suppress(BrokenPipeError):
+            terminal.tell(explain(error, args, terminal))
+        return code_of(error)
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line. `--config` and `--verbose` may stand before or after the command's name."""
+    parser = argparse.ArgumentParser(
+        prog="docket",
+        description=DESCRIPTION,
+        epilog=f"{EXAMPLES}\nexit codes:\n{exit_code_lines()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"docket {__version__}")
+    _add_common(parser, None, False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    for face in (services, get, jobs, status, topology, config_command):
+        face.add(commands)
+    for command in commands.choices.values():
+        _add_common(command, argparse.SUPPRESS, argparse.SUPPRESS)
+    return parser
+
+
+def exit_code_lines() -> str:
+    return "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+def _add_common(parser: argparse.ArgumentParser, no_config: object, not_verbose: object) -> None:
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        default=no_config,
+        help="the configuration file (default: DOCKET_CONF, else /etc/docket/docket.yaml)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", default=not_verbose, help="log every step")
+
+
+def code_of(error: DocketError) -> ExitCode:
+    """The exit code that an error of ours ends a command with."""
+    match error:
+        case ConfigError():
+            listening = all(fault.code == "cannot-listen" for fault in error.faults)
+            return ExitCode.ADDRESS if listening else ExitCode.CONFIG
+        case ServerRefused():
+            return ExitCode.REFUSED
+        case ServerUnreachable():
+            return ExitCode.UNREACHABLE
+        case BusError():
+            return ExitCode.BUS
+        case _:
+            return ExitCode.CRASHED
+
+
+def explain(error: DocketError, args: argparse.Namespace, terminal: Terminal) -> list[str]:
+    """What a person reads about the error, with the next step where there is one."""
+    if isinstance(error, ConfigError):
+        path = find_config(args.config, terminal.environ)
+        return [
+            text.safe(f"{path}:{fault.position}: {fault.message}" if fault.position else fault.message)
+            for fault in error.faults
+        ]
+    if isinstance(error, ServerRefused):
+        return text.faults(error.faults)
+    lines = [text.safe(str(error))]
+    if isinstance(error, ServerUnreachable):
+        lines.append("  name the server with --server or DOCKET_SERVER, or start one: docket run --demo")
+    return lines

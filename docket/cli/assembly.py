@@ -1,0 +1,98 @@
+"""Puts the services together. The only module that knows both wings; loaded by the commands that run services."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+from docket.bus.backoff import Backoff
+from docket.bus.broker import Broker
+from docket.bus.link import Link
+from docket.bus.open import open_broker, open_link
+from docket.cli.exit_codes import ExitCode
+from docket.cli.hosting import Host, Runnable, Serve, Service
+from docket.cli.notify import Notifier, inherited_sockets
+from docket.cli.terminal import Terminal
+from docket.config import Config
+from docket.errors import BusLost
+from docket.web.app import serve
+from docket.workers.collector import Collector
+from docket.workers.interface import InterfaceWorker
+from docket.workers.kinds import open_source
+
+log = logging.getLogger(__name__)
+
+OnReady = Callable[[Sequence[str]], object]
+"""Called with the addresses once the web app can be reached."""
+
+
+class Patient:
+    """A service that begins when the topology can be declared: at boot the broker may come up later."""
+
+    def __init__(self, broker: Broker, sources: Sequence[str], work: Runnable) -> None:
+        self._broker = broker
+        self._sources = sources
+        self._work = work
+
+    def run(self, stop: threading.Event) -> None:
+        backoff = Backoff()
+        told = False
+        while not stop.is_set():
+            try:
+                self._broker.declare(self._sources)
+                break
+            except BusLost as error:
+                # One line per outage: the rest of the attempts say nothing new.
+                log.log(logging.DEBUG if told else logging.WARNING, "waiting for the broker: %s", error)
+                told = True
+                stop.wait(backoff.next_s())
+        if not stop.is_set():
+            self._work.run(stop)
+
+
+def collector_service(config: Config, broker: Broker) -> Service:
+    return Service("collector", Patient(broker, source_names(config), Collector(config, broker)))
+
+
+def worker_service(config: Config, broker: Broker) -> Service:
+    sources = [open_source(source) for source in config.sources]
+    return Service("worker", InterfaceWorker(config, broker, sources))
+
+
+def web_service(config: Config, link: Link, on_ready: OnReady, sockets: Sequence[socket.socket] = ()) -> Serve:
+    async def serving(stop: asyncio.Event) -> None:
+        await serve(config, link, stop, on_ready, sockets=sockets)
+
+    return serving
+
+
+def source_names(config: Config) -> list[str]:
+    return [source.name for source in config.sources]
+
+
+def run_collector(config: Config, terminal: Terminal) -> int:
+    return _run_one(config, collector_service, terminal)
+
+
+def run_worker(config: Config, terminal: Terminal) -> int:
+    return _run_one(config, worker_service, terminal)
+
+
+def run_web(config: Config, terminal: Terminal) -> int:
+    def ready(addresses: Sequence[str]) -> None:
+        log.info("listening on %s below %s", ", ".join(addresses), config.web.base_path)
+
+    link = open_link(config.bus, config.bus_tls)
+    serving = web_service(config, link, ready, inherited_sockets(terminal.environ))
+    return asyncio.run(Host([], Notifier(terminal.environ)).run(serving))
+
+
+def _run_one(config: Config, make: Callable[[Config, Broker], Service], terminal: Terminal) -> ExitCode:
+    broker = open_broker(config.bus, config.bus_tls)
+    try:
+        return asyncio.run(Host([make(config, broker)], Notifier(terminal.environ)).run())
+    finally:
+        broker.close()

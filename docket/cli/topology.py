@@ -1,0 +1,54 @@
+"""`docket topology`: declare the bus, or print it for RabbitMQ to load."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from docket.bus.topology import definitions_text
+from docket.cli import text
+from docket.cli.config_command import without_password
+from docket.cli.exit_codes import ExitCode
+from docket.cli.terminal import Terminal
+from docket.config_file import load_config
+
+EXAMPLES = """\
+examples:
+  docket topology                                    declare exchanges, queues and bindings on the broker
+  docket topology --print > definitions.json         the same for RabbitMQ's load_definitions
+
+Declaring again changes nothing. A queue or exchange that is there with other arguments is an error: delete it first.
+"""
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "topology",
+        help="declare the bus, or print its definitions.json",
+        description="Declare the bus on the broker of the configuration, or print it as RabbitMQ's definitions.json.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--declare", action="store_true", help="declare (the default)")
+    action.add_argument("--print", action="store_true", help="print definitions.json instead; no broker is needed")
+    parser.add_argument("--vhost", metavar="NAME", default="/", help="the vhost to print for (default: /)")
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    config = load_config(args.config, terminal.environ, allow_memory=args.print)
+    names = [source.name for source in config.sources]
+    if args.print:
+        terminal.out.write(definitions_text(args.vhost, names))
+        return ExitCode.OK
+    # The client libraries of the bus take longer to load than most commands to run.
+    from docket.bus.open import open_broker
+
+    broker = open_broker(config.bus, config.bus_tls)
+    try:
+        broker.declare(names)
+    finally:
+        broker.close()
+    terminal.say(text.safe(f"The topology is declared on {without_password(config.bus)} for {len(names)} sources."))
+    return ExitCode.OK

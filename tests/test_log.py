@@ -1,0 +1,72 @@
+"""Log lines: one per record, with the job and the source, and nothing in them that could forge another."""
+
+import logging
+import re
+import threading
+
+import pytest
+
+from docket.log import DocketFormatter, about, one_line
+
+
+def line(message: str, *arguments: object, journal: bool = True, level: int = logging.INFO, **extra: object) -> str:
+    record = logging.LogRecord("docket.x", level, __file__, 1, message, arguments, None)
+    record.__dict__.update(extra)
+    return DocketFormatter(journal=journal).format(record)
+
+
+def test_bound_job_and_source_stand_in_the_line() -> None:
+    """Within `about`, and only there, records name what they are about; inner blocks add to outer ones."""
+    with about(job="j1"), about(source="a:b"):
+        assert line("read %d", 3) == "<6>read 3 [job=j1 source=a:b]"
+    assert line("idle") == "<6>idle"
+
+
+def test_threads_do_not_share_what_is_bound() -> None:
+    """Another thread's records are not about this thread's job."""
+    lines = []
+    with about(job="j1"):
+        thread = threading.Thread(target=lambda: lines.append(line("elsewhere")))
+        thread.start()
+        thread.join()
+    assert lines == ["<6>elsewhere"]
+
+
+def test_record_s_own_job_goes_before_the_bound_one() -> None:
+    """A record may be given its job where one thread serves many."""
+    with about(job="j1", source="a:b"):
+        assert line("said", job="j2") == "<6>said [job=j2 source=a:b]"
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"),
+    [(logging.DEBUG, 7), (logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3), (logging.CRITICAL, 3)],
+)
+def test_journal_gets_priorities(level: int, priority: int) -> None:
+    """Under journald a line begins with its syslog priority."""
+    assert line("x", level=level) == f"<{priority}>x"
+
+
+def test_terminal_gets_times_and_levels() -> None:
+    """Without journald a line begins with its time and level."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} WARNING x", line("x", journal=False, level=30))
+
+
+def test_outside_text_cannot_forge_a_line() -> None:
+    """Line ends and control characters of what came from outside are written out."""
+    assert line("user %s", "eve\n<3>root\x1b[2J") == "<6>user eve | <3>root\\x1b[2J"
+
+
+def test_traceback_is_one_line() -> None:
+    """An exception's traceback stays with its record, on the same line."""
+    try:
+        raise ValueError("broken")
+    except ValueError as error:
+        record = logging.LogRecord("docket.x", 40, __file__, 1, "failed", (), (type(error), error, error.__traceback__))
+    formatted = DocketFormatter(journal=True).format(record)
+    assert re.fullmatch(r"<3>failed \| Traceback .* \| ValueError: broken", formatted)
+
+
+def test_one_line_leaves_ordinary_text_alone() -> None:
+    """Letters of any script are printed as they are."""
+    assert one_line("größer als 5 µs") == "größer als 5 µs"
