@@ -15,9 +15,21 @@ STEPS = 4
 _COLOURS = {"good": "\x1b[32m", "short": "\x1b[33m", "bad": "\x1b[31m", "plain": "\x1b[0m"}
 _BAD = frozenset({Verdict.REFUSED, Verdict.UNREACHABLE})
 
+BROKEN_OFF = frozenset(
+    {
+        Verdict.CUT,
+        Verdict.NOT_YET,
+        Verdict.REFUSED,
+        Verdict.UNREACHABLE,
+        Verdict.TIMED_OUT,
+        Verdict.CANCELLED,
+    }
+)
+"""The window was not read to its end; asking again may bring more."""
+
 
 class Bars:
-    """Shows a job's sources on `out`; `update` with every new state of the job, then `finish`."""
+    """Shows a job's sources on `out`; `update` with every new state of the job."""
 
     def __init__(self, out: TextIO, *, live: bool, colour: bool) -> None:
         self._out = out
@@ -25,6 +37,7 @@ class Bars:
         self._colour = colour
         self._drawn = 0
         self._told: dict[str, tuple[object, ...]] = {}
+        self._reached: dict[str, float] = {}
         encoding = (out.encoding or "ascii").lower().replace("-", "")
         self._cells = ("█", "░") if encoding == "utf8" else ("#", ".")
 
@@ -35,9 +48,10 @@ class Bars:
         else:
             self._tell(job)
 
-    def finish(self, job: Job) -> None:
-        """Show the end; after it other text may follow below."""
-        self.update(job)
+    def interject(self, line: str) -> None:
+        """A line between two states; what is drawn next stands below it."""
+        self._out.write(f"\n{line}\n" if self._live else f"{line}\n")
+        self._out.flush()
         self._drawn = 0
 
     def _redraw(self, job: Job) -> None:
@@ -54,8 +68,12 @@ class Bars:
         self._drawn = len(lines)
 
     def bar(self, answer: SourceAnswer) -> str:
-        """How far the source is in the window."""
-        done = 1.0 if answer.verdict in FULL else min(1.0, max(0.0, answer.progress))
+        """How far the source is in the window, or was when it was broken off."""
+        if answer.verdict is None:
+            self._reached[answer.name] = min(1.0, max(0.0, answer.progress))
+        elif answer.verdict not in BROKEN_OFF:
+            self._reached[answer.name] = 1.0
+        done = self._reached.get(answer.name, 0.0)
         full = int(done * BAR_CELLS)
         return f"{self._cells[0] * full}{self._cells[1] * (BAR_CELLS - full)} {int(done * 100):3d} %"
 

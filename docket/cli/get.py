@@ -13,7 +13,7 @@ from typing import Any
 
 from docket.cli import text
 from docket.cli.arguments import amount, seconds
-from docket.cli.bars import Bars, verdict_lines
+from docket.cli.bars import BROKEN_OFF, Bars, verdict_lines
 from docket.cli.client import Client
 from docket.cli.exit_codes import ExitCode
 from docket.cli.save import NotSaved, save
@@ -124,18 +124,16 @@ async def _watch(client: Client, job: Job, terminal: Terminal, stream: Stream | 
     def interrupt() -> None:
         if cancelling:
             os._exit(ExitCode.INTERRUPTED)
-        terminal.tell("Cancelling; Ctrl-C again leaves without waiting.")
+        bars.interject("Cancelling; Ctrl-C again leaves without waiting.")
         cancelling.append(loop.run_in_executor(None, Client(client.url).cancel, job.id))
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
     if stream is not None:
         stream.start(on_broken=lambda: loop.call_soon_threadsafe(interrupt))
     try:
-        job = await follow(client, job, bars.update)
+        return await follow(client, job, bars.update)
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-    bars.finish(job)
-    return job
 
 
 def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Terminal, stream: Stream | None) -> int:
@@ -152,7 +150,7 @@ def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Term
     except NotSaved as error:
         terminal.tell(text.safe(f"Not saved: {error}"))
         return ExitCode.NOT_SAVED
-    if job.state is State.PARTIAL:
+    if any(answer.verdict in BROKEN_OFF for answer in job.sources) and job.state is not State.CANCELLED:
         terminal.tell(f"  ask the sources that fell short again: docket retry {job.id}")
     return code
 
@@ -160,7 +158,7 @@ def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Term
 def _headline(job: Job) -> str:
     full, asked = len(job.sources) - len(job.fell_short), len(job.sources)
     line = f"{job.state.value.capitalize()}: {text.packets(job.packets)}; {full} of {asked} sources answered in full."
-    return text.safe(f"{line} {job.reason}".rstrip())
+    return text.safe(f"{line} {job.reason}" if job.reason not in ("", job.state.value) else line)
 
 
 def _wanted(job: Job, terminal: Terminal) -> bool:

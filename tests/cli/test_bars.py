@@ -28,7 +28,6 @@ def shown(*states: Job, live: bool = False, colour: bool = False) -> str:
     bars = Bars(out, live=live, colour=colour)
     for state in states:
         bars.update(state)
-    bars.finish(states[-1])
     return out.getvalue()
 
 
@@ -51,7 +50,7 @@ def test_on_a_terminal_lines_are_drawn_anew() -> None:
     """The cursor goes up by as many lines as there are sources."""
     first = job(reading(0.5), SourceAnswer(name="a:c"))
     text = shown(first, first, live=True)
-    assert text.count("\x1b[2A") == 2
+    assert text.count("\x1b[2A") == 1
     assert "a:b  ##########..........  50 %  reading, 1 packet, 80 B\n" in text
     assert "a:c  ....................   0 %  waiting for its worker\n" in text
 
@@ -74,6 +73,24 @@ def test_full_answer_has_a_full_bar() -> None:
     """Whatever the last progress was, a complete source is at 100 %."""
     done = SourceAnswer(name="a:b", verdict=Verdict.EMPTY, progress=0.4, attempt=1)
     assert "#################### 100 %" in shown(job(done), live=True)
+
+
+def test_broken_off_answer_keeps_its_bar() -> None:
+    """A source that was broken off stays where it was, whatever the server says of its progress."""
+    cut = SourceAnswer(name="a:b", verdict=Verdict.CANCELLED, progress=1.0, attempt=1)
+    assert shown(job(reading(0.5)), job(cut), live=True).endswith(
+        "##########..........  50 %  cancelled: 0 packets, 0 B\n"
+    )
+
+
+def test_line_between_is_not_drawn_over() -> None:
+    """After a line of another kind the bars are drawn anew below it."""
+    out = io.StringIO()
+    bars = Bars(out, live=True, colour=False)
+    bars.update(job(reading(0.5)))
+    bars.interject("Cancelling.")
+    bars.update(job(reading(0.5)))
+    assert "\x1b[1A" not in out.getvalue().partition("Cancelling.")[2]
 
 
 def test_verdicts_are_sentences_with_a_next_step() -> None:
