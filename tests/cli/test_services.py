@@ -132,3 +132,12 @@ def test_demo_ends_in_an_orderly_way(tmp_path: Path, number: signal.Signals) -> 
         assert server.child.wait(20.0) == ExitCode.OK
     assert re.findall(r"ERROR|CRITICAL|Traceback", server.log.read_text()) == []
     assert list(server.scratch.iterdir()) == []
+
+
+def test_second_signal_ends_at_once(tmp_path: Path) -> None:
+    """A process that is stopping already ends with 130 when a second signal comes."""
+    with DemoServer(tmp_path) as server:
+        # While it is stopped both signals gather; they are taken one after the other when it goes on.
+        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            os.kill(server.child.pid, number)
+        assert server.child.wait() == ExitCode.INTERRUPTED
