@@ -17,7 +17,7 @@ from docket.bus.address import CONFIRM_TIMEOUT_S, Address
 from docket.bus.backoff import Backoff
 from docket.bus.topology import FRAGMENTS
 from docket.bus.wire import LOST, Wire, reason_of
-from docket.errors import BusError, BusFull, BusLost, Unroutable
+from docket.errors import BusFull, BusLost, Unroutable
 
 log = logging.getLogger(__name__)
 
@@ -81,22 +81,14 @@ class AmqpPublisher:
         }
         backoff = Backoff()
         while True:
-            failure: BusError
+            failure: BusFull | BusLost
             try:
-                answer = self._open().send(kept, message, limit)
-            except amqp.exceptions.ChannelError as error:
-                # Not a lost connection but a refusal: no such exchange, no right to write to it, a forged user_id.
-                self._drop()
-                raise Unroutable(f"the broker refuses {routing_key!r} on {exchange}: {reason_of(error)}") from error
-            except (BusLost, *LOST) as error:
-                self._drop()
-                failure, pause_s = BusLost(reason_of(error)), backoff.next_s()
-                self._tell_outage(failure)
-            else:
-                if answer is _Answer.TAKEN:
+                if self._attempt(kept, message, limit):
                     return
-                if answer is _Answer.UNROUTABLE:
-                    raise Unroutable(f"no queue takes {routing_key!r} on {exchange}")
+            except BusLost as error:
+                failure, pause_s = error, backoff.next_s()
+                self._tell_outage(error)
+            else:
                 failure = BusFull(f"the queue behind {exchange} {routing_key!r} is full")
                 pause_s = random.uniform(*_FULL_PAUSE_S)
             if not limit.pause(pause_s):
@@ -106,6 +98,25 @@ class AmqpPublisher:
         if self._outlet is not None:
             self._outlet.close()
             self._outlet = None
+
+    def _attempt(self, body: bytes, message: Mapping[str, Any], limit: _Limit) -> bool:
+        """Publish once. False: a queue is full. Raises BusLost, BusFull (publishers are blocked), Unroutable."""
+        what = f"{message['routing_key']!r} on {message['exchange']}"
+        try:
+            answer = self._open().send(body, message, limit)
+        except amqp.exceptions.ChannelError as error:
+            # Not a lost connection but a refusal: no such exchange, no right to write to it.
+            self._drop()
+            raise Unroutable(f"the broker refuses {what}: {reason_of(error)}") from error
+        except BusLost:
+            self._drop()
+            raise
+        except LOST as error:
+            self._drop()
+            raise BusLost(reason_of(error)) from error
+        if answer is _Answer.UNROUTABLE:
+            raise Unroutable(f"no queue takes {what}")
+        return answer is _Answer.TAKEN
 
     def _open(self) -> _Outlet:
         if self._outlet is None:
