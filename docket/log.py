@@ -1,19 +1,14 @@
-"""Logging: set up once by the command line; any room may bind the job and the source that it works on.
+"""Logging, set up once by the command line; and the safe writing of outside text on one line.
 
-Rooms log through `logging.getLogger(__name__)` as usual. What is bound with `about` stands in every record of that
-thread or task, so that one `grep` follows a job through all rooms.
+Rooms log through `logging.getLogger(__name__)` and name the job and the source in the message: `job ID: SOURCE: …`, so
+that one `grep` follows a job through all processes.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-
-_job: ContextVar[str] = ContextVar("job", default="")
-_source: ContextVar[str] = ContextVar("source", default="")
+from collections.abc import Mapping
 
 _SYSLOG_LEVELS = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
 """Priorities of syslog(3), which journald reads from a line that begins with `<3>` (sd-daemon(3))."""
@@ -22,20 +17,8 @@ _LIBRARIES = ("amqp", "kombu", "pika", "urllib3", "asyncio", "tornado.access")
 """Their lines repeat what Docket says itself, once per attempt; only their errors are news."""
 
 
-@contextmanager
-def about(*, job: str | None = None, source: str | None = None) -> Iterator[None]:
-    """Within the block, records carry the job and the source; what is None stays as it was outside."""
-    job_token = _job.set(job if job is not None else _job.get())
-    source_token = _source.set(source if source is not None else _source.get())
-    try:
-        yield
-    finally:
-        _source.reset(source_token)
-        _job.reset(job_token)
-
-
 class DocketFormatter(logging.Formatter):
-    """One line per record: time, level, where, what, then job and source where they are bound.
+    """One line per record: time, level, message.
 
     Under journald the time is left out, since the journal has its own, and the priority stands in front.
     """
@@ -45,7 +28,7 @@ class DocketFormatter(logging.Formatter):
         self.journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        text = one_line(super().format(record)) + _subject(record)
+        text = one_line(super().format(record))
         if not self.journal:
             return text
         priority = next((number for level, number in _SYSLOG_LEVELS if record.levelno >= level), 7)
@@ -73,12 +56,3 @@ def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in lines
     )
-
-
-def _subject(record: logging.LogRecord) -> str:
-    """Job and source: those that the record was given (`extra`), else those that are bound."""
-    job = getattr(record, "job", None) or _job.get()
-    source = getattr(record, "source", None) or _source.get()
-    parts = [f"job={one_line(str(job))}" if job else "", f"source={one_line(str(source))}" if source else ""]
-    text = " ".join(part for part in parts if part)
-    return f" [{text}]" if text else ""

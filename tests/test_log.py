@@ -1,41 +1,16 @@
-"""Log lines: one per record, with the job and the source, and nothing in them that could forge another."""
+"""Log lines: one per record, and nothing in them that could forge another."""
 
 import logging
 import re
-import threading
 
 import pytest
 
-from docket.log import DocketFormatter, about, one_line
+from docket.log import DocketFormatter, one_line
 
 
-def line(message: str, *arguments: object, journal: bool = True, level: int = logging.INFO, **extra: object) -> str:
+def line(message: str, *arguments: object, journal: bool = True, level: int = logging.INFO) -> str:
     record = logging.LogRecord("docket.x", level, __file__, 1, message, arguments, None)
-    record.__dict__.update(extra)
     return DocketFormatter(journal=journal).format(record)
-
-
-def test_bound_job_and_source_stand_in_the_line() -> None:
-    """Within `about`, and only there, records name what they are about; inner blocks add to outer ones."""
-    with about(job="j1"), about(source="a:b"):
-        assert line("read %d", 3) == "<6>read 3 [job=j1 source=a:b]"
-    assert line("idle") == "<6>idle"
-
-
-def test_threads_do_not_share_what_is_bound() -> None:
-    """Another thread's records are not about this thread's job."""
-    lines = []
-    with about(job="j1"):
-        thread = threading.Thread(target=lambda: lines.append(line("elsewhere")))
-        thread.start()
-        thread.join()
-    assert lines == ["<6>elsewhere"]
-
-
-def test_record_s_own_job_goes_before_the_bound_one() -> None:
-    """A record may be given its job where one thread serves many."""
-    with about(job="j1", source="a:b"):
-        assert line("said", job="j2") == "<6>said [job=j2 source=a:b]"
 
 
 @pytest.mark.parametrize(
