@@ -18,9 +18,10 @@ _LIBRARIES = ("amqp", "kombu", "pika", "urllib3", "asyncio", "tornado.access")
 
 
 class DocketFormatter(logging.Formatter):
-    """One line per record: time, level, message.
+    """Time, level, message; further lines, as of a traceback, are indented, so that none can pass for a record.
 
-    Under journald the time is left out, since the journal has its own, and the priority stands in front.
+    Under journald it is one line per record; the time is left out, since the journal has its own, and the priority
+    stands in front.
     """
 
     def __init__(self, *, journal: bool) -> None:
@@ -28,11 +29,11 @@ class DocketFormatter(logging.Formatter):
         self.journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        text = one_line(super().format(record))
+        text = super().format(record)
         if not self.journal:
-            return text
+            return "\n    ".join(one_line(line) for line in text.splitlines())
         priority = next((number for level, number in _SYSLOG_LEVELS if record.levelno >= level), 7)
-        return f"<{priority}>{text}"
+        return f"<{priority}>{one_line(text)}"
 
 
 def set_up(environ: Mapping[str, str], *, verbose: bool = False) -> None:

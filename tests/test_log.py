@@ -32,6 +32,11 @@ def test_outside_text_cannot_forge_a_line() -> None:
     assert line("user %s", "eve\n<3>root\x1b[2J") == "<6>user eve | <3>root\\x1b[2J"
 
 
+def test_terminal_shows_further_lines_indented() -> None:
+    """On a terminal a traceback stays readable, and still no outside text begins a line."""
+    assert line("one\ntwo\x1b[2J", journal=False).splitlines()[1:] == ["    two\\x1b[2J"]
+
+
 def test_traceback_is_one_line() -> None:
     """An exception's traceback stays with its record, on the same line."""
     try:
