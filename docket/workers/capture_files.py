@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 from threading import Event
 
 from docket.config import CaptureFilesConfig
@@ -23,6 +24,7 @@ from docket.query import Query
 from docket.window import US_PER_S, Window
 from docket.workers.capture_index import DISORDER_US, CaptureFile, CaptureIndex, Listing
 from docket.workers.clock import Clock
+from docket.workers.sentences import printable
 from docket.workers.source import Coverage, Reading, Wording
 
 LOOK_UP_S = 0.25
@@ -77,13 +79,17 @@ class CaptureFilesSource:
         program = shutil.which("tcpdump", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/bin")
         if program is None:
             raise SourceError("refused", f"{self.name} needs tcpdump, which is not installed")
-        command = [program, "-r", "-", "-w", "-", "-n", "--time-stamp-precision=micro", "--", to_bpf(query)]
-        run = _Run(self.name, command, self._list(), window, self._clock.now_us(), stop)
-        chunks = run.chunks()
-        try:
-            yield Reading(chunks, run.through_us)
-        finally:
-            chunks.close()
+        # In a file, because a filter may be longer than an argument of a command can be.
+        with NamedTemporaryFile("w", prefix="docket-", suffix=".bpf") as bpf:
+            bpf.write(to_bpf(query))
+            bpf.flush()
+            command = [program, "-r", "-", "-w", "-", "-n", "--time-stamp-precision=micro", "-F", bpf.name]
+            run = _Run(self.name, command, self._list(), window, self._clock.now_us(), stop)
+            chunks = run.chunks()
+            try:
+                yield Reading(chunks, run.through_us)
+            finally:
+                chunks.close()
 
     def _list(self) -> Listing:
         try:
@@ -104,7 +110,7 @@ class _Run:
         self._files = listing.overlapping(window.after_us, window.before_us)
         self._stop = stop
         self._faults = [
-            f"{file.path.name} is compressed or not readable"
+            f"{_name(file)} is compressed or not readable"
             for file in listing.unusable
             if file.modified_us >= window.after_us
         ]
@@ -136,10 +142,10 @@ class _Run:
         try:
             opened = file.path.open("rb")
         except FileNotFoundError:
-            self._faults.append(f"{file.path.name} was removed before it was read")
+            self._faults.append(f"{_name(file)} was removed before it was read")
             return
         except OSError as error:
-            self._faults.append(f"{file.path.name}: {error.strerror}")
+            self._faults.append(f"{_name(file)}: {error.strerror}")
             return
         with opened:
             child = subprocess.Popen(
@@ -192,14 +198,14 @@ class _Run:
         try:
             header = parse_file_header(head)
         except CaptureError as error:
-            raise SourceError("refused", f"tcpdump wrote no capture for {file.path.name}: {error}") from error
+            raise SourceError("refused", f"tcpdump wrote no capture for {_name(file)}: {error}") from error
         if self._header is None:
             self._header = header
             return head
         if header.linktype != self._header.linktype:
             raise SourceError(
                 "cut",
-                f"{file.path.name} has link type {header.linktype} and the files before it {self._header.linktype}; "
+                f"{_name(file)} has link type {header.linktype} and the files before it {self._header.linktype}; "
                 "they do not fit into one PCAP",
             )
         return head[FILE_HEADER_BYTES:]
@@ -207,7 +213,11 @@ class _Run:
     def _judge(self, file: CaptureFile, said: str) -> None:
         """tcpdump ended with an error: is it damage, or just the end of what is written so far?"""
         lines = [line.removeprefix("tcpdump: ") for line in said.splitlines() if line.startswith("tcpdump: ")]
-        reason = lines[-1] if lines else "tcpdump ended with an error"
+        reason = lines[-1].removeprefix("pcap_loop: ") if lines else "tcpdump ended with an error"
         if file in self._growing and "truncated dump file" in reason:
             return
-        self._faults.append(f"{file.path.name}: {reason}")
+        self._faults.append(f"{_name(file)}: {printable(reason)}")
+
+
+def _name(file: CaptureFile) -> str:
+    return printable(file.path.name)

@@ -94,12 +94,16 @@ class Desk:
         self._active: dict[str, _Active] = {}
         self._finished: OrderedDict[str, int] = OrderedDict()
 
+    @property
+    def in_hand(self) -> int:
+        """Jobs that are read or wait here."""
+        with self._lock:
+            return len(self._active)
+
     def load(self) -> dict[str, int]:
         """How busy the source is kept."""
-        with self._lock:
-            in_hand = len(self._active)
         reading = self._lanes.reading
-        return {"queries": reading, "waiting": max(in_hand - reading, 0)}
+        return {"queries": reading, "waiting": max(self.in_hand - reading, 0)}
 
     def take(self, request: Request, base: int, delivery: Delivery) -> None:
         """Begin to read, unless it is being read, was read, or it is too late. Settles the delivery in time."""
@@ -201,16 +205,14 @@ class Desk:
         with self._lock:
             if self._active.get(active.request.id) is active:
                 del self._active[active.request.id]
-            if active.ending is not Ending.LEAVING:
-                self._remember(active.request.id, active.base)
-            deliveries = list(active.deliveries)
-        for delivery in deliveries:
             if active.ending is Ending.LEAVING:
-                delivery.requeue()
-            elif reason:
-                delivery.dead(reason)
-            else:
-                delivery.ack()
+                return  # the receiver gives back what is in hand when it closes
+            for delivery in active.deliveries:
+                if reason:
+                    delivery.dead(reason)
+                else:
+                    delivery.ack()
+            self._remember(active.request.id, active.base)
 
     def _remember(self, job_id: str, base: int) -> None:
         self._finished[job_id] = max(base, self._finished.pop(job_id, 0))

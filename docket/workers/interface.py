@@ -63,6 +63,11 @@ class InterfaceWorker:
         self._by_queue = {source_queue(name): desk for name, desk in self._desks.items()}
         self._announcers = [Announcer(desk.source, self._publishers, desk.load) for desk in self._desks.values()]
 
+    @property
+    def in_hand(self) -> int:
+        """Jobs that were taken from the bus and are not settled."""
+        return sum(desk.in_hand for desk in self._desks.values())
+
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises TopologyMismatch."""
         if not self._declare(stop):

@@ -8,6 +8,9 @@ from docket.job import Verdict
 from docket.window import US_PER_S, Window, format_human, format_length
 from docket.workers.source import Coverage
 
+LONGEST_QUOTE = 120
+"""Characters of somebody else's text that are shown."""
+
 RETRY = "Retry."
 RETRY_SHORTER = "Retry, or ask for a shorter window."
 NEXT_STEPS = {
@@ -114,3 +117,11 @@ def count(packets: int) -> str:
 def whole(text: str) -> str:
     """As a sentence, with its full stop."""
     return text if text.endswith((".", "…", "!", "?")) else f"{text}."
+
+
+def printable(foreign: str | bytes) -> str:
+    """The beginning of somebody else's text, on one line and harmless to show."""
+    text = foreign if isinstance(foreign, str) else foreign.decode("utf-8", "replace")
+    plain = "".join(char if char.isprintable() else " " for char in text[:LONGEST_QUOTE])
+    line = " ".join(plain.split())
+    return f"{line}…" if len(text) > LONGEST_QUOTE else line

@@ -20,6 +20,7 @@ import requests
 
 from docket.errors import SourceError
 from docket.workers.patient_socket import PatientSocket
+from docket.workers.sentences import printable
 
 BLOCK_BYTES = 256 * 1024
 _LONGEST_SIZE_LINE = 1024
@@ -74,7 +75,7 @@ class Body:
             first = next(self.blocks(), b"")
         except SourceError:
             return ""
-        return shown(first)
+        return printable(first[:_EXCERPT_BYTES])
 
     def leave(self) -> None:
         """Give the connection back for the next request if the body was read to its end, else drop it at once."""
@@ -156,7 +157,7 @@ class Body:
     def _chunk_size(self, line: bytes) -> int:
         digits = line.partition(b";")[0].strip()
         if not _CHUNK_SIZE.fullmatch(digits):
-            raise self._cut(f"a chunk begins with {shown(line) or 'nothing'} in place of its size")
+            raise self._cut(f"a chunk begins with {printable(line) or 'nothing'} in place of its size")
         return int(digits, 16)
 
     def _expect_end(self, rest: bytes, blocks: Iterator[bytes]) -> None:
@@ -181,14 +182,6 @@ class Body:
     def _until_closed(self, stream: io.BufferedReader) -> Iterator[bytes]:
         yield from _blocks(stream)
         raise self._cut("it tells no length, so its end cannot be told from a broken connection")
-
-
-def shown(data: bytes) -> str:
-    """The beginning of foreign bytes as one printable line."""
-    text = data[:_EXCERPT_BYTES].decode("utf-8", "replace")
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    line = " ".join(plain.split())
-    return line if len(line) <= 120 else line[:117] + "…"
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:

@@ -21,8 +21,9 @@ from docket.errors import SourceError
 from docket.query import Query
 from docket.window import US_PER_S, Window, format_human
 from docket.workers.clock import Clock
+from docket.workers.sentences import printable
 from docket.workers.source import Coverage, Reading, Wording
-from docket.workers.steno_body import Body, shown
+from docket.workers.steno_body import Body
 from docket.workers.steno_session import StenoSession
 
 STOPS_AFTER_S = 900
@@ -118,7 +119,7 @@ class StenographerSource:
         """The answer, and at its end the doubts about it."""
         blocks = body.blocks()
         if body.content_type.startswith("text/"):
-            page = shown(next(blocks, b""))
+            page = printable(next(blocks, b""))
             raise SourceError("refused", f"{self.name} answered with a text in place of packets: {page}")
         yield from blocks
         took_s = time.monotonic() - started_s
