@@ -59,12 +59,15 @@ function Page({ route }) {
   }, [route.page]);
   const Shown = loaded[route.page];
   if (Shown) return html`<${Shown} key=${route.page + route.id} id=${route.id} />`;
-  return html`<p class="empty" role="status">${failed ? "This page could not be loaded. Reload to try again." : "Loading…"}</p>`;
+  const text = failed ? "This page could not be loaded. Reload to try again." : "Loading…";
+  return html`<p class="empty" role="status">${text}</p>`;
 }
 
 function NotFound() {
   useEffect(() => setPageTitle("Not found"), []);
-  return html`<section class="panel"><p class="empty">There is no such page. <${Link} to="">Go to the jobs<//></p></section>`;
+  return html`
+    <section class="panel"><p class="empty">There is no such page. <${Link} to="">Go to the jobs<//></p></section>
+  `;
 }
 
 const root = document.getElementById("app");

@@ -63,7 +63,8 @@ export function createStore(now = Date.now) {
 
   function keepError({ name, error, last_seen: at }) {
     const errors = state.errors.get(name) ?? [];
-    if (error && errors[0]?.text !== error) state.errors.set(name, [{ at, text: error }, ...errors].slice(0, MOST_ERRORS));
+    if (error && errors[0]?.text !== error)
+      state.errors.set(name, [{ at, text: error }, ...errors].slice(0, MOST_ERRORS));
   }
 
   function takeSnapshot(message) {
@@ -97,8 +98,11 @@ export function createStore(now = Date.now) {
   function addToStory(job, message, before) {
     const { seq, event, at, reason, user } = message;
     if (job.events.some((known) => known.seq === seq)) return;
-    const old = new Map(before.sources.map((source) => [source.name, source.verdict]));
-    const answers = job.sources.filter((source) => source.verdict && old.get(source.name) !== source.verdict);
+    const old = new Map(before.sources.map((source) => [source.name, source]));
+    const differ = (fact) =>
+      job.sources.filter((source) => source[fact] && old.get(source.name)?.[fact] !== source[fact]);
+    const judged = differ("verdict");
+    const answers = judged.length ? judged : differ("sentence");
     job.events = [...job.events, { seq, name: event, at, reason, user, answers }];
   }
 

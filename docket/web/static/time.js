@@ -25,7 +25,10 @@ const micros = (digits) => Number((digits ?? "").padEnd(6, "0").slice(0, 6));
 export function fromRfc(text) {
   const found = RFC.exec(text ?? "");
   if (!found) return null;
-  const zone = found[4].toUpperCase().replace("UTC", "Z").replace(/^([+-]\d\d)(\d\d)$/, "$1:$2");
+  const zone = found[4]
+    .toUpperCase()
+    .replace("UTC", "Z")
+    .replace(/^([+-]\d\d)(\d\d)$/, "$1:$2");
   const ms = Date.parse(`${found[1]}T${found[2]}${zone}`);
   return Number.isNaN(ms) ? null : ms * 1000 + micros(found[3]);
 }
@@ -41,7 +44,14 @@ export function partsOf(us, zone) {
   const date = new Date(Math.floor(us / 1000));
   const [year, month, day, hour, minute, second] =
     zone === "utc"
-      ? [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
+      ? [
+          date.getUTCFullYear(),
+          date.getUTCMonth(),
+          date.getUTCDate(),
+          date.getUTCHours(),
+          date.getUTCMinutes(),
+          date.getUTCSeconds(),
+        ]
       : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()];
   return { year, month, day, hour, minute, second, micro: us - Math.floor(us / S) * S };
 }
@@ -49,7 +59,9 @@ export function partsOf(us, zone) {
 /** The instant of a wall-clock reading in a zone. Months count from 0 and may run over, as in `Date`. */
 export function fromParts({ year, month, day, hour = 0, minute = 0, second = 0, micro = 0 }, zone) {
   const ms =
-    zone === "utc" ? Date.UTC(year, month, day, hour, minute, second) : new Date(year, month, day, hour, minute, second).getTime();
+    zone === "utc"
+      ? Date.UTC(year, month, day, hour, minute, second)
+      : new Date(year, month, day, hour, minute, second).getTime();
   return ms * 1000 + micro;
 }
 
@@ -70,7 +82,9 @@ export const formatTime = (us, zone) => `${formatDay(us, zone)} ${formatClock(us
 /** Both ends of a window, to the second; with the day where it spans several. */
 export function formatEdges(after, before, zone) {
   const days = [after, before].map((us) => formatDay(us, zone).slice(5) + " ");
-  return [after, before].map((us, index) => (days[0] === days[1] ? "" : days[index]) + formatClock(wholeSecond(us), zone));
+  return [after, before].map(
+    (us, index) => (days[0] === days[1] ? "" : days[index]) + formatClock(wholeSecond(us), zone),
+  );
 }
 
 /** What stands behind a time: "UTC" or the local offset at that instant. */
@@ -90,7 +104,12 @@ export function formatWindow(after, before, zone) {
 /** "8 min", "1 h 30 min", "2 d 4 h": at most two units, rounded down. */
 export function formatDuration(us) {
   if (us < S) return us < 1000 ? `${Math.round(us)} µs` : `${Math.floor(us / 1000)} ms`;
-  const units = [[DAY, "d"], [HOUR, "h"], [MIN, "min"], [S, "s"]];
+  const units = [
+    [DAY, "d"],
+    [HOUR, "h"],
+    [MIN, "min"],
+    [S, "s"],
+  ];
   const at = units.findIndex(([unit]) => us >= unit);
   const [unit, word] = units[at];
   const first = `${Math.floor(us / unit)} ${word}`;
@@ -138,7 +157,9 @@ function readWallClock(text, zone, nowUs) {
   const found = PLAIN.exec(text);
   if (!found) return null;
   const today = partsOf(nowUs, zone);
-  const [year, month, day] = found[1] ? [Number(found[1]), Number(found[2]) - 1, Number(found[3])] : [today.year, today.month, today.day];
+  const [year, month, day] = found[1]
+    ? [Number(found[1]), Number(found[2]) - 1, Number(found[3])]
+    : [today.year, today.month, today.day];
   const [hour, minute, second] = [Number(found[4] ?? 0), Number(found[5] ?? 0), Number(found[6] ?? 0)];
   if (hour > 24 || minute > 59 || second > 60) return null;
   const us = fromParts({ year, month, day, hour, minute, second, micro: micros(found[7]) }, zone);

@@ -50,7 +50,8 @@ export function progressOf(job) {
 }
 
 export const shortfall = (job) => job.sources.filter((source) => !isFull(source.verdict));
-export const canDownload = (job) => job.state !== "expired" && (job.pcap !== null || (!isFinal(job.state) && job.packets > 0));
+export const canDownload = (job) =>
+  job.state !== "expired" && (job.pcap !== null || (!isFinal(job.state) && job.packets > 0));
 export const canRetry = (job) => isFinal(job.state) && job.state !== "completed" && shortfall(job).length > 0;
 export const canCancel = (job) => !isFinal(job.state);
 export const canDelete = (job) => isFinal(job.state) && job.state !== "expired";
@@ -89,7 +90,7 @@ export function headline(job) {
 export const EVENTS = {
   "job.requested": { word: "Asked", icon: "ask", tone: "idle" },
   "job.started": { word: "Started", icon: "run", tone: "busy" },
-  "job.source": { word: "Source answered", icon: "source", tone: "idle" },
+  "job.source": { word: "Sources:", icon: "source", tone: "idle" },
   "job.completed": { word: "Completed", icon: "check", tone: "good" },
   "job.partial": { word: "Closed, partial", icon: "half", tone: "warn" },
   "job.failed": { word: "Failed", icon: "cross", tone: "bad" },

@@ -1,7 +1,7 @@
 /** A month to pick a day from, by mouse or by keyboard (arrows, Page Up and Down, Home, End, Enter, Escape). */
 
-import { html, useEffect, useRef, useState } from "../dom.js";
-import { Icon } from "../parts/icons.js";
+import { html, names, useEffect, useRef, useState } from "../dom.js";
+import { IconButton } from "../parts/button.js";
 import { fromParts, partsOf } from "../time.js";
 
 const DAYS = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
@@ -60,7 +60,9 @@ export function Calendar({ label, us, zone, nowUs, onClose }) {
 
   const pick = (date) => {
     const clock = partsOf(us, zone);
-    onClose(fromParts({ ...clock, year: date.getUTCFullYear(), month: date.getUTCMonth(), day: date.getUTCDate() }, zone));
+    onClose(
+      fromParts({ ...clock, year: date.getUTCFullYear(), month: date.getUTCMonth(), day: date.getUTCDate() }, zone),
+    );
   };
   const onKeyDown = (event) => {
     if (event.key === "Escape") {
@@ -80,18 +82,22 @@ export function Calendar({ label, us, zone, nowUs, onClose }) {
   return html`
     <div class="calendar" role="dialog" aria-label=${`${label}: choose a day`} ref=${box} onKeyDown=${onKeyDown}>
       <div class="calendar-head">
-        <button type="button" class="plain" aria-label="Month before" onClick=${turn(-1)}><${Icon} name="left" /></button>
+        <${IconButton} icon="left" label="Month before" onClick=${turn(-1)} />
         <strong aria-live="polite">${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}</strong>
-        <button type="button" class="plain" aria-label="Month after" onClick=${turn(1)}><${Icon} name="right" /></button>
+        <${IconButton} icon="right" label="Month after" onClick=${turn(1)} />
       </div>
       <table role="grid">
-        <thead><tr>${DAYS.map((day, index) => html`<th scope="col" abbr=${DAY_NAMES[index]} key=${day}>${day}</th>`)}</tr></thead>
+        <thead>
+          <tr>${DAYS.map((day, index) => html`<th scope="col" abbr=${DAY_NAMES[index]} key=${day}>${day}</th>`)}</tr>
+        </thead>
         <tbody>
           ${weeksOf(at).map(
             (week) => html`<tr key=${week[0].getTime()}>
-              ${week.map((date) => html`<td key=${date.getTime()} aria-selected=${same(date, chosen)}>
+              ${week.map(
+                (date) => html`<td key=${date.getTime()} aria-selected=${same(date, chosen)}>
                 <${Day} date=${date} at=${at} today=${today} onPick=${pick} />
-              </td>`)}
+              </td>`,
+              )}
             </tr>`,
           )}
         </tbody>
@@ -104,7 +110,7 @@ function Day({ date, at, today, onPick }) {
   const outside = date.getUTCMonth() !== at.getUTCMonth();
   const name = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
   return html`
-    <button type="button" class=${"day" + (outside ? " is-outside" : "")} tabindex=${same(date, at) ? 0 : -1} aria-label=${name}
+    <button type="button" class=${names("day", { "is-outside": outside })} tabindex=${same(date, at) ? 0 : -1} aria-label=${name}
       aria-current=${same(date, today) ? "date" : undefined} onClick=${() => onPick(date)}>${date.getUTCDate()}</button>
   `;
 }

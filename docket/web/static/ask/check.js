@@ -38,5 +38,7 @@ async function ask(question, signal) {
 
 /** Faults of one field or of the fields that begin with it: "limits" finds "limits.bytes". */
 export function faultsOf(errors, ...fields) {
-  return (errors ?? []).filter((fault) => fields.some((field) => fault.field === field || fault.field?.startsWith(field + ".")));
+  return (errors ?? []).filter((fault) =>
+    fields.some((field) => fault.field === field || fault.field?.startsWith(field + ".")),
+  );
 }

@@ -24,13 +24,18 @@ export function Chips({ kind, label, placeholder, field, onChange, faultAt = [],
     const all = [...field.values, ...fresh.map((value) => ({ text: value }))];
     onChange({ values: all, any: field.any || all.length >= anyFrom });
   };
+  const setAny = (any) => onChange({ ...field, any });
   const remove = (index) => {
     const values = field.values.filter((_, at) => at !== index);
     onChange({ values, any: field.any && values.length > 1 });
     input.current.focus();
   };
   const onKeyDown = (event) => {
-    if ((event.key === "Enter" && !event.ctrlKey && !event.metaKey && text.trim()) || event.key === "," || event.key === " ") {
+    if (
+      (event.key === "Enter" && !event.ctrlKey && !event.metaKey && text.trim()) ||
+      event.key === "," ||
+      event.key === " "
+    ) {
       event.preventDefault();
       add(listOf(text));
     } else if (event.key === "Backspace" && !text && texts.length) {
@@ -54,14 +59,16 @@ export function Chips({ kind, label, placeholder, field, onChange, faultAt = [],
             <span class=${names("chip", { "is-faulty": faultAt.includes(value.at) })} key=${value.text}>
               ${index > 0 && html`<span class="visually-hidden">${field.any ? "or" : "and"}</span>`}
               <span>${value.text}</span>
-              <button type="button" aria-label=${`Remove ${label} ${value.text}`} onClick=${() => remove(index)}><${Icon} name="cross" /></button>
+              <button type="button" aria-label=${`Remove ${label} ${value.text}`} onClick=${() => remove(index)}>
+                <${Icon} name="cross" />
+              </button>
             </span>
           `,
         )}
         <input id=${id} ref=${input} value=${text} placeholder=${texts.length ? "" : placeholder}
           autocomplete="off" autocapitalize="off" spellcheck=${false} onInput=${(event) => setText(event.target.value)}
           onKeyDown=${onKeyDown} onPaste=${onPaste} onBlur=${() => text.trim() && add(listOf(text))} />
-        ${texts.length > 1 && html`<${AnyOrAll} label=${label} any=${field.any} onChange=${(any) => onChange({ ...field, any })} />`}
+        ${texts.length > 1 && html`<${AnyOrAll} label=${label} any=${field.any} onChange=${setAny} />`}
       </div>
     </div>
   `;
@@ -70,7 +77,8 @@ export function Chips({ kind, label, placeholder, field, onChange, faultAt = [],
 function AnyOrAll({ label, any, onChange }) {
   return html`
     <button type="button" class="any-all" onClick=${() => onChange(!any)}
-      aria-label=${`${label}: ${any ? "any of them" : "all of them"}; change`} title="Whether a packet must match any or all of these">
+      title="Whether a packet must match any or all of these"
+      aria-label=${`${label}: ${any ? "any of them" : "all of them"}; change`}>
       ${any ? "any of" : "all of"}
     </button>
   `;

@@ -93,6 +93,9 @@ export function toRequest(from) {
   return { request, errors };
 }
 
+/** A size as it can be typed, and read again without losing a byte. */
+const exactSize = (bytes) => (readSize(size(bytes)) === bytes ? size(bytes) : String(bytes));
+
 /** A draft that asks what a job asked, to be changed and asked again. */
 export function draftOf(job, allNames) {
   const names = job.sources.map((source) => source.name);
@@ -102,7 +105,7 @@ export function draftOf(job, allNames) {
     text: job.query,
     when: { after: fromRfc(job.after), before: fromRfc(job.before) },
     sources: isAll ? null : names,
-    bytes: job.limits?.bytes ? size(job.limits.bytes) : "",
+    bytes: job.limits?.bytes ? exactSize(job.limits.bytes) : "",
     packets: job.limits?.packets ? String(job.limits.packets) : "",
     wait: job.wait_for_flush ?? true,
     note: job.note,

@@ -16,7 +16,8 @@ export function Fields({ text, faults }) {
   const change = (kind) => (field) => changeDraft({ text: writeFields({ ...shown, [kind]: field }) });
   const faultAt = fields ? faults.map((fault) => fault.position) : [];
   const chips = (kind, label, placeholder, more) =>
-    html`<${Chips} kind=${kind} label=${label} placeholder=${placeholder} field=${shown[kind]} faultAt=${faultAt} onChange=${change(kind)} ...${more} />`;
+    html`<${Chips} kind=${kind} label=${label} placeholder=${placeholder} field=${shown[kind]} faultAt=${faultAt}
+      onChange=${change(kind)} ...${more} />`;
 
   return html`
     <fieldset class="fields" disabled=${!fields}>
@@ -47,9 +48,11 @@ function Protocol({ value, onChange }) {
           <option value="icmp6">ICMPv6</option>
           <option value="number">Number</option>
         </select>
-        ${isNumber &&
-        html`<input class="number" inputmode="numeric" aria-label="IP protocol number" value=${value}
-          onChange=${(event) => onChange(event.target.value.trim() || "")} />`}
+        ${
+          isNumber &&
+          html`<input class="number" inputmode="numeric" aria-label="IP protocol number" value=${value}
+          onChange=${(event) => onChange(event.target.value.trim() || "")} />`
+        }
       </div>
     </div>
   `;

@@ -1,6 +1,7 @@
 /** The panel in which a question is written: time first, then what to look for, then whom to ask. */
 
 import { html, useEffect, useRef, useState } from "../dom.js";
+import { Button, Faults } from "../parts/button.js";
 import { ApiError, api } from "../api.js";
 import { Icon } from "../parts/icons.js";
 import { say, sayError } from "../parts/toast.js";
@@ -26,19 +27,23 @@ export function AskPanel() {
     <section class="ask panel" aria-labelledby="ask-title">
       <header class="panel-head">
         <h2 id="ask-title">
-          <button type="button" class="disclose" aria-expanded=${open} aria-controls="ask-form" onClick=${() => setSetting("askOpen", !open)}>
+          <button type="button" class="disclose" aria-expanded=${open} aria-controls="ask-form"
+            onClick=${() => setSetting("askOpen", !open)}>
             <${Icon} name="chevron" /> Ask
           </button>
         </h2>
         <span class="grow"></span>
-        <button type="button" class="button is-small" onClick=${() => setPasting(true)}><${Icon} name="clipboard" /><span>From a record</span></button>
-        <button type="button" class="button is-small" onClick=${clearDraft}><${Icon} name="cross" /><span>Clear</span></button>
+        <${Button} icon="clipboard" look="is-small" onClick=${() => setPasting(true)}>From a record<//>
+        <${Button} icon="cross" look="is-small" onClick=${clearDraft}>Clear<//>
       </header>
       ${open && html`<${Form} />`}
       ${pasting && html`<${PasteDialog} onClose=${() => setPasting(false)} />`}
     </section>
   `;
 }
+
+/** The fields beside which a fault is shown; others are told below the form. */
+const PLACES = new Set("query after before sources limits limits.bytes limits.packets deadline_s note".split(" "));
 
 function Form() {
   const draft = useDraft();
@@ -51,8 +56,8 @@ function Form() {
 
   const errors = [...faultsThatStand(answer, current, draft), ...refused];
   const queryFaults = faultsOf(errors, "query");
-  const placed = new Set(["query", "after", "before", "limits", "limits.bytes", "limits.packets", "deadline_s", "note", "sources"]);
-  const others = errors.filter((fault) => !placed.has(fault.field));
+  const others = errors.filter((fault) => !PLACES.has(fault.field));
+  const ticked = (name) => !draft.sources || draft.sources.includes(name);
   const send = async (event) => {
     event.preventDefault();
     if (sending) return undefined;
@@ -64,19 +69,22 @@ function Form() {
   };
   const list = [...sources.values()];
   return html`
-    <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && send(event)}>
+    <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => isCtrlEnter(event) && send(event)}>
       <${When} when=${draft.when} faults=${faultsOf(errors, "after", "before")} />
       <div class="where">
-        <${SourceTicks} sources=${list} chosen=${draft.sources} coverage=${answer?.coverage} known=${current} wait=${draft.wait} />
-        ${list.length > 0 && html`<${Timeline} sources=${list} when=${draft.when} ticked=${(name) => !draft.sources || draft.sources.includes(name)} />`}
+        <${SourceTicks} sources=${list} chosen=${draft.sources} coverage=${answer?.coverage} known=${current}
+          wait=${draft.wait} />
+        ${list.length > 0 && html`<${Timeline} sources=${list} when=${draft.when} ticked=${ticked} />`}
       </div>
       <${Faults} faults=${faultsOf(errors, "sources")} />
       <${Fields} text=${draft.text} faults=${queryFaults} />
-      <${QueryText} text=${draft.text} faults=${queryFaults} inputRef=${query} explanation=${answer?.ok ? answer.explanation : ""} />
+      <${QueryText} text=${draft.text} faults=${queryFaults} inputRef=${query}
+        explanation=${answer?.ok ? answer.explanation : ""} />
       <div class="ask-foot">
         <${More} draft=${draft} errors=${errors} />
         <span class="estimate">${answer?.ok && answer.estimate?.sentence}</span>
-        <button type="submit" class="button is-primary" disabled=${sending || queryFaults.length > 0} title="Ctrl + Enter">
+        <button type="submit" class="button is-primary" title="Ctrl + Enter"
+          disabled=${sending || queryFaults.length > 0}>
           ${sending ? "Asking…" : "Ask"}
         </button>
       </div>
@@ -92,8 +100,7 @@ function faultsThatStand(answer, current, draft) {
   return answer.question.query === draft.text ? faultsOf(answer.errors, "query") : [];
 }
 
-const Faults = ({ faults }) =>
-  faults.map((fault) => html`<p class="fault" role="alert" key=${fault.code + fault.message}><${Icon} name="warn" /><span>${fault.message}</span></p>`);
+const isCtrlEnter = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey);
 
 async function ask(request, onRefused, onFault) {
   try {

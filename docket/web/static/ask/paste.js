@@ -48,6 +48,8 @@ export function usePasting() {
   }, []);
 }
 
+const NOTHING_KNOWN = "Nothing known in this text.";
+
 export function PasteDialog({ onClose }) {
   const [text, setText] = useState("");
   const zone = useZone();
@@ -59,12 +61,19 @@ export function PasteDialog({ onClose }) {
   };
   return html`
     <${Dialog} title="Ask from a record" onClose=${onClose} wide>
-      <label for=${id}>A Zeek, Suricata or Snort record, two addresses with an arrow, a link of the original Docket, or a query for stenographer</label>
-      <textarea id=${id} class="paste-area" rows="5" value=${text} spellcheck=${false} onInput=${(event) => setText(event.target.value)}></textarea>
+      <label for=${id}>
+        A Zeek, Suricata or Snort record, two addresses with an arrow, a link of the original Docket, or a query for
+        stenographer
+      </label>
+      <textarea id=${id} class="paste-area" rows="5" value=${text} spellcheck=${false}
+        onInput=${(event) => setText(event.target.value)}></textarea>
       <div class="paste-found" aria-live="polite">
-        ${found
-          ? html`<p><strong>${found.kind}</strong>: ${describe(found, zone)}</p><code>${found.text || "every packet"}</code>`
-          : html`<p class="hint">${text.trim() ? "Nothing known in this text." : "You can also paste anywhere on this page."}</p>`}
+        ${
+          found
+            ? html`<p><strong>${found.kind}</strong>: ${describe(found, zone)}</p>
+                <code>${found.text || "every packet"}</code>`
+            : html`<p class="hint">${text.trim() ? NOTHING_KNOWN : "You can also paste anywhere on this page."}</p>`
+        }
       </div>
       <div class="dialog-actions">
         <button type="button" class="button" onClick=${onClose}>Close</button>

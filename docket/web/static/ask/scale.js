@@ -2,11 +2,13 @@
 
 import { DAY, HOUR, MIN, S, formatClock, formatDay, partsOf } from "../time.js";
 
-const STEPS = [1, 2, 5, 10, 15, 30].map((s) => s * S).concat(
-  [1, 2, 5, 10, 15, 30].map((m) => m * MIN),
-  [1, 2, 3, 6, 12].map((h) => h * HOUR),
-  [1, 2, 7, 14, 30, 90, 365].map((d) => d * DAY),
-);
+const STEPS = [1, 2, 5, 10, 15, 30]
+  .map((s) => s * S)
+  .concat(
+    [1, 2, 5, 10, 15, 30].map((m) => m * MIN),
+    [1, 2, 3, 6, 12].map((h) => h * HOUR),
+    [1, 2, 7, 14, 30, 90, 365].map((d) => d * DAY),
+  );
 const SHORTEST = 20 * S;
 /** A little room behind now, so that its mark can be seen. */
 const MARGIN = 0.05;

@@ -54,7 +54,8 @@ function Tick({ source, says, known, wait, ticked, onToggle }) {
   `;
 }
 
-const offlineText = (source, says) => (source.error ? `Offline: ${source.error}` : says?.state === "offline" ? says.sentence : "Offline");
+const offlineText = (source, says) =>
+  source.error ? `Offline: ${source.error}` : says?.state === "offline" ? says.sentence : "Offline";
 
 /** Coverage in few words and in the reader's zone; the server's sentence, in UTC, says the same at length. */
 function coverageText(says, zone, wait) {
@@ -65,7 +66,10 @@ function coverageText(says, zone, wait) {
     case "part":
       return `Has packets from ${time(says.from)} on`;
     case "not-yet":
-      return (says.until ? `On disk up to ${time(says.until)}` : "Not on disk yet") + (wait ? "; the job waits" : "; the rest will be missing");
+      return (
+        (says.until ? `On disk up to ${time(says.until)}` : "Not on disk yet") +
+        (wait ? "; the job waits" : "; the rest will be missing")
+      );
     case "aged-out":
       return "The window is older than its oldest packet";
     default:

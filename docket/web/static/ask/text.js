@@ -45,15 +45,21 @@ export function QueryText({ text, faults, explanation, onPaste, inputRef }) {
         <div class="query-marks" aria-hidden="true">
           ${marked(text, placed).map((piece) => (piece.faulty ? html`<mark>${piece.text}</mark>` : piece.text))}${" "}
         </div>
-        <textarea id=${id} ref=${area} rows="1" value=${text} spellcheck=${false} autocapitalize="off" autocomplete="off"
-          placeholder="every packet, or: host 10.1.2.3 and port 443" aria-invalid=${faults.length > 0} aria-describedby=${id + "-says"}
+        <textarea id=${id} ref=${area} rows="1" value=${text} spellcheck=${false} autocapitalize="off"
+          autocomplete="off" placeholder="every packet, or: host 10.1.2.3 and port 443"
+          aria-invalid=${faults.length > 0} aria-describedby=${id + "-says"}
           onInput=${(event) => changeDraft({ text: event.target.value.replaceAll("\n", " ") })}
           onKeyDown=${(event) => event.key === "Enter" && event.preventDefault()} onPaste=${onPaste}></textarea>
       </div>
       <div class="query-says" id=${id + "-says"} aria-live="polite">
-        ${faults.length
-          ? faults.map((fault) => html`<${Fault} key=${fault.position + fault.message} fault=${fault} onGo=${() => goTo(fault)} />`)
-          : html`<p class="explanation">${explanation || "\u00a0"}</p>`}
+        ${
+          faults.length
+            ? faults.map(
+                (fault) =>
+                  html`<${Fault} key=${fault.position + fault.message} fault=${fault} onGo=${() => goTo(fault)} />`,
+              )
+            : html`<p class="explanation">${explanation || "\u00a0"}</p>`
+        }
       </div>
     </div>
   `;
@@ -64,8 +70,10 @@ function Fault({ fault, onGo }) {
     <p class="fault">
       <${Icon} name="warn" />
       <span>${fault.message}</span>
-      ${fault.position != null &&
-      html`<button type="button" class="link" onClick=${onGo}>at character ${fault.position + 1}</button>`}
+      ${
+        fault.position != null &&
+        html`<button type="button" class="link" onClick=${onGo}>at character ${fault.position + 1}</button>`
+      }
     </p>
   `;
 }

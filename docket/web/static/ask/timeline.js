@@ -1,7 +1,7 @@
 /** What each source has, over time, and the window over it, to be drawn, moved and resized by mouse or keys. */
 
 import { html, useRef, useState } from "../dom.js";
-import { Icon } from "../parts/icons.js";
+import { IconButton } from "../parts/button.js";
 import { formatTime, fromRfc } from "../time.js";
 import { useZone } from "../settings.js";
 import { useNow } from "../store.js";
@@ -22,23 +22,34 @@ export function Timeline({ sources, when, ticked }) {
     hold(view, next);
     changeDraft({ when: next });
   };
-  const middle = (window.after + window.before) / 2;
+  const zoom = (factor) => hold(zoomed(view, factor, (window.after + window.before) / 2, nowUs));
   return html`
     <div class="timeline">
       <div class="lanes">
-        ${sources.map((source) => html`<${Lane} key=${source.name} source=${source} view=${view} nowUs=${nowUs} off=${!ticked(source.name)} />`)}
+        ${sources.map(
+          (source) => html`<${Lane} key=${source.name} source=${source} view=${view} nowUs=${nowUs}
+            off=${!ticked(source.name)} />`,
+        )}
         <${Axis} view=${view} zone=${zone} nowUs=${nowUs} />
         <${Selection} view=${view} window=${window} zone=${zone} onWindow=${setWindow} />
       </div>
       <div class="zoom" role="group" aria-label="Timeline">
-        <button type="button" class="plain" aria-label="Show a longer time" onClick=${() => hold(zoomed(view, 2, middle, nowUs))}><${Icon} name="minus" /></button>
-        <button type="button" class="plain" aria-label="Show a shorter time" onClick=${() => hold(zoomed(view, 0.5, middle, nowUs))}><${Icon} name="plus" /></button>
+        <${IconButton} icon="minus" label="Show a longer time" onClick=${() => zoom(2)} />
+        <${IconButton} icon="plus" label="Show a shorter time" onClick=${() => zoom(0.5)} />
         <button type="button" class="plain" onClick=${() => setHeld(null)}>Window</button>
-        <button type="button" class="plain" onClick=${() => hold(viewOfAll(sources.map((source) => fromRfc(source.oldest)), nowUs))}>All</button>
+        <button type="button" class="plain" onClick=${() =>
+          hold(
+            viewOfAll(
+              sources.map((source) => fromRfc(source.oldest)),
+              nowUs,
+            ),
+          )}>All</button>
       </div>
     </div>
   `;
 }
+
+const seconds = (us) => Math.round(us / 1e6);
 
 /** The window itself. Dragging over free space draws a new one. */
 function Selection({ view, window, zone, onWindow }) {
@@ -63,13 +74,17 @@ function Selection({ view, window, zone, onWindow }) {
     if (from.part === "free") onWindow(near(from.start), near(us));
     else if (from.part === "after") onWindow(near(us), from.window.before);
     else if (from.part === "before") onWindow(from.window.after, near(us));
-    else onWindow(near(from.window.after + us - from.start), near(from.window.after + us - from.start) + from.window.before - from.window.after);
+    else
+      onWindow(
+        near(from.window.after + us - from.start),
+        near(from.window.after + us - from.start) + from.window.before - from.window.after,
+      );
   };
   const up = () => (drag.current = null);
   const edge = (part, label, us, other) => html`
-    <span class=${`edge is-${part}`} data-part=${part} role="slider" tabindex="0" aria-label=${label} aria-orientation="horizontal"
-      aria-valuemin=${Math.round(view.from / 1e6)} aria-valuemax=${Math.round(view.to / 1e6)} aria-valuenow=${Math.round(us / 1e6)}
-      aria-valuetext=${formatTime(us, zone)}
+    <span class=${`edge is-${part}`} data-part=${part} role="slider" tabindex="0" aria-label=${label}
+      aria-orientation="horizontal" aria-valuemin=${seconds(view.from)} aria-valuemax=${seconds(view.to)}
+      aria-valuenow=${seconds(us)} aria-valuetext=${formatTime(us, zone)}
       onKeyDown=${(event) => {
         const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];
         if (!steps) return;
@@ -81,11 +96,15 @@ function Selection({ view, window, zone, onWindow }) {
   `;
   const hidden = window.before <= view.from || window.after >= view.to || window.before <= window.after;
   return html`
-    <div class="selection" ref=${box} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${up}>
-      ${!hidden &&
-      html`<div class="window" data-part="body" style=${span(view, window.after, window.before)}>
-        ${edge("after", "Window begins", window.after, window.before)} ${edge("before", "Window ends", window.before, window.after)}
-      </div>`}
+    <div class="selection" ref=${box} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up}
+      onPointerCancel=${up}>
+      ${
+        !hidden &&
+        html`<div class="window" data-part="body" style=${span(view, window.after, window.before)}>
+        ${edge("after", "Window begins", window.after, window.before)}
+        ${edge("before", "Window ends", window.before, window.after)}
+      </div>`
+      }
     </div>
   `;
 }

@@ -1,6 +1,7 @@
 /** The window of time: quick ranges back from now, or two instants typed or picked from a calendar. */
 
 import { html, names, useEffect, useId, useRef, useState } from "../dom.js";
+import { Fault, Faults } from "../parts/button.js";
 import { Icon } from "../parts/icons.js";
 import { formatDuration, formatTime, readDuration, readTime, zoneName } from "../time.js";
 import { useZone } from "../settings.js";
@@ -8,7 +9,16 @@ import { store } from "../store.js";
 import { Calendar } from "./calendar.js";
 import { changeDraft, windowOf } from "./draft.js";
 
-const RANGES = [["5m", "5 min"], ["15m", "15 min"], ["1h", "1 h"], ["4h", "4 h"], ["24h", "24 h"], ["7d", "7 d"]];
+const RANGES = [
+  ["5m", "5 min"],
+  ["15m", "15 min"],
+  ["1h", "1 h"],
+  ["4h", "4 h"],
+  ["24h", "24 h"],
+  ["7d", "7 d"],
+];
+
+const NOT_A_TIME = { message: "Not a time. Try 14:02, 2026-11-24 14:02:00, 15m ago or now." };
 
 const nowUs = () => Math.round(store.now() * 1000);
 const set = (when) => changeDraft({ when });
@@ -24,6 +34,8 @@ export function When({ when, faults }) {
     if (when.last && text.trim().toLowerCase() === "now") return;
     set({ after: window.after, before: us });
   };
+  const ends = [window.after, window.before];
+  const shown = when.last ? [`${when.last} ago`, "now"] : ends.map((us) => formatTime(us, zone));
   const length = window.before - window.after;
   return html`
     <div class="when">
@@ -31,18 +43,19 @@ export function When({ when, faults }) {
         <span class="label" aria-hidden="true">Last</span>
         ${RANGES.map(
           ([last, word]) => html`
-            <button type="button" key=${last} class="segment" aria-pressed=${when.last === last} onClick=${() => set({ last })}>
+            <button type="button" key=${last} class="segment" aria-pressed=${when.last === last}
+              onClick=${() => set({ last })}>
               <span class="visually-hidden">Last </span>${word}
             </button>
           `,
         )}
       </div>
-      <${Instant} label="From" us=${window.after} shown=${when.last ? `${when.last} ago` : formatTime(when.after, zone)} zone=${zone} onChange=${setAfter} />
-      <${Instant} label="To" us=${window.before} shown=${when.last ? "now" : formatTime(when.before, zone)} zone=${zone} onChange=${setBefore} />
+      <${Instant} label="From" us=${window.after} shown=${shown[0]} zone=${zone} onChange=${setAfter} />
+      <${Instant} label="To" us=${window.before} shown=${shown[1]} zone=${zone} onChange=${setBefore} />
       <p class="window-length">
         ${length > 0 ? html`<strong>${formatDuration(length)}</strong> ` : ""}${zoneName(window.after, zone)}
       </p>
-      ${faults.map((fault) => html`<p class="fault" role="alert" key=${fault.message}><${Icon} name="warn" /><span>${fault.message}</span></p>`)}
+      <${Faults} faults=${faults} />
     </div>
   `;
 }
@@ -78,12 +91,12 @@ function Instant({ label, us, shown, zone, onChange }) {
     <div class="field instant">
       <label for=${id}>${label}</label>
       <div class=${names("together", { "is-faulty": bad })}>
-        <input id=${id} value=${text} spellcheck=${false} autocomplete="off" aria-invalid=${bad} aria-describedby=${bad ? id + "-bad" : undefined}
-          onInput=${type} onBlur=${leave} onKeyDown=${(event) => event.key === "Enter" && !event.ctrlKey && !event.metaKey && leave()} />
-        <button type="button" ref=${button} class="plain" aria-label=${`${label}: choose a day`} aria-haspopup="dialog" aria-expanded=${picking}
-          onClick=${() => setPicking(!picking)}><${Icon} name="calendar" /></button>
+        <input id=${id} value=${text} spellcheck=${false} autocomplete="off" aria-invalid=${bad}
+          aria-describedby=${bad ? id + "-bad" : undefined} onInput=${type} onBlur=${leave} />
+        <button type="button" ref=${button} class="plain" aria-label=${`${label}: choose a day`} aria-haspopup="dialog"
+          aria-expanded=${picking} onClick=${() => setPicking(!picking)}><${Icon} name="calendar" /></button>
       </div>
-      ${bad && html`<p class="fault" id=${id + "-bad"}><span>Not a time. Try 14:02, 2026-11-24 14:02:00, 15m ago or now.</span></p>`}
+      ${bad && html`<${Fault} id=${id + "-bad"} fault=${NOT_A_TIME} />`}
       ${picking && html`<${Calendar} label=${label} us=${us} zone=${zone} nowUs=${nowUs()} onClose=${close} />`}
     </div>
   `;

@@ -23,17 +23,27 @@ export function Headline({ job }) {
       <h1><${Icon} name=${state.icon} /><span>${headline(job)}</span></h1>
       <p class="headline-question"><code>${job.query || "every packet"}</code></p>
       <p class="headline-facts">
-        <span>${formatWindow(...shown, zone)} ${zoneName(after, zone)} <span class="faint">(${formatDuration(before - after)})</span></span>
+        <span>
+          ${formatWindow(...shown, zone)} ${zoneName(after, zone)} <span class="faint">(${formatDuration(before - after)})</span>
+        </span>
         <${Times} job=${job} />
         ${job.reason && html`<span>${job.reason}</span>`}
       </p>
-      ${!isFinal(job.state) && html`<span class="bar tone-busy headline-bar" role="progressbar" aria-label="Progress of the job"
-        aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.floor(progressOf(job) * 100)}><span class="bar-fill" style=${{ "--part": progressOf(job) }}></span></span>`}
+      ${!isFinal(job.state) && html`<${Progress} part=${progressOf(job)} />`}
       <div class="headline-actions">
         <${Actions} job=${job} without=${hasNextSteps(job) ? ["retry", "again"] : []} />
-        <${Copy} text=${address("jobs/" + job.id)} label="Share link: copy the address of this job" icon="link">Share link<//>
+        <${Copy} text=${address("jobs/" + job.id)} icon="link" label="Share link: copy the address of this job">
+          Share link
+        <//>
       </div>
     </header>
+  `;
+}
+
+function Progress({ part }) {
+  return html`
+    <span class="bar tone-busy" role="progressbar" aria-label="Progress of the job" aria-valuemin="0" aria-valuemax="100"
+      aria-valuenow=${Math.floor(part * 100)}><span class="bar-fill" style=${{ "--part": part }}></span></span>
   `;
 }
 
@@ -44,8 +54,12 @@ function Times({ job }) {
   const deadline = fromRfc(job.deadline);
   return html`
     <span>asked ${formatAge(created, nowUs)}${job.owner && ` by ${job.owner}`}</span>
-    ${finished !== null
-      ? html`<span>took ${formatDuration(finished - created)}</span>`
-      : html`<span>running for ${formatDuration(Math.max(0, nowUs - created))}, closes ${formatAge(deadline, nowUs)} at the latest</span>`}
+    ${
+      finished !== null
+        ? html`<span>took ${formatDuration(finished - created)}</span>`
+        : html`<span>
+            running for ${formatDuration(Math.max(0, nowUs - created))}, closes ${formatAge(deadline, nowUs)} at the latest
+          </span>`
+    }
   `;
 }

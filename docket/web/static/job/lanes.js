@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../dom.js";
 import { Badge } from "../parts/icons.js";
-import { Copy } from "../parts/copy.js";
+import { Copied } from "../parts/copy.js";
 import { SourceBar } from "../parts/bar.js";
 import { useZone } from "../settings.js";
 import { formatEdges, formatTime, fromRfc } from "../time.js";
@@ -11,11 +11,12 @@ import { answerOf, isFinal } from "../words.js";
 
 export function Lanes({ job }) {
   const zone = useZone();
+  const edges = formatEdges(fromRfc(job.after), fromRfc(job.before), zone);
   return html`
     <section class="panel" aria-labelledby="lanes-title">
       <header class="panel-head"><h2 id="lanes-title">Sources</h2></header>
       <div class="answer-axis" aria-hidden="true">
-        ${formatEdges(fromRfc(job.after), fromRfc(job.before), zone).map((edge) => html`<span key=${edge}>${edge}</span>`)}
+        ${edges.map((edge) => html`<span key=${edge}>${edge}</span>`)}
       </div>
       <ul class="answers">
         ${job.sources.map((source) => html`<${Answer} key=${source.name} source=${source} job=${job} zone=${zone} />`)}
@@ -57,7 +58,8 @@ function Marks({ source, job }) {
   return [source.first, source.last].map((time, index) => {
     const us = fromRfc(time);
     if (us === null) return null;
-    return html`<span class="mark" key=${index} aria-hidden="true" style=${{ "--from": Math.min(1, Math.max(0, (us - after) / (before - after))) }}></span>`;
+    const from = Math.min(1, Math.max(0, (us - after) / (before - after)));
+    return html`<span class="mark" key=${index} aria-hidden="true" style=${{ "--from": from }}></span>`;
   });
 }
 
@@ -71,8 +73,8 @@ function Details({ source, zone }) {
         <dt>Last packet</dt><dd class="figure">${time(source.last)}</dd>
         <dt>Trimmed</dt><dd>${counted(source.trimmed, "packet")} outside the window</dd>
         <dt>Attempt</dt><dd class="figure">${source.attempt}</dd>
-        ${source.sent && html`<dt>Sent</dt><dd class="with-copy"><code>${source.sent}</code><${Copy} text=${source.sent} label="Copy what the source was sent" /></dd>`}
-        ${source.sha256 && html`<dt>SHA-256 of its part</dt><dd class="with-copy"><code>${source.sha256}</code><${Copy} text=${source.sha256} label="Copy the SHA-256 of this part" /></dd>`}
+        ${source.sent && html`<dt>Sent</dt><${Copied} text=${source.sent} label="Copy what the source was sent" />`}
+        ${source.sha256 && html`<dt>SHA-256</dt><${Copied} text=${source.sha256} label="Copy the SHA-256 of this part" />`}
       </dl>
     </details>
   `;

@@ -17,7 +17,10 @@ import { Story } from "./story.js";
 export default function JobPage({ id }) {
   const job = useStore((state) => state.jobs.get(id));
   const error = useJob(id);
-  useEffect(() => setPageTitle(job ? `${stateOf(job).word}: ${job.query || "every packet"}` : "Job"), [job?.state, job?.query]);
+  useEffect(
+    () => setPageTitle(job ? `${stateOf(job).word}: ${job.query || "every packet"}` : "Job"),
+    [job?.state, job?.query],
+  );
   if (!job) return html`<${Missing} id=${id} error=${error} />`;
   return html`
     <article class="job">

@@ -7,8 +7,12 @@ import { count, size } from "../figures.js";
 
 export function Question({ job }) {
   const zone = useZone();
-  const time = (text) => html`<span class="figure">${formatTime(fromRfc(text), zone)}</span> ${zoneName(fromRfc(text), zone)}`;
-  const limits = [job.limits?.bytes && size(job.limits.bytes), job.limits?.packets && `${count(job.limits.packets)} packets`].filter(Boolean);
+  const time = (text) =>
+    html`<span class="figure">${formatTime(fromRfc(text), zone)}</span> ${zoneName(fromRfc(text), zone)}`;
+  const limits = [
+    job.limits?.bytes && size(job.limits.bytes),
+    job.limits?.packets && `${count(job.limits.packets)} packets`,
+  ].filter(Boolean);
   return html`
     <section class="panel" aria-labelledby="question-title">
       <header class="panel-head"><h2 id="question-title">Question</h2></header>
@@ -21,7 +25,7 @@ export function Question({ job }) {
         <dt>Owner</dt><dd>${job.owner || html`<span class="faint">nobody</span>`}</dd>
         ${job.note && html`<dt>Note</dt><dd class="note-text">${job.note}</dd>`}
         <dt>Limits</dt><dd>${limits.join(", ") || html`<span class="faint">none but the server's</span>`}</dd>
-        <dt>Late packets</dt><dd>${job.wait_for_flush === false ? "not waited for" : "waited for until they are on disk"}</dd>
+        <dt>Late packets</dt><dd>${job.wait_for_flush ? "waited for until they are on disk" : "not waited for"}</dd>
         <dt>Deadline</dt><dd>${time(job.deadline)}</dd>
       </dl>
     </section>

@@ -2,7 +2,7 @@
 
 import { html } from "../dom.js";
 import { address } from "../base.js";
-import { Copy } from "../parts/copy.js";
+import { Copied, Copy } from "../parts/copy.js";
 import { Icon } from "../parts/icons.js";
 import { pcapPath } from "../jobs/actions.js";
 import { counted, size } from "../figures.js";
@@ -38,14 +38,19 @@ function File({ job }) {
     <a class="file" href=${pcapPath(job)} download><${Icon} name="download" /><span>${pcap.name}</span></a>
     <dl class="facts">
       <dt>Size</dt><dd><span class="figure">${size(pcap.size)}</span>, ${counted(job.packets, "packet")}</dd>
-      <dt>SHA-256</dt><dd class="with-copy"><code>${pcap.sha256}</code><${Copy} text=${pcap.sha256} label="Copy the SHA-256" /></dd>
+      <dt>SHA-256</dt><${Copied} text=${pcap.sha256} label="Copy the SHA-256" />
       ${job.revision > 1 && html`<dt>Revision</dt><dd class="figure">${job.revision}</dd>`}
     </dl>
   `;
 }
 
 function absence(job) {
-  if (job.state === "expired") return `The file has been removed${job.reason ? `: ${job.reason}` : ""}. Ask again to read it anew, as far as the sources still have it.`;
+  const why = job.reason ? `: ${job.reason}` : "";
+  if (job.state === "expired") {
+    return `The file has been removed${why}. Ask again to read it anew, as far as the sources still have it.`;
+  }
   if (isFinal(job.state)) return "There is no file: no packet arrived.";
-  return job.packets > 0 ? "The file grows as packets arrive; it can be downloaded already." : "The file begins with the first packet.";
+  return job.packets > 0
+    ? "The file grows as packets arrive; it can be downloaded already."
+    : "The file begins with the first packet.";
 }

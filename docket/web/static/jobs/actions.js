@@ -15,7 +15,8 @@ import { counted, size } from "../figures.js";
 import { canCancel, canDelete, canDownload, canRetry, isFinal, shortfall } from "../words.js";
 
 /** Where a job's packets are; while it runs, the file that grows until the job ends. */
-export const pcapPath = (job) => job.pcap?.url || path(`api/v1/jobs/${job.id}/pcap${isFinal(job.state) ? "" : "?follow=1"}`);
+export const pcapPath = (job) =>
+  job.pcap?.url || path(`api/v1/jobs/${job.id}/pcap${isFinal(job.state) ? "" : "?follow=1"}`);
 
 async function change(call, done) {
   try {
@@ -37,7 +38,9 @@ export async function retry(job) {
 }
 
 export async function remove(job) {
-  const file = job.pcap ? `The file with ${counted(job.packets, "packet")} (${size(job.pcap.size)}) is removed for everybody.` : "The result is removed for everybody.";
+  const file = job.pcap
+    ? `The file with ${counted(job.packets, "packet")} (${size(job.pcap.size)}) is removed for everybody.`
+    : "The result is removed for everybody.";
   const text = `${file} The record of the question and its answers stays. This cannot be undone.`;
   if (await confirmed({ title: "Delete this result?", text, verb: "Delete" })) {
     await change(() => api.remove(job.id), "The result is being deleted.");
@@ -66,11 +69,13 @@ export function Actions({ job, compact = false, without = [] }) {
   const download = isFinal(job.state) ? "Download" : "Download as it grows";
   return html`
     <span class=${compact ? "actions is-compact" : "actions"}>
-      ${canDownload(job) &&
-      html`<a class=${compact ? "plain" : "button is-primary"} href=${pcapPath(job)} download
+      ${
+        canDownload(job) &&
+        html`<a class=${compact ? "plain" : "button is-primary"} href=${pcapPath(job)} download
         title=${download} aria-label=${compact ? `${download}: ${what}` : undefined}>
         <${Icon} name="download" /><span>${download}</span>
-      </a>`}
+      </a>`
+      }
       ${ACTIONS.filter((action) => action.can(job) && !without.includes(action.name)).map(
         (action) => html`<button type="button" key=${action.name} class=${look} title=${action.word}
           aria-label=${compact ? `${action.word}: ${what}` : undefined} onClick=${() => action.run(job)}>

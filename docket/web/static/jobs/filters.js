@@ -1,6 +1,7 @@
 /** Search and filters of the list, kept in the address so that a view can be shared and gone back to. */
 
 import { html, useId, useState } from "../dom.js";
+import { Button } from "../parts/button.js";
 import { Icon } from "../parts/icons.js";
 import { useStore } from "../store.js";
 
@@ -45,14 +46,24 @@ export function Filters({ filters, onChange }) {
   const [text, setText] = useState(filters.text);
   const id = useId();
   const set = (name) => (event) => onChange({ ...filters, [name]: event.target.value });
-  const owners = useStore((state) => [...new Set([...state.jobs.values()].map((job) => job.owner))].filter(Boolean).sort().join("\n"));
+  const owners = useStore((state) =>
+    [...new Set([...state.jobs.values()].map((job) => job.owner))].filter(Boolean).sort().join("\n"),
+  );
+  const search = (value) => {
+    setText(value);
+    onChange({ ...filters, text: value });
+  };
+  const clear = () => {
+    setText("");
+    onChange({ ...NO_FILTERS, sort: filters.sort });
+  };
   const any = NAMES.some((name) => name !== "sort" && filters[name]);
   return html`
-    <form class="filters" role="search" onSubmit=${(event) => { event.preventDefault(); onChange({ ...filters, text }); }}>
+    <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
       <span class="search">
         <${Icon} name="search" />
         <input type="search" id="job-search" aria-label="Search jobs" placeholder="Search  /" value=${text}
-          onInput=${(event) => { setText(event.target.value); onChange({ ...filters, text: event.target.value }); }} />
+          onInput=${(event) => search(event.target.value)} />
       </span>
       <select aria-label="State" value=${filters.state} onChange=${set("state")}>
         ${STATES.map(([value, word]) => html`<option key=${value} value=${value}>${word}</option>`)}
@@ -61,12 +72,10 @@ export function Filters({ filters, onChange }) {
         <option value="">All sources</option>
         ${[...sources.keys()].map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>
-      <input class="owner" aria-label="Owner" placeholder="Any owner" list=${id} value=${filters.owner} onChange=${set("owner")} />
+      <input class="owner" aria-label="Owner" placeholder="Any owner" list=${id} value=${filters.owner}
+        onChange=${set("owner")} />
       <datalist id=${id}>${owners.split("\n").map((owner) => html`<option key=${owner} value=${owner} />`)}</datalist>
-      ${any &&
-      html`<button type="button" class="button is-small" onClick=${() => { setText(""); onChange({ ...NO_FILTERS, sort: filters.sort }); }}>
-        <${Icon} name="cross" /><span>No filters</span>
-      </button>`}
+      ${any && html`<${Button} icon="cross" look="is-small" onClick=${clear}>No filters<//>`}
     </form>
   `;
 }

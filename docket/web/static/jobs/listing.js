@@ -86,6 +86,7 @@ function withNews(shown, job, event, before, { filters, isBusy, cursor }) {
   if (!isNew || !matches(job, filters)) return shown;
   const total = shown.total === null ? null : shown.total + 1;
   const kept = new Map(shown.kept).set(job.id, job);
-  if (isBusy() || cursor || filters.sort || shown.ids.length >= MOST_ROWS) return { ...shown, kept, total, held: [job.id, ...shown.held] };
+  if (isBusy() || cursor || filters.sort || shown.ids.length >= MOST_ROWS)
+    return { ...shown, kept, total, held: [job.id, ...shown.held] };
   return { ...shown, kept, total, ids: [job.id, ...shown.ids] };
 }

@@ -1,9 +1,9 @@
 /** The first page: the question to ask, and below it the jobs. */
 
 import { html, useEffect, useRef, useState } from "../dom.js";
+import { Button, Fault, IconButton } from "../parts/button.js";
 import { AskPanel } from "../ask/panel.js";
 import { setPageTitle } from "../notices.js";
-import { Icon } from "../parts/icons.js";
 import { count, counted } from "../figures.js";
 import { Filters, NO_FILTERS, filtersOfAddress, putInAddress } from "./filters.js";
 import { PAGE_SIZE, useListing } from "./listing.js";
@@ -23,6 +23,7 @@ function JobsPanel() {
     putInAddress(next);
     list.restart();
   };
+  const sortBy = (sort) => change({ ...filters, sort });
   const busy = (hand, on) => {
     hands.current[hand] = on;
     const free = !hands.current.pointer && !hands.current.focus;
@@ -37,16 +38,22 @@ function JobsPanel() {
         <${Paging} list=${list} />
       </header>
       <div class="held" aria-live="polite">
-        ${list.held.length > 0 &&
-        html`<button type="button" class="button is-small" onClick=${list.restart}>
-          <${Icon} name="again" /><span>${counted(list.held.length, "new job")}: show</span>
-        </button>`}
+        ${
+          list.held.length > 0 &&
+          html`<${Button} icon="again" look="is-small" onClick=${list.restart}>${counted(list.held.length, "new job")}: show<//>`
+        }
       </div>
-      ${list.error && html`<p class="fault" role="alert"><${Icon} name="warn" /><span>The list could not be loaded. ${list.error.message}</span>
-        <button type="button" class="link" onClick=${list.restart}>Try again</button></p>`}
-      ${list.ids.length > 0
-        ? html`<${Table} list=${list} sort=${filters.sort} onSort=${(sort) => change({ ...filters, sort })} busy=${busy} />`
-        : html`<${Nothing} list=${list} filters=${filters} onClear=${() => change(NO_FILTERS)} />`}
+      ${
+        list.error &&
+        html`<${Fault} role="alert" fault=${{ message: `The list could not be loaded. ${list.error.message}` }}>
+          <button type="button" class="link" onClick=${list.restart}>Try again</button>
+        <//>`
+      }
+      ${
+        list.ids.length > 0
+          ? html`<${Table} list=${list} sort=${filters.sort} onSort=${sortBy} busy=${busy} />`
+          : html`<${Nothing} list=${list} filters=${filters} onClear=${() => change(NO_FILTERS)} />`
+      }
     </section>
   `;
 }
@@ -56,9 +63,9 @@ function Paging({ list }) {
   const first = (list.page - 1) * PAGE_SIZE + 1;
   return html`
     <nav class="paging" aria-label="Pages of the list">
-      <button type="button" class="plain" aria-label="Newer jobs" disabled=${list.page === 1} onClick=${() => list.turn(false)}><${Icon} name="left" /></button>
+      <${IconButton} icon="left" label="Newer jobs" disabled=${list.page === 1} onClick=${() => list.turn(false)} />
       <span class="figure">${count(first)}–${count(first + Math.max(0, list.ids.length - 1))}</span>
-      <button type="button" class="plain" aria-label="Older jobs" disabled=${!list.next} onClick=${() => list.turn(true)}><${Icon} name="right" /></button>
+      <${IconButton} icon="right" label="Older jobs" disabled=${!list.next} onClick=${() => list.turn(true)} />
     </nav>
   `;
 }
@@ -68,5 +75,9 @@ function Nothing({ list, filters, onClear }) {
   if (list.error) return null;
   const filtered = Object.entries(filters).some(([name, value]) => name !== "sort" && value);
   if (!filtered) return html`<p class="empty">Nothing has been asked yet. Say when and what above, then press Ask.</p>`;
-  return html`<p class="empty">No job matches these filters. <button type="button" class="link" onClick=${onClear}>Show all jobs</button></p>`;
+  return html`
+    <p class="empty">
+      No job matches these filters. <button type="button" class="link" onClick=${onClear}>Show all jobs</button>
+    </p>
+  `;
 }

@@ -27,9 +27,11 @@ class Cells extends Component {
     const created = fromRfc(job.created_at);
     return html`
       <tr data-id=${job.id} tabindex=${tabindex} onFocus=${onFocus}>
-        <td class="cell-state"><${Badge} of=${stateOf(job)}>${job.state === "running" && html` <span class="figure">${percent(progressOf(job))}</span>`}<//></td>
+        <td class="cell-state"><${Badge} of=${stateOf(job)}>${job.state === "running" && ` ${percent(progressOf(job))}`}<//></td>
         <td class="cell-question">
-          <${Link} to=${"jobs/" + job.id} tabindex="-1" title=${job.explanation}><code>${job.query || "every packet"}</code><//>
+          <${Link} to=${"jobs/" + job.id} tabindex="-1" title=${job.explanation}>
+            <code>${job.query || "every packet"}</code>
+          <//>
           ${job.note && html`<span class="note" title=${job.note}>${job.note}</span>`}
         </td>
         <td class="cell-window"><${Window} job=${job} zone=${zone} /></td>
@@ -37,7 +39,9 @@ class Cells extends Component {
         <td class="cell-number" data-label="packets">${count(job.packets)}</td>
         <td class="cell-number" data-label="">${size(job.pcap?.size ?? job.bytes)}</td>
         <td class="cell-owner">${job.owner || html`<span class="faint">nobody</span>`}</td>
-        <td class="cell-age"><time datetime=${job.created_at} title=${formatTime(created, zone)}>${formatAge(created, nowUs)}</time></td>
+        <td class="cell-age">
+          <time datetime=${job.created_at} title=${formatTime(created, zone)}>${formatAge(created, nowUs)}</time>
+        </td>
         <td class="cell-actions"><${Actions} job=${job} compact /></td>
       </tr>
     `;
@@ -56,7 +60,9 @@ function Sources({ job }) {
   const shown = job.sources.slice(0, MOST_BARS);
   const full = job.sources.filter((source) => isFull(source.verdict)).length;
   return html`
-    <span class="bars">${shown.map((source) => html`<${SourceBar} key=${source.name} source=${source} job=${job} />`)}</span>
+    <span class="bars">
+      ${shown.map((source) => html`<${SourceBar} key=${source.name} source=${source} job=${job} />`)}
+    </span>
     <span class="figure">${full}/${job.sources.length}</span>
   `;
 }

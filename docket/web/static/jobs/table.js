@@ -54,12 +54,15 @@ export function Table({ list, sort, onSort, busy }) {
     <table class="jobs-table" aria-label="Jobs" aria-busy=${list.loading}>
       <thead>
         <tr>
-          ${COLUMNS.map((column) => html`<${Head} key=${column.name} column=${column} sort=${sort} onSort=${onSort} />`)}
+          ${COLUMNS.map(
+            (column) => html`<${Head} key=${column.name} column=${column} sort=${sort} onSort=${onSort} />`,
+          )}
           <th scope="col" class="cell-actions"><span class="visually-hidden">Actions</span></th>
         </tr>
       </thead>
       <tbody ref=${body} onKeyDown=${onKeyDown} onClick=${open} onPointerEnter=${() => busy("pointer", true)}
-        onPointerLeave=${() => busy("pointer", false)} onFocusIn=${() => busy("focus", true)} onFocusOut=${() => busy("focus", false)}>
+        onPointerLeave=${() => busy("pointer", false)} onFocusIn=${() => busy("focus", true)}
+        onFocusOut=${() => busy("focus", false)}>
         ${list.ids.map(
           (id) => html`<${Row} key=${id} id=${id} kept=${list.job(id)} zone=${zone} nowUs=${nowUs}
             tabindex=${id === active ? 0 : -1} onFocus=${() => setAt(id)} />`,
@@ -80,7 +83,9 @@ function Head({ column, sort, onSort }) {
   const next = direction === "descending" ? column.sort : direction === "ascending" ? "" : "-" + column.sort;
   return html`
     <th scope="col" class=${look} aria-sort=${direction}>
-      <button type="button" class=${`sort${direction ? ` is-${direction}` : ""}`} onClick=${() => onSort(next)}>${column.word}<${Icon} name="chevron" /></button>
+      <button type="button" class=${`sort is-${direction ?? "not"}`} onClick=${() => onSort(next)}>
+        ${column.word}<${Icon} name="chevron" />
+      </button>
     </th>
   `;
 }

@@ -4,7 +4,8 @@ import { html } from "../dom.js";
 import { answerOf } from "../words.js";
 import { count, percent, size } from "../figures.js";
 
-const partOf = (source, job) => (source.verdict === "complete" || source.verdict === "empty" ? 1 : job.state === "queued" ? 0 : source.progress);
+const partOf = (source, job) =>
+  source.verdict === "complete" || source.verdict === "empty" ? 1 : job.state === "queued" ? 0 : source.progress;
 
 /** One source's bar, with what it stands for as text for screen readers and pointers. */
 export function SourceBar({ source, job, tall = false }) {

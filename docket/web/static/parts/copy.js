@@ -21,14 +21,29 @@ export function Copy({ text, label, icon = "clipboard", children }) {
   const [done, setDone] = useState(null);
   const timer = useRef(null);
   const copy = async () => {
-    const worked = await copyText(text).then(() => true, () => false);
+    const worked = await copyText(text).then(
+      () => true,
+      () => false,
+    );
     setDone(worked ? "Copied" : "Not copied");
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setDone(null), 2000);
   };
   return html`
-    <button type="button" class="button is-small copy" title=${label} aria-label=${done ?? label} aria-live="polite" onClick=${copy}>
+    <button type="button" class="button is-small copy" title=${label} aria-label=${done ?? label} aria-live="polite"
+      onClick=${copy}>
       <${Icon} name=${done === "Copied" ? "check" : icon} /><span>${done ?? children ?? "Copy"}</span>
     </button>
+  `;
+}
+
+/** A text as the answer in a list of facts, with a button that copies it. Long ones scroll. */
+export function Copied({ text, label }) {
+  const long = text.length > 400;
+  return html`
+    <dd class="with-copy">
+      <code class=${long ? "long" : ""} tabindex=${long ? 0 : undefined}>${text}</code>
+      <${Copy} text=${text} label=${label} />
+    </dd>
   `;
 }

@@ -7,8 +7,10 @@ import { useNow, useStore } from "../store.js";
 
 export function LinkState() {
   const link = useStore((state) => state.link);
-  if (link.state === "live") return html`<span class="link-state is-live" role="status"><span class="dot"></span>Live</span>`;
-  return html`<span class="link-state is-lost" role="status"><span class="dot"></span>${link.state === "lost" ? "Offline" : "Connecting"}</span>`;
+  if (link.state === "live")
+    return html`<span class="link-state is-live" role="status"><span class="dot"></span>Live</span>`;
+  const word = link.state === "lost" ? "Offline" : "Connecting";
+  return html`<span class="link-state is-lost" role="status"><span class="dot"></span>${word}</span>`;
 }
 
 /** Across the page while the link is lost: how old what one sees is, and when it is tried again. */
@@ -20,7 +22,9 @@ export function LostBanner({ onTry }) {
 function Lost({ link, onTry }) {
   useNow(1000);
   const now = Date.now();
-  const age = link.lastHeard ? `last known ${formatDuration(Math.max(1e6, (now - link.lastHeard) * 1000))} ago` : "nothing heard yet";
+  const age = link.lastHeard
+    ? `last known ${formatDuration(Math.max(1e6, (now - link.lastHeard) * 1000))} ago`
+    : "nothing heard yet";
   const wait = Math.max(0, Math.ceil((link.retryAt - now) / 1000));
   return html`
     <div class="lost" role="alert">

@@ -62,7 +62,10 @@ export function useShortcuts(onHelp) {
 }
 
 export function Shortcuts({ onClose }) {
-  const list = (keys) => html`<dl class="keys">${keys.map(([key, text]) => html`<dt key=${key}><kbd>${key}</kbd></dt><dd>${text}</dd>`)}</dl>`;
+  const list = (keys) =>
+    html`<dl class="keys">
+      ${keys.map(([key, text]) => html`<dt key=${key}><kbd>${key}</kbd></dt><dd>${text}</dd>`)}
+    </dl>`;
   return html`
     <${Dialog} title="Keyboard" onClose=${onClose}>
       <h3>Anywhere</h3>

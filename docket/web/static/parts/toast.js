@@ -1,6 +1,7 @@
 /** Short messages at the edge of the page, each with at most one thing to do about it. */
 
 import { html, useEffect, useState } from "../dom.js";
+import { IconButton } from "./button.js";
 import { Icon } from "./icons.js";
 
 const SHOWN_MS = 8_000;
@@ -53,7 +54,7 @@ function Toast({ toast }) {
       <${Icon} name=${ICONS[toast.tone]} />
       <span class="toast-text">${toast.text}</span>
       ${toast.action && html`<button type="button" class="link" onClick=${act}>${toast.action.word}</button>`}
-      <button type="button" class="plain" aria-label="Close message" onClick=${() => drop(toast.id)}><${Icon} name="cross" /></button>
+      <${IconButton} icon="cross" label="Close message" onClick=${() => drop(toast.id)} />
     </div>
   `;
 }

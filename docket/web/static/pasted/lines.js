@@ -5,7 +5,8 @@ import { flowText, isAddress, readEnd, windowAround } from "./flow.js";
 
 const FAST_TIME = /^(\d\d)\/(\d\d)(?:\/(\d{2}|\d{4}))?-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?/;
 const FAST_ENDS = /\{([\w-]+)\}\s+(\S+)\s+(?:->|<->|<-)\s+(\S+)/;
-const ARROW = /(\S+?)(?:[\s:]+(\d{1,5}))?\s*(?:<->|-+>|=>|→|↔|<-+|>)\s*(\[?[0-9a-fA-F.:]+\]?(?::\d{1,5})?)(?:\s+(\d{1,5})(?!\S))?/;
+const ARROW =
+  /(\S+?)(?:[\s:]+(\d{1,5}))?\s*(?:<->|-+>|=>|→|↔|<-+|>)\s*(\[?[0-9a-fA-F.:]+\]?(?::\d{1,5})?)(?:\s+(\d{1,5})(?!\S))?/;
 const TCPDUMP_END = /^((?:\d{1,3}\.){3}\d{1,3}|[0-9a-f:]*:[0-9a-f:]+)\.(\d{1,5})$/i;
 const ANY_RFC = /\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s*(?:Z|[+-]\d\d:?\d\d)/i;
 const PROTOCOL = /\b(tcp|udp|icmp6?|icmpv6|ipv6-icmp)\b/i;

@@ -52,7 +52,11 @@ function elastic(record, context) {
   const at = instant(pick(record, "event.start")) ?? instant(record["@timestamp"]);
   const duration = Number(pick(record, "event.duration")) / 1000;
   const last = instant(pick(record, "event.end")) ?? (at !== null && duration > 0 ? at + Math.round(duration) : at);
-  const names = { hosts: ["source.ip", "destination.ip"], ports: ["source.port", "destination.port"], proto: "network.transport" };
+  const names = {
+    hosts: ["source.ip", "destination.ip"],
+    ports: ["source.port", "destination.port"],
+    proto: "network.transport",
+  };
   return found("Elastic event", record, { ...names, first: at, last }, context);
 }
 

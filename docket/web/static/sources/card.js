@@ -1,7 +1,8 @@
 /** One source: is it there, since when does it have packets, up to when, and how is it doing. */
 
 import { html } from "../dom.js";
-import { Badge, Icon } from "../parts/icons.js";
+import { Fault } from "../parts/button.js";
+import { Badge } from "../parts/icons.js";
 import { Link } from "../route.js";
 import { useZone } from "../settings.js";
 import { useNow, useStore } from "../store.js";
@@ -19,15 +20,16 @@ export function SourceCard({ source }) {
   const nowUs = useNow(1000) * 1000;
   const online = source.state === "online";
   const seen = fromRfc(source.last_seen);
+  const gone = formatDuration(Math.max(0, nowUs - seen));
   return html`
     <section class="card panel" aria-labelledby=${"source-" + source.name}>
       <header class="panel-head">
         <h2 id=${"source-" + source.name}>${source.name}</h2>
-        <${Badge} of=${HEALTH[source.state] ?? HEALTH.offline}>${!online && seen !== null && ` for ${formatDuration(Math.max(0, nowUs - seen))}`}<//>
+        <${Badge} of=${HEALTH[source.state] ?? HEALTH.offline}>${!online && seen !== null && ` for ${gone}`}<//>
         <span class="grow"></span>
         <span class="faint">${source.kind}</span>
       </header>
-      ${source.error && html`<p class="fault"><${Icon} name="warn" /><span>${source.error}</span></p>`}
+      ${source.error && html`<${Fault} fault=${{ message: source.error }} />`}
       <${Edges} source=${source} nowUs=${nowUs} />
       <${Errors} source=${source} />
       <${Busy} name=${source.name} />
@@ -40,7 +42,10 @@ export function SourceCard({ source }) {
 function Edges({ source, nowUs }) {
   const zone = useZone();
   const [oldest, edge, seen] = [source.oldest, source.readable_until, source.last_seen].map(fromRfc);
-  const instant = (us) => (us === null ? html`<span class="faint">not known</span>` : html`<span class="figure">${formatTime(wholeSecond(us), zone)}</span> <span class="faint">${formatAge(us, nowUs)}</span>`);
+  const instant = (us) =>
+    us === null
+      ? html`<span class="faint">not known</span>`
+      : html`<span class="figure">${formatTime(wholeSecond(us), zone)}</span> <span class="faint">${formatAge(us, nowUs)}</span>`;
   return html`
     <dl class="facts">
       <dt>Oldest packet</dt><dd>${instant(oldest)}</dd>
@@ -59,7 +64,11 @@ function Errors({ source }) {
   return html`
     <h3>Last errors</h3>
     <ul class="error-list">
-      ${past.map((error) => html`<li key=${error.at}><span class="figure faint">${formatTime(wholeSecond(fromRfc(error.at)), zone)}</span> ${error.text}</li>`)}
+      ${past.map(
+        (error) => html`<li key=${error.at}>
+          <span class="figure faint">${formatTime(wholeSecond(fromRfc(error.at)), zone)}</span> ${error.text}
+        </li>`,
+      )}
     </ul>
   `;
 }
@@ -93,14 +102,17 @@ function JobList({ title, ids, name, nothing }) {
     <h3>${title}</h3>
     ${!ids && html`<p class="hint">${nothing}</p>`}
     <ul class="job-list">
-      ${ids.split(",").filter(Boolean).map((id) => {
-        const job = jobs.get(id);
-        const verdict = VERDICTS[job.sources.find((source) => source.name === name)?.verdict];
-        return html`<li key=${id}>
+      ${ids
+        .split(",")
+        .filter(Boolean)
+        .map((id) => {
+          const job = jobs.get(id);
+          const verdict = VERDICTS[job.sources.find((source) => source.name === name)?.verdict];
+          return html`<li key=${id}>
           <${Link} to=${"jobs/" + id}><code>${job.query || "every packet"}</code><//>
           ${verdict && html`<${Badge} of=${verdict} />`}
         </li>`;
-      })}
+        })}
     </ul>
   `;
 }

@@ -4,29 +4,39 @@ import { html } from "../dom.js";
 import { useStore } from "../store.js";
 import { count } from "../figures.js";
 
+const COLUMNS = ["Counter", "Value", "Per second", "Course"];
 const WIDTH = 96;
 const HEIGHT = 22;
 
 export function Counters({ source }) {
   const samples = useStore((state) => state.samples.get(source.name)) ?? [];
-  const names = Object.keys(source.stats ?? {}).filter((name) => !name.endsWith("timestamp")).sort();
+  const names = Object.keys(source.stats ?? {})
+    .filter((name) => !name.endsWith("timestamp"))
+    .sort();
   if (!names.length) return null;
   return html`
     <h3>Counters</h3>
     <table class="counters" aria-label=${`Counters of ${source.name}`}>
-      <thead class="visually-hidden"><tr><th scope="col">Counter</th><th scope="col">Value</th><th scope="col">Per second</th><th scope="col">Course</th></tr></thead>
+      <thead class="visually-hidden">
+        <tr>${COLUMNS.map((word) => html`<th scope="col" key=${word}>${word}</th>`)}</tr>
+      </thead>
       <tbody>
-        ${names.map((name) => html`<${Counter} key=${name} name=${name} value=${source.stats[name]} points=${pointsOf(samples, name)} />`)}
+        ${names.map(
+          (name) => html`<${Counter} key=${name} name=${name} value=${source.stats[name]}
+            points=${pointsOf(samples, name)} />`,
+        )}
       </tbody>
     </table>
   `;
 }
 
 /** Readings of one counter, `{ at, value }`. */
-const pointsOf = (samples, name) => samples.filter((sample) => name in sample.stats).map((sample) => ({ at: sample.at, value: sample.stats[name] }));
+const pointsOf = (samples, name) =>
+  samples.filter((sample) => name in sample.stats).map((sample) => ({ at: sample.at, value: sample.stats[name] }));
 
 function Counter({ name, value, points }) {
-  const rises = points.length > 2 && points.every((point, index) => index === 0 || point.value >= points[index - 1].value);
+  const rises =
+    points.length > 2 && points.every((point, index) => index === 0 || point.value >= points[index - 1].value);
   const rates = rises ? ratesOf(points) : null;
   const rate = rates?.at(-1)?.value;
   return html`

@@ -13,14 +13,21 @@ export default function SourcesPage() {
   const loaded = useStore((state) => state.loaded);
   const list = [...sources.values()];
   const offline = list.filter((source) => source.state !== "online").length;
+  const all = counted(list.length, "source");
+  const health = offline ? `${offline} of ${all} offline` : `${all}, all online`;
   return html`
     <header class="page-head">
       <h1>Sources</h1>
-      <p>${list.length > 0 && (offline ? `${counted(offline, "source")} of ${list.length} offline` : `${counted(list.length, "source")}, all online`)}</p>
+      <p>${list.length > 0 && health}</p>
     </header>
     ${!loaded && html`<section class="panel"><p class="empty" role="status">Loading sources…</p></section>`}
-    ${loaded && !list.length &&
-    html`<section class="panel"><p class="empty">No source has said a word yet. Start a worker: <code>docket worker SENSOR:INTERFACE</code>.</p></section>`}
+    ${
+      loaded &&
+      !list.length &&
+      html`<section class="panel"><p class="empty">
+        No source has said a word yet. Start a worker: <code>docket worker SENSOR:INTERFACE</code>.
+      </p></section>`
+    }
     ${list.length > 0 && html`<${Reach} sources=${list} />`}
     <div class="cards">${list.map((source) => html`<${SourceCard} key=${source.name} source=${source} />`)}</div>
   `;
