@@ -18,6 +18,7 @@ from typing import Any
 import amqp
 import kombu
 
+from docket.bus import tolerant
 from docket.bus.address import CONNECT_TIMEOUT_S, UNANSWERED_MS, Address
 from docket.errors import BusLost
 
@@ -49,6 +50,7 @@ class Wire:
         options: dict[str, Any] = {
             "client_properties": {"connection_name": name, "product": "Docket"},
             "socket_settings": {socket.TCP_USER_TIMEOUT: UNANSWERED_MS},
+            "frame_handler": tolerant.frame_handler,
             "on_blocked": on_blocked,
             "on_unblocked": on_unblocked,
         }
