@@ -1,0 +1,99 @@
+"""The merge of two finished parts against mergecap on the same files, with their SHA-256 as the collector takes it."""
+
+import random
+import statistics
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+from docket.pcap import FILE_HEADER_BYTES, file_header, scan
+from docket.workers.merge import Merge
+from docket.workers.record_stream import RecordStream
+from tests.services.needs import program
+
+PACKETS = 400_000
+ROUNDS = 3
+BLOCK_PACKETS = 10_000
+
+
+def run() -> str:
+    """Measure; gives the table."""
+    mergecap = program("mergecap", "wireshark-common")
+    with tempfile.TemporaryDirectory(prefix="docket-bench-") as directory:
+        place = Path(directory)
+        parts = [_part(place / f"em{number}.pcap", number) for number in (1, 2)]
+        size_mb = sum(part.stat().st_size for part in parts) / 1e6
+        theirs = _times(lambda: _mergecap(mergecap, parts, place / "theirs.pcap"))
+        ours = _times(lambda: _docket(parts, place / "ours.pcap"))
+        same = _records(place / "ours.pcap") == _records(place / "theirs.pcap")
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    return "\n".join(
+        (
+            f"merge of two parts, {size_mb:.0f} MB, {2 * PACKETS:,} packets, {ROUNDS} rounds",
+            f"  mergecap and sha256sum  {_figure(theirs)}",
+            f"  docket, hash included   {_figure(ours)}",
+            f"  ratio                   {ratio:.2f}; the same records: {'yes' if same else 'NO'}",
+        )
+    )
+
+
+def _part(path: Path, seed: int) -> Path:
+    """A part whose packets alternate closely with those of the other one, which is the hardest case."""
+    chance = random.Random(seed)
+    bodies = [chance.randbytes(size) for size in (60, 60, 90, 200, 590, 1514)]
+    time_us = 1_700_000_000_000_000
+    with path.open("wb") as file:
+        file.write(file_header())
+        for _ in range(0, PACKETS, BLOCK_PACKETS):
+            block = []
+            for _ in range(BLOCK_PACKETS):
+                time_us += chance.randrange(1, 20)
+                body = chance.choice(bodies)
+                block.append(struct.pack("<IIII", *divmod(time_us, 1_000_000), len(body), len(body)) + body)
+            file.write(b"".join(block))
+    return path
+
+
+def _docket(parts: list[Path], output: Path) -> None:
+    streams = [_stream(part, place) for place, part in enumerate(parts)]
+    merge = Merge(output, streams)
+    while not merge.done:
+        merge.step()
+    merge.close()
+
+
+def _stream(part: Path, place: int) -> RecordStream:
+    stream = RecordStream(f"bench:em{place}", place, part)
+    stream.grow(part.stat().st_size)
+    stream.end()
+    return stream
+
+
+def _mergecap(program_path: str, parts: list[Path], output: Path) -> None:
+    subprocess.run([program_path, "-F", "pcap", "-w", output, *parts], check=True)
+    subprocess.run(["sha256sum", output], check=True, stdout=subprocess.DEVNULL)
+
+
+def _times(work: Callable[[], None]) -> list[float]:
+    """Seconds of each round."""
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _records(path: Path) -> list[bytes]:
+    """All records; sorted, since the two order records of the same microsecond differently."""
+    content = path.read_bytes()
+    _, offsets, _ = scan(content, FILE_HEADER_BYTES)
+    return sorted(content[start:end] for start, end in pairwise(offsets))
+
+
+def _figure(times: list[float]) -> str:
+    return f"{statistics.median(times):.2f} s (from {min(times):.2f} to {max(times):.2f})"
