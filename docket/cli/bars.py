@@ -79,7 +79,9 @@ class Bars:
 
     def _tell(self, job: Job) -> None:
         for answer in job.sources:
-            news = (answer.verdict, answer.sentence, int(answer.progress * STEPS), answer.attempt)
+            # A sentence from before the first packet has been overtaken by it.
+            sentence = "" if answer.packets else answer.sentence
+            news = (answer.verdict, sentence, int(answer.progress * STEPS), answer.attempt)
             if answer.verdict is None and not answer.sentence and not answer.packets:
                 continue
             if self._told.get(answer.name) != news:
@@ -110,8 +112,8 @@ def _state(answer: SourceAnswer) -> str:
     amount = f"{text.packets(answer.packets)}, {text.size(answer.bytes)}"
     if answer.verdict is not None:
         return f"{answer.verdict.value}: {amount}"
-    if answer.sentence:
-        return f"{answer.sentence} ({amount})" if answer.packets else answer.sentence
+    if answer.sentence and not answer.packets:
+        return answer.sentence
     if answer.attempt == 0:
         return "waiting for its worker"
     return f"reading, {amount}"
