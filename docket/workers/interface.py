@@ -108,14 +108,21 @@ class InterfaceWorker:
                         announcer.greet()
                 generation = receiver.generation
             if delivery is not None:
-                try:
-                    self._handle(delivery)
-                except (MessageError, InvalidRequest) as error:
-                    # The collector has the same message; it is the one to bury it and to tell.
-                    log.warning("a message from %s is not valid: %s", delivery.queue or "the events", error)
-                    delivery.ack()
+                self._cope(delivery)
             for desk in self._desks.values():
                 desk.stop_late()
+
+    def _cope(self, delivery: Delivery) -> None:
+        """Handle a message; what cannot be handled must not come back for ever."""
+        try:
+            self._handle(delivery)
+        except (MessageError, InvalidRequest) as error:
+            # The collector has the same message; it is the one to bury it and to tell.
+            log.warning("a message from %s is not valid: %s", delivery.queue or "the events", error)
+            delivery.ack()
+        except Exception as error:
+            log.exception("a message from %s could not be handled", delivery.queue or "the events")
+            delivery.dead(f"the worker failed at it: {type(error).__name__}: {error}")
 
     def _handle(self, delivery: Delivery) -> None:
         """Raises MessageError, InvalidRequest."""
@@ -153,3 +160,5 @@ class InterfaceWorker:
             announcer.leave()
         receiver.close()
         self._publishers.close()
+        for desk in self._desks.values():
+            desk.source.close()

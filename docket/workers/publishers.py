@@ -17,6 +17,7 @@ class PublisherPool:
         self._name = name
         self._lock = threading.Lock()
         self._idle: list[Publisher] = []
+        self._closed = False
 
     @contextmanager
     def lend(self) -> Iterator[Publisher]:
@@ -28,11 +29,16 @@ class PublisherPool:
             yield publisher
         finally:
             with self._lock:
-                self._idle.append(publisher)
+                closed = self._closed
+                if not closed:
+                    self._idle.append(publisher)
+            if closed:
+                publisher.close()
 
     def close(self) -> None:
-        """Close those that are not lent."""
+        """Close them all, those that are lent when they come back."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for publisher in idle:
             publisher.close()

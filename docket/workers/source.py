@@ -59,6 +59,9 @@ class Source(Protocol):
     name: str
     kind: str
 
+    def close(self) -> None:
+        """Let go of connections; no reading may be under way."""
+
     def coverage(self) -> Coverage:
         """Ask the store what it has. Raises SourceError (`refused`, `unreachable`)."""
 

@@ -52,7 +52,7 @@ class StenographerSource:
         self._latest: Coverage | None = None
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close its connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for session in idle:

@@ -341,6 +341,9 @@ class Defective:
     name = "rock01:em1"
     kind = "defective"
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def coverage(self) -> Coverage:
         return Coverage(0, None)
 
