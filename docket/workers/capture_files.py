@@ -19,7 +19,7 @@ from threading import Event
 from docket.config import CaptureFilesConfig
 from docket.dialects import to_bpf
 from docket.errors import CaptureError, SourceError
-from docket.pcap import FILE_HEADER_BYTES, FileHeader, file_header, parse_file_header
+from docket.pcap import ETHERNET, FILE_HEADER_BYTES, FileHeader, file_header, parse_file_header
 from docket.query import Query
 from docket.window import US_PER_S, Window
 from docket.workers.capture_index import DISORDER_US, CaptureFile, CaptureIndex, Listing
@@ -85,6 +85,7 @@ class CaptureFilesSource:
             bpf.flush()
             command = [program, "-r", "-", "-w", "-", "-n", "--time-stamp-precision=micro", "-F", bpf.name]
             run = _Run(self.name, command, self._list(), window, self._clock.now_us(), stop)
+            run.ethernet_only = not query.is_empty
             chunks = run.chunks()
             try:
                 yield Reading(chunks, run.through_us)
@@ -117,6 +118,8 @@ class _Run:
         newest = {file.path.parent: file for file in listing.files}
         self._growing = {file for file in newest.values() if now_us - file.modified_us < _WRITING_US}
         self._done = 0
+        self.ethernet_only = False
+        """A filter is in use; it knows where addresses stand in Ethernet frames, and nowhere else."""
         self._header: FileHeader | None = None
 
     def through_us(self) -> int | None:
@@ -199,6 +202,12 @@ class _Run:
             header = parse_file_header(head)
         except CaptureError as error:
             raise SourceError("refused", f"tcpdump wrote no capture for {_name(file)}: {error}") from error
+        if self.ethernet_only and header.linktype != ETHERNET:
+            raise SourceError(
+                "refused",
+                f"{_name(file)} has link type {header.linktype}; only captures of Ethernet can be filtered, "
+                "others can only be asked for everything",
+            )
         if self._header is None:
             self._header = header
             return head

@@ -104,7 +104,10 @@ class JobReading:
         self._stop = stop
         self._lane = lane
         self._clock = clock or Clock()
+        self._findings: list[Finding] = []
+        """What fell short so far, in the order in which it happened."""
         self._last_us: int | None = None
+        """Latest packet of the slice being read."""
         self._some_read = False
 
     def run(self) -> Finding:
@@ -117,7 +120,7 @@ class JobReading:
 
     def _read_anew(self, *, forward_limits: bool) -> Finding:
         self.packets = self.bytes = 0
-        self._last_us, self._some_read = None, False
+        self._findings, self._some_read = [], False
         wording = self._source.wording(self._query, self._window)
         template = Fragment(
             job=self._request.id,
@@ -129,8 +132,10 @@ class JobReading:
         )
         courier = Courier(self._publish, template)
         try:
-            findings = self._answer(courier, forward_limits)
-            finding = sentences.judge(findings, self._window, self.packets, wording.if_empty)
+            self._answer(courier, forward_limits)
+            finding = sentences.judge(
+                self._findings, self._window, self.packets, some_read=self._some_read, if_empty=wording.if_empty
+            )
             courier.finish(
                 verdict=finding.verdict,
                 sentence=finding.sentence,
@@ -141,8 +146,8 @@ class JobReading:
         finally:
             courier.close()
 
-    def _answer(self, courier: Courier, forward_limits: bool) -> list[Finding]:
-        """Wait, read and say what fell short, the gravest first. Raises Stopped, _StoreStopped, BusError."""
+    def _answer(self, courier: Courier, forward_limits: bool) -> None:
+        """Wait, read and find what fell short. Raises Stopped, _StoreStopped, BusError."""
         name = self._source.name
         try:
             coverage = self._wait_for_flush(courier, self._patiently(courier, self._source.coverage))
@@ -152,20 +157,19 @@ class JobReading:
                     coverage = self._patiently(courier, self._source.coverage)
                 began_s = time.monotonic()
                 try:
-                    findings = self._read_slices(courier, coverage, forward_limits)
+                    self._read_slices(courier, coverage, forward_limits)
                 finally:
                     self.read_s = time.monotonic() - began_s
             after = self._patiently(courier, self._source.coverage)
         except SourceError as error:
             self._check_stop()
-            if error.verdict == Verdict.CUT:
-                return [sentences.cut(error.sentence, name, self._last_us, self._window)]
-            return [sentences.failed(error.verdict, error.sentence, usable=self._some_read)]
+            self._findings.append(sentences.failed(error.verdict, error.sentence))
+            return
         doubts = (
             sentences.aged_out(name, self._window, after),
             sentences.not_yet(name, self._window, coverage, self._clock.now_us()),
         )
-        return findings + [doubt for doubt in doubts if doubt is not None]
+        self._findings += [doubt for doubt in doubts if doubt is not None]
 
     def _wait_for_flush(self, courier: Courier, coverage: Coverage) -> Coverage:
         """Wait until the whole window is on disk, or until the deadline leaves just time enough to read."""
@@ -185,7 +189,8 @@ class JobReading:
             coverage = self._patiently(courier, self._source.coverage)
         return coverage
 
-    def _read_slices(self, courier: Courier, coverage: Coverage, forward_limits: bool) -> list[Finding]:
+    def _read_slices(self, courier: Courier, coverage: Coverage, forward_limits: bool) -> None:
+        """Read slice after slice up to the limit; one that was cut does not keep the later ones from being read."""
         now_us = self._clock.now_us()
         oldest_us = coverage.oldest_us or 0
         waiting = deque(
@@ -196,14 +201,22 @@ class JobReading:
         while waiting:
             piece = waiting.popleft()
             began_s = time.monotonic()
-            limited = self._read_slice(courier, piece, forward_limits)
-            if limited is not None:
-                return [limited]
-            self._some_read = True
+            self._last_us = None
+            try:
+                limited = self._read_slice(courier, piece, forward_limits)
+            except SourceError as error:
+                self._check_stop()
+                if error.verdict != Verdict.CUT:
+                    raise
+                self._findings.append(sentences.cut(error.sentence, self._source.name, self._last_us, piece))
+            else:
+                self._some_read = True
+                if limited is not None:
+                    self._findings.append(limited)
+                    return
             courier.advance(piece.before_us)
             if time.monotonic() - began_s > LONG_SLICE_S:
                 waiting = deque(half for later in waiting for half in _halves(later))
-        return []
 
     def _read_slice(self, courier: Courier, piece: Window, forward_limits: bool) -> Finding | None:
         """Read one slice; what it says is that a limit was reached. Raises SourceError, Stopped, _StoreStopped."""

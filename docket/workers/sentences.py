@@ -11,6 +11,9 @@ from docket.workers.source import Coverage
 LONGEST_QUOTE = 120
 """Characters of somebody else's text that are shown."""
 
+MOST_SENTENCES = 4
+"""Shortcomings that are told of one answer."""
+
 RETRY = "Retry."
 RETRY_SHORTER = "Retry, or ask for a shorter window."
 NEXT_STEPS = {
@@ -29,15 +32,18 @@ class Finding:
     sentence: str
     next_step: str = ""
     usable: bool = True
-    """Whether some of the window was answered for."""
+    """Whether some of the window was answered for; in one finding of several: as far as that one goes."""
 
 
-def judge(findings: list[Finding], window: Window, packets: int, if_empty: str) -> Finding:
-    """One verdict out of all shortcomings, the gravest first; none of them means that the answer is whole."""
+def judge(findings: list[Finding], window: Window, packets: int, *, some_read: bool, if_empty: str) -> Finding:
+    """One verdict out of all shortcomings, the gravest first; none of them means that the answer is whole.
+
+    `some_read` tells whether at least one slice was read to its end, or to the limit.
+    """
     if findings:
         first = findings[0]
-        text = " ".join(finding.sentence for finding in findings)
-        usable = packets > 0 or all(finding.usable for finding in findings)
+        text = " ".join(dict.fromkeys(finding.sentence for finding in findings[:MOST_SENTENCES]))
+        usable = packets > 0 or (some_read and all(finding.usable for finding in findings))
         return Finding(first.verdict, text, first.next_step, usable)
     stretch = f"from {format_human(window.after_us)} to {format_human(window.before_us)}"
     if packets:
@@ -45,19 +51,19 @@ def judge(findings: list[Finding], window: Window, packets: int, if_empty: str) 
     return Finding(Verdict.EMPTY, f"The whole window was read, {stretch}; nothing matched.", if_empty)
 
 
-def failed(verdict: str, text: str, *, usable: bool) -> Finding:
+def failed(verdict: str, text: str) -> Finding:
     """For a store that could not answer, or not to its end."""
     known = Verdict(verdict)
-    return Finding(known, whole(text), NEXT_STEPS.get(known, RETRY), usable)
+    return Finding(known, whole(text), NEXT_STEPS.get(known, RETRY))
 
 
-def cut(text: str, source: str, last_us: int | None, window: Window) -> Finding:
-    """For an answer that ended early, with how far it came."""
+def cut(text: str, source: str, last_us: int | None, asked: Window) -> Finding:
+    """For an answer to one slice that ended early, with how far it came."""
     if last_us is None:
-        return failed(Verdict.CUT, f"{whole(text)} No packet had come", usable=False)
-    gap = format_length(window.before_us - last_us)
-    reached = f"The last packet of {source} is from {format_human(last_us)}, {gap} before the end of the window"
-    return failed(Verdict.CUT, f"{whole(text)} {reached}", usable=True)
+        return failed(Verdict.CUT, f"{whole(text)} No packet had come")
+    gap = format_length(asked.before_us - last_us)
+    reached = f"The last packet of {source} is from {format_human(last_us)}, {gap} before the end of what was asked"
+    return failed(Verdict.CUT, f"{whole(text)} {reached}")
 
 
 def limited(source: str, packets: int, *, certain: bool) -> Finding:

@@ -213,6 +213,15 @@ def test_other_link_type_in_a_later_file_is_told(tmp_path: Path) -> None:
     assert (finding.verdict, "link type 113" in finding.sentence) == (Verdict.CUT, True)
 
 
+def test_filter_is_not_used_on_other_link_types(tmp_path: Path) -> None:
+    """A filter for Ethernet frames would find the wrong packets, or none, in anything else."""
+    place(tmp_path / "0.pcap", minute(0), header=file_header(linktype=113))
+    filtered = read(source(tmp_path), ask(START_US, START_US + MINUTE_US))
+    everything = read(source(tmp_path), ask(START_US, START_US + MINUTE_US, ""))
+    assert filtered.verdict is Verdict.REFUSED
+    assert everything.verdict is Verdict.COMPLETE
+
+
 def test_nothing_within_reach_is_empty(tmp_path: Path) -> None:
     """A window after the last packet of a directory is known to be empty."""
     place(tmp_path / "0.pcap", minute(0))

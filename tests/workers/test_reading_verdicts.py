@@ -145,7 +145,7 @@ def test_cut_tells_how_far_it_came(source: StenographerSource, steno: StandIn) -
     """The sentence names the last packet and its distance from the end of the window."""
     steno.script = stand_in.half_record(after=700)
     sentence = read(source, ask(AFTER_US, BEFORE_US)).sentence
-    assert sentence.endswith("from 2023-11-14 22:15:19 UTC, 40.2 s before the end of the window.")
+    assert sentence.endswith("from 2023-11-14 22:15:19 UTC, 40.2 s before the end of what was asked.")
 
 
 def test_cut_that_looks_like_a_normal_end(

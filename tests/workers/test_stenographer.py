@@ -5,9 +5,11 @@ from itertools import pairwise
 import pytest
 
 from docket.errors import SourceError
+from docket.job import Verdict
 from docket.query import parse
 from docket.window import Window
 from docket.workers.stenographer import StenographerSource
+from tests.faults import stand_in
 from tests.faults.certificates import Authority, Pair
 from tests.faults.stand_in import FILE_US, Packet, StandIn, udp
 from tests.workers.asking import START_US, US, Heard, SetClock, ask, read, steno_config
@@ -96,6 +98,19 @@ def test_every_packet_appears_once_over_several_slices(steno: StandIn, client: P
     assert heard.times_us == [packet.time_us for packet in packets[300:2100:2]]
     reached = [fragment.through_us for fragment in heard.latest if fragment.through_us is not None]
     assert (reached == sorted(reached), reached[-1]) == (True, START_US + 210 * US)
+
+
+def test_slice_that_is_cut_does_not_keep_the_others_from_being_read(steno: StandIn, client: Pair) -> None:
+    """The verdict is cut, but what the later slices hold is there."""
+    scripts = [stand_in.serve, stand_in.half_record(after=400), stand_in.serve]
+    steno.script = lambda asked: scripts.pop(0)(asked)
+    source = StenographerSource(steno_config(steno, client, slice_s=60))
+    heard = Heard()
+    finding = read(source, ask(START_US, START_US + 180 * US), heard)
+    assert (finding.verdict, finding.usable) == (Verdict.CUT, True)
+    # 80 s of the first answer's 200 ms steps came in the second slice, which begins at 60 s.
+    steps = [*range(400), *range(600, 900)]
+    assert heard.times_us == [START_US + step * US // 5 for step in steps]
 
 
 def test_slow_slices_make_the_later_ones_shorter(steno: StandIn, client: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
