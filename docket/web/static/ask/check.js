@@ -31,7 +31,8 @@ async function ask(question, signal) {
   try {
     return await api.check(question, signal);
   } catch (error) {
-    if (!(error instanceof ApiError)) return null;
+    // Without a connection there is no answer; the banner says so already.
+    if (!(error instanceof ApiError) || error.status === 0) return null;
     return { ok: false, errors: error.errors };
   }
 }

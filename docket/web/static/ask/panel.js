@@ -61,6 +61,7 @@ function Form() {
   const send = async (event) => {
     event.preventDefault();
     if (sending) return undefined;
+    if (queryFaults.length) return query.current.focus();
     const { request, errors: own } = toRequest(draft);
     if (own.length) return setRefused(own);
     setSending(true);
@@ -69,7 +70,7 @@ function Form() {
   };
   const list = [...sources.values()];
   return html`
-    <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => isCtrlEnter(event) && send(event)}>
+    <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => isCtrlEnter(event) && event.currentTarget.requestSubmit()}>
       <${When} when=${draft.when} faults=${faultsOf(errors, "after", "before")} />
       <div class="where">
         <${SourceTicks} sources=${list} chosen=${draft.sources} coverage=${answer?.coverage} known=${current}
@@ -113,7 +114,7 @@ async function ask(request, onRefused, onFault) {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 0 || error.status >= 500) sayError(error);
-    onRefused(error.errors);
+    else onRefused(error.errors);
     if (error.errors.some((fault) => fault.field === "query")) onFault();
   }
 }

@@ -25,6 +25,11 @@ const set = (when) => changeDraft({ when });
 
 export function When({ when, faults }) {
   const zone = useZone();
+  const [picks, setPicks] = useState(0);
+  const pick = (last) => {
+    setPicks(picks + 1);
+    set({ last });
+  };
   const window = windowOf(when, nowUs());
   const setAfter = (us, text) => {
     const duration = when.last && readDuration(text.replace(/\s*ago$/i, ""));
@@ -44,14 +49,14 @@ export function When({ when, faults }) {
         ${RANGES.map(
           ([last, word]) => html`
             <button type="button" key=${last} class="segment" aria-pressed=${when.last === last}
-              onClick=${() => set({ last })}>
+              onClick=${() => pick(last)}>
               <span class="visually-hidden">Last </span>${word}
             </button>
           `,
         )}
       </div>
-      <${Instant} label="From" us=${window.after} shown=${shown[0]} zone=${zone} onChange=${setAfter} />
-      <${Instant} label="To" us=${window.before} shown=${shown[1]} zone=${zone} onChange=${setBefore} />
+      <${Instant} key=${`from ${picks}`} label="From" us=${window.after} shown=${shown[0]} zone=${zone} onChange=${setAfter} />
+      <${Instant} key=${`to ${picks}`} label="To" us=${window.before} shown=${shown[1]} zone=${zone} onChange=${setBefore} />
       <p class="window-length">
         ${length > 0 ? html`<strong>${formatDuration(length)}</strong> ` : ""}${zoneName(window.after, zone)}
       </p>
@@ -67,14 +72,20 @@ function Instant({ label, us, shown, zone, onChange }) {
   const [typing, setTyping] = useState(false);
   const [picking, setPicking] = useState(false);
   const button = useRef(null);
+  const input = useRef(null);
+  useEffect(() => {
+    if (document.activeElement !== input.current) setTyping(false);
+  }, [shown]);
   useEffect(() => {
     if (!typing) setText(shown);
   }, [shown, typing]);
   const bad = typing && readTime(text, zone, nowUs()) === null;
+  useEffect(() => input.current.setCustomValidity(bad ? NOT_A_TIME.message : ""), [bad]);
   const type = (event) => {
     setTyping(true);
     setText(event.target.value);
     const read = readTime(event.target.value, zone, nowUs());
+    event.target.setCustomValidity(read === null ? NOT_A_TIME.message : "");
     if (read !== null) onChange(read, event.target.value);
   };
   const leave = () => {
@@ -91,7 +102,7 @@ function Instant({ label, us, shown, zone, onChange }) {
     <div class="field instant">
       <label for=${id}>${label}</label>
       <div class=${names("together", { "is-faulty": bad })}>
-        <input id=${id} value=${text} spellcheck=${false} autocomplete="off" aria-invalid=${bad}
+        <input id=${id} ref=${input} value=${text} spellcheck=${false} autocomplete="off" aria-invalid=${bad}
           aria-describedby=${bad ? id + "-bad" : undefined} onInput=${type} onBlur=${leave} />
         <button type="button" ref=${button} class="plain" aria-label=${`${label}: choose a day`} aria-haspopup="dialog"
           aria-expanded=${picking} onClick=${() => setPicking(!picking)}><${Icon} name="calendar" /></button>

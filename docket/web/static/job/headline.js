@@ -53,7 +53,7 @@ function Times({ job }) {
   const finished = fromRfc(job.finished_at);
   const deadline = fromRfc(job.deadline);
   return html`
-    <span>asked ${formatAge(created, nowUs)}${job.owner && ` by ${job.owner}`}</span>
+    <span>asked ${formatAge(created, Math.max(created, nowUs))}${job.owner && ` by ${job.owner}`}</span>
     ${
       finished !== null
         ? html`<span>took ${formatDuration(finished - created)}</span>`

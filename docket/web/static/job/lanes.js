@@ -16,7 +16,7 @@ export function Lanes({ job }) {
     <section class="panel" aria-labelledby="lanes-title">
       <header class="panel-head"><h2 id="lanes-title">Sources</h2></header>
       <div class="answer-axis" aria-hidden="true">
-        ${edges.map((edge) => html`<span key=${edge}>${edge}</span>`)}
+        <span>${edges[0]}</span><span>${edges[1]}</span>
       </div>
       <ul class="answers">
         ${job.sources.map((source) => html`<${Answer} key=${source.name} source=${source} job=${job} zone=${zone} />`)}

@@ -40,7 +40,7 @@ class Cells extends Component {
         <td class="cell-number" data-label="">${size(job.pcap?.size ?? job.bytes)}</td>
         <td class="cell-owner">${job.owner || html`<span class="faint">nobody</span>`}</td>
         <td class="cell-age">
-          <time datetime=${job.created_at} title=${formatTime(created, zone)}>${formatAge(created, nowUs)}</time>
+          <time datetime=${job.created_at} title=${formatTime(created, zone)}>${formatAge(created, Math.max(created, nowUs))}</time>
         </td>
         <td class="cell-actions"><${Actions} job=${job} compact /></td>
       </tr>
