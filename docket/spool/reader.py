@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
@@ -144,12 +145,27 @@ class LedgerReader:
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
+        file = self._file()
+        if connection is not None and self._mine.file != file:
+            # The spool was emptied and begun anew; SQLite itself would go on reading the file that is gone.
+            with self._lock:
+                self._all.remove(connection)
+            connection.close()
+            connection = None
         if connection is None:
             connection = open_for_reading(self._path)
-            self._mine.connection = connection
+            self._mine.connection, self._mine.file = connection, file
             with self._lock:
                 self._all.append(connection)
         return connection
+
+    def _file(self) -> tuple[int, int] | None:
+        """What tells the ledger's file from another one of the same name."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def event_message(event: Event, job: Job | None) -> EventMessage:

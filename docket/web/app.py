@@ -1,0 +1,149 @@
+"""The web app: its table of routes, and the server that runs it in Tornado's loop until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from tornado.httpserver import HTTPServer
+from tornado.routing import URLSpec
+from tornado.web import Application
+
+from docket.bus.link import Link
+from docket.config import Config
+from docket.spool.files import Spool
+from docket.spool.reader import LedgerReader
+from docket.web import base, check, downloads, health, jobs, listen, live, openapi, pages, sources
+from docket.web.contract import Route
+from docket.web.outbox import AWAY_CODE
+from docket.web.services import Services
+
+logger = logging.getLogger(__name__)
+
+ROUTES = (
+    Route("api/v1/jobs", jobs.JobsHandler),
+    Route("api/v1/jobs/{id}", jobs.JobHandler),
+    Route("api/v1/jobs/{id}/cancel", jobs.CancelHandler),
+    Route("api/v1/jobs/{id}/retry", jobs.RetryHandler),
+    Route("api/v1/jobs/{id}/pcap", downloads.PcapHandler),
+    Route("api/v1/query/check", check.CheckHandler),
+    Route("api/v1/sources", sources.SourcesHandler),
+    Route("api/v1/health", health.HealthHandler),
+    Route("api/v1/events", live.EventsHandler),
+    Route("api/v1/openapi.json", openapi.OpenApiHandler),
+    Route("metrics", health.MetricsHandler),
+)
+"""The API, in the order of the documentation. A new room adds its routes here."""
+
+PAGES = (
+    Route("", pages.PageHandler),
+    Route("jobs/{id}", pages.PageHandler),
+    Route("sources", pages.PageHandler),
+    Route("static/{name:path}", pages.StaticHandler),
+)
+"""The page: `index.html` at each of its own addresses, and its files."""
+
+STATIC_FOLDER = Path(__file__).with_name("static")
+
+PING_S = 20
+"""Proxies drop WebSockets that say nothing for a minute, and browsers do not notice a dead peer by themselves."""
+LARGEST_MESSAGE_BYTES = 4 * 1024
+"""From clients, who have nothing to say on the WebSocket."""
+
+IDLE_S = 75
+BODY_S = 60
+"""Connections that send nothing, or a body drop by drop, are closed after this."""
+
+DRAIN_S = 10.0
+"""How long running downloads may go on when the process is told to stop."""
+CLOSE_S = 1.0
+"""How long their handlers may take to notice that their connections are closed."""
+LOOK_S = 0.05
+
+
+def make_app(services: Services) -> Application:
+    """All routes, below the base path and without it: some proxies strip the prefix, others do not."""
+    base_path = services.addresses.base
+    description = openapi.describe(ROUTES, base_path)
+    return Application(
+        list(_url_specs(base_path)),
+        default_handler_class=base.NotFound,
+        default_handler_args={"route": "unknown"},
+        log_function=base.log_request,
+        services=services,
+        static_files=pages.StaticFiles(STATIC_FOLDER, base_path),
+        openapi=msgspec.json.encode(description),
+        websocket_ping_interval=PING_S,
+        websocket_max_message_size=LARGEST_MESSAGE_BYTES,
+    )
+
+
+async def serve(
+    config: Config,
+    link: Link,
+    stop: asyncio.Event,
+    on_ready: Callable[[list[str]], object],
+    *,
+    sockets: Sequence[socket.socket] = (),
+) -> None:
+    """Serve until `stop` is set; `on_ready` gets the addresses once connections are taken.
+
+    `sockets` are listening ones that somebody else opened (systemd); without them those of the configuration are
+    opened. Starts and stops the link. Raises ConfigError when it cannot listen.
+
+    The order of stopping: take no new connections, end the WebSockets (their clients resume elsewhere or later),
+    let downloads run on for a moment, close what is left.
+    """
+    own = [] if sockets else listen.open_sockets(config.web.listen)
+    spool = Spool(config.spool.path)
+    services = Services.build(config, link, LedgerReader(spool.ledger), spool)
+    server = HTTPServer(
+        make_app(services),
+        max_body_size=base.LARGEST_DRAINED_BYTES,
+        body_timeout=BODY_S,
+        idle_connection_timeout=IDLE_S,
+    )
+    await services.hub.start()
+    await link.start()
+    try:
+        server.add_sockets([*own, *sockets])
+        on_ready([listen.describe(one) for one in (*own, *sockets)])
+        await stop.wait()
+        for one in own:
+            listen.remove_unix_socket(one)
+    finally:
+        server.stop()
+        await _drain(services, DRAIN_S)
+        await server.close_all_connections()
+        await _drain(services, CLOSE_S)
+        await services.hub.stop()
+        await link.stop()
+        services.close()
+
+
+async def _drain(services: Services, patience_s: float) -> None:
+    """End the WebSockets, and wait for them and for the downloads."""
+    deadline_s = asyncio.get_running_loop().time() + patience_s
+    while services.metrics.downloads or services.hub.outboxes:
+        for outbox in tuple(services.hub.outboxes):
+            outbox.end(AWAY_CODE)
+        if asyncio.get_running_loop().time() > deadline_s:
+            logger.warning("%d downloads are broken off", services.metrics.downloads)
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+def _url_specs(base_path: str) -> Iterator[URLSpec]:
+    prefixes = dict.fromkeys((base_path, "/"))
+    if base_path != "/":
+        yield URLSpec(re.escape(base_path.rstrip("/")), pages.SlashHandler, {"route": "redirect"})
+    for route in (*ROUTES, *PAGES):
+        pattern = re.sub(r"\\\{\w+:path\\\}", "(.+)", re.escape(route.path))
+        pattern = re.sub(r"\\\{\w+\\\}", "([^/]+)", pattern)
+        for prefix in prefixes:
+            yield URLSpec(re.escape(prefix) + pattern, route.handler, {"route": route.path or "page"})

@@ -1,0 +1,68 @@
+"""What a socket is told first: the events that it missed, or a snapshot of how things stand."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from docket.web.addresses import Addresses
+from docket.web.clock import now_text
+from docket.web.desk import Desk
+from docket.web.ledger import Ledger
+from docket.web.telling import Snapshot, Told, encode
+
+MOST_MISSED_EVENTS = 1_000
+MOST_MISSED_BYTES = 4 * 1024 * 1024
+"""Whoever missed more than this is given a snapshot, which is shorter."""
+
+SNAPSHOT_JOBS = 200
+MOST_OPEN_JOBS = 1_000
+SNAPSHOT_KEPT_S = 1.0
+"""A snapshot serves everybody for this long while no event comes: after a restart all browsers want one at once."""
+
+
+class Beginnings:
+    """What a socket is told first."""
+
+    def __init__(self, ledger: Ledger, desk: Desk, addresses: Addresses) -> None:
+        self._ledger = ledger
+        self._desk = desk
+        self._addresses = addresses
+        self._lock = asyncio.Lock()
+        self._snapshot: Snapshot | None = None
+        self._made_at_s = 0.0
+
+    async def beginning(self, since: int | None) -> tuple[list[bytes], int]:
+        """Messages, and the number of the last event that they tell of. Raises SpoolError."""
+        missed = await self._missed(since) if since is not None else None
+        if missed is not None:
+            return missed
+        async with self._lock:
+            snapshot = await self._current_snapshot()
+        return [encode(snapshot)], snapshot.seq
+
+    async def _missed(self, since: int) -> tuple[list[bytes], int] | None:
+        """The events after `since`, or None if they are too many or the number is not one of this ledger."""
+        last = await self._ledger.last_seq()
+        if not last - MOST_MISSED_EVENTS <= since <= last:
+            return None
+        events = await self._ledger.events_since(since, MOST_MISSED_EVENTS + 1)
+        if len(events) > MOST_MISSED_EVENTS:
+            return None
+        messages = [encode(Told.of(event, self._addresses)) for event in events]
+        if sum(map(len, messages)) > MOST_MISSED_BYTES:
+            return None
+        return messages, max([since, *(event.seq or 0 for event in events)])
+
+    async def _current_snapshot(self) -> Snapshot:
+        now_s = asyncio.get_running_loop().time()
+        seq = await self._ledger.last_seq()
+        known = self._snapshot
+        if known is None or known.seq != seq or now_s - self._made_at_s > SNAPSHOT_KEPT_S:
+            # The number is read before the jobs: what happens between the two is told twice rather than never.
+            jobs = await self._ledger.newest_and_open(SNAPSHOT_JOBS, MOST_OPEN_JOBS)
+            shown = [self._addresses.shown(self._desk.freshest(job)) for job in jobs]
+            known = Snapshot(seq=seq, time="", jobs=shown, sources=await self._desk.sources())
+            self._snapshot, self._made_at_s = known, now_s
+        return msgspec.structs.replace(known, time=now_text())

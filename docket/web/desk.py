@@ -1,0 +1,233 @@
+"""Where questions are handed in and jobs are looked up: checks, single flight, and the message to the bus."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from docket.bus import topology
+from docket.bus.link import Link
+from docket.bus.messages import SourceStatus, encode
+from docket.config import Config
+from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
+from docket.job import Event, Job, State
+from docket.request import SOURCE_NAME, Limits, Request, check_request, fingerprint
+from docket.spool.files import Spool
+from docket.web.auth import Visitor
+from docket.web.clock import now_us
+from docket.web.hub import Hub
+from docket.web.ledger import Ledger
+from docket.web.pending import Pending, PendingJob
+from docket.web.refusal import RETRY_AFTER_S, Refusal, refuse
+from docket.web.roster import known_sources
+from docket.web.threads import Threads
+from docket.window import US_PER_S, parse_time_us
+
+PUBLISH_S = 5.0
+"""How long an asker waits for the broker before he hears that it is away: a short restart passes unnoticed."""
+
+CLOCK_SLACK_S = 300
+"""How far a client's own `requested_at` may be from this machine's clock."""
+
+
+class Desk:
+    """One per process, for the event loop only."""
+
+    def __init__(self, config: Config, link: Link, ledger: Ledger, hub: Hub, spool: Spool, files: Threads) -> None:
+        self._config = config
+        self._link = link
+        self._ledger = ledger
+        self._hub = hub
+        self._spool = spool
+        self._files = files
+        self.pending = Pending()
+        hub.add_listener(self.pending.hear)
+
+    async def job(self, job_id: str) -> Job:
+        """The job as it stands. Raises NoSuchJob, SpoolError."""
+        pending = self.pending.find(job_id)
+        try:
+            job = await self._ledger.find(job_id)
+        except SpoolError:
+            if pending is None:
+                raise
+            return pending
+        if job is not None:
+            return self.freshest(job)
+        if pending is not None:
+            return pending
+        raise NoSuchJob(job_id)
+
+    async def story(self, job_id: str) -> tuple[Job, tuple[Event, ...]]:
+        """The job and what happened to it. Raises NoSuchJob, SpoolError."""
+        pending = self.pending.find(job_id)
+        try:
+            job, events = await self._ledger.story(job_id)
+        except (NoSuchJob, SpoolError):
+            if pending is None:
+                raise
+            return pending, ()
+        return self.freshest(job), tuple(events)
+
+    def freshest(self, job: Job) -> Job:
+        """The ledger's job, with the progress that the bus has brought since."""
+        progress = self._hub.progress.get(job.id)
+        if progress is None or job.state is not State.RUNNING or progress.revision != job.revision:
+            return job
+        return progress
+
+    async def sources(self) -> list[SourceStatus]:
+        """Every source that is known. Raises SpoolError."""
+        return known_sources(self._config.sources, await self._ledger.sources(), self._hub.sources, now_us())
+
+    async def ask(self, raw: Mapping[str, Any], visitor: Visitor) -> tuple[Job, bool]:
+        """Hand in a question; gives its job, and whether that is a new one.
+
+        Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, Refusal.
+        """
+        known = [source.name for source in await self.sources_or_configured()]
+        request, fresh = self._check(raw, visitor, known)
+        await self._check_space()
+        print_ = fingerprint(request)
+        departures = -1
+        while departures != self.pending.departures:
+            departures = self.pending.departures
+            existing = await self._known(request, print_, fresh=fresh)
+            if existing is not None:
+                return existing, False
+        # Nothing is awaited between this look and the entry below: two identical questions cannot pass each other.
+        same = self.pending.same(request, print_, fresh=fresh)
+        if same is not None:
+            if same.fingerprint != print_:
+                raise _id_taken()
+            await same.confirmed
+            return same.job, False
+        if self.pending.is_full:
+            raise _busy()
+        return await self._publish(request, print_), True
+
+    async def sources_or_configured(self) -> list[SourceStatus]:
+        """Every source that is known; without a ledger those of the configuration and the bus."""
+        try:
+            return await self.sources()
+        except SpoolError:
+            return known_sources(self._config.sources, (), self._hub.sources, now_us())
+
+    def _check(self, raw: Mapping[str, Any], visitor: Visitor, known: list[str]) -> tuple[Request, bool]:
+        question = dict(raw)
+        faults: list[Fault] = []
+        fresh = question.pop("fresh", False)
+        if not isinstance(fresh, bool):
+            faults.append(Fault("bad-flag", "fresh must be true or false", "fresh"))
+        if question.get("id") is None:
+            question["id"] = new_id()
+        if visitor.user:
+            question["owner"] = visitor.user
+        at_us = now_us()
+        faults += _clock_faults(question.get("requested_at"), at_us)
+        faults += _unknown_sources(question.get("sources"), known)
+        request: Request | None = None
+        try:
+            request = check_request(
+                question,
+                arrived_at_us=at_us,
+                default_deadline_s=self._config.jobs.deadline_s,
+                default_window_s=self._config.jobs.default_window_s,
+            )
+        except InvalidRequest as error:
+            faults = [*error.faults, *faults]
+        if faults or request is None:
+            raise InvalidRequest(faults)
+        return self._with_defaults(request, known), fresh is True
+
+    def _with_defaults(self, request: Request, known: list[str]) -> Request:
+        if request.sources is None and not known:
+            wait = {"Retry-After": str(RETRY_AFTER_S)}
+            raise refuse(503, "no-sources", "no source is known yet: is a worker running?", headers=wait)
+        most = self._config.jobs.max_bytes
+        limits = Limits(bytes=min(request.limits.bytes or most, most), packets=request.limits.packets)
+        return msgspec.structs.replace(request, sources=request.sources or tuple(known), limits=limits)
+
+    async def _check_space(self) -> None:
+        least_bytes = self._config.spool.min_free_bytes
+        free_bytes = await self._files.run(self._spool.free_bytes)
+        if free_bytes < least_bytes:
+            raise SpoolFull(
+                f"the spool has {free_bytes / 1e6:,.0f} MB left, new jobs need {least_bytes / 1e6:,.0f} MB; "
+                "delete results or make room"
+            )
+
+    async def _known(self, request: Request, print_: str, *, fresh: bool) -> Job | None:
+        """The job that this request already is, or that asks the same. Raises Refusal (409)."""
+        try:
+            job = await self._ledger.find(request.id)
+            same = None if fresh else await self._ledger.find_same(print_)
+        except SpoolError:
+            # Without a ledger the collector, which has one, finds doubles by their id.
+            return None
+        if job is None:
+            return same
+        opened = Job.opened(request, request.sources or ())
+        if (job.query, job.after, job.before) != (opened.query, opened.after, opened.before):
+            raise _id_taken()
+        return job
+
+    async def _publish(self, request: Request, print_: str) -> Job:
+        pending = PendingJob(request, print_, Job.opened(request, request.sources or ()))
+        self.pending.add(pending)
+        try:
+            await self._link.publish(
+                topology.JOBS, topology.REQUEST_KEY, encode(request), mandatory=True, timeout_s=PUBLISH_S
+            )
+        except BusError as error:
+            self.pending.remove(request.id)
+            pending.confirmed.set_exception(error)
+            pending.confirmed.exception()  # marks it as seen: often nobody else waits for it
+            raise
+        pending.confirmed.set_result(None)
+        return pending.job
+
+
+def new_id() -> str:
+    """A UUID of version 7 (RFC 9562): ids sort by the time of asking, which keeps indexes small."""
+    stamp = (time.time_ns() // 1_000_000) << 80
+    random = secrets.randbits(74)
+    return str(uuid.UUID(int=stamp | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1))
+
+
+def _clock_faults(requested_at: object, at_us: int) -> list[Fault]:
+    """A request from another clock would get a window and a deadline that nobody meant."""
+    if not isinstance(requested_at, str):
+        return []
+    try:
+        apart_us = abs(parse_time_us(requested_at, None) - at_us)
+    except ValueError:
+        return []  # `check_request` says so
+    if apart_us <= CLOCK_SLACK_S * US_PER_S:
+        return []
+    message = f"requested_at is more than {CLOCK_SLACK_S} s from the server's clock; leave it out"
+    return [Fault("bad-time", message, "requested_at")]
+
+
+def _unknown_sources(names: object, known: list[str]) -> list[Fault]:
+    if not isinstance(names, list):
+        return []
+    return [
+        Fault("unknown-source", f"there is no source {name}", "sources")
+        for name in names
+        if isinstance(name, str) and SOURCE_NAME.fullmatch(name) and name not in known
+    ]
+
+
+def _id_taken() -> Refusal:
+    return refuse(409, "id-taken", "another question has this id", "id")
+
+
+def _busy() -> Refusal:
+    wait = {"Retry-After": str(RETRY_AFTER_S)}
+    return refuse(503, "busy", "too many questions wait for the collector; try again later", headers=wait)

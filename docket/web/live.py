@@ -1,0 +1,84 @@
+"""`WS api/v1/events`: the snapshot or the missed events first, then everything live, until either side leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import ClassVar
+
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from docket.errors import DocketError
+from docket.web.base import Handler
+from docket.web.contract import Operation, Operations, Param
+from docket.web.outbox import SLOW_CODE, Ended, Outbox
+from docket.web.refusal import Refusal, refuse
+
+logger = logging.getLogger(__name__)
+
+FAILED_CODE = 1011
+
+
+class EventsHandler(Handler, WebSocketHandler):
+    """One browser or tool that watches."""
+
+    changes_state = True
+    operations: ClassVar[Operations] = {
+        "GET": Operation(
+            "WebSocket: a snapshot or the missed events, then everything live",
+            gives={101: None},
+            params=(Param("since", "Number of the last event that the client knows", {"type": "integer"}),),
+            refuses=(400, 403, 426),
+        )
+    }
+
+    async def get(self, *args: str, **kwargs: str) -> None:
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise refuse(426, "not-a-websocket", "this address speaks WebSocket", headers={"Upgrade": "websocket"})
+        self._since = self._read_since()
+        await super().get(*args, **kwargs)
+
+    def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
+        """Checked in `prepare`, where a refusal has the one shape."""
+        return True
+
+    def open(self, *_: str, **__: str) -> None:
+        self._outbox = Outbox(self._ended)
+        # Listening comes before reading, so that no event falls between the two.
+        self.services.hub.outboxes.add(self._outbox)
+        self._sender = asyncio.create_task(self._send())
+
+    def on_message(self, message: str | bytes) -> None:
+        """Clients have nothing to say here; what they send is dropped."""
+
+    def on_close(self) -> None:
+        self.services.hub.outboxes.discard(self._outbox)
+        self._sender.cancel()
+
+    async def _send(self) -> None:
+        outbox = self._outbox
+        try:
+            outbox.begin(*await self.services.beginnings.beginning(self._since))
+            while True:
+                await self.write_message(await outbox.take())
+        except (Ended, WebSocketClosedError):
+            pass
+        except (DocketError, Refusal) as error:
+            logger.warning("a socket cannot be served: %s", error)
+            self.close(FAILED_CODE, "the ledger cannot be read")
+        finally:
+            self.services.hub.outboxes.discard(outbox)
+
+    def _ended(self, code: int) -> None:
+        if code == SLOW_CODE:
+            self.services.metrics.sockets_dropped += 1
+            logger.info("a socket of %r at %s was too slow", self.visitor.user, self.visitor.address)
+        self.close(code, "come back and resume")
+
+    def _read_since(self) -> int | None:
+        text = self.get_query_argument("since", "")
+        if text in ("", "null"):
+            return None
+        if not (text.isascii() and text.isdigit()) or len(text) > 18:
+            raise refuse(400, "bad-number", "since must be the number of an event", "since")
+        return int(text)

@@ -1,0 +1,78 @@
+"""Everything that the handlers work with, put together once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from docket.bus.link import Link
+from docket.config import Config
+from docket.spool.files import Spool
+from docket.spool.reader import LedgerReader
+from docket.web.addresses import Addresses
+from docket.web.auth import Gate
+from docket.web.beginnings import Beginnings
+from docket.web.desk import Desk
+from docket.web.hub import Hub
+from docket.web.ledger import Ledger
+from docket.web.metrics import Metrics
+from docket.web.orders import Orders
+from docket.web.threads import Threads
+
+LEDGER_THREADS = 4
+FILE_THREADS = 8
+"""Separate pools: a slow disk under a download must not hold up a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    config: Config
+    link: Link
+    gate: Gate
+    addresses: Addresses
+    metrics: Metrics
+    files: Threads
+    ledger_threads: Threads
+    reader: LedgerReader
+    ledger: Ledger
+    spool: Spool
+    hub: Hub
+    beginnings: Beginnings
+    desk: Desk
+    orders: Orders
+
+    @classmethod
+    def build(cls, config: Config, link: Link, reader: LedgerReader, spool: Spool) -> Services:
+        """Start nothing yet; must be called where the event loop runs. Raises ConfigError."""
+        gate = Gate(config.web)
+        addresses = Addresses(config.web.base_path)
+        metrics = Metrics()
+        ledger_threads = Threads("ledger", LEDGER_THREADS)
+        files = Threads("files", FILE_THREADS)
+        ledger = Ledger(reader, ledger_threads)
+        hub = Hub(link, ledger, addresses, metrics)
+        desk = Desk(config, link, ledger, hub, spool, files)
+        return cls(
+            config=config,
+            link=link,
+            gate=gate,
+            addresses=addresses,
+            metrics=metrics,
+            files=files,
+            ledger_threads=ledger_threads,
+            reader=reader,
+            ledger=ledger,
+            spool=spool,
+            hub=hub,
+            beginnings=Beginnings(ledger, desk, addresses),
+            desk=desk,
+            orders=Orders(link, desk, hub),
+        )
+
+    @property
+    def pools(self) -> tuple[tuple[str, Threads], ...]:
+        return ("files", self.files), ("ledger", self.ledger_threads)
+
+    def close(self) -> None:
+        self.files.close()
+        self.ledger_threads.close()
+        self.reader.close()

@@ -1,0 +1,33 @@
+"""Fixtures of the web app's tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.web.scripted import ScriptedWorker
+from tests.web.site import SOURCES, Site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A running Docket without workers."""
+    running = Site(tmp_path)
+    try:
+        running.start_collector()
+        running.start_web()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def em1(site: Site) -> Iterator[ScriptedWorker]:
+    with ScriptedWorker(site.broker, SOURCES[0]) as worker:
+        yield worker
+
+
+@pytest.fixture
+def em2(site: Site) -> Iterator[ScriptedWorker]:
+    with ScriptedWorker(site.broker, SOURCES[1]) as worker:
+        yield worker
