@@ -14,7 +14,8 @@ import pytest
 
 from docket.window import format_us
 from tests.faults.certificates import Authority
-from tests.faults.stand_in import Asked, Packet, StandIn, serve, udp
+from tests.faults.packets import Packet, udp
+from tests.faults.stand_in import Asked, StandIn, serve
 from tests.services.rabbitmq import Broker
 from tests.services.sensor import Sensor
 from tests.services.truth import packets_of
@@ -60,7 +61,11 @@ class Held:
         end_us = START_US + 2 * PACKETS * STEP_US
         job_id: str = self.sensor.ask("udp", format_us(START_US), format_us(end_us))["id"]
         wait_until(lambda: len(self.gate.waiting) == 2, "both sources are half-way", timeout_s=30.0)
-        wait_until(lambda: self.growing(job_id) > 24, "the merge has begun", timeout_s=30.0)
+        try:
+            wait_until(lambda: self.growing(job_id) > 24, "the merge has begun", timeout_s=30.0)
+        except TimeoutError:
+            import shutil; shutil.copytree(self.sensor.spool, "/tmp/w/spoolcopy", dirs_exist_ok=True)
+            pytest.fail(f"no merge: {self.sensor.job(job_id)['sources']}\n{self.sensor.logs()}")
         return job_id
 
     def growing(self, job_id: str) -> int:
@@ -82,7 +87,7 @@ def held(tmp_path: Path, amqp_url: str) -> Iterator[Held]:
     """Two sources with every second packet each."""
     packets = [udp(START_US + number * STEP_US, size=60 + number % 900) for number in range(2 * PACKETS)]
     gate = Gate()
-    authority = Authority(tmp_path)
+    authority = Authority(tmp_path / "ca")
     client = authority.issue("client")
     with (
         StandIn(packets[::2], authority, script=gate.script("em1")) as one,

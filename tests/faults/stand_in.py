@@ -27,24 +27,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any
 
-from docket.pcap import RECORD_HEADER, file_header
+from docket.pcap import file_header
 from tests.faults.certificates import Authority, Pair
+from tests.faults.packets import US_PER_S, Packet, record
 
-US_PER_S = 1_000_000
 FILE_US = 60 * US_PER_S
 SLACK_US = 60 * US_PER_S
 
 _TIME = re.compile(r"\b(after|before) (\S+?)\)?(?:\s|$)")
 _PORT = re.compile(r"\bport (\d+)")
-
-
-class Packet(NamedTuple):
-    """One packet of the store: time in microseconds since 1970 UTC, and an Ethernet frame."""
-
-    time_us: int
-    data: bytes
 
 
 class Break(Exception):
@@ -76,12 +69,6 @@ class Asked:
 
 
 Script = Callable[[Asked], Iterable[bytes] | Refusal]
-
-
-def record(packet: Packet, form: str = "<IIII", per_us: int = 1) -> bytes:
-    """One packet as a PCAP record."""
-    seconds, fraction = divmod(packet.time_us, US_PER_S)
-    return struct.pack(form, seconds, fraction * per_us, len(packet.data), len(packet.data)) + packet.data
 
 
 def serve(asked: Asked) -> Iterator[bytes]:
@@ -385,27 +372,3 @@ def _ports(frame: bytes) -> tuple[int, ...]:
     if len(frame) < 38 or frame[12:14] != b"\x08\x00" or frame[23] not in (6, 17):
         return ()
     return struct.unpack_from(">HH", frame, 34)
-
-
-def udp(time_us: int, port: int = 53, size: int = 60, source: str = "10.1.2.3") -> Packet:
-    """A small UDP packet over IPv4 and Ethernet, good enough for filters."""
-    length = max(size - 14, 28)
-    ip = struct.pack(
-        ">BBHHHBBH4s4s", 0x45, 0, length, time_us & 0xFFFF, 0, 64, 17, 0, _address(source), _address("10.9.8.7")
-    )
-    datagram = struct.pack(">HHHH", 40_000, port, length - 20, 0)
-    payload = (b"%016d" % time_us * (length // 16 + 1))[: length - 28]
-    return Packet(time_us, b"\x02" * 12 + b"\x08\x00" + ip + datagram + payload)
-
-
-def _address(text: str) -> bytes:
-    return socket.inet_aton(text)
-
-
-def capture(packets: Iterable[Packet]) -> bytes:
-    """The packets as the records that Docket sends around."""
-    return b"".join(
-        RECORD_HEADER.pack(packet.time_us // US_PER_S, packet.time_us % US_PER_S, len(packet.data), len(packet.data))
-        + packet.data
-        for packet in packets
-    )

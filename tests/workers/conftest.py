@@ -6,7 +6,8 @@ import pytest
 
 from docket.workers.stenographer import StenographerSource
 from tests.faults.certificates import Authority, Pair
-from tests.faults.stand_in import Packet, StandIn, udp
+from tests.faults.packets import Packet, udp
+from tests.faults.stand_in import StandIn
 from tests.workers.asking import START_US, US, steno_config
 
 

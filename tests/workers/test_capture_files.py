@@ -17,7 +17,7 @@ from docket.window import Window
 from docket.workers.capture_files import CaptureFilesSource
 from docket.workers.capture_index import CaptureIndex
 from docket.workers.reading import Stopped
-from tests.faults.stand_in import Packet, capture, udp
+from tests.faults.packets import Packet, capture, udp
 from tests.services.needs import program
 from tests.services.waiting import wait_until
 from tests.workers.asking import START_US, US, Heard, ask, read

@@ -18,7 +18,8 @@ from docket.workers.interface import InterfaceWorker
 from docket.workers.source import Coverage, Reading, Source, Wording
 from tests.faults import stand_in
 from tests.faults.certificates import Pair
-from tests.faults.stand_in import Packet, StandIn, capture
+from tests.faults.packets import Packet, capture
+from tests.faults.stand_in import StandIn
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until
 from tests.workers.asking import START_US, US, ask, steno_config

@@ -13,7 +13,8 @@ from docket.config import StenographerConfig
 from docket.job import Verdict
 from tests.faults import stand_in
 from tests.faults.certificates import Pair
-from tests.faults.stand_in import Packet, StandIn, capture
+from tests.faults.packets import Packet, capture
+from tests.faults.stand_in import StandIn
 from tests.services.rabbitmq import Broker as RabbitMQ
 from tests.services.waiting import wait_until
 from tests.workers.asking import START_US, US, ask, steno_config

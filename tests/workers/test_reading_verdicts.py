@@ -11,7 +11,8 @@ from docket.workers.reading import Stopped
 from docket.workers.stenographer import StenographerSource
 from tests.faults import stand_in
 from tests.faults.certificates import Authority, Pair
-from tests.faults.stand_in import Asked, Packet, Script, StandIn, capture
+from tests.faults.packets import Packet, capture
+from tests.faults.stand_in import Asked, Script, StandIn
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until
 from tests.workers.asking import START_US, US, Heard, SetClock, ask, read, steno_config

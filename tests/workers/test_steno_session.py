@@ -18,7 +18,8 @@ from docket.workers.steno_body import Body
 from docket.workers.steno_session import StenoSession
 from docket.workers.steno_tls import NameMismatch, check_name
 from tests.faults.certificates import Authority, Pair
-from tests.faults.stand_in import Packet, StandIn
+from tests.faults.packets import Packet
+from tests.faults.stand_in import StandIn
 from tests.services.needs import program
 
 NEVER = threading.Event()

@@ -11,7 +11,8 @@ from docket.window import Window
 from docket.workers.stenographer import StenographerSource
 from tests.faults import stand_in
 from tests.faults.certificates import Authority, Pair
-from tests.faults.stand_in import FILE_US, Packet, StandIn, udp
+from tests.faults.packets import Packet, udp
+from tests.faults.stand_in import FILE_US, StandIn
 from tests.workers.asking import START_US, US, Heard, SetClock, ask, read, steno_config
 
 HOUR_US = 3600 * US
