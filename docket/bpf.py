@@ -39,9 +39,11 @@ _HEADER_BYTES = 14
 _NO_PACKET = "less 0"
 """A length is never that short, but libpcap does not know."""
 
-_FEW_PORTS = 8
-_CHUNK = 32
-"""Values that are compared in one expression; libpcap has no limit, but a packet may match in an early one."""
+_ADDRESSES_AT = {4: (12, 16), 6: (8, 24)}
+_MANY = 32
+"""Hosts or ports from which on they are compared without jumps."""
+_CHUNK = 64
+"""Comparisons in one expression; a packet that matches in an early one is spared the rest."""
 
 _FAMILIES: tuple[Literal[4, 6], ...] = (4, 6)
 Family: TypeAlias = Literal[4, 6] | None
@@ -173,16 +175,31 @@ class _Frame:
     def _parts(self, parts: Sequence[Node], kind: type[And | Or]) -> Iterator[str | None]:
         """The parts of a group; its ports together, because they share what has to stand before them."""
         ports = [part for part in parts if isinstance(part, Port)]
-        yield from (self.text(part) for part in parts if not isinstance(part, Port))
+        hosts = [part.network for part in parts if isinstance(part, Net) and part.is_host]
+        hosts = [host for host in hosts if host.version == self._family]
+        together = kind is Or and len(hosts) > _MANY
+        for part in parts:
+            if not isinstance(part, Port) and not (together and isinstance(part, Net) and part.is_host):
+                yield self.text(part)
+        if together:
+            yield _one_is_zero([self._host(host, offset) for host in hosts for offset in _ADDRESSES_AT[host.version]])
         if ports:
             yield self._ports(ports, kind)
+
+    def _host(self, host: IPv4Network | IPv6Network, offset: int) -> str:
+        """In how far the address at an offset differs from a host's, in 16 bits."""
+        words = [
+            (self._ip.load(offset + at, 2), int.from_bytes(host.network_address.packed[at : at + 2], "big"))
+            for at in range(0, host.max_prefixlen // 8, 2)
+        ]
+        return "|".join(f"({load}^{value:#x})" if value else load for load, value in words)
 
     def _net(self, network: IPv4Network | IPv6Network) -> str | None:
         if isinstance(network, IPv4Network):
             mask = f" & {int(network.netmask):#010x}" if network.prefixlen < 32 else ""
             value = f"{int(network.network_address):#010x}"
-            return _any(f"{self._ip.load(offset, 4)}{mask} = {value}" for offset in (12, 16))
-        return _any(self._ipv6_net(network, offset) for offset in (8, 24))
+            return _any(f"{self._ip.load(offset, 4)}{mask} = {value}" for offset in _ADDRESSES_AT[4])
+        return _any(self._ipv6_net(network, offset) for offset in _ADDRESSES_AT[6])
 
     def _ipv6_net(self, network: IPv6Network, offset: int) -> str:
         """Four words at once: what differs from the network in any of them leaves a bit."""
@@ -229,8 +246,8 @@ class _Frame:
     def _ports_at(self, ports: Sequence[Port], kind: type[And | Or], transport: _Transport) -> str | None:
         source, destination = transport.place.load(0, 2), transport.place.load(2, 2)
         first = [f"{self._ip.load(6, 2)} & 0x1fff = 0"] if self._family == 4 else []
-        if kind is Or and len(ports) > _FEW_PORTS:
-            wanted = _one_of_many([source, destination], [port.number for port in ports])
+        if kind is Or and len(ports) > _MANY:
+            wanted = _one_is_zero([f"{load}^{port.number}" for port in ports for load in (source, destination)])
         else:
             each = [_any([f"{source} = {port.number}", f"{destination} = {port.number}"]) for port in ports]
             wanted = _all(each) if kind is And else _any(each)
@@ -246,16 +263,13 @@ def _one_of(load: str, values: Iterable[int]) -> str:
     return _any(f"{load} = {value if value < 256 else hex(value)}" for value in values) or _NO_PACKET
 
 
-def _one_of_many(loads: Sequence[str], values: Sequence[int]) -> str | None:
-    """One of the 16-bit loads has one of the values. For lists: libpcap takes seconds over thousands of jumps.
+def _one_is_zero(differences: Sequence[str]) -> str | None:
+    """One of the numbers, each of at most 16 bits, is zero. For long lists: libpcap takes seconds over their jumps.
 
-    Only a difference of nothing, less one, has the topmost bit; so one jump looks for it in many of them.
+    Only zero less one has the topmost bit; so one jump looks for it in many numbers at once.
     """
-    chunks = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
-    return _any(
-        f"({'|'.join(f'(({load}^{value})-1)' for value in chunk for load in loads)}) & 0x80000000 != 0"
-        for chunk in chunks
-    )
+    chunks = [differences[start : start + _CHUNK] for start in range(0, len(differences), _CHUNK)]
+    return _any(f"({'|'.join(f'(({one})-1)' for one in chunk)}) & 0x80000000 != 0" for chunk in chunks)
 
 
 def _all(parts: Iterable[str | None]) -> str | None:

@@ -330,7 +330,8 @@ class _Reader:
     def _value(self, before: Token, wanted: str) -> Token | None:
         """The token behind another, if it can be a value."""
         token = self._peek()
-        if token is None or token.word in _ENDS or token.word in _STARTS:
+        named = before.word == "proto" and token is not None and token.word in _BARE
+        if token is None or token.word in _ENDS or (token.word in _STARTS and not named):
             self._fault("missing-value", f"{before.text} needs {wanted} behind it", token)
             return None
         self._place += 1

@@ -198,11 +198,11 @@ def make_window(after: str | None, before: str | None, requested_at_us: int | No
     faults: list[Fault] = []
     before_us = _edge("before", before, requested_at_us, faults)
     after_us = _edge("after", after, requested_at_us, faults)
-    if before_us is None and not faults:
+    if _blank(before):
         before_us = requested_at_us
         if before_us is None:
             faults.append(Fault("missing-time", "the window needs an end: say before, or when it was asked", "before"))
-    if before_us is not None and after_us is None and not (after or "").strip():
+    if _blank(after) and before_us is not None:
         after_us = before_us - default_us
     if after_us is not None and before_us is not None:
         faults += _order_faults(after_us, before_us)
@@ -211,9 +211,13 @@ def make_window(after: str | None, before: str | None, requested_at_us: int | No
     return Window(after_us, before_us)
 
 
+def _blank(text: str | None) -> bool:
+    return text is None or not text.strip()
+
+
 def _edge(field: str, text: str | None, requested_at_us: int | None, faults: list[Fault]) -> int | None:
     """Read one edge; None if it is not given or if a fault was found."""
-    if text is None or not text.strip():
+    if text is None or _blank(text):
         return None
     try:
         us = parse_time_us(text, requested_at_us)
