@@ -40,7 +40,11 @@ TABLE = [
     ("net 2001:db8:2::/48", "ip6 net 2001:db8:2::/48"),
     *((f"port {port}", IP_PORT.format(port)) for port in (53, 80, 443, 22, 123, 4789)),
     ("tcp", "tcp"),
-    ("udp", "ip proto 17 or ip6 proto 17"),
+    # BPF looks behind a tag or a label only when told, and not behind the header of an IPv6 fragment at all.
+    (
+        "udp",
+        "ip proto 17 or ip6[6] = 17 | vlan and udp | mpls and udp | ip6[6] = 44 and ip6[40] = 17 and ip6[42:2] < 8",
+    ),
     ("icmp", "icmp"),
     ("icmp6", "ip6 proto 58"),
     ("ip proto 132", "ip proto 132"),
@@ -84,8 +88,13 @@ class Span(NamedTuple):
 
 
 def truth(monitored: dict[str, Monitored], bpf: str, after_us: int, before_us: int) -> list[Packet]:
-    """Both interfaces' packets by tcpdump's filter, in the order of time, em1 before em2."""
-    parts = [filtered(one.truth, bpf, after_us, before_us) for one in monitored.values()]
+    """Both interfaces' packets by tcpdump's filters (one or more, with | between), in time order, em1 before em2."""
+    parts = []
+    for one in monitored.values():
+        found = {
+            packet for expression in bpf.split(" | ") for packet in filtered(one.truth, expression, after_us, before_us)
+        }
+        parts.append(sorted(found, key=lambda packet: packet.time_us))
     return list(heapq.merge(*parts, key=lambda packet: packet.time_us))
 
 
