@@ -17,7 +17,7 @@ from docket.request import Limits
 from docket.spool.blocks import write_at
 from docket.workers.record_stream import FOREVER_US, RecordStream
 
-STEP_BYTES = 1 << 19
+STEP_BYTES = 1 << 20
 """About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
 
 _SMALLEST_BLOCK_BYTES = 1 << 15

@@ -17,11 +17,11 @@ from docket.pcap import ETHERNET, FILE_HEADER_BYTES, scan
 from docket.spool.blocks import read_at
 
 SLACK_US = 1_000_000
-"""How much earlier than the youngest record of a growing part a later one may still be. Stenographer writes
-packets in block order; a block is handed over after a second at the latest."""
+"""How much earlier than the youngest record of a growing part a later one may still be, where there are too few
+to go by their number. Stenographer writes packets in block order; a block is handed over after a second at most."""
 
-_KEPT_BACK = 512
-"""Records held back while there is more on disk: far more than the disorder between two capture threads."""
+_KEPT_BACK = 1_024
+"""Records held back while more will come: far more than the disorder between two capture threads."""
 
 FOREVER_US = 1 << 62
 
@@ -38,7 +38,6 @@ class RecordStream:
 
     __slots__ = (
         "_buffer",
-        "_kept",
         "_loaded_to",
         "_newest_us",
         "_through_us",
@@ -82,7 +81,6 @@ class RecordStream:
         self.last_us: int | None = None
         self._buffer = b""
         self._loaded_to = start
-        self._kept = 0
         self._through_us = -1
         self._newest_us = -1
 
@@ -91,8 +89,8 @@ class RecordStream:
         if self.fault:
             return
         self.size_bytes = size_bytes
-        if through_us is not None and through_us > self._through_us:
-            self._through_us = through_us
+        if through_us is not None:
+            self._through_us = max(self._through_us, through_us)
 
     def end(self) -> None:
         """The file will not grow any more."""
@@ -113,8 +111,8 @@ class RecordStream:
         return self._buffer
 
     def load(self, block_bytes: int) -> None:
-        """Make sure that there is something to give out, if the file has it. Raises SpoolError."""
-        while self.unread_bytes and len(self.times) - self.position <= self._kept:
+        """Have at least a block at hand, if the file has it. Raises SpoolError."""
+        while self.unread_bytes and self.offsets[-1] - self.offsets[self.position] < block_bytes:
             self._load(block_bytes)
 
     def load_block(self, block_bytes: int) -> None:
@@ -124,16 +122,24 @@ class RecordStream:
 
     def horizon(self) -> Horizon:
         """Up to where everything that this stream will ever give is loaded now."""
-        if self.starts_at_us is not None and not self.times and self.unread_bytes:
-            return Horizon(self.starts_at_us, self.place)
-        promised = Horizon(FOREVER_US, 0)
-        if not self.ended:
-            promised = Horizon(max(self._through_us, self._newest_us - SLACK_US), -1)
-        if not self.unread_bytes:
-            return promised
-        if not self.times:
-            return Horizon(-1, -1)
-        return min(promised, Horizon(self.times[len(self.times) - self._kept - 1], self.place))
+        if self.unread_bytes and not self.times:
+            return Horizon(-1 if self.starts_at_us is None else self.starts_at_us, self.place)
+        if self.ended and not self.unread_bytes:
+            return Horizon(FOREVER_US, 0)
+        promised = Horizon(max(self._through_us, self._newest_us - SLACK_US), -1)
+        if self.unread_bytes:
+            return self._settled
+        return max(promised, self._settled) if len(self.times) - self.position > 2 * _KEPT_BACK else promised
+
+    @property
+    def _may_go(self) -> int:
+        """Index after the last record that may go while more will come: half of what is loaded at least."""
+        return len(self.times) - min(_KEPT_BACK, (len(self.times) - self.position) // 2)
+
+    @property
+    def _settled(self) -> Horizon:
+        """As far as there are enough loaded records behind."""
+        return Horizon(self.times[self._may_go - 1], self.place)
 
     def ready_until(self, horizon: Horizon) -> int:
         """Index after the last loaded record that comes before the horizon."""
@@ -141,9 +147,9 @@ class RecordStream:
             return len(self.times)
         if self.place < horizon.place:
             return bisect_right(self.times, horizon.time_us, self.position)
-        if self.place == horizon.place and self.times and self.unread_bytes:
+        if self.place == horizon.place and self.times:
             # The horizon is this stream's own: records of that very time that are loaded came before the rest.
-            return max(self.position, len(self.times) - self._kept)
+            return self._may_go
         return bisect_left(self.times, horizon.time_us, self.position)
 
     def give(self, until: int) -> None:
@@ -160,7 +166,7 @@ class RecordStream:
         self.position = until
         if until == len(self.times):
             self._buffer = self._buffer[self.offsets[-1] :]
-            self.times, self.offsets, self.position, self._kept = [], [0], 0, 0
+            self.times, self.offsets, self.position = [], [0], 0
 
     def _load(self, block_bytes: int) -> None:
         base = self.offsets[self.position]
@@ -180,8 +186,6 @@ class RecordStream:
             self._break_off("what came after that were no packet records")
         self._append(times, offsets)
         self._check_tail()
-        # Without anything unread the horizon tells what may go; before, a quarter of what is here stays.
-        self._kept = min(_KEPT_BACK, len(self.times) // 4) if self.unread_bytes else 0
 
     def _append(self, times: list[int], offsets: list[int]) -> None:
         if not times:

@@ -159,6 +159,16 @@ def test_nothing_is_written_before_every_source_has_come_so_far(tmp_path: Path) 
     assert (merge.step() > 0, merge.packets) == (True, 1)
 
 
+def test_of_a_growing_part_only_the_last_records_wait(tmp_path: Path) -> None:
+    """Many blocks within one second: all but some hundreds of records are merged before the part ends."""
+    body = records("a", range(START_US, START_US + 20_000), 200)
+    stream = RecordStream("a:em1", 0, tmp_path / "part")
+    stream.grow(write_part(stream.path, body))
+    merge = Merge(tmp_path / "out", [stream])
+    run(merge)
+    assert (merge.packets >= 20_000 - 2_048, in_file(merge.output)) == (True, in_order(body)[: merge.packets])
+
+
 def test_a_late_record_is_noticed_and_kept(tmp_path: Path) -> None:
     """A record older than what is written already does not get lost; the merge says that the order is broken."""
     body = records("a", [START_US, START_US + 10 * US, START_US + 20 * US])
