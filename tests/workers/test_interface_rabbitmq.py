@@ -47,7 +47,7 @@ def config(steno: StandIn, client: Pair) -> StenographerConfig:
 
 def empty(rabbit: RabbitMQ, vhost: str) -> None:
     """Wait until the source's queue holds nothing, ready or unacknowledged."""
-    wait_until(lambda: rabbit.queue_depths(vhost).get(QUEUE) == 0, "the queue to be empty", timeout_s=20.0)
+    wait_until(lambda: rabbit.queue_depths(vhost).get(QUEUE) == 0, "the queue to be empty", timeout_s=60.0)
 
 
 def consumed(rabbit: RabbitMQ, vhost: str) -> None:
@@ -58,7 +58,7 @@ def consumed(rabbit: RabbitMQ, vhost: str) -> None:
         consumers = rabbit.queue_consumers(vhost)
         return all(consumers.get(queue) == 1 for queue in queues)
 
-    wait_until(all_have_one, "a consumer at every queue", timeout_s=30.0)
+    wait_until(all_have_one, "a consumer at every queue", timeout_s=90.0)
 
 
 def test_job_over_rabbitmq(
@@ -107,7 +107,7 @@ def test_reading_goes_on_through_an_outage_of_the_broker(
             broker.restart()
         consumed(broker, vhost)
         go_on.set()
-        end = office.ended(request, timeout_s=30.0)
+        end = office.ended(request, timeout_s=90.0)
         empty(broker, vhost)
     assert (end.verdict, end.attempt, len(steno.queries)) == (Verdict.COMPLETE, 1, 1)
     assert office.body(end.run) == capture(packet for packet in packets[::2] if WINDOW[0] <= packet.time_us < WINDOW[1])
@@ -123,7 +123,7 @@ def test_worker_waits_for_a_broker_that_comes_later(
         broker.start()
         consumed(broker, vhost)
         office.send(request)
-        assert office.ended(request, timeout_s=30.0).verdict is Verdict.COMPLETE
+        assert office.ended(request, timeout_s=90.0).verdict is Verdict.COMPLETE
         empty(broker, vhost)
 
 
