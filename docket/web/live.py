@@ -6,7 +6,8 @@ import asyncio
 import logging
 from typing import ClassVar
 
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketHandler
 
 from docket.errors import DocketError
 from docket.web.base import Handler
@@ -59,9 +60,10 @@ class EventsHandler(Handler, WebSocketHandler):
         outbox = self._outbox
         try:
             outbox.begin(*await self.services.beginnings.beginning(self._since))
-            while True:
-                await self.write_message(await outbox.take())
-        except (Ended, WebSocketClosedError):
+            while self.ws_connection is not None and self.ws_connection.stream is not None:
+                # Tornado's `write_message` would make the same frame anew, and two tasks, for each socket.
+                await self.ws_connection.stream.write(await outbox.take())
+        except (Ended, StreamClosedError):
             pass
         except (DocketError, Refusal) as error:
             logger.warning("a socket cannot be served: %s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ import msgspec
 from docket.bus.messages import EventMessage, SourceStatus
 from docket.job import Job
 from docket.web.addresses import Addresses
+
+
+_FINAL_TEXT = 0x81
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event"):
@@ -51,4 +55,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 def encode(message: Told | Snapshot) -> bytes:
-    return msgspec.json.encode(message)
+    """The message as a whole WebSocket frame: text, final, not masked, not compressed (RFC 6455 5.2).
+
+    Frames of a server are the same for every client, so they are made once and sent as they are.
+    """
+    text = msgspec.json.encode(message)
+    if len(text) < 126:
+        return struct.pack("!BB", _FINAL_TEXT, len(text)) + text
+    if len(text) <= 0xFFFF:
+        return struct.pack("!BBH", _FINAL_TEXT, 126, len(text)) + text
+    return struct.pack("!BBQ", _FINAL_TEXT, 127, len(text)) + text

@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 import requests
 
+from docket.bus.broker import Broker
 from docket.bus.embedded import EmbeddedBroker
 from docket.bus.embedded_link import EmbeddedLink
+from docket.bus.link import Link
 from docket.config import CaptureFilesConfig, Config, JobsConfig, SpoolConfig, WebConfig
 from docket.errors import SpoolError
 from docket.job import Job
@@ -50,16 +52,16 @@ class Thread:
 class Site:
     """Starts in `start`, speaks HTTP through `call`, and stops in `close`."""
 
-    def __init__(self, folder: Path, **web: Any) -> None:
+    def __init__(self, folder: Path, *, bus: str = "memory://", **web: Any) -> None:
         self.config = Config(
             sources=tuple(CaptureFilesConfig(name=name, path=folder) for name in SOURCES),
-            bus="memory://",
+            bus=bus,
             spool=SpoolConfig(path=folder / "spool", min_free_bytes=1_000),
             web=WebConfig(**{"listen": ("127.0.0.1:0",)} | web),
             jobs=JobsConfig(patience_s=3600),
         )
         self.spool = Spool(self.config.spool.path)
-        self.broker = EmbeddedBroker()
+        self.broker: Broker = EmbeddedBroker()
         self.broker.declare(SOURCES)
         self.session = requests.Session()
         self.addresses: list[str] = []
@@ -150,10 +152,14 @@ class Site:
         """A bare connection to the web app."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
+    def link(self) -> Link:
+        assert isinstance(self.broker, EmbeddedBroker)
+        return EmbeddedLink(self.broker)
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop_web = asyncio.Event()
-        await serve(self.config, EmbeddedLink(self.broker), self._stop_web, self._on_ready)
+        await serve(self.config, self.link(), self._stop_web, self._on_ready)
 
     def _on_ready(self, addresses: list[str]) -> None:
         self.addresses = addresses
