@@ -6,6 +6,7 @@
     jobs/<id>/job.pcap               the result
     jobs/<id>/job.json               its manifest
     jobs/<id>/summary.json           from the inspector
+    trash/                           what was removed, while its room is given back
 
 Only the collector writes, except for the summary. Names come from checked ids and source names alone.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +24,7 @@ from docket.job import Job
 from docket.request import SOURCE_NAME
 from docket.spool.blocks import spool_error, write_at
 from docket.spool.manifest import Manifest, encode_manifest
+from docket.spool.trash import Trash
 
 DIRECTORY_MODE = 0o750
 
@@ -38,6 +39,7 @@ class Spool:
         self.path = path
         self.jobs = path / "jobs"
         self.ledger = path / "ledger.sqlite3"
+        self._trash = Trash(path / "trash")
 
     def create(self) -> None:
         """Make the directories. Raises SpoolError."""
@@ -114,17 +116,26 @@ class Spool:
         except OSError as error:
             raise spool_error(error, path) from error
 
-    def remove_result(self, job_id: str) -> None:
-        """Remove result and manifest, for a job that was cancelled without keeping anything."""
-        for path in (self.result(job_id), self.partial(job_id), self.sorting(job_id), self.manifest(job_id)):
+    def remove_growing(self, job_id: str) -> None:
+        """Remove a result that will not be finished."""
+        for path in (self.partial(job_id), self.sorting(job_id)):
             remove_file(path)
 
     def remove_parts(self, job_id: str) -> None:
-        shutil.rmtree(self.parts(job_id), ignore_errors=True)
+        """Their names are free at once, their room bit by bit, with `sweep`. Cannot fail."""
+        self._trash.take(self.parts(job_id))
 
     def remove_job(self, job_id: str) -> None:
-        """Remove everything of one job. What cannot be removed now is tried again at the next start."""
-        shutil.rmtree(self.job_directory(job_id), ignore_errors=True)
+        """Remove everything of one job, in the same way."""
+        self._trash.take(self.job_directory(job_id))
+
+    def remove_stray(self, path: Path) -> None:
+        """Remove something that does not belong into `jobs/`, in the same way."""
+        self._trash.take(path)
+
+    def sweep(self) -> bool:
+        """Give back some of the room of what was removed; a few milliseconds. True: there is more."""
+        return self._trash.sweep()
 
     def directories(self) -> Iterator[Path]:
         """Whatever lies in `jobs/`, ours or not. Raises SpoolError."""

@@ -6,16 +6,14 @@ Only the collector uses it. A running job is never touched, and a record never g
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from docket.config import SpoolConfig
 from docket.errors import NoSuchJob
 from docket.job import Job, State
-from docket.spool.files import Spool, remove_file
+from docket.spool.files import Spool
 from docket.window import US_PER_S, parse_time_us
 
 log = logging.getLogger(__name__)
@@ -67,7 +65,7 @@ class Retention:
             owner = self._owner(directory.name, find)
             if owner is None:
                 log.warning("removing %s: the ledger knows nothing of it", directory)
-                _remove(directory)
+                self._spool.remove_stray(directory)
             elif owner.is_final:
                 log.info("removing what is left of job %s, which is %s", owner.id, owner.state)
                 self._spool.remove_job(owner.id)
@@ -159,11 +157,3 @@ def in_hours(duration_s: int) -> str:
     if duration_s % 3600 == 0:
         return f"{duration_s // 3600} h"
     return f"{duration_s // 60} min" if duration_s % 60 == 0 else f"{duration_s} s"
-
-
-def _remove(path: Path) -> None:
-    """Remove a stray file or directory. Raises SpoolError."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        remove_file(path)

@@ -85,6 +85,8 @@ class Collector:
         self._trouble = ""
         self._busy: set[str] = set()
         """Jobs that may have something to merge or to conclude."""
+        self._sweeping = True
+        """Something may lie in the trash."""
         self._outbox: deque[Recorded] = deque()
         self._published: list[int] = []
         self._publish_at_s = 0.0
@@ -131,7 +133,7 @@ class Collector:
 
     def idle_s(self) -> float:
         """How long nothing has to be done unless a message comes."""
-        if self._busy or self._pending is not None:
+        if self._busy or self._sweeping or self._pending is not None:
             return 0.0
         now_s = self._clock.monotonic_s()
         due_s = [*self._next_s.values(), *(job.deadline_s for job in self.jobs.values())]
@@ -385,3 +387,6 @@ class Collector:
         for job_id in batch.removals:
             if job_id not in self.jobs:
                 self._spool.remove_job(job_id)
+        self._sweeping = self._sweeping or bool(batch.concluded or batch.removals)
+        if self._sweeping:
+            self._sweeping = self._spool.sweep()

@@ -66,6 +66,8 @@ class Housekeeping:
             log.error("no room can be made: %s", error)
         for job_id in batch.removals:
             self._around.spool.remove_job(job_id)
+        while self._around.spool.sweep():
+            pass
 
     def health(self, trouble: str) -> CollectorHealth:
         """A heartbeat. Raises SpoolError."""

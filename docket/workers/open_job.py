@@ -195,10 +195,16 @@ class OpenJob:
 
     def clean_up(self) -> None:
         """Take off the disk what nobody will want, once the closing event is in the ledger."""
-        if self.job.state is not State.PARTIAL and not (self.job.state is State.CANCELLED and self.job.pcap):
-            self._around.spool.remove_parts(self.id)
+        spool = self._around.spool
         if self.job.pcap is None:
-            self._around.spool.remove_job(self.id)
+            spool.remove_job(self.id)
+            return
+        if self.job.state not in (State.PARTIAL, State.CANCELLED):
+            spool.remove_parts(self.id)
+        try:
+            spool.remove_growing(self.id)
+        except SpoolError as error:
+            log.error("job %s: %s", self.id, error)
 
     def snapshot(self) -> Job:
         """The job as it stands this moment, between two entries of the ledger."""

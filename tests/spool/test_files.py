@@ -136,3 +136,25 @@ def test_room_is_told(spool: Spool) -> None:
     assert inodes is None or inodes > 0
     with pytest.raises(SpoolError):
         Spool(spool.path / "nowhere").free_bytes()
+
+
+def test_what_is_removed_gives_its_room_back_bit_by_bit(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is free at once; the files go in steps, and nothing stays in the trash."""
+    monkeypatch.setattr("docket.spool.trash.STEP_BYTES", 100)
+    spool.prepare(JOB_ID)
+    write_at(spool.part(JOB_ID, "a:1"), 0, [bytes(950)])
+    write_at(spool.result(JOB_ID), 0, [bytes(950)])
+    with spool.result(JOB_ID).open("rb") as download:
+        spool.remove_job(JOB_ID)
+        assert not spool.job_directory(JOB_ID).exists()
+        steps = 0
+        while spool.sweep():
+            steps += 1
+        assert (steps >= 10, list(spool.path.iterdir()), len(download.read())) == (True, [spool.jobs], 950)
+
+
+def test_removing_what_is_not_there_is_no_fault(spool: Spool) -> None:
+    """A job that never had a file is removed like any other."""
+    spool.remove_job(JOB_ID)
+    spool.remove_parts(JOB_ID)
+    assert not spool.sweep()

@@ -167,7 +167,8 @@ class Rig:
         for _ in range(2_000):
             self.turn()
             waiting = sum(self.broker.depth(queue).messages for queue in queues)
-            if not waiting and not self.collector._busy and self.collector._pending is None:
+            busy = self.collector._busy or self.collector._sweeping or self.collector._pending is not None
+            if not waiting and not busy:
                 return
         raise AssertionError("the collector does not come to rest")
 
