@@ -99,25 +99,28 @@ async def serve(
     The order of stopping: take no new connections, end the WebSockets (their clients resume elsewhere or later),
     let downloads run on for a moment, close what is left.
     """
-    own = [] if sockets else listen.open_sockets(config.web.listen)
     spool = Spool(config.spool.path)
     services = Services.build(config, link, LedgerReader(spool.ledger), spool)
+    own = [] if sockets else listen.open_sockets(config.web.listen)
+    listening = [*own, *sockets]
     server = HTTPServer(
         make_app(services),
         max_body_size=base.LARGEST_DRAINED_BYTES,
         body_timeout=BODY_S,
         idle_connection_timeout=IDLE_S,
     )
-    await services.hub.start()
-    await link.start()
     try:
-        server.add_sockets([*own, *sockets])
-        on_ready([listen.describe(one) for one in (*own, *sockets)])
+        await services.hub.start()
+        await link.start()
+        server.add_sockets(listening)
+        on_ready([listen.describe(one) for one in listening])
         await stop.wait()
+    finally:
         for one in own:
             listen.remove_unix_socket(one)
-    finally:
         server.stop()
+        for one in listening:
+            one.close()
         await _drain(services, DRAIN_S)
         await server.close_all_connections()
         await _drain(services, CLOSE_S)

@@ -45,6 +45,9 @@ class Handler(RequestHandler):
     changes_state: ClassVar[bool] = False
     """True where even a GET needs the check of the origin, as WebSockets do."""
 
+    logged_quietly: ClassVar[bool] = False
+    """True for a POST that changes nothing and comes with every key that somebody presses."""
+
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -182,7 +185,7 @@ def log_request(handler: RequestHandler) -> None:
     level = logging.DEBUG
     if status >= 500:
         level = logging.WARNING
-    elif status >= 400 or request.method not in _SAFE_METHODS:
+    elif status >= 400 or not (request.method in _SAFE_METHODS or handler.logged_quietly):
         level = logging.INFO
     if not logger.isEnabledFor(level):
         return

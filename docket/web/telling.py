@@ -12,7 +12,6 @@ from docket.bus.messages import EventMessage, SourceStatus
 from docket.job import Job
 from docket.web.addresses import Addresses
 
-
 _FINAL_TEXT = 0x81
 
 
