@@ -38,7 +38,8 @@ def static_root() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+# Playwright's loop runs in this thread as long as it is open, and other tests have loops of their own.
+@pytest.fixture(scope="package")
 def call(static_root: str) -> Iterator[Call]:
     """Calls functions of the page's modules in Chromium."""
     executable = needs.program("chromium", "chromium")
