@@ -70,7 +70,7 @@ def test_a_history_without_a_beginning_is_refused() -> None:
         fold([event(EventName.STARTED)])
 
 
-@pytest.mark.parametrize(("one", "two"), itertools.product(Verdict, Verdict))
+@pytest.mark.parametrize(("one", "two"), list(itertools.product(Verdict, Verdict)))
 def test_only_full_verdicts_make_a_completed_job(one: Verdict, two: Verdict) -> None:
     """Over all pairs of verdicts: completed exactly when both are complete or empty."""
     answers = [SourceAnswer(name="a:1", verdict=one), SourceAnswer(name="a:2", verdict=two)]
