@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from docket.window import parse_time_us
 
 from docket.errors import InvalidRequest
 from docket.request import DEFAULT_DEADLINE_S, Limits, check_request
+from docket.window import parse_time_us
 
 ID = "0192f0c1-0000-7000-8000-000000000001"
 GOOD: dict[str, Any] = {
