@@ -96,28 +96,32 @@ def check_request(
     raw: Mapping[str, Any],
     *,
     arrived_at_us: int | None = None,
+    stamp: bool = False,
     default_deadline_s: int = DEFAULT_DEADLINE_S,
     default_window_s: int = DEFAULT_WINDOW_S,
 ) -> Request:
     """Turn a mapping (HTTP body or `job.request` message) into a `Request`.
 
-    `arrived_at_us` stands in for a missing `requested_at`; only the web app, which stamps requests itself,
-    passes it: workers must all resolve "15m ago" to the same instant. Raises InvalidRequest with all faults.
+    Where `requested_at` is missing, the deadline counts from `arrived_at_us`. A relative time counts from it only
+    with `stamp`, which is for the web app alone: it stamps requests itself, while "15m ago" in a message must be
+    the same instant to everybody who reads it. Raises InvalidRequest with all faults.
     """
     faults: list[Fault] = []
     check = _Checks(raw, faults)
     check.unknown_fields()
     job_id = check.job_id()
-    requested_at_us = check.requested_at(arrived_at_us)
+    requested_at_us = check.requested_at(arrived_at_us if stamp else None)
     query, asked = check.query()
     window = check.window(requested_at_us, default_window_s)
+    if requested_at_us is None:
+        requested_at_us = window.before_us if arrived_at_us is None else arrived_at_us
     request = Request(
         id=job_id,
         query=query,
         asked=asked,
         after_us=window.after_us,
         before_us=window.before_us,
-        requested_at_us=requested_at_us if requested_at_us is not None else window.before_us,
+        requested_at_us=requested_at_us,
         sources=check.sources(),
         limits=check.limits(),
         deadline_s=check.integer("deadline_s", 1, LONGEST_DEADLINE_S) or default_deadline_s,
@@ -161,17 +165,17 @@ class _Checks:
         self.fault("bad-id", "id must be a UUID, chosen by the asker", "id")
         return ""
 
-    def requested_at(self, arrived_at_us: int | None) -> int | None:
+    def requested_at(self, stamp_us: int | None) -> int | None:
         value = self.raw.get("requested_at")
         if value is None:
-            return arrived_at_us
+            return stamp_us
         try:
             if not isinstance(value, str):
                 raise ValueError("requested_at must be a text with an RFC 3339 time")
             return parse_time_us(value, None)
         except ValueError as error:
             self.fault("bad-time", str(error), "requested_at")
-            return arrived_at_us
+            return stamp_us
 
     def query(self) -> tuple[str, str]:
         value = self.raw.get("query", "")

@@ -57,6 +57,22 @@ def test_a_relative_window_needs_requested_at() -> None:
     assert ("after" in {field for _, field in codes_and_fields(raw)}) is True
 
 
+def test_without_requested_at_the_deadline_counts_from_the_arrival() -> None:
+    """A question about an old window is not late from the beginning."""
+    raw = {key: value for key, value in GOOD.items() if key != "requested_at"}
+    arrived_at_us = parse_time_us("2027-01-01T00:00:00Z", None)
+    assert check_request(raw, arrived_at_us=arrived_at_us).requested_at_us == arrived_at_us
+
+
+def test_only_a_stamp_makes_an_arrival_the_base_of_a_duration() -> None:
+    """The web app stamps; a worker must not guess what "8m" is relative to."""
+    raw = {key: value for key, value in GOOD.items() if key != "requested_at"} | {"after": "8m", "before": None}
+    arrived_at_us = parse_time_us("2027-01-01T00:00:00Z", None)
+    with pytest.raises(InvalidRequest):
+        check_request(raw, arrived_at_us=arrived_at_us)
+    assert check_request(raw, arrived_at_us=arrived_at_us, stamp=True).before_us == arrived_at_us
+
+
 def test_the_fields_form_and_the_text_are_the_same_question() -> None:
     """{"host": …, "port": …} and "host … and port …" have one canonical text."""
     fields = check_request(GOOD | {"query": {"host": ["10.1.2.3"], "port": [443]}})

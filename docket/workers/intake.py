@@ -52,7 +52,7 @@ class Intake:
     def take(self, delivery: Delivery, batch: Batch) -> str:
         """Do what a message on `docket.jobs` asks for."""
         try:
-            message = decode_job_message(bytes(delivery.body))
+            message = decode_job_message(bytes(delivery.body), self._around.clock.now_us())
         except (MessageError, InvalidRequest) as error:
             self._reject(job_id_of(bytes(delivery.body)) or "", str(error), batch)
             return str(error)

@@ -18,6 +18,7 @@ from docket.errors import BusLost, InvalidRequest, MessageError
 from docket.job import EventName
 from docket.request import Request
 from docket.workers.announcer import Announcer
+from docket.workers.clock import Clock
 from docket.workers.desk import Desk
 from docket.workers.publishers import PublisherPool
 from docket.workers.source import Source
@@ -131,7 +132,7 @@ class InterfaceWorker:
             return
         desk = self._by_queue[delivery.queue]
         name = desk.source.name
-        message = decode_job_message(delivery.body)
+        message = decode_job_message(delivery.body, Clock().now_us())
         if isinstance(message, Request) and (message.sources is None or name in message.sources):
             desk.take(message, 1, delivery)
         elif isinstance(message, Retry) and message.order is not None and name in message.order.attempts:
