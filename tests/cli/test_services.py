@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,28 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
         for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
             os.kill(server.child.pid, number)
         assert server.child.wait() == ExitCode.INTERRUPTED
+
+
+def test_web_serves_the_socket_that_systemd_opened(tmp_path: Path) -> None:
+    """With LISTEN_FDS the web app takes connections there, and leaves the socket's name alone when it ends."""
+    path = tmp_path / "docket.yaml"
+    path.write_text(f"sources: []\nbus: amqp://127.0.0.1:{free_port()}/\nspool: {{path: {tmp_path}}}\n")
+    address = tmp_path / "docket.socket"
+    as_systemd = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
+    as_systemd += "os.execv(sys.executable, [sys.executable, '-m', 'docket', 'web'])"
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(address))
+        opened.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-c", as_systemd, str(opened.fileno())],
+            env=clean_environ(tmp_path, LISTEN_FDS="1", DOCKET_CONF=str(path)),
+            pass_fds=(opened.fileno(),),
+        )
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30.0)
+            client.connect(str(address))
+            client.sendall(b"GET /app/docket/api/v1/health?live HTTP/1.0\r\n\r\n")
+            answer = client.recv(100)
+        process.terminate()
+        assert (process.wait(20.0), answer.split(b"\r\n")[0]) == (ExitCode.OK, b"HTTP/1.1 200 OK")
+    assert address.exists()
