@@ -27,7 +27,7 @@ from docket.workers.clock import Clock
 from docket.workers.courier import Courier, Publish
 from docket.workers.record_cutter import RecordCutter
 from docket.workers.sentences import Finding
-from docket.workers.source import Coverage, Source
+from docket.workers.source import Coverage, Received, Source
 
 log = logging.getLogger(__name__)
 
@@ -246,6 +246,9 @@ class JobReading:
                         timer = Timer(LOOK_FURTHER_S, enough.set)
                         timer.start()
                 cutter.finish()
+                if _reached(cutter.received_packets, store_packets) or _reached(cutter.received_bytes, store_bytes):
+                    raise _StoreStopped
+                reading.prove(Received(cutter.received_packets, cutter.received_last_us))
             except CaptureError as error:
                 verdict = "refused" if cutter.header is None else "cut"
                 raise SourceError(verdict, f"The answer of {self._source.name} is not whole: {error}") from error
@@ -258,8 +261,6 @@ class JobReading:
                 courier.watch(lambda: None)
                 if timer is not None:
                     timer.cancel()
-        if _reached(cutter.received_packets, store_packets) or _reached(cutter.received_bytes, store_bytes):
-            raise _StoreStopped
         return None
 
     def _take(self, courier: Courier, cutter: RecordCutter, chunk: bytes) -> None:

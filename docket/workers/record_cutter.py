@@ -27,6 +27,8 @@ class RecordCutter:
         self.received_packets = 0
         self.received_bytes = 0
         """Whole records as the store sent them, with their headers, inside the window or not."""
+        self.received_last_us: int | None = None
+        """The latest time among them."""
         self.more = False
         """A limit was reached and a further record inside the window came."""
         self._window = window
@@ -82,8 +84,10 @@ class RecordCutter:
             records, end = convert(data, header)
             timestamps, offsets, _ = scan(records)
         self._rest = data[end:]
-        self.received_packets += len(timestamps)
-        self.received_bytes += end
+        if timestamps:
+            self.received_packets += len(timestamps)
+            self.received_bytes += end
+            self.received_last_us = max(max(timestamps), self.received_last_us or 0)
         return self._trim(records, timestamps, offsets)
 
     def _trim(self, records: bytes, timestamps: list[int], offsets: list[int]) -> Trimmed:

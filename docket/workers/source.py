@@ -38,8 +38,21 @@ class Wording:
     """Advice for an asker who gets nothing, where these words may miss what was meant."""
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of one answer, inside the window or not."""
+
+    packets: int
+    last_us: int | None
+    """The latest packet's time."""
+
+
 def _not_known() -> int | None:
     return None
+
+
+def _nothing_to_prove(_received: Received) -> None:
+    return
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,9 @@ class Reading:
     sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
     through_us: Callable[[], int | None] = _not_known
     """Every packet before this time has been in the chunks, as far as the store can tell meanwhile."""
+    prove: Callable[[Received], None] = _nothing_to_prove
+    """To be called after the last chunk, for a store whose answers may end too early and still look whole. Raises
+    SourceError, `cut`, when this one did."""
 
 
 class Source(Protocol):

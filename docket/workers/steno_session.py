@@ -114,7 +114,18 @@ class StenoSession:
 
     def post(self, path: str, text: str, headers: dict[str, str], stop: Event) -> Body:
         """Begin an answer; the caller reads the body and leaves it. Raises SourceError."""
-        body = self._send("POST", path, stop=stop, until_s=None, data=text.encode(), headers=headers)
+        return self._good(self._send("POST", path, stop=stop, until_s=None, data=text.encode(), headers=headers), path)
+
+    def post_if_there(self, path: str, text: str, stop: Event) -> Body | None:
+        """Like `post`, or None where the server has no such path, or no such thing. Raises SourceError."""
+        body = self._send("POST", path, stop=stop, until_s=None, data=text.encode(), headers={})
+        if body.status != 404:
+            return self._good(body, path)
+        body.read_text(LARGEST_SHORT_ANSWER_BYTES)
+        body.leave()
+        return None
+
+    def _good(self, body: Body, path: str) -> Body:
         try:
             self._must_be_200(body, path)
         except SourceError:

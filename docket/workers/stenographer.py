@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event
 
 from docket.config import StenographerConfig
@@ -24,6 +25,7 @@ from docket.workers.clock import Clock
 from docket.workers.sentences import printable
 from docket.workers.source import Coverage, Reading, Wording
 from docket.workers.steno_body import Body
+from docket.workers.steno_proof import Answer, prove
 from docket.workers.steno_session import StenoSession
 
 STOPS_AFTER_S = 900
@@ -38,6 +40,14 @@ _FILE_NAME = re.compile(r"\s*(\d{10,20})\s*")
 _MOST_THREADS = 64
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the server said of its disks, at one moment."""
+
+    coverage: Coverage
+    starts: list[list[int]]
+
+
 class StenographerSource:
     """One stenographer. Keeps its connections, one per thread that is reading at the same time."""
 
@@ -49,7 +59,7 @@ class StenographerSource:
         self._clock = clock or Clock()
         self._idle: list[StenoSession] = []
         self._lock = threading.Lock()
-        self._latest: Coverage | None = None
+        self._latest = _Seen(Coverage(None, None), [])
 
     def close(self) -> None:
         """Close its connections."""
@@ -74,8 +84,9 @@ class StenographerSource:
             oldest_us = max(thread[0] for thread in starts)
             newest_us = min(thread[-1] for thread in starts)
             readable_until_us = _readable_until_us(newest_us, readable_until_us)
-        self._latest = Coverage(oldest_us, readable_until_us, counters, lag_us)
-        return self._latest
+        coverage = Coverage(oldest_us, readable_until_us, counters, lag_us)
+        self._latest = _Seen(coverage, starts)
+        return coverage
 
     def slices(self, window: Window) -> list[Window]:
         """Cut at round times, so that no slice is longer than `slice_s`."""
@@ -109,12 +120,15 @@ class StenographerSource:
             started_s = time.monotonic()
             body = session.post("/query", self.wording(query, window).sent, headers, stop)
             try:
-                yield Reading(self._checked(session, body, window, started_s, before))
+                yield Reading(
+                    self._checked(session, body, window, started_s, before.coverage),
+                    prove=lambda received: prove(session, self._answer(query, window, before), received, stop),
+                )
             finally:
                 body.leave()
 
     def _checked(
-        self, session: StenoSession, body: Body, window: Window, started_s: float, before: Coverage | None
+        self, session: StenoSession, body: Body, window: Window, started_s: float, before: Coverage
     ) -> Iterator[bytes]:
         """The answer, and at its end the doubts about it."""
         blocks = body.blocks()
@@ -134,7 +148,7 @@ class StenographerSource:
             lost_before_us = self._ask_coverage(session).oldest_us
         except SourceError as error:
             raise SourceError("cut", f"Whether the answer of {self.name} is whole is not known: {error}") from error
-        if before is None or before.oldest_us is None or lost_before_us is None:
+        if before.oldest_us is None or lost_before_us is None:
             return
         if before.oldest_us < lost_before_us and self._wider(window).after_us < lost_before_us:
             raise SourceError(
@@ -142,6 +156,11 @@ class StenographerSource:
                 f"{self.name} removed packets from before {format_human(lost_before_us)} while it was reading them; "
                 "stenographer ends an answer early then, so it may not be whole",
             )
+
+    def _answer(self, query: Query, window: Window, seen: _Seen) -> Answer:
+        now_us = self._clock.now_us()
+        known_until_us = now_us if seen.coverage.readable_until_us is None else seen.coverage.readable_until_us
+        return Answer(self.name, query, window, self._wider(window), seen.starts, known_until_us)
 
     def _wider(self, window: Window) -> Window:
         widen_us = self._config.widen_s * US_PER_S

@@ -1,9 +1,10 @@
 """A stand-in for stenographer that behaves like the real one until it is told otherwise.
 
-It speaks what the worker needs of stenographer 1.0.1: mutual TLS with version 1 certificates, `POST /query`,
-`GET /debug/stats`, `GET /debug/t0/files`. It holds packets in "files" of a minute and, like the real one,
-answers with every packet of every file that starts within the asked time, a minute of slack on both sides; of
-the filter it understands one `port N` and leaves the rest to the tests. A *script* says what it sends:
+It speaks what the worker needs of stenographer 1.0.1: mutual TLS with version 1 certificates, `POST /query` and
+what there is below /debug: `stats`, `t0/files`, `t0/positions`. It holds packets in "files" of a minute and,
+like the real one, answers with every packet of every file that starts within the asked time, a minute of slack
+on both sides; of the filter it understands one `port N` and leaves the rest to the tests. A *script* says what
+it sends:
 
     with StandIn(packets, authority) as steno:
         steno.script = half_record(after=10)
@@ -198,6 +199,8 @@ class StandIn:
     """What its statistics say; by default the start of the first file."""
     counters: dict[str, int] = field(default_factory=dict)
     """Further statistics, or others in place of its own."""
+    shows_index: bool = True
+    """Whether /debug/t0/positions is there."""
     tls_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     port: int = 0
     queries: list[str] = field(default_factory=list)
@@ -259,6 +262,13 @@ class StandIn:
             and (port is None or int(port[1]) in _ports(packet.data))
         ]
 
+    def positions(self, text: str, file_us: int) -> str:
+        """What /debug/t0/positions shows of a file: a line for each packet that the query matches."""
+        if not _PORT.search(text):
+            return "POSITIONS:\n\tALL"
+        found = [packet for packet in self.select(text) if packet.time_us // FILE_US * FILE_US == file_us]
+        return "POSITIONS:\n" + "".join(f"\t{number:08x}\n" for number in range(len(found)))
+
 
 class _Server(ThreadingHTTPServer):
     """Shakes hands in the connection's own thread, and breaks what is open when it is closed."""
@@ -309,6 +319,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
         steno = self.steno
+        if self.path != "/query":
+            self._positions(text)
+            return
         with steno._lock:
             steno.queries.append(text)
             steno.open_queries += 1
@@ -336,6 +349,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             if order.reset:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _positions(self, text: str) -> None:
+        path, _, name = self.path.partition("?name=")
+        if path != "/debug/t0/positions" or not self.steno.shows_index:
+            self._whole(404, "404 page not found\n")
+        elif not name.isdigit() or int(name) not in self.steno.files():
+            self._whole(404, "file not found\n")
+        else:
+            self._whole(200, self.steno.positions(text, int(name)))
 
     def _gone(self) -> bool:
         if self.steno._closing.is_set():
