@@ -68,6 +68,9 @@ def add(commands: Any) -> None:
         "--no-wait", action="store_true", help="do not wait for packets that are not on disk yet; they count as missing"
     )
     parser.add_argument("--fresh", action="store_true", help="ask again even if the same question was just answered")
+    parser.add_argument(
+        "--force", action="store_true", help="ask even if the estimate is far above what a job may bring"
+    )
     parser.add_argument("--note", metavar="TEXT", help="a word for the record, such as a ticket number")
     add_server_option(parser)
 
@@ -102,8 +105,9 @@ def question(args: argparse.Namespace) -> dict[str, Any]:
         said["limits"] = {name: limit for name, limit in limits.items() if limit}
     if args.no_wait:
         said["wait_for_flush"] = False
-    if args.fresh:
-        said["fresh"] = True
+    for flag in ("fresh", "force"):
+        if getattr(args, flag):
+            said[flag] = True
     return {name: value for name, value in said.items() if value is not None}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
+from docket.bus.messages import EventMessage
 from docket.web.addresses import Addresses
 from docket.web.clock import now_text
 from docket.web.desk import Desk
@@ -21,6 +23,8 @@ MOST_OPEN_JOBS = 1_000
 SNAPSHOT_KEPT_S = 1.0
 """A snapshot serves everybody for this long while no event comes: after a restart all browsers want one at once."""
 
+Hears = Callable[[EventMessage], bool]
+
 
 class Beginnings:
     """What a socket is told first."""
@@ -33,16 +37,22 @@ class Beginnings:
         self._snapshot: Snapshot | None = None
         self._made_at_s = 0.0
 
-    async def beginning(self, since: int | None) -> tuple[list[bytes], int]:
-        """Messages, and the number of the last event that they tell of. Raises SpoolError."""
-        missed = await self._missed(since) if since is not None else None
+    async def beginning(self, since: int | None, user: str, hears: Hears | None = None) -> tuple[list[bytes], int]:
+        """Messages for this user, and the number of the last event that they tell of.
+
+        With `hears`, which says what is for this user, only the user's own jobs are told. Raises SpoolError.
+        """
+        missed = await self._missed(since, hears) if since is not None else None
         if missed is not None:
             return missed
-        async with self._lock:
-            snapshot = await self._current_snapshot()
-        return [encode(snapshot)], snapshot.seq
+        if hears is not None:
+            snapshot = await self._own_snapshot(user)
+        else:
+            async with self._lock:
+                snapshot = await self._current_snapshot()
+        return [encode(msgspec.structs.replace(snapshot, time=now_text(), user=user))], snapshot.seq
 
-    async def _missed(self, since: int) -> tuple[list[bytes], int] | None:
+    async def _missed(self, since: int, hears: Hears | None) -> tuple[list[bytes], int] | None:
         """The events after `since`, or None if they are too many or the number is not one of this ledger."""
         last = await self._ledger.last_seq()
         if not last - MOST_MISSED_EVENTS <= since <= last:
@@ -50,10 +60,18 @@ class Beginnings:
         events = await self._ledger.events_since(since, MOST_MISSED_EVENTS + 1)
         if len(events) > MOST_MISSED_EVENTS:
             return None
-        messages = [encode(Told.of(event, self._addresses)) for event in events]
+        heard = [event for event in events if hears is None or hears(event)]
+        messages = [encode(Told.of(event, self._addresses)) for event in heard]
         if sum(map(len, messages)) > MOST_MISSED_BYTES:
             return None
         return messages, max([since, *(event.seq or 0 for event in events)])
+
+    async def _own_snapshot(self, user: str) -> Snapshot:
+        """A snapshot with the jobs of one owner; none for nobody in particular."""
+        seq = await self._ledger.last_seq()
+        jobs = await self._ledger.newest_of(user, SNAPSHOT_JOBS) if user else []
+        shown = [self._addresses.shown(self._desk.freshest(job)) for job in jobs]
+        return Snapshot(seq=seq, time="", jobs=shown, sources=await self._desk.sources())
 
     async def _current_snapshot(self) -> Snapshot:
         now_s = asyncio.get_running_loop().time()
@@ -65,4 +83,4 @@ class Beginnings:
             shown = [self._addresses.shown(self._desk.freshest(job)) for job in jobs]
             known = Snapshot(seq=seq, time="", jobs=shown, sources=await self._desk.sources())
             self._snapshot, self._made_at_s = known, now_s
-        return msgspec.structs.replace(known, time=now_text())
+        return known

@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from docket.bus.messages import SourceStatus
 from docket.dialects import explain, to_bpf, to_stenographer
 from docket.errors import Fault, InvalidRequest
+from docket.estimate import Estimate
 from docket.query import Query, parse, parse_fields
 from docket.web.base import Handler
 from docket.web.clock import now_us
@@ -46,6 +48,8 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
     window: CheckedWindow | None = None
     coverage: tuple[SourceCoverage, ...] = ()
     """What of the window each source can answer, also while the query has faults."""
+    estimate: Estimate | None = None
+    """Roughly how much it would be; null while there are faults."""
     error: Fault | None = None
     errors: tuple[Fault, ...] = ()
 
@@ -53,6 +57,7 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class CheckHandler(Handler):
     """Checking while somebody types."""
 
+    logged_quietly = True
     operations: ClassVar[Operations] = {
         "POST": Operation(
             "Check a question: canonical text, explanation, coverage per source, or the faults and their positions",
@@ -69,7 +74,10 @@ class CheckHandler(Handler):
         ]
         query = _query(raw.get("query", ""), faults)
         window = self._window(raw.get("after"), raw.get("before"), faults)
-        covered = await self._coverage(raw.get("sources"), window, faults)
+        asked = await self._asked(raw.get("sources"), faults)
+        estimate = None
+        if query and window and not faults:
+            estimate = await self.services.experience.estimate(query, window, asked)
         self.write_json(
             CheckAnswer(
                 ok=not faults,
@@ -78,7 +86,8 @@ class CheckHandler(Handler):
                 stenographer=to_stenographer(query, window.after_us, window.before_us) if query and window else None,
                 bpf=to_bpf(query) if query else None,
                 window=_shown(window) if window else None,
-                coverage=covered,
+                coverage=tuple(coverage(status, window) for status in asked) if window else (),
+                estimate=estimate,
                 error=faults[0] if faults else None,
                 errors=tuple(faults),
             )
@@ -96,22 +105,21 @@ class CheckHandler(Handler):
             faults.extend(error.faults)
             return None
 
-    async def _coverage(self, names: object, window: Window | None, faults: list[Fault]) -> tuple[SourceCoverage, ...]:
+    async def _asked(self, names: object, faults: list[Fault]) -> list[SourceStatus]:
+        """The sources that the question goes to."""
         known = await self.services.desk.sources_or_configured()
         wanted = [status.name for status in known]
         if names is not None:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 faults.append(Fault("bad-sources", "sources must be a list of sensor:interface names", "sources"))
-                return ()
+                return []
             faults += [
                 Fault("unknown-source", f"there is no source {name[:80]}", "sources")
                 for name in names
                 if name not in wanted
             ]
             wanted = names
-        if window is None:
-            return ()
-        return tuple(coverage(status, window) for status in known if status.name in wanted)
+        return [status for status in known if status.name in wanted]
 
 
 def _query(value: Any, faults: list[Fault]) -> Query | None:

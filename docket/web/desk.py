@@ -6,7 +6,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,11 +15,13 @@ from docket.bus.link import Link
 from docket.bus.messages import SourceStatus, encode
 from docket.config import Config
 from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
+from docket.estimate import size
 from docket.job import Event, Job, State
 from docket.request import SOURCE_NAME, Limits, Request, check_request, fingerprint
 from docket.spool.files import Spool
 from docket.web.auth import Visitor
 from docket.web.clock import now_us
+from docket.web.experience import Experience
 from docket.web.hub import Hub
 from docket.web.ledger import Ledger
 from docket.web.pending import Pending, PendingJob
@@ -38,13 +40,16 @@ CLOCK_SLACK_S = 300
 class Desk:
     """One per process, for the event loop only."""
 
-    def __init__(self, config: Config, link: Link, ledger: Ledger, hub: Hub, spool: Spool, files: Threads) -> None:
+    def __init__(
+        self, config: Config, link: Link, ledger: Ledger, hub: Hub, spool: Spool, files: Threads, experience: Experience
+    ) -> None:
         self._config = config
         self._link = link
         self._ledger = ledger
         self._hub = hub
         self._spool = spool
         self._files = files
+        self._experience = experience
         self.pending = Pending()
         hub.add_listener(self.pending.hear)
 
@@ -90,18 +95,19 @@ class Desk:
 
         Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, Refusal.
         """
-        known = [source.name for source in await self.sources_or_configured()]
-        request, fresh = self._check(raw, visitor, known)
+        known = await self.sources_or_configured()
+        request, will = self._check(raw, visitor, [source.name for source in known])
         await self._check_space()
+        too_big = None if will.force else await self._too_big(request, raw, known)
         print_ = fingerprint(request)
         departures = -1
         while departures != self.pending.departures:
             departures = self.pending.departures
-            existing = await self._known(request, print_, fresh=fresh)
+            existing = await self._known(request, print_, fresh=will.fresh)
             if existing is not None:
                 return existing, False
         # Nothing is awaited between this look and the entry below: two identical questions cannot pass each other.
-        same = self.pending.same(request, print_, fresh=fresh)
+        same = self.pending.same(request, print_, fresh=will.fresh)
         if same is not None:
             if same.fingerprint != print_:
                 raise _id_taken()
@@ -109,6 +115,8 @@ class Desk:
             return same.job, False
         if self.pending.is_full:
             raise _busy()
+        if too_big is not None:
+            raise too_big
         return await self._publish(request, print_), True
 
     async def sources_or_configured(self) -> list[SourceStatus]:
@@ -118,12 +126,13 @@ class Desk:
         except SpoolError:
             return known_sources(self._config.sources, (), self._hub.sources, now_us())
 
-    def _check(self, raw: Mapping[str, Any], visitor: Visitor, known: list[str]) -> tuple[Request, bool]:
+    def _check(self, raw: Mapping[str, Any], visitor: Visitor, known: list[str]) -> tuple[Request, _Will]:
         question = dict(raw)
         faults: list[Fault] = []
-        fresh = question.pop("fresh", False)
-        if not isinstance(fresh, bool):
-            faults.append(Fault("bad-flag", "fresh must be true or false", "fresh"))
+        flags = {name: question.pop(name, False) for name in _Will._fields}
+        for name, flag in flags.items():
+            if not isinstance(flag, bool):
+                faults.append(Fault("bad-flag", f"{name} must be true or false", name))
         if question.get("id") is None:
             question["id"] = new_id()
         if visitor.user:
@@ -136,6 +145,7 @@ class Desk:
             request = check_request(
                 question,
                 arrived_at_us=at_us,
+                stamp=True,
                 default_deadline_s=self._config.jobs.deadline_s,
                 default_window_s=self._config.jobs.default_window_s,
             )
@@ -143,7 +153,7 @@ class Desk:
             faults = [*error.faults, *faults]
         if faults or request is None:
             raise InvalidRequest(faults)
-        return self._with_defaults(request, known), fresh is True
+        return self._with_defaults(request, known), _Will(**flags)
 
     def _with_defaults(self, request: Request, known: list[str]) -> Request:
         if request.sources is None and not known:
@@ -152,6 +162,22 @@ class Desk:
         most = self._config.jobs.max_bytes
         limits = Limits(bytes=min(request.limits.bytes or most, most), packets=request.limits.packets)
         return msgspec.structs.replace(request, sources=request.sources or tuple(known), limits=limits)
+
+    async def _too_big(self, request: Request, raw: Mapping[str, Any], known: list[SourceStatus]) -> Refusal | None:
+        """The refusal of what looks like a slip of the finger: far more than a job may have, and no limit set."""
+        limits = raw.get("limits") or {}
+        if any(limits.values()):
+            return None
+        asked = [status for status in known if status.name in (request.sources or ())]
+        found = await self._experience.estimate(request.parsed_query, request.window, asked)
+        most = self._config.jobs.max_bytes
+        if found.bytes is None or found.bytes <= most:
+            return None
+        message = (
+            f"this may be about {size(found.bytes)} and a job ends at {size(most)}: narrow the window or the query, "
+            'set a limit, or ask with "force": true'
+        )
+        return refuse(409, "too-big", message)
 
     async def _check_space(self) -> None:
         least_bytes = self._config.spool.min_free_bytes
@@ -191,6 +217,13 @@ class Desk:
             raise
         pending.confirmed.set_result(None)
         return pending.job
+
+
+class _Will(NamedTuple):
+    """What the asker insists on."""
+
+    fresh: bool
+    force: bool
 
 
 def new_id() -> str:

@@ -42,7 +42,7 @@ class AskedFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: `job.request` of the bus without its schema, and `fresh`. Everything may be left out."""
+    """What is asked: `job.request` of the bus without its schema, `fresh` and `force`. Everything may be left out."""
 
     id: str | None = None
     query: str | AskedFields = ""
@@ -57,6 +57,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     note: str = ""
     fresh: bool = False
+    force: bool = False
+    """Ask although the estimate is above what a job may have."""
 
 
 class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):

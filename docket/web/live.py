@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import ClassVar
 
 from tornado.iostream import StreamClosedError
@@ -44,7 +45,9 @@ class EventsHandler(Handler, WebSocketHandler):
         return True
 
     def open(self, *_: str, **__: str) -> None:
-        self._outbox = Outbox(self._ended)
+        access, visitor = self.services.access, self.visitor
+        self._hears = None if access.sees_all(visitor) else partial(access.hears, visitor)
+        self._outbox = Outbox(self._ended, self._hears)
         # Listening comes before reading, so that no event falls between the two.
         self.services.hub.outboxes.add(self._outbox)
         self._sender = asyncio.create_task(self._send())
@@ -59,7 +62,7 @@ class EventsHandler(Handler, WebSocketHandler):
     async def _send(self) -> None:
         outbox = self._outbox
         try:
-            outbox.begin(*await self.services.beginnings.beginning(self._since))
+            outbox.begin(*await self.services.beginnings.beginning(self._since, self.visitor.user, self._hears))
             while self.ws_connection is not None and self.ws_connection.stream is not None:
                 # Tornado's `write_message` would make the same frame anew, and two tasks, for each socket.
                 await self.ws_connection.stream.write(await outbox.take())

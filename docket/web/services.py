@@ -8,10 +8,13 @@ from docket.bus.link import Link
 from docket.config import Config
 from docket.spool.files import Spool
 from docket.spool.reader import LedgerReader
+from docket.web.access import Access
 from docket.web.addresses import Addresses
+from docket.web.audit import Audit
 from docket.web.auth import Gate
 from docket.web.beginnings import Beginnings
 from docket.web.desk import Desk
+from docket.web.experience import Experience
 from docket.web.hub import Hub
 from docket.web.ledger import Ledger
 from docket.web.metrics import Metrics
@@ -37,7 +40,10 @@ class Services:
     spool: Spool
     hub: Hub
     beginnings: Beginnings
+    experience: Experience
     desk: Desk
+    access: Access
+    audit: Audit
     orders: Orders
 
     @classmethod
@@ -50,7 +56,8 @@ class Services:
         files = Threads("files", FILE_THREADS)
         ledger = Ledger(reader, ledger_threads)
         hub = Hub(link, ledger, addresses, metrics)
-        desk = Desk(config, link, ledger, hub, spool, files)
+        experience = Experience(ledger, hub)
+        desk = Desk(config, link, ledger, hub, spool, files, experience)
         return cls(
             config=config,
             link=link,
@@ -64,7 +71,10 @@ class Services:
             spool=spool,
             hub=hub,
             beginnings=Beginnings(ledger, desk, addresses),
+            experience=experience,
             desk=desk,
+            access=Access(config.web, desk),
+            audit=Audit(link),
             orders=Orders(link, desk, hub),
         )
 
@@ -72,7 +82,8 @@ class Services:
     def pools(self) -> tuple[tuple[str, Threads], ...]:
         return ("files", self.files), ("ledger", self.ledger_threads)
 
-    def close(self) -> None:
-        self.files.close()
-        self.ledger_threads.close()
+    async def close(self) -> None:
+        await self.files.close()
+        # SQLite crashes where a connection is closed under a thread that reads from it.
+        await self.ledger_threads.close()
         self.reader.close()

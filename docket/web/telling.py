@@ -51,6 +51,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     jobs: Sequence[Any]
     """Jobs, newest first."""
     sources: Sequence[SourceStatus]
+    user: str = ""
+    """Whom the proxy says this is; empty where nobody says so."""
 
 
 def encode(message: Told | Snapshot) -> bytes:

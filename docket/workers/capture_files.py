@@ -54,7 +54,11 @@ class CaptureFilesSource:
         listing = self._list()
         lag_us = self._config.flush_lag_s * US_PER_S
         readable_until_us = self._clock.now_us() - lag_us
-        counters = {"files": len(listing.files), "unusable_files": len(listing.unusable)}
+        counters = {
+            "files": len(listing.files),
+            "unusable_files": len(listing.unusable),
+            "disk_bytes": sum(file.size_bytes for file in listing.files),
+        }
         return Coverage(listing.files[0].first_us if listing.files else None, readable_until_us, counters, lag_us)
 
     def slices(self, window: Window) -> list[Window]:

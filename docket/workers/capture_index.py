@@ -42,6 +42,7 @@ class CaptureFile:
     first_us: int
     """Time of its first packet."""
     modified_us: int
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class CaptureIndex:
                 continue
             if first_us is not None:
                 known[identity] = first_us
-                files.append(CaptureFile(path, first_us, modified_us))
+                files.append(CaptureFile(path, first_us, modified_us, status.st_size))
         self._first_us = known
         files.sort(key=lambda file: (file.first_us, file.path))
         return Listing(tuple(files), tuple(unusable))

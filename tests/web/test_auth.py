@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.web.site import Site
+from tests.web.sockets import Socket
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -54,6 +55,19 @@ def test_user_header_on_the_unix_socket_is_the_owner(tmp_path: Path) -> None:
         tmp_path / "web.socket", {"X-Remote-User": "anna"}, query="port 53", owner="somebody else"
     )
     assert (status, job["owner"]) == (201, "anna")
+
+
+def test_user_is_told_to_the_page(tmp_path: Path) -> None:
+    """The snapshot on the WebSocket says whom the proxy named; each gets the own name, also from a kept snapshot."""
+    site = Site(tmp_path, trusted_proxies=("127.0.0.1",))
+    try:
+        site.start_collector()
+        site.start_web()
+        for user in ("anna", "bert", ""):
+            with Socket(site, headers={"X-Remote-User": user} if user else None) as watcher:
+                assert watcher.first["user"] == user
+    finally:
+        site.close()
 
 
 @pytest.mark.usefixtures("behind")

@@ -31,7 +31,7 @@ def test_first_word_is_a_snapshot(site: Site) -> None:
     wait_until(lambda: site.call("GET", "api/v1/jobs").json()["total"] == 3, "three jobs in the ledger")
     with Socket(site) as watcher:
         first = watcher.first
-    assert set(first) == {"type", "seq", "time", "jobs", "sources"}
+    assert set(first) == {"type", "seq", "time", "user", "jobs", "sources"}
     assert (first["type"], [job["id"] for job in first["jobs"]]) == ("snapshot", asked[::-1])
     assert [source["name"] for source in first["sources"]] == list(SOURCES)
     assert first["time"] > first["jobs"][0]["created_at"]

@@ -55,11 +55,11 @@ def test_every_operation_names_its_errors() -> None:
 
 
 def test_described_question_is_the_one_that_is_checked() -> None:
-    """Every field of the described question is a field of the request's own check, beside `fresh`."""
-    fields = dict.fromkeys(set(Question.__struct_fields__) - {"fresh"})
+    """Every field of the described question is a field of the request's own check, beside `fresh` and `force`."""
+    fields = dict.fromkeys(set(Question.__struct_fields__) - {"fresh", "force"})
     now_us = parse_time_us("2026-11-24T14:00:00Z", None)
     raw = fields | {"id": "0192f0c1-0000-7000-8000-000000000000", "query": "port 53"}
-    assert check_request(raw, arrived_at_us=now_us).query
+    assert check_request(raw, arrived_at_us=now_us, stamp=True).query
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)

@@ -123,14 +123,15 @@ def test_first_packet_of_pcapng_is_found(tmp_path: Path, resolution: int | None,
 
 
 def test_coverage(tmp_path: Path) -> None:
-    """Oldest is the first packet of all; unusable files are counted."""
+    """Oldest is the first packet of all; unusable files are counted, and what the others hold."""
     place(tmp_path / "b.pcap", minute(3))
     place(tmp_path / "a.pcap", minute(1))
     place(tmp_path / "empty.pcap", [])
     (tmp_path / "c.pcap.gz").write_bytes(b"\x1f\x8b\x08\x00")
     coverage = source(tmp_path, flush_lag_s=7).coverage()
     assert (coverage.oldest_us, coverage.flush_lag_us) == (START_US + MINUTE_US, 7 * US)
-    assert coverage.stats == {"files": 2, "unusable_files": 1}
+    disk_bytes = sum((tmp_path / name).stat().st_size for name in ("a.pcap", "b.pcap"))
+    assert coverage.stats == {"files": 2, "unusable_files": 1, "disk_bytes": disk_bytes}
 
 
 def test_empty_directory_proves_nothing(tmp_path: Path) -> None:
