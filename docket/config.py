@@ -28,6 +28,12 @@ class WebConfig:
     """Header that carries the user's name; believed only on the unix socket and from `trusted_proxies`."""
     trusted_proxies: tuple[str, ...] = ()
     admins: tuple[str, ...] = ()
+    own_jobs_only: bool = False
+    """Hide every job from all but its owner and the admins."""
+    tokens: Path | None = None
+    """File with the hashed tokens of tools, a line each."""
+    sendfile: str = "none"
+    """Which proxy sends results from the spool itself: `lighttpd`, `nginx` or `none`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,9 @@ WEB = {
     "user_header": Setting("user_header", values.header_name, nullable=True),
     "trusted_proxies": Setting("trusted_proxies", values.network, many=True),
     "admins": Setting("admins", values.text, many=True),
+    "own_jobs_only": Setting("own_jobs_only", values.flag),
+    "tokens": Setting("tokens", values.path, is_file=True, nullable=True),
+    "sendfile": Setting("sendfile", values.sendfile),
 }
 JOBS = {
     "deadline": Setting("deadline_s", values.deadline_s),

@@ -78,6 +78,20 @@ def count(raw: str) -> int:
     return int(raw)
 
 
+def flag(raw: str) -> bool:
+    """`true` or `false`."""
+    if raw.lower() not in ("true", "false"):
+        raise ValueError(f"{raw!r} is not true or false")
+    return raw.lower() == "true"
+
+
+def sendfile(raw: str) -> str:
+    """The proxy that sends files of the spool itself, or none."""
+    if raw not in ("none", "lighttpd", "nginx"):
+        raise ValueError(f"{raw!r} is not lighttpd, nginx or none")
+    return raw
+
+
 def source_name(raw: str) -> str:
     """`sensor:interface`."""
     if not SOURCE_NAME.fullmatch(raw):

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from docket.bus import topology
-from docket.bus.messages import Cancel, Delete, EventMessage, FragmentFacts, Retry
+from docket.bus.messages import AuditAction, AuditMessage, Cancel, Delete, EventMessage, FragmentFacts, Retry
 from docket.job import EventName
 from docket.request import Limits
 
@@ -57,10 +57,13 @@ JOB_MESSAGES: Mapping[str, type[msgspec.Struct]] = {
 }
 """Routing key on `docket.jobs` to its message."""
 
+AUDIT_KEYS = tuple(f"audit.{action.value}" for action in AuditAction)
+"""Further routing keys on `docket.events`."""
+
 
 def asyncapi() -> dict[str, Any]:
     """The contract as an AsyncAPI 3.0 document."""
-    types = [*JOB_MESSAGES.values(), EventMessage, FragmentFacts]
+    types = [*JOB_MESSAGES.values(), EventMessage, AuditMessage, FragmentFacts]
     _, schemas = msgspec.json.schema_components(types, ref_template=_SCHEMAS + "{name}")
     for schema in schemas.values():
         # Python before 3.13 leaves the indentation in docstrings.
@@ -98,6 +101,8 @@ def _channels() -> dict[str, Any]:
     }
     for event in EventName:
         channels[event.value] = _channel(topology.EVENTS, event.value, ["EventMessage"], f"Routing key {event.value}.")
+    for key in AUDIT_KEYS:
+        channels[key] = _channel(topology.EVENTS, key, ["AuditMessage"], f"Routing key {key}.")
     fragments = _channel(topology.FRAGMENTS, "{shard}", ["FragmentFacts"], "From workers to collector.")
     fragments["parameters"] = {
         "shard": {
@@ -130,17 +135,14 @@ def _operations() -> dict[str, Any]:
     operations: dict[str, Any] = {}
     for key in JOB_MESSAGES:
         operations[f"send {key}"] = {"action": "send", "channel": {"$ref": f"#/channels/{key}"}}
-    for event in EventName:
-        operations[f"receive {event.value}"] = {
-            "action": "receive",
-            "channel": {"$ref": f"#/channels/{event.value}"},
-        }
+    for key in (*(event.value for event in EventName), *AUDIT_KEYS):
+        operations[f"receive {key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
     return operations
 
 
 def _messages() -> dict[str, Any]:
     messages: dict[str, Any] = {}
-    for name in (*(kind.__name__ for kind in JOB_MESSAGES.values()), EventMessage.__name__):
+    for name in (*(kind.__name__ for kind in JOB_MESSAGES.values()), EventMessage.__name__, AuditMessage.__name__):
         messages[name] = {"contentType": "application/json", "payload": {"$ref": _SCHEMAS + name}}
     messages["FragmentFacts"] = {
         "contentType": "application/octet-stream",

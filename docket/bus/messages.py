@@ -88,6 +88,32 @@ class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
 
 
+class AuditAction(StrEnum):
+    """What the audit trail tells of; the routing key on `docket.events` is `audit.` and one of these."""
+
+    ASKED = "asked"
+    CANCELLED = "cancelled"
+    RETRIED = "retried"
+    DELETED = "deleted"
+    DOWNLOADED = "downloaded"
+    REFUSED = "refused"
+
+
+class AuditMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """`audit.*`: somebody did something over HTTP, or was refused."""
+
+    schema: str = "docket.audit/1"
+    event: str
+    at: str
+    user: str
+    """As the proxy or the token names it; empty for nobody in particular."""
+    address: str
+    job_id: str
+    request: str
+    """The request's id, as `X-Request-Id` and the log have it."""
+    detail: str = ""
+
+
 class FragmentKind(StrEnum):
     """The four things a worker says about one reading."""
 
@@ -134,7 +160,7 @@ class Fragment(FragmentFacts, frozen=True, kw_only=True):
     """Classic PCAP records, little-endian, microseconds; no file header."""
 
 
-def encode(message: Cancel | Retry | Delete | EventMessage | Request) -> bytes:
+def encode(message: Cancel | Retry | Delete | EventMessage | AuditMessage | Request) -> bytes:
     """The message as JSON bytes."""
     if isinstance(message, Request):
         return msgspec.json.encode(message.to_message())
@@ -147,7 +173,7 @@ def decode_event(body: bytes) -> EventMessage:
     return _decode(body, EventMessage)
 
 
-def decode_job_message(body: bytes) -> Request | Cancel | Retry | Delete:
+def decode_job_message(body: bytes, arrived_at_us: int | None = None) -> Request | Cancel | Retry | Delete:
     """Read what came through `docket.jobs`; the schema field says which message it is.
 
     Raises MessageError for what is no message of ours, InvalidRequest for a request with faults.
@@ -155,7 +181,7 @@ def decode_job_message(body: bytes) -> Request | Cancel | Retry | Delete:
     raw = _json(body)
     schema = raw.get("schema")
     if schema == "docket.job.request/1":
-        return check_request(raw)
+        return check_request(raw, arrived_at_us=arrived_at_us)
     if schema == "docket.job.cancel/1":
         return _decode(body, Cancel)
     if schema == "docket.job.retry/1":

@@ -124,9 +124,10 @@ async def serve(
         await _drain(services, DRAIN_S)
         await server.close_all_connections()
         await _drain(services, CLOSE_S)
+        await services.audit.stop()
         await services.hub.stop()
         await link.stop()
-        services.close()
+        await services.close()
 
 
 async def _drain(services: Services, patience_s: float) -> None:

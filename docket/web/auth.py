@@ -1,7 +1,8 @@
 """Who is asking, and whether the request may change anything: user header, proxies, origins.
 
 A user's name comes from the proxy in front, in a header that is believed only where the proxy alone can be the
-peer: on the unix socket and from `web.trusted_proxies`. From anybody else the header is ignored.
+peer: on the unix socket and from `web.trusted_proxies`. From anybody else the header is ignored. A tool may name
+itself with a token, wherever it comes from.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from tornado.httputil import HTTPServerRequest
 from docket.config import WebConfig
 from docket.errors import ConfigError, Fault
 from docket.request import LONGEST_OWNER
-from docket.web.refusal import refuse
+from docket.web.forwarded import remote_user
+from docket.web.refusal import Refusal, refuse
+from docket.web.tokens import bearer, digest, read_tokens
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DEFAULT_PORTS = (":80", ":443")
@@ -40,16 +43,19 @@ class Gate:
 
     def __init__(self, web: WebConfig) -> None:
         self._header = web.user_header
+        self._is_forwarded = (web.user_header or "").lower() == "forwarded"
         self._admins = frozenset(web.admins)
         self._proxies = _networks(web.trusted_proxies)
+        self._tokens = read_tokens(web.tokens) if web.tokens is not None else {}
 
     def visitor(self, request: HTTPServerRequest) -> Visitor:
-        """Raises Refusal for a user header that makes no sense."""
+        """Raises Refusal for a user header that makes no sense (400) and for a token that nobody knows (401)."""
         context = getattr(request.connection, "context", None)
         on_unix_socket = getattr(context, "address_family", None) == socket.AF_UNIX
         peer = "unix" if on_unix_socket else str(request.remote_ip)
         proxied = on_unix_socket or self._is_proxy(peer)
-        user = self._user(request) if proxied else ""
+        tool = self._tool(request)
+        user = tool or (self._user(request) if proxied else "")
         return Visitor(
             user=user,
             address=_forwarded_for(request, peer) if proxied else peer,
@@ -73,6 +79,26 @@ class Gate:
             return
         raise refuse(403, "foreign-origin", "the request comes from a page of another site")
 
+    def check_link(self, request: HTTPServerRequest) -> None:
+        """Refuse a GET that asks a question unless a person followed a link, or a program sent it.
+
+        Links on other sites are fine (Kibana may be one); their images, frames and scripts are not.
+        """
+        site = request.headers.get("Sec-Fetch-Site")
+        followed = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+        if site not in (None, "same-origin", "none") and followed != ("navigate", "document"):
+            raise refuse(403, "foreign-origin", "the request comes from a page of another site, and is no link")
+
+    def _tool(self, request: HTTPServerRequest) -> str:
+        token = bearer(request.headers.get("Authorization", ""))
+        if token is None:
+            return ""
+        name = self._tokens.get(digest(token), "")
+        if not name:
+            challenge = {"WWW-Authenticate": 'Bearer realm="docket", error="invalid_token"'}
+            raise refuse(401, "bad-token", "nobody has this token", headers=challenge)
+        return name
+
     def _is_proxy(self, peer: str) -> bool:
         try:
             address = ipaddress.ip_address(peer.partition("%")[0])
@@ -87,14 +113,21 @@ class Gate:
         values = request.headers.get_list(self._header)
         if not values:
             return ""
+        if len(values) > 1:
+            raise _bad_user()
         try:
             # Tornado reads header bytes as Latin-1; names beyond ASCII come as UTF-8.
-            user = values[0].encode("latin-1").decode().strip()
-        except UnicodeError:
-            user = "\0"
-        if len(values) > 1 or len(user) > LONGEST_OWNER or not user.isprintable():
-            raise refuse(400, "bad-user", "the proxy sent a user header that is no name")
+            text = values[0].encode("latin-1").decode()
+            user = (remote_user(text) if self._is_forwarded else text).strip()
+        except ValueError as error:
+            raise _bad_user() from error
+        if len(user) > LONGEST_OWNER or not user.isprintable():
+            raise _bad_user()
         return user
+
+
+def _bad_user() -> Refusal:
+    return refuse(400, "bad-user", "the proxy sent a user header that is no name")
 
 
 def _networks(names: tuple[str, ...]) -> tuple[_Network, ...]:

@@ -16,7 +16,9 @@ import msgspec
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
+from docket.bus.messages import AuditAction
 from docket.errors import DocketError
+from docket.job import Job
 from docket.web import refusal
 from docket.web.auth import Visitor
 from docket.web.contract import Operations
@@ -93,6 +95,20 @@ class Handler(RequestHandler):
         if self.changes_state or self.request.method not in _SAFE_METHODS:
             self.services.gate.check_same_origin(self.request, visitor)
         self._prepared = True
+
+    async def changeable_job(self, job_id: str) -> Job:
+        """The job, for a visitor who may change it; a refusal goes into the audit trail. Raises Refusal, NoSuchJob."""
+        try:
+            return await self.services.access.changeable(job_id, self.visitor)
+        except refusal.Refusal as error:
+            self.record(
+                AuditAction.REFUSED, job_id, f"{self.request.method} {self.request.path}: {error.faults[0].code}"
+            )
+            raise
+
+    def record(self, action: AuditAction, job_id: str, detail: str = "") -> None:
+        """Add to the audit trail."""
+        self.services.audit.record(self.visitor, action, job_id=job_id, request_id=self.request_id, detail=detail)
 
     def data_received(self, chunk: bytes) -> None:
         self._body_bytes += len(chunk)

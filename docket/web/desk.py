@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -90,9 +90,12 @@ class Desk:
         """Every source that is known. Raises SpoolError."""
         return known_sources(self._config.sources, await self._ledger.sources(), self._hub.sources, now_us())
 
-    async def ask(self, raw: Mapping[str, Any], visitor: Visitor) -> tuple[Job, bool]:
+    async def ask(
+        self, raw: Mapping[str, Any], visitor: Visitor, joins: Callable[[Job], bool] = lambda _: True
+    ) -> tuple[Job, bool]:
         """Hand in a question; gives its job, and whether that is a new one.
 
+        `joins` says whether a job that asks the same may stand for the new one: `Access` knows.
         Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, Refusal.
         """
         known = await self.sources_or_configured()
@@ -103,16 +106,17 @@ class Desk:
         departures = -1
         while departures != self.pending.departures:
             departures = self.pending.departures
-            existing = await self._known(request, print_, fresh=will.fresh)
+            existing = await self._known(request, print_, joins, fresh=will.fresh)
             if existing is not None:
                 return existing, False
         # Nothing is awaited between this look and the entry below: two identical questions cannot pass each other.
         same = self.pending.same(request, print_, fresh=will.fresh)
         if same is not None:
-            if same.fingerprint != print_:
+            if same.fingerprint != print_ or (same.request.id == request.id and not joins(same.job)):
                 raise _id_taken()
-            await same.confirmed
-            return same.job, False
+            if joins(same.job):
+                await same.confirmed
+                return same.job, False
         if self.pending.is_full:
             raise _busy()
         if too_big is not None:
@@ -175,7 +179,7 @@ class Desk:
             return None
         message = (
             f"this may be about {size(found.bytes)} and a job ends at {size(most)}: narrow the window or the query, "
-            'set a limit, or ask with "force": true'
+            "set a limit, or insist (force)"
         )
         return refuse(409, "too-big", message)
 
@@ -188,7 +192,7 @@ class Desk:
                 "delete results or make room"
             )
 
-    async def _known(self, request: Request, print_: str, *, fresh: bool) -> Job | None:
+    async def _known(self, request: Request, print_: str, joins: Callable[[Job], bool], *, fresh: bool) -> Job | None:
         """The job that this request already is, or that asks the same. Raises Refusal (409)."""
         try:
             job = await self._ledger.find(request.id)
@@ -197,9 +201,9 @@ class Desk:
             # Without a ledger the collector, which has one, finds doubles by their id.
             return None
         if job is None:
-            return same
+            return same if same is not None and joins(same) else None
         opened = Job.opened(request, request.sources or ())
-        if (job.query, job.after, job.before) != (opened.query, opened.after, opened.before):
+        if not joins(job) or (job.query, job.after, job.before) != (opened.query, opened.after, opened.before):
             raise _id_taken()
         return job
 

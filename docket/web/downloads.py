@@ -1,7 +1,6 @@
 """`GET api/v1/jobs/{id}/pcap`: the result with ranges and tags, or the growing file followed to its end.
 
-A file is read in pieces and the next piece is read only when the client has taken the last one, so the size of
-a result and the pace of a client cost no memory.
+Where the proxy in front can send files by itself (`web.sendfile`), a finished result is left to it.
 """
 
 from __future__ import annotations
@@ -10,18 +9,14 @@ import asyncio
 import base64
 import logging
 import re
-import socket
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import ClassVar
 from urllib.parse import quote
 
-from tornado.iostream import StreamClosedError
-
-from docket.errors import DocketError
+from docket.bus.messages import AuditAction
 from docket.job import Job, PcapFile, State
-from docket.web.base import Handler
 from docket.web.contract import Operation, Operations, Param
+from docket.web.delivery import DeliveringHandler
 from docket.web.following import Broken, Follower
 from docket.web.jobs import job_id
 from docket.web.ranges import ByteRange, Unsatisfiable, none_match, parse_range, range_holds
@@ -32,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 PCAP_TYPE = "application/vnd.tcpdump.pcap"
 
-STALL_S = 300.0
-"""A client that takes not one piece in this time is gone, whatever its connection says."""
+NGINX_SPOOL = "/docket-spool/"
+"""The internal location that `deploy/nginx/docket.conf` maps to the spool."""
 
 OPEN_TRIES = 40
 OPEN_WAIT_S = 0.05
@@ -45,7 +40,7 @@ _FOLLOW = Param("follow", "1: stream the file as it grows, until the job is fina
 _RANGE = Param("Range", "One range of bytes", where="header")
 
 
-class PcapHandler(Handler):
+class PcapHandler(DeliveringHandler):
     """One job's result."""
 
     operations: ClassVar[Operations] = {
@@ -58,8 +53,6 @@ class PcapHandler(Handler):
         "HEAD": Operation("The headers of the download", gives={200: None}),
     }
 
-    _sending: asyncio.Task[None] | None = None
-
     async def get(self, text: str) -> None:
         await self._serve(text, with_body=True)
 
@@ -67,7 +60,7 @@ class PcapHandler(Handler):
         await self._serve(text, with_body=False)
 
     async def _serve(self, text: str, *, with_body: bool) -> None:
-        job = await self.services.desk.job(job_id(text))
+        job = await self.services.access.job(job_id(text), self.visitor)
         self.set_header("Content-Type", PCAP_TYPE)
         self.set_header("X-Docket-State", job.state.value)
         self.set_header("X-Docket-Revision", str(job.revision))
@@ -80,10 +73,28 @@ class PcapHandler(Handler):
         file, pcap = await self._open(job)
         try:
             part = self._choose_part(pcap)
-            if part is not None and with_body:
-                await self._deliver(self._pieces(file, part))
+            if part is None or not with_body:
+                return
+            self.record(AuditAction.DOWNLOADED, job.id, f"{part.end - part.start} of {pcap.size} bytes")
+            if not self._leave_to_proxy(job):
+                await self.deliver(self._pieces(file, part))
         finally:
             file.close()
+
+    def _leave_to_proxy(self, job: Job) -> bool:
+        """Name the file to the proxy that handed the request in, if it is one that sends files. It sees to ranges."""
+        proxy = self.services.config.web.sendfile
+        if proxy == "none" or not self.visitor.proxied:
+            return False
+        path = self.services.spool.result(job.id)
+        if proxy == "nginx":
+            self.set_header("X-Accel-Redirect", f"{NGINX_SPOOL}{path.relative_to(self.services.spool.path)}")
+        else:
+            self.set_header("X-Sendfile", str(path))
+        for name in ("Content-Length", "Content-Range"):
+            self.clear_header(name)
+        self.set_status(200)
+        return True
 
     def _choose_part(self, pcap: PcapFile) -> ByteRange | None:
         """Set status and headers; None where no body follows (304). Raises Refusal (416)."""
@@ -115,7 +126,8 @@ class PcapHandler(Handler):
         if with_body:
             # The client learns at once that it is being served, though the first packet may take a while.
             await self.flush()
-            await self._deliver(Follower(self.services, job).pieces())
+            self.record(AuditAction.DOWNLOADED, job.id, "while it grows")
+            await self.deliver(Follower(self.services, job).pieces())
 
     async def _open(self, job: Job) -> tuple[ResultFile, PcapFile]:
         """The file that the ledger speaks of, in the revision that it speaks of. Raises Refusal."""
@@ -142,47 +154,6 @@ class PcapHandler(Handler):
                 raise Broken("the file in the spool became shorter")
             offset += len(piece)
             yield piece
-
-    async def _deliver(self, pieces: AsyncGenerator[bytes, None]) -> None:
-        """Send the pieces at the client's pace, until it has all or leaves."""
-        metrics = self.services.metrics
-        metrics.downloads += 1
-        self._sending = asyncio.create_task(self._send(pieces))
-        try:
-            await self._sending
-        except asyncio.CancelledError:
-            logger.debug("request %s: the client left", self.request_id)
-        finally:
-            metrics.downloads -= 1
-
-    def on_connection_close(self) -> None:
-        """The client left, perhaps while nothing is there to be sent."""
-        super().on_connection_close()
-        if self._sending is not None:
-            self._sending.cancel()
-
-    async def _send(self, pieces: AsyncGenerator[bytes, None]) -> None:
-        """A failure breaks the connection: the client must not take what it has for the whole."""
-        try:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    self.write(piece)
-                    await asyncio.wait_for(self.flush(), STALL_S)
-                    self.services.metrics.downloaded_bytes += len(piece)
-        except StreamClosedError:
-            logger.debug("request %s: the client left", self.request_id)
-        except TimeoutError:
-            self._break("the client takes nothing")
-        except (Broken, DocketError, Refusal) as error:
-            self._break(str(error))
-
-    def _break(self, reason: str) -> None:
-        logger.warning("download broken off: %s, %s, request %s", self.request.path, reason, self.request_id)
-        stream = self.detach()
-        if stream.socket.family != socket.AF_UNIX:
-            # A reset, which no client can take for the end of an answer that has no length.
-            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        stream.close()
 
 
 def no_result(job: Job) -> Refusal:

@@ -214,6 +214,8 @@ class Hub:
             return
         encoded = encode(Told.of(message, self._addresses))
         for outbox in tuple(self.outboxes):
+            if outbox.hears is not None and not outbox.hears(message):
+                continue
             if message.seq is not None:
                 outbox.put_event(message.seq, job.id if job is not None else None, encoded)
             elif job is not None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from docket.bus.messages import AuditAction
 from docket.errors import Fault, InvalidRequest
 from docket.job import Event, EventName, Job, PcapFile, SourceAnswer
 from docket.request import LONGEST_DEADLINE_S
@@ -139,7 +140,8 @@ class JobsHandler(Handler):
     }
 
     async def post(self) -> None:
-        job, is_new = await self.services.desk.ask(self.json_body(), self.visitor)
+        job, is_new = await self.services.access.ask(self.json_body(), self.visitor)
+        self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
         self.set_header("Location", self.services.addresses.job(job.id))
         self.write_json(self.services.addresses.shown(job), 201 if is_new else 200)
 
@@ -147,6 +149,11 @@ class JobsHandler(Handler):
         filters = {name: self.get_query_argument(name, "") for name in _FILTERS}
         sort = self.get_query_argument("sort", "") or NEWEST_FIRST
         limit = self._limit()
+        owner = self.services.access.owner_filter(self.visitor, filters["owner"])
+        if owner is None:
+            self.write_json(JobList(jobs=(), total=0, cursor=None, next=None))
+            return
+        filters["owner"] = owner
         page = await self.services.ledger.page(
             **{name: text or None for name, text in filters.items()},
             sort=sort,
@@ -185,7 +192,7 @@ class JobHandler(Handler):
     }
 
     async def get(self, text: str) -> None:
-        job, events = await self.services.desk.story(job_id(text))
+        job, events = await self.services.access.story(job_id(text), self.visitor)
         shown = self.services.addresses.shown(job)
         story = JobStory(**msgspec.structs.asdict(shown), events=tuple(StoryEvent.of(event) for event in events))
         self.write_json(story)
@@ -193,7 +200,9 @@ class JobHandler(Handler):
     head = get
 
     async def delete(self, text: str) -> None:
-        answer(self, *await self.services.orders.delete(job_id(text), self.visitor.user))
+        job = await self.changeable_job(job_id(text))
+        answer(self, *await self.services.orders.delete(job.id, self.visitor.user))
+        self.record(AuditAction.DELETED, job.id)
 
 
 class CancelHandler(Handler):
@@ -210,7 +219,9 @@ class CancelHandler(Handler):
 
     async def post(self, text: str) -> None:
         order = _order(self.json_body(optional=True), CancelOrder)
-        answer(self, *await self.services.orders.cancel(job_id(text), self.visitor.user, keep=order.keep))
+        job = await self.changeable_job(job_id(text))
+        answer(self, *await self.services.orders.cancel(job.id, self.visitor.user, keep=order.keep))
+        self.record(AuditAction.CANCELLED, job.id, "" if order.keep else "what arrived is thrown away")
 
 
 class RetryHandler(Handler):
@@ -231,7 +242,9 @@ class RetryHandler(Handler):
         if deadline_s is not None and not 1 <= deadline_s <= LONGEST_DEADLINE_S:
             message = f"deadline_s must be a whole number from 1 to {LONGEST_DEADLINE_S}"
             raise InvalidRequest([Fault("bad-number", message, "deadline_s")])
-        answer(self, *await self.services.orders.retry(job_id(text), self.visitor.user, deadline_s))
+        job = await self.changeable_job(job_id(text))
+        answer(self, *await self.services.orders.retry(job.id, self.visitor.user, deadline_s))
+        self.record(AuditAction.RETRIED, job.id)
 
 
 def job_id(text: str) -> str:
@@ -240,6 +253,12 @@ def job_id(text: str) -> str:
     if not _ID.fullmatch(lower):
         raise no_such_job()
     return lower
+
+
+def asked(job: Job, *, is_new: bool) -> str:
+    """The question in the words of the audit trail."""
+    words = f"{job.query or 'every packet'} after {job.after} before {job.before}"
+    return words if is_new else f"{words}, answered by a job that is there"
 
 
 def answer(handler: Handler, job: Job, took_effect: bool) -> None:

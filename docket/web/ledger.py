@@ -55,6 +55,10 @@ class Ledger:
         """The newest jobs, and after them the older ones that are not final yet."""
         return await self._run(self._newest_and_open, newest, most_open)
 
+    async def newest_of(self, owner: str, newest: int) -> list[Job]:
+        """The newest jobs of one owner."""
+        return (await self._run(self._reader.jobs, owner=owner, limit=newest)).jobs
+
     async def find_same(self, fingerprint: str) -> Job | None:
         return await self._run(self._reader.find_same, fingerprint)
 

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 
+from docket.bus.messages import EventMessage
+
 MOST_MESSAGES = 2_000
 MOST_BYTES = 8 * 1024 * 1024
 """A socket that lets this much pile up is closed; its client comes back and resumes from its last number."""
@@ -27,9 +29,11 @@ class Outbox:
     while the ledger is read are neither lost nor sent twice.
     """
 
-    def __init__(self, on_end: Callable[[int], object]) -> None:
+    def __init__(self, on_end: Callable[[int], object], hears: Callable[[EventMessage], bool] | None = None) -> None:
         """`on_end` is called once, with the code to close the socket with. It must not wait for the socket: one
-        that is ended for being slow is stuck in the middle of a message."""
+        that is ended for being slow is stuck in the middle of a message. `hears` says which events are for this
+        socket; without it all are."""
+        self.hears = hears
         self._on_end = on_end
         self._ended = False
         self._first: deque[bytes] = deque()

@@ -12,6 +12,7 @@ import pytest
 from docket.bus import dead_letter, describe, topology
 from docket.bus.amqp import AmqpBroker
 from docket.bus.messages import (
+    AuditMessage,
     Cancel,
     Delete,
     EventMessage,
@@ -36,6 +37,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "`job.retry`": Retry,
     "`job.delete`": Delete,
     "Every event": EventMessage,
+    "Every audit entry": AuditMessage,
     "The job in an event": Job,
     "The answer of one source in a job": SourceAnswer,
     "The source in an event": SourceStatus,
@@ -86,7 +88,7 @@ def test_fields_of_small_objects_are_named(heading: str, kind: type[msgspec.Stru
 def test_every_routing_key_is_documented() -> None:
     """The table of events has every event."""
     listed = [key for key in first_column(section("Messages on `docket.events`")) if "." in key]
-    assert sorted(listed) == sorted(event.value for event in EventName)
+    assert sorted(listed) == sorted([*(event.value for event in EventName), *describe.AUDIT_KEYS])
 
 
 def test_every_exchange_and_queue_is_documented() -> None:
