@@ -17,6 +17,7 @@ export function createStore(now = Date.now) {
     samples: new Map(),
     errors: new Map(),
     seq: null,
+    user: "",
     loaded: false,
     link: { state: "connecting", lastHeard: null, retryAt: null },
     skewMs: 0,
@@ -70,6 +71,7 @@ export function createStore(now = Date.now) {
   function takeSnapshot(message) {
     if (message.time) state.skewMs = Date.parse(message.time) - now();
     state.seq = message.seq ?? state.seq;
+    state.user = message.user ?? "";
     for (const job of [...(message.jobs ?? [])].reverse()) keepJob(job);
     if (message.sources) {
       state.sources = new Map();

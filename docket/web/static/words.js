@@ -74,7 +74,9 @@ export function headline(job) {
         ? `Complete: ${packets} from ${ofSources(job)}, exactly the window`
         : `Complete: no packet matched, and ${ofSources(job)} had the whole window`;
     case "partial":
-      return `Partial: ${packets}; only ${ofSources(job)} answered in full`;
+      return job.sources.some((source) => isFull(source.verdict))
+        ? `Partial: ${packets}; only ${ofSources(job)} answered in full`
+        : `Partial: ${packets}; no source answered in full`;
     case "failed":
       return "Failed: no source gave a usable answer";
     case "cancelled":

@@ -8,7 +8,7 @@ const KEY = "docket.draft";
 const listeners = new Set();
 
 /** `when` is `{ last: "15m" }`, or `{ after, before }` in microseconds; `sources` null means all of them. */
-const EMPTY = {
+export const EMPTY = {
   text: "",
   when: { last: "15m" },
   sources: null,
@@ -41,7 +41,6 @@ export function changeDraft(changes) {
   for (const listener of [...listeners]) listener();
 }
 
-export const clearDraft = () => changeDraft(EMPTY);
 export const currentDraft = () => draft;
 
 export function useDraft() {

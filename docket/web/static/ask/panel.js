@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "../dom.js";
 import { Button, Faults } from "../parts/button.js";
 import { ApiError, api } from "../api.js";
+import { confirmed } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
 import { say, sayError } from "../parts/toast.js";
 import { store, useStore } from "../store.js";
@@ -10,7 +11,7 @@ import { setSetting, useSetting } from "../settings.js";
 import { noticeFor } from "../notices.js";
 import { navigate } from "../route.js";
 import { faultsOf, useCheck } from "./check.js";
-import { clearDraft, toRequest, useDraft } from "./draft.js";
+import { EMPTY, changeDraft, currentDraft, toRequest, useDraft } from "./draft.js";
 import { Fields } from "./fields.js";
 import { More } from "./more.js";
 import { PasteDialog, usePasting } from "./paste.js";
@@ -34,12 +35,18 @@ export function AskPanel() {
         </h2>
         <span class="grow"></span>
         <${Button} icon="clipboard" look="is-small" onClick=${() => setPasting(true)}>From a record<//>
-        <${Button} icon="cross" look="is-small" onClick=${clearDraft}>Clear<//>
+        <${Button} icon="cross" look="is-small" onClick=${clear}>Clear<//>
       </header>
       ${open && html`<${Form} />`}
       ${pasting && html`<${PasteDialog} onClose=${() => setPasting(false)} />`}
     </section>
   `;
+}
+
+function clear() {
+  const before = currentDraft();
+  changeDraft(EMPTY);
+  say("The form is empty.", { action: { word: "Undo", run: () => changeDraft(before) } });
 }
 
 /** The fields beside which a fault is shown; others are told below the form. */
@@ -103,6 +110,13 @@ function faultsThatStand(answer, current, draft) {
 
 const isCtrlEnter = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey);
 
+/** What may be a slip of the finger is asked only if its author insists. */
+async function askForMuch(error, request, onRefused, onFault) {
+  const text = error.message[0].toUpperCase() + error.message.slice(1) + ".";
+  const insists = await confirmed({ title: "Really so much?", text, verb: "Ask all the same", keep: "Back" });
+  if (insists) await ask({ ...request, force: true }, onRefused, onFault);
+}
+
 async function ask(request, onRefused, onFault) {
   try {
     const { job, isNew } = await api.ask(request);
@@ -113,6 +127,7 @@ async function ask(request, onRefused, onFault) {
     });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
+    if (error.code === "too-big") return askForMuch(error, request, onRefused, onFault);
     if (error.status === 0 || error.status >= 500) sayError(error);
     else onRefused(error.errors);
     if (error.errors.some((fault) => fault.field === "query")) onFault();

@@ -44,6 +44,7 @@ export function matches(job, filters) {
 export function Filters({ filters, onChange }) {
   const sources = useStore((state) => state.sources);
   const [text, setText] = useState(filters.text);
+  const user = useStore((state) => state.user);
   const id = useId();
   const set = (name) => (event) => onChange({ ...filters, [name]: event.target.value });
   const owners = useStore((state) =>
@@ -74,6 +75,11 @@ export function Filters({ filters, onChange }) {
       </select>
       <input class="owner" aria-label="Owner" placeholder="Any owner" list=${id} value=${filters.owner}
         onChange=${set("owner")} />
+      ${
+        user &&
+        html`<button type="button" class="segment" aria-pressed=${filters.owner === user}
+          onClick=${() => onChange({ ...filters, owner: filters.owner === user ? "" : user })}>Mine</button>`
+      }
       <datalist id=${id}>${owners.split("\n").map((owner) => html`<option key=${owner} value=${owner} />`)}</datalist>
       ${any && html`<${Button} icon="cross" look="is-small" onClick=${clear}>No filters<//>`}
     </form>

@@ -27,7 +27,7 @@ let ask = null;
 /** Ask before something that cannot be taken back; resolves to true or false. */
 export const confirmed = (question) => new Promise((resolve) => ask({ ...question, resolve }));
 
-/** The place where `confirmed` shows its questions: `{ title, text, verb }`. */
+/** The place where `confirmed` shows its questions: `{ title, text, verb, keep }`; `keep` is the word for no. */
 export function Confirmation() {
   const [question, setQuestion] = useState(null);
   ask = setQuestion;
@@ -40,7 +40,7 @@ export function Confirmation() {
     <${Dialog} title=${question.title} onClose=${() => answer(false)}>
       <p>${question.text}</p>
       <div class="dialog-actions">
-        <button type="button" class="button" onClick=${() => answer(false)}>Keep</button>
+        <button type="button" class="button" onClick=${() => answer(false)}>${question.keep ?? "Keep"}</button>
         <button type="button" class="button is-danger" onClick=${() => answer(true)}>${question.verb}</button>
       </div>
     <//>
