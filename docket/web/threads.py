@@ -35,6 +35,6 @@ class Threads:
         finally:
             self.busy -= 1
 
-    def close(self) -> None:
-        """Drop what waits and let go of the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """Drop what waits, and return when no call runs any more."""
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
