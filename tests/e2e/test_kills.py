@@ -4,18 +4,17 @@ The sources are stand-ins that stop half-way until the test lets them go on, so 
 certain. Broker, web, collector and workers are the real ones.
 """
 
-import itertools
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from docket.window import format_us
 from tests.faults.certificates import Authority
+from tests.faults.gate import Gate
 from tests.faults.packets import Packet, udp
-from tests.faults.stand_in import Asked, StandIn, serve
+from tests.faults.stand_in import StandIn
 from tests.services.rabbitmq import Broker
 from tests.services.sensor import Sensor
 from tests.services.truth import packets_of
@@ -26,26 +25,6 @@ pytestmark = pytest.mark.rabbitmq
 START_US = 1_790_000_000_000_000
 PACKETS = 6_000
 STEP_US = 5_000
-
-
-@dataclass
-class Gate:
-    """Holds every answer half-way until it is opened."""
-
-    opened: threading.Event = field(default_factory=threading.Event)
-    waiting: list[str] = field(default_factory=list)
-
-    def script(self, name: str) -> Callable[[Asked], Iterator[bytes]]:
-        def answer(asked: Asked) -> Iterator[bytes]:
-            pieces = serve(asked)
-            yield b"".join(itertools.islice(pieces, len(asked.packets) // 2))
-            self.waiting.append(name)
-            while not self.opened.wait(0.02):
-                if asked.gone():
-                    return
-            yield b"".join(pieces)
-
-        return answer
 
 
 @dataclass
