@@ -23,12 +23,14 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 10.0
 """Three of these without a word, and a source counts as offline."""
+FIRST_PAUSE_S = 0.5
+"""After a greeting the news comes thicker at first: those it is for may have been starting at the same moment."""
 PUBLISH_S = 5.0
 FAREWELL_S = 1.0
 
 
 class Announcer:
-    """News of one source, every ten seconds."""
+    """News of one source, every ten seconds, and thicker after a greeting."""
 
     def __init__(self, source: Source, publishers: PublisherPool, load: Callable[[], dict[str, int]]) -> None:
         """`load` tells how busy the worker is with this source."""
@@ -39,6 +41,7 @@ class Announcer:
         self._poke = threading.Event()
         self._leaving = threading.Event()
         self._greet = True
+        self._pause_s = FIRST_PAUSE_S
         self._in_trouble = False
         self._thread = threading.Thread(target=self._run, name=f"announcer of {source.name}", daemon=True)
 
@@ -63,9 +66,10 @@ class Announcer:
             if self._leaving.is_set():
                 break
             event = EventName.SOURCE_ONLINE if self._greet else EventName.SOURCE_STATS
+            self._pause_s = FIRST_PAUSE_S if self._greet else min(2 * self._pause_s, HEARTBEAT_S)
             self._greet = False
             self._publish(event, self._status(coverage, error, "online"), PUBLISH_S)
-            self._poke.wait(HEARTBEAT_S)
+            self._poke.wait(self._pause_s)
 
     def _ask(self) -> tuple[Coverage | None, str | None]:
         try:
