@@ -48,7 +48,8 @@ class InterfaceWorker:
     def __init__(self, config: Config, broker: Broker, sources: Sequence[Source]) -> None:
         self._broker = broker
         self._names = [source.name for source in sources]
-        self._publishers = PublisherPool(broker, f"docket worker {', '.join(self._names)}")
+        self._title = _title(self._names)
+        self._publishers = PublisherPool(broker, self._title)
         at_once = {source.name: source.queries_at_once for source in config.sources}
         self._desks = {
             source.name: Desk(
@@ -74,7 +75,7 @@ class InterfaceWorker:
         if not self._declare(stop):
             return
         receiver = self._broker.receiver(
-            f"docket worker {', '.join(self._names)}",
+            self._title,
             list(self._by_queue),
             prefetch=PREFETCH,
             listen=[name.value for name in _CLOSING],
@@ -163,3 +164,9 @@ class InterfaceWorker:
         self._publishers.close()
         for desk in self._desks.values():
             desk.source.close()
+
+
+def _title(names: Sequence[str]) -> str:
+    """What the broker lists. It becomes part of a queue's name, which may have 255 bytes, so not all are named."""
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"docket worker {names[0]}{others}"
