@@ -138,22 +138,26 @@ def _positions(body: Body, enough: int) -> int | None:
 
 
 def _look_further(session: StenoSession, answer: Answer, received: Received, *, again: bool, stop: Event) -> None:
-    """Ask for what comes after the last packet, or, with `again`, for its neighbourhood too. Raises SourceError."""
+    """Ask for the files after the last packet, and with `again` for its neighbourhood first. Raises SourceError."""
     last_us = received.last_us if received.last_us is not None else answer.window.after_us - 1
     newest_us = max((starts[-1] for starts in answer.files if starts), default=None)
-    if again:
-        after_us = max(last_us - (answer.window.after_us - answer.asked.after_us), 0)
-    elif newest_us is not None and newest_us <= last_us:
-        return
-    else:
-        after_us = last_us + SLACK_US
     before_us = answer.asked.before_us
     if newest_us is not None:
         before_us = min(before_us, newest_us - SLACK_US + US_PER_S)
-    headers = {"Steno-Limit-Packets": str(MOST_PACKETS + (received.packets if again else 0))}
+    if again:
+        after_us = max(last_us - (answer.window.after_us - answer.asked.after_us), 0)
+        _look(session, answer, Window(after_us, before_us), last_us, MOST_PACKETS + received.packets, stop)
+    if newest_us is None or newest_us > last_us:
+        # What could not be read once can perhaps never be read: so begin behind it.
+        _look(session, answer, Window(last_us + SLACK_US, before_us), last_us, MOST_PACKETS, stop)
+
+
+def _look(session: StenoSession, answer: Answer, asked: Window, last_us: int, most_packets: int, stop: Event) -> None:
+    """Raise SourceError, `cut`, if these files have a packet of the window after the last one that came."""
     missed = Window(max(last_us + 1, answer.window.after_us), min(answer.window.before_us, answer.known_until_us))
     cutter = RecordCutter(missed, None, None)
-    body = session.post("/query", to_stenographer(answer.query, after_us, before_us), headers, stop)
+    text = to_stenographer(answer.query, asked.after_us, asked.before_us)
+    body = session.post("/query", text, {"Steno-Limit-Packets": str(most_packets)}, stop)
     try:
         for block in body.blocks():
             first_us = cutter.feed(block).first_us

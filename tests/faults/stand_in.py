@@ -99,6 +99,12 @@ def clean_end(after: int) -> Script:
     return lambda asked: itertools.islice(serve(asked), after + 1)
 
 
+def once(script: Script) -> Script:
+    """The script for the first query, and good answers to all later ones."""
+    turns = itertools.chain([script], itertools.repeat(serve))
+    return lambda asked: next(turns)(asked)
+
+
 def half_record(after: int) -> Script:
     """So many packets, half a record, and then a normal end."""
 

@@ -1,6 +1,5 @@
 """An answer that ends like a good one although it is not whole, and good ones that must raise no alarm."""
 
-import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from docket.workers.stenographer import StenographerSource
 from tests.faults import stand_in
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, udp
-from tests.faults.stand_in import Asked, Script, StandIn
+from tests.faults.stand_in import Asked, StandIn
 from tests.services.recording import StoredFile
 from tests.services.stenographer import Monitored, StoredStenographer
 from tests.services.truth import packets_of
@@ -23,12 +22,6 @@ from tests.workers.asking import START_US, US, ask, read, steno_config
 
 MINUTE_US = 60 * US
 AFTER_US, BEFORE_US = START_US + MINUTE_US, START_US + 20 * MINUTE_US
-
-
-def once(script: Script) -> Script:
-    """The script for the first query, and good answers to all later ones."""
-    turns = itertools.chain([script], itertools.repeat(stand_in.serve))
-    return lambda asked: next(turns)(asked)
 
 
 @pytest.fixture
@@ -72,7 +65,7 @@ def test_without_an_index_a_second_look_finds_what_is_missing(
 ) -> None:
     """A store that stopped once, for whatever reason, is caught by its own next answer."""
     burst.shows_index = False
-    burst.script = once(stand_in.clean_end(after))
+    burst.script = stand_in.once(stand_in.clean_end(after))
     found, sentence = verdict(source, query)
     assert (found, "a further packet, from 2023-11-14 22:1" in sentence) == (Verdict.CUT, True)
 
@@ -85,7 +78,7 @@ def test_a_large_answer_is_not_counted_again(
     monkeypatch.setattr(steno_proof, "MOST_PACKETS", 100)
     burst.shows_index = shows_index
     assert verdict(source)[0] is Verdict.COMPLETE
-    burst.script = once(stand_in.clean_end(700))
+    burst.script = stand_in.once(stand_in.clean_end(700))
     assert verdict(source)[0] is Verdict.CUT
 
 
@@ -110,7 +103,7 @@ def test_fresh_packets_are_no_alarm(source: StenographerSource, burst: StandIn) 
 
     for shows_index in (True, False):
         burst.shows_index = shows_index
-        burst.script = once(grow)
+        burst.script = stand_in.once(grow)
         assert verdict(source)[0] is Verdict.COMPLETE
 
 
