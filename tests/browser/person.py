@@ -37,9 +37,11 @@ class Person:
             self.troubles.append(message.text)
 
     def open(self, below: str = "") -> "Person":
-        """Go to one of the pages and wait until it is live."""
+        """Go to one of the pages and wait until it is live and listens to its user."""
         self.page.goto(self.base + below)
         expect(self.page.locator(".link-state.is-live")).to_be_visible()
+        expect(self.page.locator("main .panel").first).to_be_visible()
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         return self
 
     def check(self) -> None:
