@@ -20,8 +20,10 @@ from docket.spool.files import Spool
 from docket.spool.reader import LedgerReader
 from docket.web import base, check, downloads, health, jobs, listen, live, openapi, pages, sources
 from docket.web.contract import Route
+from docket.web.legacy import LEGACY
 from docket.web.outbox import AWAY_CODE
 from docket.web.services import Services
+from docket.web.stenoread import STENOREAD
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +148,8 @@ def _url_specs(base_path: str) -> Iterator[URLSpec]:
     prefixes = dict.fromkeys((base_path, "/"))
     if base_path != "/":
         yield URLSpec(re.escape(base_path.rstrip("/")), pages.SlashHandler, {"route": "redirect"})
-    for route in (*ROUTES, *PAGES):
+    for route in (*ROUTES, *PAGES, *LEGACY, *STENOREAD):
         pattern = re.sub(r"\\\{\w+:path\\\}", "(.+)", re.escape(route.path))
-        pattern = re.sub(r"\\\{\w+\\\}", "([^/]+)", pattern)
+        pattern = re.sub(r"\\\{\w+\\\}", "([^/]+)", pattern) + ("/?" if route.loose else "")
         for prefix in prefixes:
             yield URLSpec(re.escape(prefix) + pattern, route.handler, {"route": route.path or "page"})

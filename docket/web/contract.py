@@ -40,3 +40,5 @@ class Route:
 
     path: str
     handler: Any
+    loose: bool = False
+    """Whether a slash may stand at the end."""

@@ -19,6 +19,7 @@ from docket.web.hub import Hub
 from docket.web.ledger import Ledger
 from docket.web.metrics import Metrics
 from docket.web.orders import Orders
+from docket.web.recents import Recents
 from docket.web.threads import Threads
 
 LEDGER_THREADS = 4
@@ -45,6 +46,7 @@ class Services:
     access: Access
     audit: Audit
     orders: Orders
+    recents: Recents
 
     @classmethod
     def build(cls, config: Config, link: Link, reader: LedgerReader, spool: Spool) -> Services:
@@ -76,6 +78,7 @@ class Services:
             access=Access(config.web, desk),
             audit=Audit(link),
             orders=Orders(link, desk, hub),
+            recents=Recents(),
         )
 
     @property
