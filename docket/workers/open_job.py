@@ -291,6 +291,8 @@ class OpenJob:
         for part in self.open_parts:
             self.close_source(part.source, Verdict.CUT, words.disk(self._disk), entries)
         self._around.spool.remove_parts(self.id)
+        # The rest of the room may come later, but the manifest of what is left needs some now.
+        self._around.spool.sweep()
 
     def _judge_again(self) -> None:
         """Take back verdicts that the making of the result has shown to be too good."""
