@@ -9,7 +9,7 @@ from typing import Any
 from docket.window import format_us
 from tests.browser.server import Server
 from tests.faults.certificates import Authority
-from tests.faults.gate import Gate
+from tests.faults.halfway import Gate
 from tests.faults.packets import udp
 from tests.faults.stand_in import StandIn
 from tests.services.sensor import Sensor
@@ -19,6 +19,7 @@ START_US = 1_790_000_000_000_000
 PACKETS = 3_000
 STEP_US = 5_000
 END_US = START_US + 2 * PACKETS * STEP_US
+START, END = format_us(START_US), format_us(END_US)
 SOURCES = ("rock01:em1", "rock01:em2")
 
 
@@ -44,7 +45,7 @@ class Held:
     def ask(self, **fields: Any) -> dict[str, Any]:
         """Ask for everything; returns once both sources are half-way and the first packets are told."""
         before = len(self.gate.waiting)
-        asked = {"query": "udp", "after": format_us(START_US), "before": format_us(END_US), **fields}
+        asked = {"query": "udp", "after": START, "before": END, **fields}
         job = self.server.ask(**asked)
         wait_until(lambda: len(self.gate.waiting) == before + 2, "both sources are half-way", timeout_s=30.0)
         wait_until(lambda: self.server.job(job["id"])["packets"] > 0, "the first packets are told", timeout_s=30.0)

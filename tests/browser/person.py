@@ -126,8 +126,9 @@ class Person:
         section = self.page.get_by_role("region", name=panel, exact=True)
         return section.locator(f"dt:text-is('{name}') + dd")
 
-    def copied(self, button: Locator) -> str:
+    def copied(self, label: str) -> str:
         """Press a copy button; what is then in the clipboard."""
+        button = self.page.locator(f".copy[title='{label}']")
         button.click()
         expect(button).to_contain_text("Copied")
         text: str = self.page.evaluate("navigator.clipboard.readText()")

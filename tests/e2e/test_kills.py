@@ -12,7 +12,7 @@ import pytest
 
 from docket.window import format_us
 from tests.faults.certificates import Authority
-from tests.faults.gate import Gate
+from tests.faults.halfway import Gate
 from tests.faults.packets import Packet, udp
 from tests.faults.stand_in import StandIn
 from tests.services.rabbitmq import Broker

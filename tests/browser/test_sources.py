@@ -1,0 +1,50 @@
+"""The page of the sources."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.held import SOURCES, Held
+from tests.browser.server import Server
+
+
+def test_each_source_tells_what_it_has(visit: Visit, demo: Server) -> None:
+    """Health, edges, counters, and the jobs in which it fell short."""
+    job = demo.finished("port 53", after="5h", note="short")
+    person = visit(demo.url).open("sources")
+    expect(person.page.locator(".page-head")).to_contain_text("2 sources, all online")
+    card = person.page.get_by_role("region", name="demo:em1")
+    expect(card).to_contain_text("Online")
+    expect(card).to_contain_text("capture-files")
+    expect(card.locator("dt:text-is('Oldest packet') + dd")).to_contain_text(
+        re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+    )
+    expect(card.get_by_role("row", name="queries")).to_be_visible()
+    expect(card).to_contain_text("nobody right now")
+    card.get_by_role("link", name="port 53").click()
+    expect(person.page).to_have_url(demo.url + "jobs/" + job["id"])
+
+
+def test_readings_under_way_are_listed(visit: Visit, held: Held) -> None:
+    """Whom a source reads for right now, as a link to the job."""
+    person = visit(held.server.url).open("sources")
+    card = person.page.get_by_role("region", name=SOURCES[0])
+    job = held.ask()
+    expect(card.get_by_role("link", name="udp")).to_be_visible()
+    held.release()
+    held.server.wait(job["id"])
+    expect(card).to_contain_text("nobody right now")
+
+
+def test_a_source_that_goes_away_is_said_to_be_offline(visit: Visit, held: Held) -> None:
+    """In the head of every page, on its card with how long, and among the sources to ask; then it comes back."""
+    person = visit(held.server.url).open("sources")
+    held.sensor.children.pop(f"worker:{SOURCES[1]}").stop()
+    card = person.page.get_by_role("region", name=SOURCES[1])
+    expect(card).to_contain_text(re.compile(r"Offline for \d+"))
+    expect(person.page.get_by_role("navigation", name="Pages").locator(".pill")).to_contain_text("1")
+    person.page.get_by_role("link", name="Ask and jobs").click()
+    expect(person.page.locator(".tick-row", has_text=SOURCES[1])).to_contain_text("Offline")
+    held.sensor.start(f"worker:{SOURCES[1]}")
+    expect(person.page.locator(".tick-row", has_text=SOURCES[1])).not_to_contain_text("Offline")
