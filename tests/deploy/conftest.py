@@ -1,0 +1,105 @@
+"""A sensor's site: real RabbitMQ, two real stenographers, Docket's processes, real lighttpd and nginx with TLS."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from docket.web.tokens import make_token
+from tests.deploy.proxies import PASSWORD, Kibana, Site, prepare_site, start_lighttpd, start_nginx
+from tests.services.child import Child
+from tests.services.rabbitmq import Broker
+from tests.services.sensor import Sensor, stenographer_source
+from tests.services.stenographer import Monitored
+from tests.services.waiting import wait_until
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Everything of one site."""
+
+    sensor: Sensor
+    lighttpd: Site
+    token: str
+
+    def session(self, user: str = "anna") -> requests.Session:
+        """A client that knows a password."""
+        return client(self.lighttpd, user)
+
+
+def client(site: Site, user: str = "anna") -> requests.Session:
+    """A client of a site that knows a user's password."""
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = site.ca
+    session.auth = (user, PASSWORD)
+    return session
+
+
+def configure(old: Path, new: Path, web: Mapping[str, object]) -> None:
+    """Write a configuration that differs from another one in its settings of the web app."""
+    settings = yaml.safe_load(old.read_text())
+    settings["web"] = dict(web)
+    new.write_text(yaml.safe_dump(settings))
+
+
+@pytest.fixture(scope="module")
+def kibana() -> Iterator[Kibana]:
+    running = Kibana()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory,
+    broker: Broker,
+    two_stenographers: dict[str, Monitored],
+    kibana: Kibana,
+) -> Iterator[Deployment]:
+    """Docket over both recorded interfaces behind lighttpd, on a unix socket and, for forgers, on TCP."""
+    directory: Path = tmp_path_factory.mktemp("site")
+    prepare_site(directory)
+    token, line = make_token("siem")
+    (directory / "tokens").write_text(f"# tools\n{line}\n")
+    sources = [stenographer_source(f"rock01:{name}", one.stenographer) for name, one in two_stenographers.items()]
+    broker.add_vhost(directory.name)
+    with ExitStack() as stack:
+        stack.callback(broker.drop_vhost, directory.name)
+        socket = directory / "docket.socket"
+        sensor = Sensor(directory, broker.url(directory.name), sources)
+        web = {
+            "listen": [f"unix:{socket}", f"127.0.0.1:{sensor.port}"],
+            "user_header": "Forwarded",
+            "sendfile": "lighttpd",
+            "admins": ["root"],
+            "tokens": "tokens",
+        }
+        configure(sensor.config, sensor.config, web)
+        stack.callback(sensor.stop)
+        sensor.start_all()
+        site = Site(directory, socket, sensor.spool, kibana.port)
+        stack.callback(start_lighttpd(site).stop)
+        yield Deployment(sensor, site, token)
+
+
+@pytest.fixture(scope="module")
+def nginx(deployment: Deployment, kibana: Kibana) -> Iterator[Site]:
+    """nginx before a web process of its own on the same spool and bus."""
+    directory = deployment.sensor.directory
+    socket = directory / "nginx.socket"
+    with ExitStack() as stack:
+        config = directory / "nginx-docket.yaml"
+        web = {"listen": [f"unix:{socket}"], "user_header": "X-Remote-User", "sendfile": "nginx"}
+        configure(deployment.sensor.config, config, web)
+        command = [sys.executable, "-m", "docket", "--config", str(config), "web"]
+        stack.callback(Child(command, directory / "nginx-web.log").stop)
+        wait_until(socket.exists, "the web process behind nginx", timeout_s=30)
+        site = Site(directory, socket, deployment.sensor.spool, kibana.port)
+        stack.callback(start_nginx(site).stop)
+        yield site
