@@ -94,12 +94,15 @@ class LedgerReader:
         rows = rows[:limit]
         return Page(_jobs(rows), _encode_cursor(sort, rows[-1][1], rows[-1][2]) if more else None, total)
 
-    def find_same(self, fingerprint: str) -> Job | None:
-        """The newest job that asks the same question and is running, waiting, or complete and still there."""
+    def find_same(self, fingerprint: str, owner: str | None = None) -> Job | None:
+        """The newest job, of one owner if one is named, that asks the same question and is running, waiting, or
+        complete and still there."""
         rows = self._rows(
             "SELECT snapshot FROM jobs JOIN job_bodies USING (n)"
-            " WHERE fingerprint = ? AND state IN ('queued', 'running', 'completed') ORDER BY created DESC LIMIT 1",
+            " WHERE fingerprint = ? AND state IN ('queued', 'running', 'completed') AND owner = coalesce(?, owner)"
+            " ORDER BY created DESC LIMIT 1",
             fingerprint,
+            owner,
         )
         return _jobs(rows)[0] if rows else None
 

@@ -8,7 +8,6 @@ owner and the admins, and for everybody where a job has no owner.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from docket.bus.messages import EventMessage
@@ -58,7 +57,7 @@ class Access:
         """
         if self._own_only and not visitor.user:
             raise refuse(403, "no-user", "jobs are for their owners here, and the proxy did not say who you are")
-        return await self._desk.ask(raw, visitor, partial(self.may_see, visitor))
+        return await self._desk.ask(raw, visitor, None if self.sees_all(visitor) else visitor.user)
 
     async def job(self, job_id: str, visitor: Visitor) -> Job:
         """The job, for somebody who may see it. Raises NoSuchJob (also for what is hidden), SpoolError."""

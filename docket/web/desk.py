@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -90,12 +90,10 @@ class Desk:
         """Every source that is known. Raises SpoolError."""
         return known_sources(self._config.sources, await self._ledger.sources(), self._hub.sources, now_us())
 
-    async def ask(
-        self, raw: Mapping[str, Any], visitor: Visitor, joins: Callable[[Job], bool] = lambda _: True
-    ) -> tuple[Job, bool]:
+    async def ask(self, raw: Mapping[str, Any], visitor: Visitor, only_of: str | None = None) -> tuple[Job, bool]:
         """Hand in a question; gives its job, and whether that is a new one.
 
-        `joins` says whether a job that asks the same may stand for the new one: `Access` knows.
+        With `only_of`, only a job of that owner may stand for the new one.
         Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, Refusal.
         """
         known = await self.sources_or_configured()
@@ -106,15 +104,16 @@ class Desk:
         departures = -1
         while departures != self.pending.departures:
             departures = self.pending.departures
-            existing = await self._known(request, print_, joins, fresh=will.fresh)
+            existing = await self._known(request, print_, only_of, fresh=will.fresh)
             if existing is not None:
                 return existing, False
         # Nothing is awaited between this look and the entry below: two identical questions cannot pass each other.
         same = self.pending.same(request, print_, fresh=will.fresh)
         if same is not None:
-            if same.fingerprint != print_ or (same.request.id == request.id and not joins(same.job)):
+            is_ours = only_of in (None, same.job.owner)
+            if same.fingerprint != print_ or (same.request.id == request.id and not is_ours):
                 raise _id_taken()
-            if joins(same.job):
+            if is_ours:
                 await same.confirmed
                 return same.job, False
         if self.pending.is_full:
@@ -192,18 +191,19 @@ class Desk:
                 "delete results or make room"
             )
 
-    async def _known(self, request: Request, print_: str, joins: Callable[[Job], bool], *, fresh: bool) -> Job | None:
+    async def _known(self, request: Request, print_: str, only_of: str | None, *, fresh: bool) -> Job | None:
         """The job that this request already is, or that asks the same. Raises Refusal (409)."""
         try:
             job = await self._ledger.find(request.id)
-            same = None if fresh else await self._ledger.find_same(print_)
+            same = None if fresh else await self._ledger.find_same(print_, only_of)
         except SpoolError:
             # Without a ledger the collector, which has one, finds doubles by their id.
             return None
         if job is None:
-            return same if same is not None and joins(same) else None
+            return same
         opened = Job.opened(request, request.sources or ())
-        if not joins(job) or (job.query, job.after, job.before) != (opened.query, opened.after, opened.before):
+        is_ours = only_of in (None, job.owner)
+        if not is_ours or (job.query, job.after, job.before) != (opened.query, opened.after, opened.before):
             raise _id_taken()
         return job
 

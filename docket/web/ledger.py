@@ -59,8 +59,8 @@ class Ledger:
         """The newest jobs of one owner."""
         return (await self._run(self._reader.jobs, owner=owner, limit=newest)).jobs
 
-    async def find_same(self, fingerprint: str) -> Job | None:
-        return await self._run(self._reader.find_same, fingerprint)
+    async def find_same(self, fingerprint: str, owner: str | None = None) -> Job | None:
+        return await self._run(self._reader.find_same, fingerprint, owner)
 
     async def events_since(self, seq: int, limit: int) -> list[EventMessage]:
         return await self._run(self._reader.events_since, seq, limit)
