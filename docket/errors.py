@@ -11,6 +11,9 @@ DocketError
 │   └── TopologyMismatch    the broker has a queue or exchange of the same name, declared differently
 ├── SourceError             a source could not answer; carries the verdict and the sentence
 ├── CaptureError            bytes that are not a capture Docket can merge
+├── DissectionError         packets could not be looked into: a crash, a limit; carries the sentence
+│   └── DissectorMissing    tshark or tcpdump is not installed
+├── InspectorAway           the inspector, which looks into packets, does not answer
 ├── NoSuchJob               an id nobody knows
 ├── ServerRefused           a server's refusal, as its client sees it (all faults at once)
 ├── ServerUnreachable       no Docket server answers
@@ -93,6 +96,18 @@ class CaptureError(DocketError):
     def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message)
         self.offset = offset
+
+
+class DissectionError(DocketError):
+    """Raised by `packets` when a dissector crashed or ran into a limit; its text is shown as the answer."""
+
+
+class DissectorMissing(DissectionError):
+    """Raised by `packets` when a program that it needs is not installed; the operator may install it."""
+
+
+class InspectorAway(DocketError):
+    """Raised by the inspector's clients; the asker should try again when the inspector runs."""
 
 
 class NoSuchJob(DocketError):

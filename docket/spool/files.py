@@ -39,6 +39,7 @@ class Spool:
         self.path = path
         self.jobs = path / "jobs"
         self.ledger = path / "ledger.sqlite3"
+        self.counter = path / "inspector" / "socket"
         self._trash = Trash(path / "trash")
 
     def create(self) -> None:

@@ -1,0 +1,120 @@
+"""What the inspector is asked and what it answers, as others see it. Pure; web app and command line import it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from docket.errors import Fault
+
+MOST_ROWS = 1_000
+USUAL_ROWS = 100
+MOST_STREAM_BYTES = 1_000_000
+USUAL_STREAM_BYTES = 64_000
+
+FORMS = ("text", "hex", "raw")
+DIRECTIONS = ("both", "first", "second")
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question about one job's result. Only the fields that `ask` calls for count."""
+
+    ask: str
+    """`summary`, `packets`, `packet`, `stream`, `transcript` or `check`."""
+    job: str
+    filter: str = ""
+    bpf: str = ""
+    offset: int = 0
+    limit: int = USUAL_ROWS
+    number: int = 0
+    exact: bool = False
+    protocol: str = "tcp"
+    direction: str = "both"
+    form: str = "text"
+
+
+class Heading(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of an answer; what it announces follows until the connection ends."""
+
+    status: int
+    kind: str = "application/json"
+    name: str = ""
+    """A file name, for what is meant to be saved."""
+    faults: tuple[Fault, ...] = ()
+    """From 400 on; nothing follows then."""
+
+
+class PacketRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One packet in the list."""
+
+    number: int
+    """From 1, as tshark counts; the same with and without a filter."""
+    time: str
+    relative_s: float
+    """Since the first packet of the file."""
+    source: str
+    destination: str
+    protocol: str
+    length: int
+    info: str
+    stream: str
+    """`tcp 5` or `udp 3`, to follow; empty for others."""
+    severity: str
+    """How worth a look the dissector finds it: `error`, `warning`, `note`, `chat` or empty."""
+
+
+class PacketPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some rows of the list."""
+
+    job: str
+    state: str
+    """`working`: more rows are still coming, ask again; `complete`; `partial`: the dissector could not read all."""
+    progress: float
+    filter: str
+    offset: int
+    limit: int
+    total: int
+    """Rows there are by now: packets, or those that the filter shows."""
+    packets: int
+    """In the file."""
+    exact: int
+    """Up to this packet, rows are exactly what tshark says of the whole file."""
+    note: str
+    rows: tuple[PacketRow, ...]
+
+
+class StreamPiece(msgspec.Struct, frozen=True, kw_only=True):
+    """What one end said in one go."""
+
+    sender: int
+    """0 or 1: which of `nodes`."""
+    offset: int
+    """Within all that this sender said."""
+    length: int
+    content: str
+    """As text, as a hex dump, or as hex digits; for `text`, what cannot be printed is a dot."""
+
+
+class StreamPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of a stream."""
+
+    job: str
+    protocol: str
+    number: int
+    state: str
+    """`working` or `complete`."""
+    filter: str
+    nodes: tuple[str, str]
+    bytes: tuple[int, int]
+    """That each node sent."""
+    direction: str
+    form: str
+    offset: int
+    """The place of the first piece among those of this direction."""
+    total: int
+    """Pieces of this direction."""
+    next: int | None
+    """The offset of the next page; null on the last one."""
+    truncated: bool
+    """The stream goes on, but is not kept."""
+    note: str
+    pieces: tuple[StreamPiece, ...]
