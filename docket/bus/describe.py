@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from docket.bus import topology
+from docket.bus import rights, topology
 from docket.bus.messages import AuditAction, AuditMessage, Cancel, Delete, EventMessage, FragmentFacts, Retry
 from docket.job import EventName
 from docket.request import Limits
@@ -91,8 +91,9 @@ def asyncapi_text() -> str:
 
 
 def definitions_text() -> str:
-    """The text of deploy/rabbitmq/definitions.json; queues of sources are declared by their workers."""
-    return topology.definitions_text(VHOST, ())
+    """The text of deploy/rabbitmq/definitions.json, users included; queues of sources are declared by their workers."""
+    whole = topology.definitions(VHOST, ()) | rights.user_definitions(VHOST)
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 
 
 def _channels() -> dict[str, Any]:

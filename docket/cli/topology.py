@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
-from docket.bus.topology import definitions_text
+import msgspec
+
+from docket.bus.rights import user_definitions
+from docket.bus.topology import definitions
 from docket.cli import text
 from docket.cli.config_command import without_password
 from docket.cli.exit_codes import ExitCode
@@ -16,6 +20,7 @@ EXAMPLES = """\
 examples:
   docket topology                                    declare exchanges, queues and bindings on the broker
   docket topology --print > definitions.json         the same for RabbitMQ's load_definitions
+  docket topology --print --users --vhost docket     with one user per role and the least that each may do
 
 Declaring again changes nothing. A queue or exchange that is there with other arguments is an error: delete it first.
 """
@@ -33,6 +38,10 @@ def add(commands: Any) -> None:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--declare", action="store_true", help="declare (the default)")
     action.add_argument("--print", action="store_true", help="print definitions.json instead; no broker is needed")
+    parser.add_argument("--users", action="store_true", help="with --print: users and their rights as well")
+    parser.add_argument(
+        "--sensor", metavar="NAME", help="with --users: let workers read the queues of this sensor only"
+    )
     parser.add_argument("--vhost", metavar="NAME", default="/", help="the vhost to print for (default: /)")
 
 
@@ -40,7 +49,10 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     config = load_config(args.config, terminal.environ, allow_memory=args.print)
     names = [source.name for source in config.sources]
     if args.print:
-        terminal.out.write(definitions_text(args.vhost, names))
+        whole = definitions(args.vhost, names)
+        if args.users:
+            whole |= user_definitions(args.vhost, *([re.escape(args.sensor)] if args.sensor else []))
+        terminal.out.write(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n")
         return ExitCode.OK
     # The client libraries of the bus take longer to load than most commands to run.
     from docket.bus.open import open_broker

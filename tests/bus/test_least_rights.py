@@ -1,0 +1,276 @@
+"""Each role may do what it must and nothing else, on the real broker, and Docket works with exactly these rights."""
+
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pika
+import pika.exceptions
+import pytest
+import requests
+import yaml
+
+from docket.bus import describe, topology
+from docket.bus.rights import roles, user_definitions
+from tests.deploy.proxies import certificates
+from tests.services import needs
+from tests.services.child import Child
+from tests.services.ports import free_port
+from tests.services.rabbitmq import Broker
+from tests.services.waiting import wait_until
+
+pytestmark = pytest.mark.rabbitmq
+
+SOURCES = ("rock01:em1", "rock02:em1")
+PASSWORD = "secret"
+NAMES = [role.name for role in roles()]
+
+Act = Callable[[Any], object]
+
+
+@pytest.fixture(scope="module")
+def rights(broker: Broker) -> Iterator[str]:
+    """A vhost with the topology and a user per role; the worker is one of sensor rock01."""
+    broker.start()
+    vhost = "rights"
+    broker.add_vhost(vhost)
+    definitions = topology.definitions(vhost, SOURCES) | user_definitions(vhost, "rock01")
+    broker.import_definitions(definitions)
+    for name in NAMES:
+        broker.eval(f'rabbit_auth_backend_internal:change_password(<<"{name}">>, <<"{PASSWORD}">>, <<"tests">>)')
+    yield vhost
+    broker.drop_vhost(vhost)
+    for name in NAMES:
+        broker.drop_user(name)
+
+
+def publish(exchange: str, key: str) -> Act:
+    return lambda channel: channel.basic_publish(exchange, key, b"{}")
+
+
+def consume(queue: str) -> Act:
+    return lambda channel: channel.basic_get(queue)
+
+
+def purge(queue: str) -> Act:
+    return lambda channel: channel.queue_purge(queue)
+
+
+def delete(queue: str) -> Act:
+    return lambda channel: channel.queue_delete(queue)
+
+
+def hear(exchange: str, pattern: str, name: str = "docket.listen.test.1") -> Act:
+    """Declare an exclusive queue and bind it."""
+
+    def act(channel: Any) -> None:
+        channel.queue_declare(name, exclusive=True)
+        channel.queue_bind(name, exchange, pattern)
+
+    return act
+
+
+def declare(queue: str, arguments: dict[str, Any] | None = None) -> Act:
+    return lambda channel: channel.queue_declare(queue, durable=True, arguments=arguments or {})
+
+
+def declare_source(source: str) -> Act:
+    """What a worker does for a source: declare its queue and bind it."""
+    queue = next(queue for queue in topology.queues([source]) if queue.name == topology.source_queue(source))
+
+    def act(channel: Any) -> None:
+        channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+        for key in (topology.REQUEST_KEY, topology.RETRY_KEY):
+            channel.queue_bind(queue.name, topology.JOBS, key)
+
+    return act
+
+
+WEB, WORKER, COLLECTOR = "docket-web", "docket-worker", "docket-collector"
+INSPECTOR, TOOL, AUDIT = "docket-inspector", "docket-tool", "docket-audit"
+
+TABLE: dict[str, tuple[Act, set[str]]] = {
+    "ask": (publish(topology.JOBS, "job.request"), {WEB, TOOL}),
+    "cancel": (publish(topology.JOBS, "job.cancel"), {WEB}),
+    "delete a result": (publish(topology.JOBS, "job.delete"), {WEB}),
+    "retry": (publish(topology.JOBS, "job.retry"), {WEB, COLLECTOR}),
+    "publish some other job message": (publish(topology.JOBS, "job.other"), set()),
+    "say that a job is complete": (publish(topology.EVENTS, "job.completed"), {COLLECTOR}),
+    "say that a job was inspected": (publish(topology.EVENTS, "job.inspected"), {COLLECTOR, INSPECTOR}),
+    "say that a source is online": (publish(topology.EVENTS, "source.online"), {WORKER, COLLECTOR}),
+    "write the audit trail": (publish(topology.EVENTS, "audit.asked"), {WEB}),
+    "send packets": (publish(topology.FRAGMENTS, "0"), {WORKER}),
+    "bury a message": (publish(topology.DEAD, "x"), {WORKER, COLLECTOR, INSPECTOR}),
+    "write to a queue past the exchanges": (publish("", topology.COLLECTOR_QUEUE), set()),
+    "hear of jobs": (hear(topology.EVENTS, "job.#"), {WEB, WORKER, COLLECTOR, TOOL}),
+    "hear of sources": (hear(topology.EVENTS, "source.#"), {WEB, COLLECTOR, TOOL}),
+    "hear the audit trail": (hear(topology.EVENTS, "audit.#"), {AUDIT}),
+    "hear everything": (hear(topology.EVENTS, "#"), set()),
+    "hear questions": (hear(topology.JOBS, "job.request"), {WORKER}),
+    "hear cancellations": (hear(topology.JOBS, "job.cancel"), set()),
+    "hear packets": (hear(topology.FRAGMENTS, "0"), set()),
+    "hear dead letters": (hear(topology.DEAD, ""), set()),
+    "hear with a queue that the broker names": (hear(topology.EVENTS, "job.#", ""), {TOOL}),
+    "read the collector's queue": (consume(topology.COLLECTOR_QUEUE), {COLLECTOR}),
+    "read packets": (consume(topology.fragment_queue(0)), {COLLECTOR}),
+    "read the inspector's queue": (consume(topology.INSPECTOR_QUEUE), {INSPECTOR}),
+    "read the queue of one's own sensor": (consume(topology.source_queue(SOURCES[0])), {WORKER}),
+    "read another sensor's queue": (consume(topology.source_queue(SOURCES[1])), set()),
+    "read dead letters": (consume(topology.DEAD_QUEUE), set()),
+    "empty another sensor's queue": (purge(topology.source_queue(SOURCES[1])), set()),
+    "delete the collector's queue": (delete(topology.COLLECTOR_QUEUE), set()),
+    "delete another sensor's queue": (delete(topology.source_queue(SOURCES[1])), set()),
+    "declare the queue of one's own sensor": (declare_source("rock01:em9"), {WORKER}),
+    "declare another sensor's queue": (declare_source("rock02:em9"), set()),
+    "declare some queue": (declare("anything"), set()),
+    "declare the queue of the audit trail": (declare("docket.audit", {"x-queue-type": "quorum"}), {AUDIT}),
+    "declare an exchange": (lambda channel: channel.exchange_declare("docket.mine", durable=True), set()),
+    "delete an exchange": (lambda channel: channel.exchange_delete(topology.JOBS), set()),
+}
+
+
+def may(broker: Broker, vhost: str, user: str, act: Act) -> bool:
+    """Try it on a connection of one's own; False where the broker refuses access."""
+    connection = pika.BlockingConnection(pika.URLParameters(broker.url(vhost, user, PASSWORD)))
+    try:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        act(_Named(channel))
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code != 403:
+            raise
+        return False
+    else:
+        return True
+    finally:
+        connection.close()
+
+
+class _Named:
+    """A channel that remembers the name that the broker gave to a queue."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._name = ""
+
+    def queue_declare(self, name: str, **more: Any) -> None:
+        self._name = self._channel.queue_declare(name, **more).method.queue
+
+    def queue_bind(self, name: str, exchange: str, key: str) -> None:
+        self._channel.queue_bind(name or self._name, exchange, key)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_role_may_do_what_it_must_and_nothing_else(broker: Broker, rights: str, action: str) -> None:
+    """A table of role and action, all as expected."""
+    act, expected = TABLE[action]
+    assert {name for name in NAMES if may(broker, rights, name, act)} == expected
+
+
+def test_nobody_has_a_password_at_first(broker: Broker, vhost: str) -> None:
+    """The definitions that are shipped let nobody in with a password, not even an empty one."""
+    definitions = user_definitions(vhost)
+    user = dict(definitions["users"][0], name="docket-nobody")
+    broker.import_definitions({"users": [user]})
+    broker.set_permissions("docket-nobody", vhost)
+    for password in ("", "docket-nobody"):
+        with pytest.raises(pika.exceptions.AMQPConnectionError):
+            pika.BlockingConnection(pika.URLParameters(broker.url(vhost, "docket-nobody", password)))
+    broker.drop_user("docket-nobody")
+
+
+CONF = Path(__file__).parents[2] / "deploy/rabbitmq/rabbitmq.conf"
+
+
+@pytest.fixture(scope="module")
+def shipped_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Broker, int, Path]]:
+    """A broker with the shipped rabbitmq.conf and definitions.json, its port for TLS, its certificates."""
+    directory = tmp_path_factory.mktemp("shipped")
+    tls = directory / "tls"
+    clients = [f"client {name}" for name in NAMES]
+    certificates(tls, "ca", "server localhost 127.0.0.1", *clients, "client stranger")
+    (tls / "server.pem").write_bytes((tls / "localhost.pem").read_bytes())
+    (tls / "server.key").write_bytes((tls / "localhost.key").read_bytes())
+    (directory / "definitions.json").write_text(describe.definitions_text())
+    port = free_port()
+    text = CONF.read_text().replace("listeners.tcp.1 = 127.0.0.1:5672\n", "").replace("/etc/rabbitmq", str(directory))
+    text = text.replace("0.0.0.0:5671", f"127.0.0.1:{port}").replace(
+        "log.console = true\nlog.console.level = info\n", ""
+    )
+    node = Broker(directory / "node", text)
+    (directory / "node" / "enabled_plugins").write_text("[rabbitmq_auth_mechanism_ssl].\n")
+    try:
+        node.start()
+        yield node, port, tls
+    finally:
+        node.close()
+
+
+def test_docket_works_with_these_rights_over_tls(shipped_broker: tuple[Broker, int, Path], tmp_path: Path) -> None:
+    """Web, collector and worker, each with the certificate of its role and no password, answer a question."""
+    needs.program("tcpdump", "tcpdump")
+    _, port, tls = shipped_broker
+    web_port = free_port()
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    with ExitStack() as stack:
+        for role in ("collector", "worker", "web"):
+            settings = {
+                "bus": {
+                    "url": f"amqps://localhost:{port}/docket",
+                    "ca": str(tls / "ca.pem"),
+                    "cert": str(tls / f"docket-{role}.pem"),
+                    "key": str(tls / f"docket-{role}.key"),
+                },
+                "spool": {"path": str(tmp_path / "spool"), "min_free": "1MB"},
+                "web": {"listen": [f"127.0.0.1:{web_port}"]},
+                "sources": [{"name": "rock01:em1", "kind": "capture-files", "path": str(captures), "flush_lag": "0s"}],
+            }
+            config = tmp_path / f"{role}.yaml"
+            config.write_text(yaml.safe_dump(settings))
+            command = [sys.executable, "-m", "docket", "--config", str(config), role]
+            child = Child(command, tmp_path / f"{role}.log")
+            stack.callback(child.stop)
+        url = f"http://127.0.0.1:{web_port}/app/docket/api/v1/"
+
+        def well() -> bool:
+            try:
+                return bool(requests.get(f"{url}health", timeout=5).json()["status"] == "ok")
+            except requests.RequestException:
+                return False
+
+        wait_until(well, "Docket to be well", timeout_s=40)
+        job = requests.post(f"{url}jobs", json={"query": "port 53", "after": "1h"}, timeout=10).json()
+
+        def final() -> Any:
+            found = requests.get(f"{url}jobs/{job['id']}", timeout=10).json()
+            return found if found["finished_at"] else None
+
+        assert wait_until(final, "the job to end", timeout_s=30)["sources"][0]["verdict"] == "aged-out"
+        logs = "".join((tmp_path / f"{role}.log").read_text() for role in ("collector", "worker", "web"))
+        assert "ACCESS_REFUSED" not in logs
+
+
+@pytest.mark.parametrize("name", ["stranger", None])
+def test_certificate_is_needed_and_must_name_a_user(shipped_broker: tuple[Broker, int, Path], name: str | None) -> None:
+    """Without a certificate, or with one of somebody unknown, nobody enters."""
+    _, port, tls = shipped_broker
+    context = ssl.create_default_context(cafile=str(tls / "ca.pem"))
+    if name is not None:
+        context.load_cert_chain(tls / f"{name}.pem", tls / f"{name}.key")
+    parameters = pika.ConnectionParameters(
+        "localhost",
+        port,
+        "docket",
+        pika.credentials.ExternalCredentials(),
+        ssl_options=pika.SSLOptions(context, "localhost"),
+        connection_attempts=1,
+    )
+    with pytest.raises((pika.exceptions.AMQPConnectionError, ssl.SSLError)):
+        pika.BlockingConnection(parameters)
