@@ -54,7 +54,8 @@ def find_references(value: object) -> list[str]:
 def test_every_event_and_order_is_a_channel() -> None:
     """The AsyncAPI document has a channel for each routing key of docket.jobs and docket.events."""
     keys = {topology.REQUEST_KEY, topology.CANCEL_KEY, topology.RETRY_KEY, topology.DELETE_KEY}
-    assert set(describe.asyncapi()["channels"]) == keys | {event.value for event in EventName} | {"fragments"}
+    events = {event.value for event in EventName} | set(describe.AUDIT_KEYS)
+    assert set(describe.asyncapi()["channels"]) == keys | events | {"fragments"}
 
 
 @pytest.mark.rabbitmq
