@@ -14,7 +14,8 @@ import msgspec
 
 from docket.errors import MessageError
 from docket.job import EventName, Job, Verdict
-from docket.request import Request, check_request
+from docket.request import SOURCE_NAME, Request, check_request
+from docket.window import parse_time_us
 
 LARGEST_JSON_BYTES = 1_000_000
 
@@ -168,9 +169,23 @@ def encode(message: Cancel | Retry | Delete | EventMessage | AuditMessage | Requ
 
 
 def decode_event(body: bytes) -> EventMessage:
-    """Raises MessageError."""
+    """Raises MessageError, also for a source whose name or times are none: whoever hears it counts on them."""
     _expect_schema(_json(body), "docket.event", 1)
-    return _decode(body, EventMessage)
+    message = _decode(body, EventMessage)
+    if message.source is not None:
+        _check_source(message.source)
+    return message
+
+
+def _check_source(status: SourceStatus) -> None:
+    if not SOURCE_NAME.fullmatch(status.name):
+        raise MessageError(f"{status.name[:80]!r} is not a sensor:interface name")
+    try:
+        for text in (status.oldest, status.readable_until, status.last_seen):
+            if text is not None:
+                parse_time_us(text, None)
+    except ValueError as error:
+        raise MessageError(f"a time of {status.name}: {error}") from error
 
 
 def decode_job_message(body: bytes, arrived_at_us: int | None = None) -> Request | Cancel | Retry | Delete:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 from tests.browser.held import Held, running_sensor
 from tests.browser.person import Person
@@ -25,7 +25,7 @@ FLAGS = (
 """Chromium shall talk to the servers of the tests and to nobody else."""
 
 PATIENCE_MS = 15_000
-WIDE = {"width": 1280, "height": 800}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
 
 Visit = Callable[..., Person]
 """`visit(url, **context)`: somebody new with a fresh browser context, such as `timezone_id` or `viewport`."""

@@ -45,11 +45,17 @@ class Held:
     def ask(self, **fields: Any) -> dict[str, Any]:
         """Ask for everything; returns once both sources are half-way and the first packets are told."""
         before = len(self.gate.waiting)
-        asked = {"query": "udp", "after": START, "before": END, **fields}
-        job = self.server.ask(**asked)
+        job = self.server.ask(**self._question(fields))
         wait_until(lambda: len(self.gate.waiting) == before + 2, "both sources are half-way", timeout_s=30.0)
         wait_until(lambda: self.server.job(job["id"])["packets"] > 0, "the first packets are told", timeout_s=30.0)
         return job
+
+    def finished(self, **fields: Any) -> dict[str, Any]:
+        """Ask for everything and wait for the end, which must not be held up."""
+        return self.server.finished(**self._question(fields))
+
+    def _question(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"query": "udp", "after": START, "before": END, "sources": list(SOURCES), **fields}
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class Person:
 
     def check(self) -> None:
         """The page has had no trouble."""
-        self.troubles += self.page.evaluate("globalThis.violations")
+        self.troubles += self.page.evaluate("globalThis.violations ?? []")
         assert self.troubles == []
 
     # Asking

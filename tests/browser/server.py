@@ -60,6 +60,12 @@ class Server:
         """Ask and wait for the end."""
         return self.wait(self.ask(query, after, **fields)["id"])
 
+    def cancel(self, job_id: str) -> None:
+        assert self.http.post(self.url + f"api/v1/jobs/{job_id}/cancel", timeout=20).ok
+
+    def delete(self, job_id: str) -> None:
+        assert self.http.delete(self.url + f"api/v1/jobs/{job_id}", timeout=20).ok
+
     def pcap(self, job_id: str) -> bytes:
         response = self.http.get(self.url + f"api/v1/jobs/{job_id}/pcap", timeout=60)
         assert response.status_code == 200, response.text

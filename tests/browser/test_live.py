@@ -184,7 +184,7 @@ def test_retry_on_the_job_s_page(visit: Visit, held: Held) -> None:
     """A source that refused is asked again, and its packets join the job as a new revision."""
     held.sources[SOURCES[0]].script = serve
     held.sources[SOURCES[1]].script = status(500, "disk on fire\n")
-    job = held.server.finished("udp", after=START, before=END)
+    job = held.finished()
     person = visit(held.server.url).open("jobs/" + job["id"])
     expect(person.headline).to_have_text(f"Partial: {PACKETS:,} packets; only 1 of 2 sources answered in full")
     expect(person.lane(SOURCES[1])).to_contain_text("disk on fire")
@@ -225,7 +225,7 @@ def test_a_silent_source_shows_how_far_it_is(visit: Visit, held: Held) -> None:
     """One lane ends, the other stands where it is; the job stays open until somebody cancels."""
     held.sources[SOURCES[0]].script = serve
     held.sources[SOURCES[1]].script = silent(after=500)
-    job = held.server.ask("udp", after=START, before=END)
+    job = held.server.ask("udp", after=START, before=END, sources=list(SOURCES))
     person = visit(held.server.url).open("jobs/" + job["id"])
     expect(person.lane(SOURCES[0])).to_contain_text("Complete")
     expect(person.lane(SOURCES[1])).to_contain_text("Reading")

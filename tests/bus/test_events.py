@@ -1,0 +1,41 @@
+"""Events as they are read from the bus: what says a source's name and times is believed only if they are some."""
+
+import msgspec
+import pytest
+
+from docket.bus.messages import EventMessage, SourceStatus, decode_event, encode
+from docket.errors import MessageError
+from docket.job import EventName
+
+NOW = "2026-11-24T14:00:00.000000Z"
+
+
+def event(**facts: object) -> bytes:
+    """A word of a source with these facts."""
+    status = msgspec.convert(
+        {"name": "rock01:em1", "kind": "x", "state": "online", "last_seen": NOW} | facts, SourceStatus
+    )
+    return encode(EventMessage(event=EventName.SOURCE_STATS, at=NOW, source=status))
+
+
+def test_good_status_is_read() -> None:
+    """All facts, or only those that must be there."""
+    assert decode_event(event()).source == SourceStatus(name="rock01:em1", kind="x", state="online", last_seen=NOW)
+    full = decode_event(event(oldest=NOW, readable_until=NOW)).source
+    assert full is not None
+    assert (full.oldest, full.readable_until) == (NOW, NOW)
+
+
+@pytest.mark.parametrize("name", ["", "em1", "<img src=x>:em1", "rock01:em1/../x", "rock01:em1\n", "a:" + "b" * 100])
+def test_name_that_is_none_is_refused(name: str) -> None:
+    """It would be asked for packets, and every question to all sources would fail."""
+    with pytest.raises(MessageError, match="is not a sensor:interface name"):
+        decode_event(event(name=name))
+
+
+@pytest.mark.parametrize("fact", ["oldest", "readable_until", "last_seen"])
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01T00:00:00Z", "15m"])
+def test_time_that_is_none_is_refused(fact: str, text: str) -> None:
+    """Whoever reckons with it later would fail there."""
+    with pytest.raises(MessageError, match="a time of rock01:em1"):
+        decode_event(event(**{fact: text}))
