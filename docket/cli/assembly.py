@@ -82,12 +82,15 @@ def run_worker(config: Config, terminal: Terminal) -> int:
 
 
 def run_web(config: Config, terminal: Terminal) -> int:
+    notifier = Notifier(terminal.environ)
+
     def ready(addresses: Sequence[str]) -> None:
         log.info("listening on %s below %s", ", ".join(addresses), config.web.base_path)
+        notifier.ready(f"listening on {', '.join(addresses)}")
 
     link = open_link(config.bus, config.bus_tls)
     serving = web_service(config, link, ready, inherited_sockets(terminal.environ))
-    return asyncio.run(Host([], Notifier(terminal.environ)).run(serving))
+    return asyncio.run(Host([], notifier).run(serving))
 
 
 def _run_one(config: Config, make: Callable[[Config, Broker], Service], terminal: Terminal) -> ExitCode:

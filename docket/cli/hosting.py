@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from docket.cli.exit_codes import ExitCode
 from docket.cli.notify import Notifier
+from docket.cli.pulse import Pulse
 from docket.errors import BusError, DocketError
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,13 @@ class ServiceThread(threading.Thread):
 
     def __init__(self, service: Service, on_end: Callable[[ServiceThread], object]) -> None:
         super().__init__(name=service.name, daemon=True)
-        self.told = threading.Event()
+        self.told = Pulse()
         self.error: DocketError | None = None
         self._work = service.work
         self._on_end = on_end
 
     def run(self) -> None:
+        self.told.begin()
         try:
             self._work.run(self.told)
         except DocketError as error:
@@ -66,6 +68,9 @@ class Host:
 
     async def run(self, serve: Serve | None = None) -> ExitCode:
         """Start everything in the given order; give the exit code after an orderly stop.
+
+        Without `serve` the process is ready when its threads run: they wait for the broker by themselves. `serve`
+        says by itself when it is ready, for only it knows when it listens.
 
         The order of stopping is the reverse, so that nobody speaks to somebody who has gone:
         1. the web app takes no new requests and ends its sockets;
@@ -89,8 +94,9 @@ class Host:
             for thread in threads:
                 thread.start()
             try:
-                async with _heart(self._notifier):
-                    self._notifier.ready(", ".join(service.name for service in self._services) or "web")
+                async with _heart(self._notifier, [thread.told for thread in threads]):
+                    if serve is None:
+                        self._notifier.ready(", ".join(service.name for service in self._services))
                     await (stop.wait() if serve is None else serve(stop))
             finally:
                 self._notifier.stopping()
@@ -134,12 +140,18 @@ def _signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[N
 
 
 @contextlib.asynccontextmanager
-async def _heart(notifier: Notifier) -> AsyncIterator[None]:
-    """Tell the watchdog within the block that the event loop, which sees every thread's end, still turns."""
+async def _heart(notifier: Notifier, pulses: Sequence[Pulse]) -> AsyncIterator[None]:
+    """Feed the watchdog within the block, as long as the event loop and every service's own loop turn."""
 
     async def beats(every_s: float) -> None:
+        silent = False
         while True:
-            notifier.beat()
+            stuck_s = max((pulse.silent_s for pulse in pulses), default=0.0)
+            if stuck_s < 2 * every_s:
+                notifier.beat()
+            elif not silent:
+                log.critical("a service's loop has not turned for %.0f s; the watchdog hears no more of it", stuck_s)
+            silent = stuck_s >= 2 * every_s
             await asyncio.sleep(every_s)
 
     task = asyncio.create_task(beats(notifier.beat_s)) if notifier.beat_s is not None else None

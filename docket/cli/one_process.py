@@ -10,6 +10,7 @@ import errno
 import logging
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -62,14 +63,17 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
         link = open_link(config.bus, config.bus_tls, broker=broker)
         prepare_spool(config)
 
+        notifier = Notifier(terminal.environ)
+
         def ready(addresses: Sequence[str]) -> None:
             url = server_url(addresses, config)
             is_default = stack.enter_context(announced(url, terminal.environ))
             terminal.say(f"Docket is ready: {url}")
             terminal.tell(hints(url, config, is_default=is_default))
+            notifier.ready(url)
 
         services = [collector_service(config, broker), worker_service(config, broker)]
-        host = Host(services, Notifier(terminal.environ))
+        host = Host(services, notifier)
         return asyncio.run(host.run(web_service(config, link, ready)))
 
 
@@ -159,6 +163,12 @@ def hints(url: str, config: Config, *, is_default: bool) -> list[str]:
     return [
         f"  sources: {', '.join(source_names(config))}",
         "  open it in a browser, or in another terminal:",
-        f"  docket get 'port 53' --after 1h -w out.pcap{server}",
+        f"  {_own_name()} get 'port 53' --after 1h -w out.pcap{server}",
         "  Ctrl-C ends it.",
     ]
+
+
+def _own_name() -> str:
+    """How this command is typed here: with its path, unless it is on the PATH."""
+    program = sys.argv[0]
+    return program if program.endswith("/docket") and shutil.which("docket") is None else "docket"

@@ -104,14 +104,66 @@ def test_systemd_hears_ready_alive_and_stopping(tmp_path: Path) -> None:
 
         async def serve(stop: asyncio.Event) -> None:
             assert not stop.is_set()
+            assert not any(word.startswith("READY") for word in heard)
+            notifier.ready("listening")
             while heard.count("WATCHDOG=1") < 2:
                 heard.append(await asyncio.to_thread(lambda: channel.recv(4096).decode()))
 
         heard: list[str] = []
-        asyncio.run(host({}, Notifier(environ)).run(serve))
+        notifier = Notifier(environ)
+        asyncio.run(host({}, notifier).run(serve))
         while heard[-1] != "STOPPING=1":
             heard.append(channel.recv(4096).decode())
-    assert "READY=1\nSTATUS=web" in heard
+    assert "READY=1\nSTATUS=listening" in heard
+
+
+class Stuck:
+    """A service whose loop hangs until it is let go, while another thread of it looks at the order to stop."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        helper = threading.Thread(target=lambda: [stop.wait(0.001) for _ in range(2_000) if not self.let_go.is_set()])
+        helper.start()
+        assert self.let_go.wait(20.0)
+        helper.join()
+        assert stop.wait(20.0)
+
+
+def test_watchdog_hears_nothing_of_a_loop_that_hangs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The event loop turns, a helper thread turns, and still no sign of life is given for the loop that does not."""
+    stuck = Stuck()
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(address))
+        channel.settimeout(10.0)
+        heard: list[str] = []
+
+        async def serve(stop: asyncio.Event) -> None:
+            assert not stop.is_set()
+            while "has not turned" not in caplog.text:
+                await asyncio.sleep(0.005)
+            while not await asyncio.to_thread(_nothing, channel):
+                pass
+            stuck.let_go.set()
+            heard.append(await asyncio.to_thread(lambda: channel.recv(4096).decode()))
+
+        environ = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "40000"}
+        asyncio.run(host({"stuck": stuck}, Notifier(environ)).run(serve))
+    assert heard == ["WATCHDOG=1"]
+
+
+def _nothing(channel: socket.socket) -> bool:
+    """Whether nothing is said for much longer than the watchdog's time."""
+    channel.settimeout(0.2)
+    try:
+        channel.recv(4096)
+    except TimeoutError:
+        return True
+    finally:
+        channel.settimeout(10.0)
+    return False
 
 
 def test_watchdog_of_another_process_is_not_fed() -> None:
