@@ -4,11 +4,13 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test check format bench requirements wheel demo-traffic clean
+.PHONY: help run test fault-table chaos check format bench requirements wheel demo-traffic clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
 	@echo "make test          install what the tests need and run them all"
+	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
+	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
 	@echo "make check         formatting, lint, types"
 	@echo "make format        format the code"
 	@echo "make bench         measure against curl and mergecap in the same run"
@@ -24,6 +26,14 @@ run: .venv/.run
 test: .venv/.test
 	@scripts/packages test
 	$(PYTHON) -m pytest $(TESTS)
+
+fault-table: .venv/.test
+	@scripts/packages test
+	$(PYTHON) -m tests.faults.table
+
+chaos: .venv/.test
+	@scripts/packages test
+	$(PYTHON) -m tests.chaos
 
 check: .venv/.test
 	$(PYTHON) -m ruff format --check .

@@ -4,6 +4,7 @@ For end-to-end tests and bench/. It asks as a tool would, over HTTP, and knows n
 """
 
 import itertools
+import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,10 +26,19 @@ class Sensor:
     """Docket's processes over one broker; every one can be killed and started again."""
 
     def __init__(
-        self, directory: Path, bus_url: str, sources: Sequence[Mapping[str, Any]], **settings: Mapping[str, Any]
+        self,
+        directory: Path,
+        bus_url: str,
+        sources: Sequence[Mapping[str, Any]],
+        env: Mapping[str, str] | None = None,
+        **settings: Mapping[str, Any],
     ) -> None:
-        """Write the configuration; `settings` are further sections of it (spool, jobs, web). Nothing runs yet."""
+        """Write the configuration; `settings` are further sections of it (spool, jobs, web). Nothing runs yet.
+
+        `env` is added to the environment of the services.
+        """
         self.directory = directory
+        self.env = None if env is None else {**os.environ, **env}
         self.spool = directory / "spool"
         self.port = free_port()
         self.sources = [str(source["name"]) for source in sources]
@@ -51,20 +61,26 @@ class Sensor:
         return f"http://127.0.0.1:{self.port}/app/docket/"
 
     def start(self, *services: str) -> None:
-        """Start services: "web", "collector", "inspector", or "worker:<source>"."""
+        """Start services: "web", "collector", "inspector", or "worker:<source>,…" for some sources in one process."""
         for service in services:
-            words = ["worker", service.removeprefix("worker:")] if service.startswith("worker:") else [service]
-            command = [sys.executable, "-m", "docket", "--config", str(self.config), *words]
-            self.children[service] = Child(command, self.directory / f"{service.replace(':', '-')}.log")
+            name, _, sources = service.partition(":")
+            command = [sys.executable, "-m", "docket", "--config", str(self.config), name]
+            command += sources.split(",") if sources else []
+            self.children[service] = Child(command, self.log(service), env=self.env)
 
     def start_all(self) -> None:
         """Start web, collector and a worker process per source, and wait until all can be used."""
         self.start("collector", *(f"worker:{name}" for name in self.sources), "web")
         self.wait_ready()
 
-    def wait_ready(self, timeout_s: float = 30.0) -> None:
-        """Wait until the web answers and every source is online."""
-        wait_until(lambda: self._listening() and set(self.sources) <= self.online(), "Docket is ready", timeout_s)
+    def log(self, service: str) -> Path:
+        """Where a service's output goes; over restarts it is one file."""
+        return self.directory / f"{service.replace(':', '-')[:60]}.log"
+
+    def wait_ready(self, timeout_s: float = 30.0, sources: Iterable[str] | None = None) -> None:
+        """Wait until the web answers and every source (or each of those named) is online."""
+        wanted = set(self.sources if sources is None else sources)
+        wait_until(lambda: self._listening() and wanted <= self.online(), "Docket is ready", timeout_s)
 
     def _listening(self) -> bool:
         for child in self.children.values():
