@@ -1,6 +1,67 @@
-"""`python -m bench`: run every measurement and print its table. No test depends on these."""
+"""`python -m bench [NAME ...] [--quick]`: measure, and print each figure beside its reference.
 
-from bench import merge
+Without names everything is measured, and docs/performance.md gets the new figures. Needs root, as the tests of
+real services do: packets are recorded on cables of their own.
+"""
 
-for measurement in (merge,):
-    print(measurement.run(), flush=True)
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import audience, big, growth, limit, mercy, merge, small
+from bench.figure import Report
+from bench.page import rewrite, shown
+from bench.stage import Stage
+from tests.services.bulk import PACKETS
+
+RUNS = 3
+QUICK_PACKETS = 100_000
+
+MEASUREMENTS: dict[str, Callable[[Stage, int], Report]] = {
+    "big": big.measure,
+    "small": small.measure,
+    "limit": limit.measure,
+    "audience": audience.measure,
+    "growth": growth.measure,
+    "mercy": mercy.measure,
+    "merge": merge.measure,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(MEASUREMENTS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="one run with little traffic, to see that it works")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(MEASUREMENTS)
+    if unknown:
+        parser.error(f"there is no measurement {', '.join(sorted(unknown))}")
+    names = arguments.names or list(MEASUREMENTS)
+    reports = _measure(names, 1 if arguments.quick else RUNS, QUICK_PACKETS if arguments.quick else PACKETS)
+    if not (arguments.names or arguments.quick):
+        rewrite(Path(__file__).parent.parent / "docs", reports)
+    return 0
+
+
+def _measure(names: list[str], runs: int, packets: int) -> list[Report]:
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="docket-bench-") as directory:
+        place = Path(directory)
+        place.chmod(0o755)  # stenographer runs as a user of its own
+        stage = Stage(place, packets)
+        try:
+            for name in names:
+                began_s = time.monotonic()
+                report = MEASUREMENTS[name](stage, runs)
+                print(shown(report), f"({name}: {time.monotonic() - began_s:.0f} s)\n", sep="\n", flush=True)
+                reports.append(report)
+        finally:
+            stage.close()
+    return reports
+
+
+if __name__ == "__main__":
+    sys.exit(main())

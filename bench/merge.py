@@ -1,44 +1,38 @@
 """The merge of two finished parts against mergecap on the same files, with their SHA-256 as the collector takes it."""
 
 import random
-import statistics
 import struct
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+from bench.figure import Figure, Judged, Report
+from bench.stage import Stage
 from docket.pcap import FILE_HEADER_BYTES, file_header, scan
 from docket.workers.merge import Merge
 from docket.workers.record_stream import RecordStream
 from tests.services.needs import program
 
 PACKETS = 400_000
-ROUNDS = 3
 BLOCK_PACKETS = 10_000
 
 
-def run() -> str:
-    """Measure; gives the table."""
+def measure(stage: Stage, runs: int) -> Report:
+    """Each run: the same two parts merged by both."""
     mergecap = program("mergecap", "wireshark-common")
-    with tempfile.TemporaryDirectory(prefix="docket-bench-") as directory:
-        place = Path(directory)
-        parts = [_part(place / f"em{number}.pcap", number) for number in (1, 2)]
-        size_mb = sum(part.stat().st_size for part in parts) / 1e6
-        theirs = _times(lambda: _mergecap(mergecap, parts, place / "theirs.pcap"))
-        ours = _times(lambda: _docket(parts, place / "ours.pcap"))
-        same = _records(place / "ours.pcap") == _records(place / "theirs.pcap")
-    ratio = statistics.median(ours) / statistics.median(theirs)
-    return "\n".join(
-        (
-            f"merge of two parts, {size_mb:.0f} MB, {2 * PACKETS:,} packets, {ROUNDS} rounds",
-            f"  mergecap and sha256sum  {_figure(theirs)}",
-            f"  docket, hash included   {_figure(ours)}",
-            f"  ratio                   {ratio:.2f}; the same records: {'yes' if same else 'NO'}",
-        )
-    )
+    place = stage.scratch()
+    parts = [_part(place / f"em{number}.pcap", number) for number in (1, 2)]
+    size_mb = sum(part.stat().st_size for part in parts) / 1e6
+    theirs, ours = [], []
+    for _ in range(runs):
+        theirs.append(_seconds(lambda: _mergecap(mergecap, parts, place / "theirs.pcap")))
+        ours.append(_seconds(lambda: _docket(parts, place / "ours.pcap")))
+    if _records(place / "ours.pcap") != _records(place / "theirs.pcap"):
+        raise RuntimeError("the two merges gave different packets")
+    what = f"merge of two finished parts with its hash, {size_mb:.0f} MB, {2 * PACKETS:,} packets"
+    return Report((Figure(what, "s", tuple(ours), "mergecap and sha256sum", tuple(theirs), Judged.RATIO),))
 
 
 def _part(path: Path, seed: int) -> Path:
@@ -78,14 +72,10 @@ def _mergecap(program_path: str, parts: list[Path], output: Path) -> None:
     subprocess.run(["sha256sum", output], check=True, stdout=subprocess.DEVNULL)
 
 
-def _times(work: Callable[[], None]) -> list[float]:
-    """Seconds of each round."""
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return times
+def _seconds(work: Callable[[], None]) -> float:
+    began_s = time.perf_counter()
+    work()
+    return time.perf_counter() - began_s
 
 
 def _records(path: Path) -> list[bytes]:
@@ -93,7 +83,3 @@ def _records(path: Path) -> list[bytes]:
     content = path.read_bytes()
     _, offsets, _ = scan(content, FILE_HEADER_BYTES)
     return sorted(content[start:end] for start, end in pairwise(offsets))
-
-
-def _figure(times: list[float]) -> str:
-    return f"{statistics.median(times):.2f} s (from {min(times):.2f} to {max(times):.2f})"
