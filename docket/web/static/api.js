@@ -12,7 +12,7 @@ export class ApiError extends Error {
   }
 }
 
-async function send(method, below, body, signal) {
+export async function send(method, below, body, signal) {
   const options = { method, signal, headers: { accept: "application/json" } };
   if (method !== "GET") {
     options.headers["content-type"] = "application/json";

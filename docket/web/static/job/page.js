@@ -4,6 +4,7 @@ import { html, useEffect, useState } from "../dom.js";
 import { api } from "../api.js";
 import { Icon } from "../parts/icons.js";
 import { setPageTitle } from "../notices.js";
+import { Contents } from "../packets/section.js";
 import { Link } from "../route.js";
 import { store, useLive, useStore } from "../store.js";
 import { stateOf } from "../words.js";
@@ -27,6 +28,7 @@ export default function JobPage({ id }) {
       <${Headline} job=${job} />
       <${NextSteps} job=${job} />
       <${Lanes} job=${job} />
+      <${Contents} job=${job} />
       <div class="columns">
         <div class="column"><${Result} job=${job} /><${Question} job=${job} /></div>
         <${Story} job=${job} error=${error} />

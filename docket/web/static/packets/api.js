@@ -1,0 +1,35 @@
+/** What the API tells about the packets of one finished job. Everything in it that comes from packets is hostile text. */
+
+import { send } from "../api.js";
+import { path } from "../base.js";
+
+const below = (id, rest) => `jobs/${encodeURIComponent(id)}/${rest}`;
+
+const search = (values) => {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== "" && value != null) found.set(name, value);
+  return found.toString();
+};
+
+const get = async (id, rest, signal) => (await send("GET", below(id, rest), null, signal)).answer;
+
+export const packets = {
+  summary: (id, signal) => get(id, "summary", signal),
+  /** One page of the list; `filter` is a display filter in Wireshark's words. */
+  page: (id, { filter, offset, limit }, signal) => get(id, `packets?${search({ filter, offset, limit })}`, signal),
+  /** One packet; `exact` reads the file from its beginning, however long that takes. */
+  detail: (id, number, exact, signal) => get(id, `packets/${number}${exact ? "?exact=1" : ""}`, signal),
+  /** One page of a stream: `{ protocol, number, direction, format, offset }`. */
+  stream: (id, { number, ...how }, signal) => get(id, `streams/${number}?${search(how)}`, signal),
+  /** The new job, and whether it is one: the same part of the same result is answered with its job. */
+  async refine(id, order) {
+    const { status, answer } = await send("POST", below(id, "refine"), order);
+    return { job: answer, isNew: status === 201 };
+  },
+};
+
+/** Where a stream is saved from. */
+export const transcriptPath = (id, { number, ...how }) =>
+  path(`api/v1/${below(id, `streams/${number}?${search({ ...how, download: 1 })}`)}`);
+
+export const pcapngPath = (id) => path(`api/v1/${below(id, "pcapng")}`);

@@ -1,0 +1,48 @@
+/** Where a job came from if it was taken from another's result, and what was taken from its own. */
+
+import { html } from "../dom.js";
+import { Link } from "../route.js";
+import { useStore } from "../store.js";
+import { Badge, Icon } from "../parts/icons.js";
+import { counted } from "../figures.js";
+import { stateOf } from "../words.js";
+
+const MOST = 20;
+
+export function Family({ job }) {
+  const jobs = useStore((state) => state.jobs);
+  useStore((state) => state.seq);
+  const children = [...jobs.values()].filter((other) => other.parent === job.id).reverse().slice(0, MOST);
+  if (!job.parent && !children.length) return null;
+  return html`
+    <section class="panel family" aria-labelledby="family-title">
+      <header class="panel-head"><h2 id="family-title">Refined</h2></header>
+      ${job.parent && html`<p><${Icon} name="left" /> Taken from the result of <${Link} to=${`jobs/${job.parent}`}>job <code>${job.parent.slice(0, 8)}</code><//>, without asking a sensor.</p>`}
+      ${
+        children.length > 0 &&
+        html`<ul>
+        ${children.map(
+          (child) => html`<li key=${child.id}>
+            <${Badge} of=${stateOf(child)} />
+            <${Link} to=${`jobs/${child.id}`}>${whatOf(child)}<//>
+            <span class="faint">${counted(child.packets, "packet")}</span>
+          </li>`,
+        )}</ul>`
+      }
+    </section>
+  `;
+}
+
+/** What was kept of the parent, in a few words. */
+function whatOf({ refine, query, id, note }) {
+  const parts = [
+    note,
+    refine?.filter,
+    refine?.bpf,
+    query,
+    refine?.sender && "one direction",
+    refine?.drop_duplicates_ms > 0 && "without duplicates",
+    refine?.snaplen > 0 && `at most ${refine.snaplen} bytes each`,
+  ].filter(Boolean);
+  return parts.join("; ") || `part ${id.slice(0, 8)}`;
+}

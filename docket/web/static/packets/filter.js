@@ -1,0 +1,59 @@
+/** The display filter, with its fault marked at its place. */
+
+import { html, names, useEffect, useId, useLayoutEffect, useRef, useState } from "../dom.js";
+import { Icon } from "../parts/icons.js";
+
+/** Positions count characters; a JavaScript string counts UTF-16 units. */
+const unitsBefore = (text, position) => Array.from(text).slice(0, position).join("").length;
+
+function placeOf(text, fault) {
+  const start = Math.min(unitsBefore(text, fault.position), text.length);
+  const rest = /^\S+/.exec(text.slice(start));
+  return [start, start + (rest?.[0].length ?? 0)];
+}
+
+export function FilterBox({ filter, fault, busy, onFilter }) {
+  const id = useId();
+  const area = useRef(null);
+  const [text, setText] = useState(filter);
+  useEffect(() => setText(filter), [filter]);
+  useLayoutEffect(() => {
+    area.current.style.height = "auto";
+    area.current.style.height = area.current.scrollHeight + "px";
+  }, [text]);
+  const told = fault && text === filter ? fault : null;
+  const place = told?.position != null ? placeOf(text, told) : null;
+  const apply = (event) => {
+    event?.preventDefault();
+    onFilter(text.trim());
+  };
+  const goTo = () => {
+    area.current.focus();
+    area.current.setSelectionRange(...place);
+  };
+  return html`
+    <form class="packets-filter" onSubmit=${apply}>
+      <label class="visually-hidden" for=${id}>Display filter</label>
+      <div class=${names("query-box", { "is-faulty": told })}>
+        <div class="query-marks" aria-hidden="true">
+          ${place && html`${text.slice(0, place[0])}<mark>${text.slice(...place) || " "}</mark>${text.slice(place[1])}`}${" "}
+        </div>
+        <textarea id=${id} ref=${area} rows="1" value=${text} spellcheck=${false} autocapitalize="off" autocomplete="off"
+          placeholder="Display filter, as in Wireshark: dns or http.request" aria-invalid=${told != null}
+          aria-describedby=${told ? id + "-says" : undefined}
+          onInput=${(event) => setText(event.target.value.replaceAll("\n", " "))}
+          onKeyDown=${(event) => event.key === "Enter" && apply(event)}></textarea>
+      </div>
+      <button type="submit" class="button" aria-busy=${busy}>${text.trim() === filter && filter ? "Again" : "Filter"}</button>
+      <button type="button" class="button" disabled=${!text && !filter} onClick=${() => {
+        setText("");
+        if (filter) onFilter("");
+      }}>Clear</button>
+      ${
+        told &&
+        html`<p class="fault" id=${id + "-says"} role="alert"><${Icon} name="warn" /><span>${told.message}</span>
+          ${place && html` <button type="button" class="link" onClick=${goTo}>at character ${told.position + 1}</button>`}</p>`
+      }
+    </form>
+  `;
+}

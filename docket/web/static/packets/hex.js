@@ -1,0 +1,86 @@
+/** The bytes of a packet, those of the selected field marked; a byte that is pressed selects its field. */
+
+import { Component, html, useEffect, useMemo, useRef, useState } from "../dom.js";
+import { counted } from "../figures.js";
+
+const PER_LINE = 16;
+const AT_FIRST = 4096;
+const MOVES = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -PER_LINE, ArrowDown: PER_LINE };
+
+const bytesOf = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+const digits = (value, width) => value.toString(16).padStart(width, "0");
+const letter = (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·");
+
+/** `from` and `to` are what is marked; `at` is the byte that the keyboard is on. */
+export function Hex({ buffer, from, to, onByte }) {
+  const box = useRef(null);
+  const bytes = useMemo(() => bytesOf(buffer.hex), [buffer.hex]);
+  const [all, setAll] = useState(false);
+  const [at, setAt] = useState(null);
+  const shown = all ? bytes.length : Math.min(bytes.length, Math.max(AT_FIRST, to));
+  useEffect(() => {
+    const first = box.current.querySelector(".is-marked");
+    if (!first) return;
+    const [line, frame] = [first.getBoundingClientRect(), box.current.getBoundingClientRect()];
+    if (line.top < frame.top || line.bottom > frame.bottom) box.current.scrollTop += line.top - frame.top - 40;
+  }, [from, to, buffer]);
+  const go = (place) => {
+    const next = Math.max(0, Math.min(bytes.length - 1, place));
+    setAt(next);
+    onByte(next);
+  };
+  const onKeyDown = (event) => {
+    const move = MOVES[event.key];
+    if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    go((at ?? from - (move > 0 ? 1 : 0)) + move);
+  };
+  const click = (event) => {
+    const place = event.target.dataset?.at;
+    if (place !== undefined) go(Number(place));
+  };
+  const rows = [];
+  for (let start = 0; start < shown; start += PER_LINE) {
+    rows.push(html`<${HexLine} key=${start} bytes=${bytes} start=${start} from=${clamp(from, start)} to=${clamp(to, start)}
+      at=${at >= start && at < start + PER_LINE ? at : null} />`);
+  }
+  return html`
+    <div class="hex" ref=${box} tabindex="0" role="group" aria-label=${`Bytes of ${buffer.name}; arrow keys go from byte to byte`}
+      onKeyDown=${onKeyDown} onClick=${click} onBlur=${() => setAt(null)}>
+      ${rows}
+      ${
+        shown < bytes.length &&
+        html`<button type="button" class="link" onClick=${() => setAll(true)}>Show ${counted(bytes.length - shown, "more byte")}</button>`
+      }
+    </div>
+  `;
+}
+
+const clamp = (place, start) => Math.min(PER_LINE, Math.max(0, place - start));
+
+/** Sixteen bytes. Drawn anew only when what is marked in it changes. */
+class HexLine extends Component {
+  shouldComponentUpdate(next) {
+    const now = this.props;
+    return next.bytes !== now.bytes || next.from !== now.from || next.to !== now.to || next.at !== now.at;
+  }
+
+  render({ bytes, start, from, to, at }) {
+    const places = Array.from({ length: Math.min(PER_LINE, bytes.length - start) }, (_, index) => index);
+    const look = (index) => {
+      const marked = index >= from && index < to;
+      return `${marked ? "is-marked" : ""}${marked && index === from ? " is-first" : ""}${start + index === at ? " is-at" : ""}` || undefined;
+    };
+    return html`
+      <div class="hex-line">
+        <span class="hex-at">${digits(start, 4)}</span>
+        <span class="hex-digits">${places.map(
+          (index) => html`<span key=${index} class=${look(index)} data-at=${start + index}>${digits(bytes[start + index], 2)}</span>`,
+        )}</span>
+        <span class="hex-text" aria-hidden="true">${places.map(
+          (index) => html`<span key=${index} class=${look(index)} data-at=${start + index}>${letter(bytes[start + index])}</span>`,
+        )}</span>
+      </div>
+    `;
+  }
+}

@@ -1,0 +1,125 @@
+/** Top talkers, names that were asked for, and what the dissector finds worth a look. */
+
+import { html } from "../dom.js";
+import { Badge } from "../parts/icons.js";
+import { count, counted, size } from "../figures.js";
+import { Pick, Share } from "./pick.js";
+
+function Finds({ id, title, count: number, children }) {
+  return html`
+    <section class="panel finds" aria-labelledby=${id}>
+      <header class="panel-head"><h2 id=${id}>${title}<span class="count">${number > 0 && count(number)}</span></h2></header>
+      ${
+        number > 0
+          ? html`<div class="finds-scroll is-short" tabindex="0" role="group" aria-label=${title}>${children}</div>`
+          : html`<p class="finds-none hint">None.</p>`
+      }
+    </section>
+  `;
+}
+
+/** The filter for one address, of whichever family. */
+function addressFilter(address) {
+  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(address)) return `eth.addr == ${address}`;
+  if (/^[0-9.]+$/.test(address)) return `ip.addr == ${address}`;
+  return /^[0-9a-f:.]+$/i.test(address) && address.includes(":") ? `ipv6.addr == ${address}` : "";
+}
+
+export function Talkers({ summary, view, onFilter }) {
+  const { talkers } = summary;
+  const total = (talker) => talker.bytes_sent + talker.bytes_received;
+  const most = Math.max(1, ...talkers.map(total));
+  return html`
+    <${Finds} id="talkers-title" title="Top talkers" count=${talkers.length}>
+      <table class="finds-table">
+        <thead>
+          <tr><th scope="col">Address</th><th scope="col"><span class="visually-hidden">Share</span></th>
+            <th scope="col" class="number">Sent</th><th scope="col" class="number">Received</th></tr>
+        </thead>
+        <tbody>
+          ${talkers.map(
+            (talker) => html`
+              <tr key=${talker.address}>
+                <th scope="row"><${Pick} filter=${addressFilter(talker.address)} view=${view} onFilter=${onFilter}>
+                  <span class="stranger">${talker.address || "(none)"}</span><//></th>
+                <td><${Share} part=${total(talker) / most} /></td>
+                <td class="number" title=${counted(talker.packets_sent, "packet")}>${size(talker.bytes_sent)}</td>
+                <td class="number" title=${counted(talker.packets_received, "packet")}>${size(talker.bytes_received)}</td>
+              </tr>
+            `,
+          )}
+        </tbody>
+      </table>
+    <//>
+  `;
+}
+
+const KINDS = [
+  ["dns", "DNS names"],
+  ["tls", "TLS server names"],
+  ["http", "HTTP hosts"],
+];
+
+export function Names({ summary, view, onFilter }) {
+  const number = KINDS.reduce((sum, [kind]) => sum + summary[kind].length, 0);
+  return html`
+    <${Finds} id="names-title" title="Names" count=${number}>
+      ${KINDS.filter(([kind]) => summary[kind].length).map(
+        ([kind, title]) => html`
+          <table class="finds-table" key=${kind}>
+            <thead><tr><th scope="col">${title}</th><th scope="col" class="number">Asked</th></tr></thead>
+            <tbody>
+              ${summary[kind].map(
+                (one) => html`
+                  <tr key=${one.name}>
+                    <th scope="row"><${Pick} filter=${one.filter} view=${view} onFilter=${onFilter}>
+                      <span class="stranger">${one.name}</span><//></th>
+                    <td class="number">${count(one.count)}</td>
+                  </tr>
+                `,
+              )}
+            </tbody>
+          </table>
+        `,
+      )}
+    <//>
+  `;
+}
+
+const SEVERITIES = {
+  error: { word: "Error", icon: "cross", tone: "bad" },
+  warning: { word: "Warning", icon: "warn", tone: "warn" },
+  note: { word: "Note", icon: "info", tone: "idle" },
+};
+
+/** Numbers of frames were left out of the messages, so only what stands before the first of them is compared. */
+function findingFilter({ message }) {
+  const text = message.split("…")[0].split("(#")[0].trim();
+  const quoted = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
+  return text.length > 4 ? `_ws.expert.message contains "${quoted}"` : "";
+}
+
+export function Findings({ summary, view, onFilter }) {
+  return html`
+    <${Finds} id="findings-title" title="Worth a look" count=${summary.findings.length}>
+      <table class="finds-table">
+        <thead><tr><th scope="col">What</th><th scope="col" class="number">Times</th></tr></thead>
+        <tbody>
+          ${summary.findings.map(
+            (one) => html`
+              <tr key=${one.severity + one.protocol + one.message}>
+                <th scope="row"><span class="finding">
+                  <${Badge} of=${SEVERITIES[one.severity] ?? SEVERITIES.note} />
+                  <${Pick} filter=${findingFilter(one)} view=${view} onFilter=${onFilter}>
+                    <span class="stranger">${one.message}</span><//>
+                  <span class="faint">${one.protocol}</span>
+                </span></th>
+                <td class="number">${count(one.count)}</td>
+              </tr>
+            `,
+          )}
+        </tbody>
+      </table>
+    <//>
+  `;
+}

@@ -1,0 +1,50 @@
+/** The packets themselves: a display filter, the list of those that it shows, and one of them in full. */
+
+import { html, useState } from "../dom.js";
+import { setSetting, useSetting } from "../settings.js";
+import { count, percent } from "../figures.js";
+import { Detail } from "./detail.js";
+import { FilterBox } from "./filter.js";
+import { PacketIcon } from "./icons.js";
+import { useRows } from "./rows.js";
+import { Note, reasonOf } from "./state.js";
+import { PacketTable } from "./table.js";
+
+export function Packets({ job, view, onView }) {
+  const [turn, setTurn] = useState(0);
+  const rows = useRows(job, view.filter, turn);
+  const clock = useSetting("packetTimes") ?? "clock";
+  const misread = rows.error?.errors.find((fault) => fault.field === "filter") ?? null;
+  return html`
+    <section class="panel packets" aria-labelledby="packets-title">
+      <header class="panel-head">
+        <h2 id="packets-title">Packets<span class="count">${rows.facts && shown(rows.facts, view.filter)}</span></h2>
+        <span class="grow"></span>
+        <label class="packets-times">Time <select value=${clock} onChange=${(event) => setSetting("packetTimes", event.target.value)}>
+          <option value="clock">of the clock</option><option value="relative">since the first packet</option>
+        </select></label>
+        <button type="button" class="button is-small" onClick=${() => onView({ refine: { filter: misread ? "" : view.filter } })}>
+          <${PacketIcon} name="refine" /><span>Refine</span></button>
+      </header>
+      <${FilterBox} filter=${view.filter} fault=${misread} busy=${!rows.facts && !rows.error}
+        onFilter=${(filter) => {
+          if (filter === view.filter) setTurn(turn + 1);
+          onView({ filter, packet: filter === view.filter ? view.packet : null });
+        }} />
+      ${rows.facts?.state === "working" && html`<p class="packets-says hint" role="status">${working(rows.facts)}</p>`}
+      ${rows.facts?.note && html`<${Note} tone="warn">${rows.facts.note}<//>`}
+      ${
+        rows.error && !misread
+          ? html`<${Note} tone="bad">${reasonOf(rows.error)} <button type="button" class="link"
+              onClick=${() => setTurn(turn + 1)}>Try again</button><//>`
+          : html`<${PacketTable} rows=${rows} view=${view} clock=${clock} onView=${onView} />`
+      }
+      ${view.packet && html`<${Detail} job=${job} number=${view.packet} rows=${rows} view=${view} onView=${onView} />`}
+    </section>
+  `;
+}
+
+const shown = ({ total, packets }, filter) =>
+  filter.trim() ? `${count(total)} of ${count(packets)}` : total === packets ? count(packets) : `${count(total)} of ${count(packets)}`;
+
+const working = ({ progress, total }) => `Still reading: ${percent(progress)}, ${count(total)} so far.`;

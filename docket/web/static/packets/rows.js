@@ -1,0 +1,87 @@
+/** Pages of the list of packets, fetched as they come into view and kept for a while. */
+
+import { useEffect, useMemo, useState } from "../dom.js";
+import { packets } from "./api.js";
+
+export const PAGE = 100;
+const MOST_PAGES = 40;
+const AGAIN_MS = 700;
+
+class Rows {
+  constructor(id, filter, changed) {
+    this.id = id;
+    this.filter = filter;
+    /** Facts of the newest answer: total, packets, state, note …; null before the first. */
+    this.facts = null;
+    this.error = null;
+    this.pages = new Map();
+    this.wanted = [0, 0];
+    this.stop = new AbortController();
+    this.changed = changed;
+    this.busy = new Set();
+    this.timer = null;
+  }
+
+  /** The row at a place of the list, or null if it is not there yet. */
+  at(place) {
+    return this.pages.get(Math.floor(place / PAGE))?.rows[place % PAGE] ?? null;
+  }
+
+  /** Make sure of the rows of these places. */
+  want(first, last) {
+    this.wanted = [Math.floor(first / PAGE), Math.floor(Math.max(first, last) / PAGE)];
+    for (let page = this.wanted[0]; page <= this.wanted[1]; page++) this.load(page);
+  }
+
+  async load(page) {
+    const known = this.pages.get(page);
+    if (this.busy.has(page) || this.error || known?.full) return;
+    this.busy.add(page);
+    try {
+      const asked = { filter: this.filter, offset: page * PAGE, limit: PAGE };
+      const { rows, ...facts } = await packets.page(this.id, asked, this.stop.signal);
+      const full = facts.state !== "working" || rows.length === PAGE;
+      this.pages.delete(page);
+      this.pages.set(page, { rows, full });
+      this.facts = facts;
+      for (const old of this.pages.keys()) if (this.pages.size > MOST_PAGES) this.pages.delete(old);
+      this.plan();
+    } catch (error) {
+      if (this.stop.signal.aborted) return;
+      this.error = error;
+    } finally {
+      this.busy.delete(page);
+    }
+    this.changed();
+  }
+
+  /** While the server is still at it, ask for what is in view again. */
+  plan() {
+    clearTimeout(this.timer);
+    if (this.facts.state !== "working") return;
+    this.timer = setTimeout(() => {
+      const last = this.pages.get(this.wanted[1]);
+      if (last?.full) this.pages.set(this.wanted[1], { ...last, full: false });
+      this.want(this.wanted[0] * PAGE, this.wanted[1] * PAGE);
+    }, AGAIN_MS);
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.stop.abort();
+  }
+}
+
+/** The rows that a filter shows; drawn again whenever more of them are there. `turn` starts anew. */
+export function useRows(job, filter, turn) {
+  const [, setVersion] = useState(0);
+  const rows = useMemo(
+    () => new Rows(job.id, filter, () => setVersion((version) => version + 1)),
+    [job.id, filter, turn],
+  );
+  useEffect(() => {
+    rows.want(0, 0);
+    return () => rows.close();
+  }, [rows]);
+  return rows;
+}
