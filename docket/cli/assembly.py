@@ -20,6 +20,7 @@ from docket.config import Config
 from docket.errors import BusLost
 from docket.web.app import serve
 from docket.workers.collector import Collector
+from docket.workers.inspector import Inspector
 from docket.workers.interface import InterfaceWorker
 from docket.workers.kinds import open_source
 
@@ -30,12 +31,13 @@ OnReady = Callable[[Sequence[str]], object]
 
 
 class Patient:
-    """A service that begins when the topology can be declared: at boot the broker may come up later."""
+    """A service that begins when it can: at boot the broker may come up later, or go away once more."""
 
-    def __init__(self, broker: Broker, sources: Sequence[str], work: Runnable) -> None:
+    def __init__(self, broker: Broker, sources: Sequence[str], make: Callable[[], Runnable]) -> None:
+        """What `make` gives raises BusLost only if it cannot even begin; then a new one is made."""
         self._broker = broker
         self._sources = sources
-        self._work = work
+        self._make = make
 
     def run(self, stop: threading.Event) -> None:
         backoff = Backoff()
@@ -43,23 +45,26 @@ class Patient:
         while not stop.is_set():
             try:
                 self._broker.declare(self._sources)
-                break
+                self._make().run(stop)
+                return
             except BusLost as error:
                 # One line per outage: the rest of the attempts say nothing new.
                 log.log(logging.DEBUG if told else logging.WARNING, "waiting for the broker: %s", error)
                 told = True
                 stop.wait(backoff.next_s())
-        if not stop.is_set():
-            self._work.run(stop)
 
 
 def collector_service(config: Config, broker: Broker) -> Service:
-    return Service("collector", Patient(broker, source_names(config), Collector(config, broker)))
+    return Service("collector", Patient(broker, source_names(config), lambda: Collector(config, broker)))
 
 
 def worker_service(config: Config, broker: Broker) -> Service:
     sources = [open_source(source) for source in config.sources]
     return Service("worker", InterfaceWorker(config, broker, sources))
+
+
+def inspector_service(config: Config, broker: Broker) -> Service:
+    return Service("inspector", Inspector(config, broker))
 
 
 def web_service(config: Config, link: Link, on_ready: OnReady, sockets: Sequence[socket.socket] = ()) -> Serve:
@@ -75,6 +80,10 @@ def source_names(config: Config) -> list[str]:
 
 def run_collector(config: Config, terminal: Terminal) -> int:
     return _run_one(config, collector_service, terminal)
+
+
+def run_inspector(config: Config, terminal: Terminal) -> int:
+    return _run_one(config, inspector_service, terminal)
 
 
 def run_worker(config: Config, terminal: Terminal) -> int:
