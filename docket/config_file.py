@@ -143,6 +143,11 @@ def load_config(
     return config
 
 
+def check_text(text: str, path: Path) -> Config:
+    """Read a text as if it stood in the file, without looking at the files it names. Raises ConfigError."""
+    return parse_config(text, _Reader(path.absolute().parent, check_files=False, allow_memory=True))
+
+
 def parse_config(text: str, reader: _Reader) -> Config:
     """Read the file's text. Raises ConfigError."""
     try:

@@ -100,6 +100,10 @@ class Client:
         """The server's word on itself, also when that is that it is not well (503)."""
         return _read(self._call("GET", "api/v1/health", also=(503,)), Health)
 
+    def metrics(self) -> str:
+        """The server's figures, in Prometheus' text."""
+        return self._call("GET", "metrics").text
+
     def download(self, job_id: str, write: Callable[[bytes], object], *, follow: bool = False) -> str:
         """Hand the PCAP to `write`, piece by piece; gives its SHA-256. With `follow` it may still grow."""
         digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""`docket config check` and `docket config show`."""
+"""`docket config check`, `docket config show`, and `docket config migrate` for the original's configuration."""
 
 from __future__ import annotations
 
@@ -10,32 +10,39 @@ from urllib.parse import urlsplit, urlunsplit
 
 from docket.cli import text
 from docket.cli.exit_codes import ExitCode
+from docket.cli.migrate import migrate
 from docket.cli.terminal import Terminal
-from docket.config_file import find_config, load_config
+from docket.config_file import check_text, find_config, load_config
+from docket.errors import ConfigError, Fault
 
 EXAMPLES = """\
 examples:
   docket --config ./docket.yaml config check
   docket config show
+  docket config migrate /etc/docket/prod.yaml > docket.yaml
 
 `check` also looks whether certificates, keys and capture directories are there, so run it as the user that the
-services run as.
+services run as. `migrate` turns the configuration of Docket 1.0.3 into one of today, on standard output, and says
+what it could not carry over.
 """
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "config",
-        help="check the configuration file, or show what is in force",
-        description="Check the configuration file, or show what is in force, defaults included.",
+        help="check the configuration file, show what is in force, or take over the original's",
+        description="Check the configuration file, show what is in force, or take over that of Docket 1.0.3.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    parser.add_argument("action", choices=("check", "show"))
+    parser.add_argument("action", choices=("check", "show", "migrate"))
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="with migrate: the original's prod.yaml")
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    if args.action == "migrate":
+        return _migrate(args.file or Path("/etc/docket/prod.yaml"), terminal)
     checking = args.action == "check"
     config = load_config(args.config, terminal.environ, check_files=checking)
     path = find_config(args.config, terminal.environ)
@@ -45,6 +52,20 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     else:
         shown = dataclasses.asdict(config) | {"bus": without_password(config.bus)}
         terminal.say_json(_plain(shown))
+    return ExitCode.OK
+
+
+def _migrate(path: Path, terminal: Terminal) -> int:
+    try:
+        old = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Fault("no-config", f"{path} cannot be read: {error}")]) from error
+    migration = migrate(old)
+    check_text(migration.text, path)
+    terminal.out.write(migration.text)
+    if migration.left_out:
+        terminal.tell("Not carried over:")
+        terminal.tell(text.safe(f"  {name}: {why}") for name, why in migration.left_out)
     return ExitCode.OK
 
 

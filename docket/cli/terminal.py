@@ -49,6 +49,10 @@ class Terminal:
         return self.err.isatty() and self.environ.get("TERM", "dumb") != "dumb"
 
     @property
+    def out_has_colour(self) -> bool:
+        return self.out.isatty() and self.environ.get("TERM", "dumb") != "dumb" and not self.environ.get("NO_COLOR")
+
+    @property
     def err_has_colour(self) -> bool:
         return self.err_is_live and not self.environ.get("NO_COLOR")
 
