@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from docket.dialects import explain
+from docket.refinement import Refinement, explain_refinement
 from docket.request import Limits, Request
 from docket.window import format_us
 
@@ -149,6 +150,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     wait_for_flush: bool = True
     reason: str = ""
     """Why it was cancelled, expired or failed, where somebody or something said so."""
+    parent: str | None = None
+    """The job from whose result it was taken; null: sources were asked."""
+    refine: Refinement | None = None
 
     @classmethod
     def opened(cls, request: Request, source_names: Iterable[str]) -> Job:
@@ -158,7 +162,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             state=State.QUEUED,
             query=request.query,
             asked=request.asked,
-            explanation=explain(request.parsed_query),
+            explanation=_explained(request),
             after=format_us(request.after_us),
             before=format_us(request.before_us),
             owner=request.owner,
@@ -168,6 +172,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             sources=tuple(SourceAnswer(name=name) for name in source_names),
             limits=request.limits,
             wait_for_flush=request.wait_for_flush,
+            parent=request.parent,
+            refine=request.refine,
         )
 
     def apply(self, event: Event) -> Job:
@@ -228,6 +234,13 @@ def judge(answers: Sequence[SourceAnswer]) -> State:
     if any(answer.verdict in FULL or answer.usable or answer.packets > 0 for answer in answers):
         return State.PARTIAL
     return State.FAILED
+
+
+def _explained(request: Request) -> str:
+    sentence = explain(request.parsed_query)
+    if request.parent is None:
+        return sentence
+    return f"{sentence} {explain_refinement(request.parent, request.refine or Refinement())}"
 
 
 def _updated(old: tuple[SourceAnswer, ...], news: tuple[SourceAnswer, ...]) -> tuple[SourceAnswer, ...]:

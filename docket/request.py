@@ -16,6 +16,7 @@ import msgspec
 
 from docket.errors import Fault, InvalidRequest
 from docket.query import Query, parse, parse_fields
+from docket.refinement import SPOOL_SOURCE, Refinement, check_refinement
 from docket.window import US_PER_S, Window, format_us, make_window, parse_time_us
 
 LONGEST_DEADLINE_S = 86_400
@@ -31,7 +32,7 @@ SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}:[A-Za-z0-9][A-Za-z0-9
 
 _FIELDS = frozenset(
     {"schema", "id", "query", "asked", "after", "before", "requested_at", "sources", "limits"}
-    | {"deadline_s", "wait_for_flush", "owner", "note"}
+    | {"deadline_s", "wait_for_flush", "owner", "note", "parent", "refine"}
 )
 
 
@@ -60,6 +61,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     wait_for_flush: bool = True
     owner: str = ""
     note: str = ""
+    parent: str | None = None
+    """The job from whose result this is read; no sensor is asked then."""
+    refine: Refinement | None = None
 
     @property
     def window(self) -> Window:
@@ -89,7 +93,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             "wait_for_flush": self.wait_for_flush,
             "owner": self.owner,
             "note": self.note,
-        }
+        } | self._of_parent()
+
+    def _of_parent(self) -> dict[str, Any]:
+        if self.parent is None:
+            return {}
+        return {"parent": self.parent, "refine": msgspec.to_builtins(self.refine or Refinement())}
 
 
 def check_request(
@@ -113,6 +122,7 @@ def check_request(
     requested_at_us = check.requested_at(arrived_at_us if stamp else None)
     query, asked = check.query()
     window = check.window(requested_at_us, default_window_s)
+    parent, refine = check.parent()
     if requested_at_us is None:
         requested_at_us = window.before_us if arrived_at_us is None else arrived_at_us
     request = Request(
@@ -122,12 +132,14 @@ def check_request(
         after_us=window.after_us,
         before_us=window.before_us,
         requested_at_us=requested_at_us,
-        sources=check.sources(),
+        sources=check.sources(parent),
         limits=check.limits(),
         deadline_s=check.integer("deadline_s", 1, LONGEST_DEADLINE_S) or default_deadline_s,
         wait_for_flush=check.flag("wait_for_flush", default=True),
         owner=check.text("owner", LONGEST_OWNER),
         note=check.text("note", LONGEST_NOTE),
+        parent=parent,
+        refine=refine,
     )
     if faults:
         raise InvalidRequest(faults)
@@ -137,7 +149,9 @@ def check_request(
 def fingerprint(request: Request) -> str:
     """The same for two requests that ask the same question, whoever asks, whenever and with whatever patience."""
     sources = None if request.sources is None else sorted(request.sources)
-    question = (request.query, request.after_us, request.before_us, sources, request.limits)
+    question: tuple[object, ...] = (request.query, request.after_us, request.before_us, sources, request.limits)
+    if request.parent is not None:
+        question += (request.parent, request.refine)
     return hashlib.sha256(msgspec.json.encode(question)).hexdigest()
 
 
@@ -205,8 +219,26 @@ class _Checks:
             self.faults.extend(error.faults)
             return Window(0, 1)
 
-    def sources(self) -> tuple[str, ...] | None:
+    def parent(self) -> tuple[str | None, Refinement | None]:
+        """The job that is refined, and how."""
+        value = self.raw.get("parent")
+        if value is None:
+            if self.raw.get("refine") is not None:
+                self.fault("no-parent", "refine needs a parent: the job from whose result packets are taken", "refine")
+            return None, None
+        refinement = check_refinement(self.raw.get("refine"), self.faults)
+        try:
+            return str(uuid.UUID(value if isinstance(value, str) else "")), refinement
+        except ValueError:
+            self.fault("bad-id", "parent must be the id of a job", "parent")
+            return None, None
+
+    def sources(self, parent: str | None) -> tuple[str, ...] | None:
         value = self.raw.get("sources")
+        if parent is not None:
+            if value not in (None, [SPOOL_SOURCE]):
+                self.fault("bad-sources", "a question with a parent is asked of no source", "sources")
+            return (SPOOL_SOURCE,)
         if value is None:
             return None
         if not isinstance(value, list) or not value or len(value) > 1_000:
@@ -215,6 +247,8 @@ class _Checks:
         for name in value:
             if not isinstance(name, str) or not SOURCE_NAME.fullmatch(name):
                 self.fault("bad-source-name", f"{str(name)[:80]!r} is not a sensor:interface name", "sources")
+            elif name == SPOOL_SOURCE:
+                self.fault("bad-sources", f"{SPOOL_SOURCE} only answers questions with a parent", "sources")
         return tuple(dict.fromkeys(str(name) for name in value))
 
     def limits(self) -> Limits:

@@ -16,6 +16,7 @@ import msgspec
 from docket.bus import rights, topology
 from docket.bus.messages import AuditAction, AuditMessage, Cancel, Delete, EventMessage, FragmentFacts, Retry
 from docket.job import EventName
+from docket.refinement import Refinement
 from docket.request import Limits
 
 VHOST = "docket"
@@ -47,6 +48,8 @@ class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     wait_for_flush: bool | None = None
     owner: str | None = None
     note: str | None = None
+    parent: str | None = None
+    refine: Refinement | None = None
 
 
 JOB_MESSAGES: Mapping[str, type[msgspec.Struct]] = {

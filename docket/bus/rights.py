@@ -17,7 +17,9 @@ from docket.bus.topology import (
     FRAGMENTS,
     INSPECTOR_QUEUE,
     JOBS,
+    source_queue,
 )
+from docket.refinement import SPOOL_SOURCE
 
 AUDIT_QUEUE = "docket.audit"
 """A durable queue that a SIEM may declare for itself."""
@@ -26,6 +28,7 @@ _LISTEN = r"docket\.listen\..+"
 _OWN = rf"amq\.gen-.+|{_LISTEN}"
 """Queues of one's own: exclusive ones, which RabbitMQ keeps from everybody else by itself."""
 _NOTHING = "^$"
+_REFINEMENTS = source_queue(SPOOL_SOURCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,14 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
         ),
         Role(
             "docket-inspector",
-            configure=_NOTHING,
-            write=_names(_exactly(EVENTS, DEAD)),
-            read=_names(_exactly(INSPECTOR_QUEUE)),
-            topics=(Topic(JOBS), Topic(EVENTS, write=r"^job\.inspected$")),
+            # It answers refinements like a worker does, from a queue of its own.
+            configure=_names(_LISTEN, _exactly(_REFINEMENTS)),
+            write=_names(_exactly(FRAGMENTS, EVENTS, DEAD, _REFINEMENTS), _LISTEN),
+            read=_names(_exactly(JOBS, EVENTS, INSPECTOR_QUEUE, _REFINEMENTS), _LISTEN),
+            topics=(
+                Topic(JOBS, read=r"^job\.(request|retry)$"),
+                Topic(EVENTS, write=r"^job\.inspected$", read=r"^job\."),
+            ),
         ),
         Role(
             "docket-tool",

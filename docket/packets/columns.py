@@ -47,6 +47,7 @@ SEVERITIES = ("", "chat", "note", "warning", "error")
 """How worth a look the dissector finds a packet, the least first."""
 
 _BEGINNING = re.compile(rb"^ *(\d+)\t")
+_LINKS = frozenset({"eth", "ethertype", "vlan", "sll"})
 _INNER = frozenset({"ip", "ipv6"})
 _CARRIES_ANOTHER = frozenset({"icmp", "icmpv6"})
 """What follows one of these is a packet that was sent earlier, quoted in an error."""
@@ -73,6 +74,8 @@ class Line(NamedTuple):
     row: Row
     transport: str
     """The protocol in the innermost IP packet, or the lowest layer's name where there is no IP."""
+    tunnelled: bool
+    """The addresses are those of a packet inside another."""
     source_port: str
     destination_port: str
     dns: str
@@ -90,7 +93,7 @@ class LineReader:
     """Turns lines of tshark into `Line`s."""
 
     def __init__(self) -> None:
-        self._transports: dict[str, str] = {}
+        self._layers: dict[str, tuple[str, bool]] = {}
 
     def read(self, line: bytes) -> Line:
         """The packet of a line. Raises DissectionError for one without all columns."""
@@ -99,11 +102,12 @@ class LineReader:
             raise DissectionError("its line is not whole")
         _, time, source, protocol, destination, length, from_port, to_port, layers, *more, info = cells
         tcp, udp, dns, tls, http, severity = more
-        transport = self._transports.get(layers)
-        if transport is None:
-            transport = self._transports[layers] = innermost(layers)
-            if len(self._transports) > 10_000:
-                self._transports.clear()
+        known = self._layers.get(layers)
+        if known is None:
+            if len(self._layers) > 10_000:
+                self._layers.clear()
+            known = self._layers[layers] = innermost(layers)
+        transport, tunnelled = known
         stream = ""
         if transport == "tcp" and tcp:
             stream = f"tcp {tcp.rpartition(',')[2]}"
@@ -121,19 +125,21 @@ class LineReader:
         )
         has_ports = transport in ("tcp", "udp", "sctp")
         ports = (from_port, to_port) if has_ports else ("", "")
-        return Line(row, transport, *ports, dns[:LONGEST_NAME], tls[:LONGEST_NAME], http[:LONGEST_NAME])
+        return Line(row, transport, tunnelled, *ports, dns[:LONGEST_NAME], tls[:LONGEST_NAME], http[:LONGEST_NAME])
 
 
-def innermost(layers: str) -> str:
-    """`eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:tcp:http` is `tcp`; `eth:ethertype:arp` is `arp`."""
+def innermost(layers: str) -> tuple[str, bool]:
+    """`eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:tcp:http` is `tcp` in a tunnel; `eth:ethertype:arp` is `arp`."""
     names = layers.split(":")
-    found = ""
+    found, depth = "", 0
     for place, name in enumerate(names[:-1]):
         if name in _CARRIES_ANOTHER:
             break
         if name in _INNER:
             found = names[place + 1]
-    return (found or next((name for name in names if name not in ("eth", "ethertype", "vlan", "sll")), ""))[:32]
+            depth += 1
+    lowest = next((name for name in names if name not in _LINKS), "")
+    return (found or lowest)[:32], depth > 1 or (depth == 0 and names.count("eth") > 1)
 
 
 def worst(severities: str) -> str:

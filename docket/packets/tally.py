@@ -51,7 +51,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     filter: str
     """A display filter that shows just this conversation."""
     query: str
-    """A query of Docket for it; empty where its words cannot say it."""
+    """A query of Docket for it; empty where its words cannot say it, as in tunnels."""
 
 
 class Talker(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +78,7 @@ class _Pair:
     last_us: int
     stream: str
     protocol: str
+    tunnelled: bool
     packets: list[int]
     bytes: list[int]
     """From the first end, from the second."""
@@ -145,7 +146,7 @@ class Tally:
             if len(self._pairs) >= MOST_PAIRS:
                 self.overflow = True
                 return
-            pair = _Pair(row.time_us, row.time_us, row.stream, row.protocol, [0, 0], [0, 0])
+            pair = _Pair(row.time_us, row.time_us, row.stream, row.protocol, line.tunnelled, [0, 0], [0, 0])
             self._pairs[(line.transport, *ends)] = pair
             direction = 0
         pair.packets[direction] += 1
@@ -191,7 +192,7 @@ def _conversation(key: tuple[str, str, str, str, str], pair: _Pair) -> Conversat
         last=format_us(pair.last_us),
         stream=pair.stream,
         filter=_pair_filter(transport, ends[0], ends[1]),
-        query=_pair_query(transport, ends[0], ends[1]),
+        query="" if pair.tunnelled else _pair_query(transport, ends[0], ends[1]),
     )
 
 

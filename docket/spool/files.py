@@ -6,9 +6,11 @@
     jobs/<id>/job.pcap               the result
     jobs/<id>/job.json               its manifest
     jobs/<id>/summary.json           from the inspector
+    jobs/<id>/index/                 its list of packets, and the streams that it followed
+    inspector/socket                 where it answers questions
     trash/                           what was removed, while its room is given back
 
-Only the collector writes, except for the summary. Names come from checked ids and source names alone.
+Only the collector writes, except for what is the inspector's. Names come from checked ids and source names alone.
 """
 
 from __future__ import annotations

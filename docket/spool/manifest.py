@@ -6,6 +6,7 @@ import msgspec
 
 from docket import __version__
 from docket.job import Job, PcapFile, SourceAnswer, State
+from docket.refinement import Refinement
 from docket.request import Limits, Request
 from docket.window import format_us
 
@@ -27,6 +28,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     note: str
     requested_at: str
+    parent: str | None = None
+    """The job from whose result the packets were taken."""
+    refine: Refinement | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,8 @@ def make_manifest(
             owner=job.owner,
             note=job.note,
             requested_at=format_us(request.requested_at_us),
+            parent=request.parent,
+            refine=request.refine,
         ),
         result=job.pcap,
         packets=job.packets,

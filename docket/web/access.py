@@ -53,10 +53,14 @@ class Access:
     async def ask(self, raw: Mapping[str, Any], visitor: Visitor) -> tuple[Job, bool]:
         """Hand in a question; its job, and whether that is a new one: nobody is given a job that he may not see.
 
-        Raises what `Desk.ask` raises, and Refusal (403) where nobody would own the job.
+        Raises what `Desk.ask` raises, NoSuchJob for a parent that is hidden, and Refusal (403) where nobody would
+        own the job.
         """
         if self._own_only and not visitor.user:
             raise refuse(403, "no-user", "jobs are for their owners here, and the proxy did not say who you are")
+        parent = raw.get("parent")
+        if isinstance(parent, str):
+            await self.job(parent, visitor)
         return await self._desk.ask(raw, visitor, None if self.sees_all(visitor) else visitor.user)
 
     async def job(self, job_id: str, visitor: Visitor) -> Job:

@@ -18,7 +18,21 @@ from docket.bus.link import Link
 from docket.config import Config
 from docket.spool.files import Spool
 from docket.spool.reader import LedgerReader
-from docket.web import base, check, downloads, health, jobs, listen, live, openapi, pages, sources
+from docket.web import (
+    base,
+    check,
+    downloads,
+    health,
+    jobs,
+    listen,
+    live,
+    openapi,
+    packets,
+    pages,
+    pcapng,
+    refine,
+    sources,
+)
 from docket.web.contract import Route
 from docket.web.legacy import LEGACY
 from docket.web.outbox import AWAY_CODE
@@ -33,6 +47,12 @@ ROUTES = (
     Route("api/v1/jobs/{id}/cancel", jobs.CancelHandler),
     Route("api/v1/jobs/{id}/retry", jobs.RetryHandler),
     Route("api/v1/jobs/{id}/pcap", downloads.PcapHandler),
+    Route("api/v1/jobs/{id}/pcapng", pcapng.PcapngHandler),
+    Route("api/v1/jobs/{id}/summary", packets.SummaryHandler),
+    Route("api/v1/jobs/{id}/packets", packets.PacketsHandler),
+    Route("api/v1/jobs/{id}/packets/{number}", packets.PacketHandler),
+    Route("api/v1/jobs/{id}/streams/{number}", packets.StreamHandler),
+    Route("api/v1/jobs/{id}/refine", refine.RefineHandler),
     Route("api/v1/query/check", check.CheckHandler),
     Route("api/v1/sources", sources.SourcesHandler),
     Route("api/v1/health", health.HealthHandler),

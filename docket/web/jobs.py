@@ -11,6 +11,7 @@ import msgspec
 from docket.bus.messages import AuditAction
 from docket.errors import Fault, InvalidRequest
 from docket.job import Event, EventName, Job, PcapFile, SourceAnswer
+from docket.refinement import Refinement
 from docket.request import LONGEST_DEADLINE_S
 from docket.spool.reader import NEWEST_FIRST, SORTS
 from docket.web.base import Handler
@@ -60,6 +61,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     force: bool = False
     """Ask although the estimate is above what a job may have."""
+    parent: str | None = None
+    """Take the packets from the result of this job instead of asking sources."""
+    refine: Refinement | None = None
 
 
 class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import msgspec
 from tornado.web import HTTPError
 
-from docket.errors import BusError, DocketError, Fault, Faulty, NoSuchJob, SpoolError, SpoolFull
+from docket.errors import BusError, DocketError, Fault, Faulty, InspectorAway, NoSuchJob, SpoolError, SpoolFull
 
 RETRY_AFTER_S = 5
 """How long a client is told to wait while the bus or the ledger is away: about one reconnect."""
@@ -67,6 +67,8 @@ def from_exception(error: BaseException | None, status: int) -> Refusal:
             return refuse(503, "spool-unavailable", f"the spool cannot be used: {error}", headers=wait)
         case BusError():
             return refuse(503, "bus-unavailable", f"the message bus cannot be used: {error}", headers=wait)
+        case InspectorAway():
+            return refuse(503, "inspector-unavailable", str(error), headers=wait)
         case DocketError():
             return refuse(500, "internal", str(error))
         case HTTPError():

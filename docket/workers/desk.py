@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -26,10 +27,11 @@ from docket.job import FULL, Verdict
 from docket.request import Request
 from docket.window import US_PER_S
 from docket.workers.clock import Clock
+from docket.workers.courier import Publish
 from docket.workers.lanes import QUICK_S, Costs, Lanes
 from docket.workers.publishers import PublisherPool
-from docket.workers.reading import JobReading, Stopped, Task
-from docket.workers.source import Source
+from docket.workers.reading import Lane, Stopped, Task
+from docket.workers.sentences import Finding
 
 log = logging.getLogger(__name__)
 
@@ -68,21 +70,44 @@ class _Active:
     thread: threading.Thread | None = None
 
 
-class Desk:
+class Named(Protocol):
+    """What the desk itself has to know of a source."""
+
+    @property
+    def name(self) -> str: ...
+
+
+S = TypeVar("S", bound=Named)
+
+
+class Readable(Protocol):
+    """One reading, which `run` carries out up to its confirmed end. Raises Stopped, BusError."""
+
+    read_s: float
+
+    def run(self) -> Finding: ...
+
+
+Read = Callable[[S, Task, Publish, threading.Event, Lane], Readable]
+
+
+class Desk(Generic[S]):
     """One source and its jobs."""
 
     def __init__(
         self,
-        source: Source,
+        source: S,
         publishers: PublisherPool,
         *,
         queries_at_once: int,
         most_bytes: int,
         patience_s: float,
         declare: Callable[[], None],
+        read: Read[S],
     ) -> None:
-        """`declare` brings back queues that vanished; it may raise BusError."""
+        """`declare` brings back queues that vanished; it may raise BusError. `read` makes a reading of the source."""
         self.source = source
+        self._read = read
         self._publishers = publishers
         self._most_bytes = most_bytes
         self._patience_s = patience_s
@@ -176,7 +201,7 @@ class Desk:
         request, name = active.request, self.source.name
         task = Task(request, active.attempt, self._most_bytes, self._patience_s)
         quick = self._costs.guess_s(request) <= QUICK_S
-        reading = JobReading(
+        reading = self._read(
             self.source,
             task,
             partial(self._publish, active),

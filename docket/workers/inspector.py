@@ -18,6 +18,7 @@ from docket.errors import BusError, BusLost, DocketError, MessageError, SpoolErr
 from docket.job import EventName
 from docket.packets.programs import has_tshark
 from docket.packets.summary import Summary
+from docket.refinement import SPOOL_SOURCE
 from docket.spool.files import Spool
 from docket.spool.reader import LedgerReader
 from docket.workers.answering import Answering
@@ -25,6 +26,7 @@ from docket.workers.clock import Clock
 from docket.workers.counter import Counter
 from docket.workers.inspections import Inspections
 from docket.workers.publishers import PublisherPool
+from docket.workers.refinery import Refinery
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +45,11 @@ class Inspector:
     def __init__(self, config: Config, broker: Broker) -> None:
         """Opens nothing yet."""
         self._broker = broker
-        self._names = [source.name for source in config.sources]
         self._spool = Spool(config.spool.path)
         self._inspections = Inspections(self._spool)
         self._ledger = LedgerReader(self._spool.ledger)
         self._publishers = PublisherPool(broker, "docket inspector")
+        self._refinery = Refinery(config, broker, self._spool, self._declare_now)
         self._clock = Clock()
 
     def run(self, stop: threading.Event) -> None:
@@ -61,6 +63,7 @@ class Inspector:
         crew = _Crew(own_stop)
         crew.start("surveyor", lambda: self._inspections.work(own_stop, self._tell))
         crew.start("counter", lambda: Counter(self._spool, Answering(self._inspections, own_stop)).serve(own_stop))
+        crew.start("refinery", lambda: self._refinery.work(own_stop))
         receiver = self._broker.receiver("docket inspector", [INSPECTOR_QUEUE], prefetch=PREFETCH)
         try:
             while not stop.is_set() and crew.is_well():
@@ -79,13 +82,17 @@ class Inspector:
         told = False
         while not stop.is_set():
             try:
-                self._broker.declare(self._names)
+                self._declare_now()
                 return True
             except BusLost as error:
                 log.log(logging.DEBUG if told else logging.WARNING, "the broker cannot be reached yet: %s", error)
                 told = True
                 stop.wait(DECLARE_PAUSE_S)
         return False
+
+    def _declare_now(self) -> None:
+        """Raises TopologyMismatch, BusLost."""
+        self._broker.declare([SPOOL_SOURCE])
 
     def _take(self, receiver: Receiver) -> None:
         """Put one job that has ended in line; its message is settled when it has been surveyed."""

@@ -21,6 +21,7 @@ from docket.workers.announcer import Announcer
 from docket.workers.clock import Clock
 from docket.workers.desk import Desk
 from docket.workers.publishers import PublisherPool
+from docket.workers.reading import JobReading
 from docket.workers.source import Source
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ LOOK_UP_S = 0.2
 """How often the loop looks at deadlines and at the order to stop."""
 DECLARE_PAUSE_S = 1.0
 
-_CLOSING = (
+CLOSING = (
     EventName.CANCELLED,
     EventName.PARTIAL,
     EventName.FAILED,
@@ -59,6 +60,7 @@ class InterfaceWorker:
                 most_bytes=config.jobs.max_bytes,
                 patience_s=config.jobs.patience_s,
                 declare=lambda: broker.declare(self._names),
+                read=JobReading,
             )
             for source in sources
         }
@@ -78,7 +80,7 @@ class InterfaceWorker:
             self._title,
             list(self._by_queue),
             prefetch=PREFETCH,
-            listen=[name.value for name in _CLOSING],
+            listen=[name.value for name in CLOSING],
         )
         for announcer in self._announcers:
             announcer.start()

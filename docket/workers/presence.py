@@ -16,6 +16,7 @@ from docket.bus.messages import EventMessage, SourceStatus
 from docket.bus.topology import source_queue
 from docket.errors import BusLost
 from docket.job import EventName
+from docket.refinement import SPOOL_SOURCE
 from docket.window import US_PER_S, parse_time_us
 from docket.workers.clock import Clock
 from docket.workers.words import clock_time
@@ -59,7 +60,8 @@ class Presence:
 
     def unknown(self, names: Iterable[str]) -> list[str]:
         """Those of the names that no source ever had."""
-        return [name for name in names if name not in self._configured and name not in self._statuses]
+        known = (*self._configured, SPOOL_SOURCE)
+        return [name for name in names if name not in known and name not in self._statuses]
 
     def hear(self, message: EventMessage) -> tuple[SourceStatus, bool] | None:
         """Note what a source says of itself; returns its status and whether it has just come online."""

@@ -3,6 +3,7 @@
 import inspect
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,8 +120,10 @@ def test_direct_and_fanout() -> None:
 
 def test_a_request_on_the_wire_has_the_described_fields() -> None:
     """The described job.request has exactly the fields that Docket publishes."""
-    request = Request(id="", query="", asked="", after_us=0, before_us=1, requested_at_us=0)
-    assert set(describe.RequestMessage.__struct_fields__) == set(request.to_message())
+    plain = Request(id="", query="", asked="", after_us=0, before_us=1, requested_at_us=0)
+    refined = msgspec.structs.replace(plain, parent="p")
+    assert set(describe.RequestMessage.__struct_fields__) == set(refined.to_message())
+    assert set(refined.to_message()) - set(plain.to_message()) == {"parent", "refine"}
 
 
 def test_fragment_headers_are_described() -> None:

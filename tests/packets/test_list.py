@@ -73,15 +73,15 @@ def test_finished_list_is_taken_up_again(rows: RowFile, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ("eth:ethertype:ip:tcp:http", "tcp"),
-        ("eth:ethertype:vlan:ethertype:ipv6:udp:dns", "udp"),
-        ("eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:icmp:data", "icmp"),
-        ("eth:ethertype:ip:icmp:ip:udp:dns", "icmp"),
-        ("eth:ethertype:arp", "arp"),
-        ("", ""),
+        ("eth:ethertype:ip:tcp:http", ("tcp", False)),
+        ("eth:ethertype:vlan:ethertype:ipv6:udp:dns", ("udp", False)),
+        ("eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:icmp:data", ("icmp", True)),
+        ("eth:ethertype:ip:icmp:ip:udp:dns", ("icmp", False)),
+        ("eth:ethertype:arp", ("arp", False)),
+        ("", ("", False)),
     ],
 )
-def test_transport_is_that_of_the_innermost_packet(layers: str, expected: str) -> None:
+def test_transport_is_that_of_the_innermost_packet(layers: str, expected: tuple[str, bool]) -> None:
     """Tunnels are looked into; a packet that an error quotes is not one that was sent."""
     assert innermost(layers) == expected
 

@@ -1,0 +1,94 @@
+"""Takes questions that have a parent from their own queue and has them answered out of the spool. For `inspector`.
+
+The desk that keeps jobs, redeliveries and deadlines apart is the one of every worker; only the reading is another.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from docket.bus.broker import Broker, Delivery
+from docket.bus.messages import Retry, decode_event, decode_job_message
+from docket.bus.topology import source_queue
+from docket.config import Config
+from docket.errors import InvalidRequest, MessageError
+from docket.job import EventName
+from docket.refinement import SPOOL_SOURCE
+from docket.request import Request
+from docket.spool.files import Spool
+from docket.workers.clock import Clock
+from docket.workers.desk import Desk
+from docket.workers.interface import CLOSING
+from docket.workers.publishers import PublisherPool
+from docket.workers.refining import Refining, SpoolSource
+
+log = logging.getLogger(__name__)
+
+PREFETCH = 16
+LOOK_UP_S = 0.2
+AT_ONCE = 2
+
+
+class Refinery:
+    """One per inspector; `work` runs in a thread until told to stop."""
+
+    def __init__(self, config: Config, broker: Broker, spool: Spool, declare: Callable[[], None]) -> None:
+        self._broker = broker
+        self._publishers = PublisherPool(broker, "docket inspector, refinements")
+        self._clock = Clock()
+        self._desk = Desk(
+            SpoolSource(spool),
+            self._publishers,
+            queries_at_once=AT_ONCE,
+            most_bytes=config.jobs.max_bytes,
+            patience_s=config.jobs.patience_s,
+            declare=declare,
+            read=Refining,
+        )
+
+    def work(self, stop: threading.Event) -> None:
+        queue = source_queue(SPOOL_SOURCE)
+        listen = [name.value for name in CLOSING]
+        receiver = self._broker.receiver("docket inspector, refinements", [queue], prefetch=PREFETCH, listen=listen)
+        try:
+            while not stop.is_set():
+                delivery = receiver.receive(LOOK_UP_S)
+                if delivery is not None:
+                    try:
+                        self._handle(delivery)
+                    except (MessageError, InvalidRequest) as error:
+                        # The collector has the same message; it is the one to bury it and to tell.
+                        log.warning("a message is not valid: %s", error)
+                        delivery.ack()
+                self._desk.stop_late()
+        finally:
+            self._desk.leave()
+            receiver.close()
+            self._publishers.close()
+
+    def _handle(self, delivery: Delivery) -> None:
+        """Raises MessageError, InvalidRequest."""
+        if not delivery.queue:
+            self._hear(delivery)
+            return
+        message = decode_job_message(bytes(delivery.body), self._clock.now_us())
+        if isinstance(message, Request) and message.parent is not None:
+            self._desk.take(message, 1, delivery)
+        elif isinstance(message, Retry) and message.order is not None and SPOOL_SOURCE in message.order.attempts:
+            self._desk.take(message.order.request, message.order.attempts[SPOOL_SOURCE], delivery)
+        else:
+            delivery.ack()
+
+    def _hear(self, delivery: Delivery) -> None:
+        """Stop reading what has ended, unless the event is older than a retry that is being read."""
+        event = decode_event(bytes(delivery.body))
+        job_id = event.job.id if event.job is not None else event.job_id
+        if job_id is None:
+            return
+        attempt = self._desk.attempt_of(job_id)
+        answer = event.job.answer(SPOOL_SOURCE) if event.job is not None else None
+        older = attempt is not None and answer is not None and 0 < answer.attempt < attempt
+        if not older or event.event is EventName.CANCELLED:
+            self._desk.close_job(job_id)
