@@ -103,4 +103,4 @@ def held(sensor_of_package: Held) -> Iterator[Held]:
     """A sensor whose jobs stop half-way until the test lets them go on."""
     sensor_of_package.hold()
     yield sensor_of_package
-    sensor_of_package.release()
+    sensor_of_package.settle()

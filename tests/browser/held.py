@@ -20,6 +20,7 @@ PACKETS = 3_000
 STEP_US = 5_000
 END_US = START_US + 2 * PACKETS * STEP_US
 START, END = format_us(START_US), format_us(END_US)
+MOST_BYTES = "50MB"
 SOURCES = ("rock01:em1", "rock01:em2")
 
 
@@ -41,6 +42,12 @@ class Held:
 
     def release(self) -> None:
         self.gate.opened.set()
+
+    def settle(self) -> None:
+        """Let every answer go on to its end, so that the next test finds the sources idle."""
+        self.release()
+        idle = "the sources have no more queries"
+        wait_until(lambda: not any(source.open_queries for source in self.sources.values()), idle, timeout_s=30.0)
 
     def ask(self, **fields: Any) -> dict[str, Any]:
         """Ask for everything; returns once both sources are half-way and the first packets are told."""
@@ -79,7 +86,7 @@ def running_sensor(directory: Path, bus_url: str) -> Iterator[Held]:
             }
             for name, source in sources.items()
         ]
-        sensor = Sensor(directory, bus_url, entries)
+        sensor = Sensor(directory, bus_url, entries, jobs={"max_bytes": MOST_BYTES})
         server = Server(sensor.url)
         try:
             sensor.start_all()

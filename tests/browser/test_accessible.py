@@ -1,5 +1,7 @@
 """axe finds nothing serious or critical, on every page and in every state, light and dark, wide and narrow."""
 
+from collections.abc import Iterator
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ViewportSize, expect
@@ -79,7 +81,7 @@ def test_dialogs(visit: Visit, demo: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def jobs(sensor_of_package: Held) -> dict[str, str]:
+def jobs(sensor_of_package: Held) -> Iterator[dict[str, str]]:
     """The id of a job in each state; that of the running one is held half-way until the module ends."""
     held, note = sensor_of_package, "for axe"
     for source in held.sources.values():
@@ -94,7 +96,8 @@ def jobs(sensor_of_package: Held) -> dict[str, str]:
     ids["cancelled"] = held.ask(note=note)["id"]
     held.server.cancel(ids["cancelled"])
     ids["running"] = held.ask(note=note)["id"]
-    return ids
+    yield ids
+    held.settle()
 
 
 def test_list_with_jobs_in_every_state(visit: Visit, sensor_of_package: Held, jobs: dict[str, str]) -> None:

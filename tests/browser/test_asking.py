@@ -5,8 +5,9 @@ import time
 
 from playwright.sync_api import Page, expect
 
-from docket.window import parse_time_us
+from docket.window import format_us, parse_time_us
 from tests.browser.conftest import Visit
+from tests.browser.held import START, START_US, Held
 from tests.browser.person import Person
 from tests.browser.server import Server
 from tests.services.waiting import wait_until
@@ -203,6 +204,27 @@ def test_estimate_stands_beside_the_button(person: Person, demo: Server) -> None
     demo.finished("host 10.1.2.4 and tcp")
     person.query.fill("host 10.1.2.4 and tcp ")
     expect(person.page.locator(".estimate")).to_contain_text("judging by the same question before")
+
+
+def test_far_too_much_is_asked_only_on_insisting(visit: Visit, held: Held) -> None:
+    """Above what a job may have, a dialog says how much it may be; Back changes nothing."""
+    held.release()
+    held.finished()
+    person = visit(held.server.url).open()
+    person.field("From").fill(START)
+    person.field("To").fill(format_us(START_US + 120 * MINUTE_US))
+    person.query.fill("udp")
+    expect(person.page.locator(".estimate")).to_contain_text("MB in")
+    person.ask_button.click()
+    dialog = person.page.get_by_role("dialog", name="Really so much?")
+    expect(dialog).to_contain_text("a job ends at 50 MB")
+    dialog.get_by_role("button", name="Back").click()
+    expect(dialog).to_have_count(0)
+    expect(person.query).to_have_value("udp")
+    person.ask_button.click()
+    dialog.get_by_role("button", name="Ask all the same").click()
+    expect(person.toast("Asked.")).to_be_visible()
+    expect(person.rows.first).to_contain_text("2 h")
 
 
 def test_draft_outlives_a_change_of_page(person: Person) -> None:

@@ -127,6 +127,7 @@ def test_hostile_rejection_is_text(visit: Visit, held: Held) -> None:
     event = EventMessage(event=EventName.REJECTED, at="2026-11-24T14:00:00.000000Z", job_id=job["id"], reason=HOSTILE)
     publish(held, event)
     expect(person.toast("Your question was rejected")).to_contain_text(IMAGE)
+    held.server.cancel(job["id"])  # the workers believed it and stopped reading
     unharmed(person)
 
 

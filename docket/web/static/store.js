@@ -150,12 +150,15 @@ export function useStore(select) {
   const selected = select(store.state);
   useEffect(() => {
     let shown = selected;
-    return store.subscribe(() => {
+    const look = () => {
       const news = select(store.state);
       if (news === shown) return;
       shown = news;
       setVersion((version) => version + 1);
-    });
+    };
+    // What changed between drawing and now was told to nobody here.
+    look();
+    return store.subscribe(look);
   });
   return selected;
 }

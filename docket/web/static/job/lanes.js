@@ -5,7 +5,7 @@ import { Badge } from "../parts/icons.js";
 import { Copied } from "../parts/copy.js";
 import { SourceBar } from "../parts/bar.js";
 import { useZone } from "../settings.js";
-import { formatEdges, formatTime, fromRfc } from "../time.js";
+import { formatClock, formatEdges, formatTime, fromRfc, wholeSecond } from "../time.js";
 import { count, counted, size } from "../figures.js";
 import { answerOf, isFinal } from "../words.js";
 
@@ -44,12 +44,18 @@ function Answer({ source, job, zone }) {
         </span>
       </div>
       <p class="answer-says">
-        ${source.sentence || (running ? "Not begun yet." : "")}
+        ${source.sentence || (running ? reached(source, zone) : "")}
         ${source.next_step && html` <span class="next-step">${source.next_step}</span>`}
       </p>
       ${source.attempt > 0 && html`<${Details} source=${source} zone=${zone} />`}
     </li>
   `;
+}
+
+/** How far a source is that has not said anything in words yet. */
+function reached(source, zone) {
+  if (source.last) return `Packets up to ${formatClock(wholeSecond(fromRfc(source.last)), zone)} so far.`;
+  return source.attempt > 0 ? "Asked; no packet has come yet." : "Not begun yet.";
 }
 
 /** Where in the window the first and the last packet lie. */

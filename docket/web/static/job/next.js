@@ -37,8 +37,8 @@ function adviceOf(job, again, rest) {
   const revision = job.revision + 1;
   const texts = [];
   if (again.length)
-    texts.push(`A retry asks only ${names(again)}; new packets join this job as revision ${revision} of its file.`);
-  if (rest.length) texts.push(`For ${names(rest)}, a retry finds the same; change the window or the limits.`);
+    texts.push(`A retry may help with ${names(again)}; new packets join this job as revision ${revision} of its file.`);
+  if (rest.length) texts.push(`With ${names(rest)} it would find the same; change the window or the limits.`);
   if (job.pcap) texts.push("What has arrived can be used as it is.");
   return texts.join(" ");
 }

@@ -66,7 +66,7 @@ const ACTIONS = [
 export function Actions({ job, compact = false, without = [] }) {
   const look = compact ? "plain" : "button";
   const what = job.query || "every packet";
-  const download = isFinal(job.state) ? "Download" : "Download as it grows";
+  const download = isFinal(job.state) || compact ? "Download" : "Download as it grows";
   return html`
     <span class=${compact ? "actions is-compact" : "actions"}>
       ${

@@ -2,7 +2,7 @@
 
 import { html } from "../dom.js";
 import { useStore } from "../store.js";
-import { count } from "../figures.js";
+import { count, size } from "../figures.js";
 
 const COLUMNS = ["Counter", "Value", "Per second", "Course"];
 const WIDTH = 96;
@@ -42,7 +42,7 @@ function Counter({ name, value, points }) {
   return html`
     <tr>
       <th scope="row">${name.replaceAll("_", " ")}</th>
-      <td class="figure">${count(value)}</td>
+      <td class="figure">${name.endsWith("bytes") ? size(value) : count(value)}</td>
       <td class="figure">${rate ? `${rate < 10 ? rate.toFixed(1) : count(rate)}/s` : ""}</td>
       <td><${Plot} points=${rates ?? points} /></td>
     </tr>
