@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fault-table chaos check format bench requirements wheel demo-traffic clean
+.PHONY: help run test fault-table chaos check format bench requirements wheel deb demo-traffic clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -15,6 +15,7 @@ help:
 	@echo "make format        format the code"
 	@echo "make bench         measure against curl and mergecap in the same run"
 	@echo "make wheel         build dist/docket-*.whl"
+	@echo "make deb           build dist/docket_*.deb, the package for Debian"
 	@echo "make requirements  pin the newest allowed versions"
 	@echo "make demo-traffic  record the sample traffic anew (as root; see docket/demo/README.md)"
 	@echo "make clean         remove all that was made here"
@@ -51,6 +52,9 @@ bench: .venv/.test
 wheel: .venv/.test
 	$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist
+
+deb: .venv/.test
+	@scripts/deb
 
 requirements: .venv/.test
 	scripts/pin

@@ -15,7 +15,7 @@ from tests.cli.running import DemoServer, clean_environ, docket
 from tests.services import needs
 
 ROOT = Path(__file__).parent.parent
-BUILT_FROM = ("docket", "pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = ("docket", "deploy", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
