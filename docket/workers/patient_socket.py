@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import select
-import ssl
 import time
 from threading import Event
 from typing import Any
+
+from docket.workers.steno_socket import TlsSocket
 
 LOOK_UP_S = 0.25
 """How often a waiting read looks whether it should still wait."""
@@ -32,15 +32,13 @@ class PatientSocket(io.RawIOBase):
     """The reading side of a TLS socket: every read waits as long as the patience lasts.
 
     The socket must have a time-out of LOOK_UP_S. A read that times out loses nothing: what came of a TLS record
-    stays in OpenSSL. Closing gives up `held`, the response's share of the socket.
+    is kept. Closing gives up `held`, the response's share of the socket.
     """
 
-    def __init__(self, sock: ssl.SSLSocket, held: io.BufferedIOBase, patience: Patience) -> None:
+    def __init__(self, sock: TlsSocket, held: io.BufferedIOBase, patience: Patience) -> None:
         self._sock = sock
         self._held = held
         self._patience = patience
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
 
     def readable(self) -> bool:
         return True
@@ -54,19 +52,14 @@ class PatientSocket(io.RawIOBase):
             except TimeoutError:
                 continue
 
-    def fill(self, view: memoryview) -> int:
-        """Read what has arrived, as far as it fits; waits only when nothing has. 0 at the end of the stream."""
-        filled = self.readinto(view)
-        size = len(view)
-        try:
-            while 0 < filled < size and (self._sock.pending() or self._poll.poll(0)):
-                more = self._sock.recv_into(view[filled:])
-                if not more:
-                    break
-                filled += more
-        except OSError:
-            pass  # a time-out, or an error that comes again at the next read, after these bytes were used
-        return filled
+    def fill(self, view: memoryview, received_before: int) -> int:
+        """Read what has arrived, see `TlsSocket.fill`; waits as patiently as `readinto`."""
+        while True:
+            self._patience.check()
+            try:
+                return self._sock.fill(view, received_before)
+            except TimeoutError:
+                continue
 
     def close(self) -> None:
         if not self.closed:

@@ -193,7 +193,9 @@ def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
     raw = stream.raw
     assert isinstance(raw, PatientSocket)
     view = memoryview(bytearray(BLOCK_BYTES))
-    while filled := raw.fill(view):
+    received = 0
+    while filled := raw.fill(view, received):
+        received += filled
         yield bytes(view[:filled])
 
 

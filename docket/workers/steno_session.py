@@ -27,6 +27,7 @@ from urllib3.connection import HTTPSConnection
 from docket.errors import SourceError
 from docket.workers.patient_socket import LOOK_UP_S, Patience, PatientSocket
 from docket.workers.steno_body import Body
+from docket.workers.steno_socket import TlsSocket
 from docket.workers.steno_tls import check_name, client_context, explain_tls_failure
 
 CONNECT_S = 5.0
@@ -41,7 +42,7 @@ _CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 class _Response(http.client.HTTPResponse):
     """A response that reads through a patient socket."""
 
-    def __init__(self, sock: ssl.SSLSocket, *args: Any, patience: Patience, **kwargs: Any) -> None:
+    def __init__(self, sock: TlsSocket, *args: Any, patience: Patience, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(PatientSocket(sock, self.fp, patience))
 
@@ -57,7 +58,7 @@ class _Connection(HTTPSConnection):
     def connect(self) -> None:
         super().connect()
         try:
-            assert isinstance(self.sock, ssl.SSLSocket)
+            assert isinstance(self.sock, TlsSocket)
             check_name(self.sock.getpeercert() or {}, self._server_name)
         except ssl.SSLError:
             self.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docket.errors import SourceError
+from docket.workers.steno_socket import TlsContext
 
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _OTHER_CA = (7, 18, 19, 20, 21)
@@ -37,9 +38,9 @@ class NameMismatch(ssl.SSLError):
     """The certificate is genuine and belongs to somebody else."""
 
 
-def client_context(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
+def client_context(cert: Path, key: Path, ca: Path) -> TlsContext:
     """A context that shows our certificate and trusts that CA alone. Raises SourceError, `refused`, with the file."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # `check_name` does it, see above
     context.verify_mode = ssl.CERT_REQUIRED
     # Python 3.13 turns this on by default; version 1 certificates cannot pass it.
