@@ -31,7 +31,7 @@ export function Headline({ job }) {
       </p>
       ${!isFinal(job.state) && html`<${Progress} part=${progressOf(job)} />`}
       <div class="headline-actions">
-        <${Actions} job=${job} without=${hasNextSteps(job) ? ["retry", "again"] : []} />
+        <${Actions} job=${job} without=${hidden(job)} />
         <${Copy} text=${address("jobs/" + job.id)} icon="link" label="Share link: copy the address of this job">
           Share link
         <//>
@@ -39,6 +39,9 @@ export function Headline({ job }) {
     </header>
   `;
 }
+
+/** What the part "What to do next" offers is not offered twice; a part of another result cannot be asked of sensors. */
+const hidden = (job) => (hasNextSteps(job) ? ["retry", "again"] : job.parent ? ["again"] : []);
 
 function Progress({ part }) {
   return html`

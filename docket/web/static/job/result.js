@@ -5,6 +5,7 @@ import { address } from "../base.js";
 import { Copied, Copy } from "../parts/copy.js";
 import { Icon } from "../parts/icons.js";
 import { pcapPath } from "../jobs/actions.js";
+import { pcapngPath } from "../packets/api.js";
 import { counted, size } from "../figures.js";
 import { isFinal } from "../words.js";
 
@@ -26,7 +27,10 @@ export function Result({ job }) {
       ${job.pcap ? html`<${File} job=${job} />` : html`<p class="hint">${absence(job)}</p>`}
       <div class="copies">
         ${job.pcap && html`<${Copy} text=${curlOf(job)} label="Copy a curl command for this file">curl<//>`}
-        <${Copy} text=${docketGetOf(job)} label="Copy a docket get command that asks the same">docket get<//>
+        ${
+          !job.parent &&
+          html`<${Copy} text=${docketGetOf(job)} label="Copy a docket get command that asks the same">docket get<//>`
+        }
       </div>
     </section>
   `;
@@ -36,6 +40,7 @@ function File({ job }) {
   const { pcap } = job;
   return html`
     <a class="file" href=${pcapPath(job)} download><${Icon} name="download" /><span>${pcap.name}</span></a>
+    <p>or <a href=${pcapngPath(job.id)} download>the same as pcapng</a></p>
     <dl class="facts">
       <dt>Size</dt><dd><span class="figure">${size(pcap.size)}</span>, ${counted(job.packets, "packet")}</dd>
       <dt>SHA-256</dt><${Copied} text=${pcap.sha256} label="Copy the SHA-256" />

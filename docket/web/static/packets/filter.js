@@ -44,7 +44,7 @@ export function FilterBox({ filter, fault, busy, onFilter }) {
           onInput=${(event) => setText(event.target.value.replaceAll("\n", " "))}
           onKeyDown=${(event) => event.key === "Enter" && apply(event)}></textarea>
       </div>
-      <button type="submit" class="button" aria-busy=${busy}>${text.trim() === filter && filter ? "Again" : "Filter"}</button>
+      <button type="submit" class="button" aria-busy=${busy}>Filter</button>
       <button type="button" class="button" disabled=${!text && !filter} onClick=${() => {
         setText("");
         if (filter) onFilter("");

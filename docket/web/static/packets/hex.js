@@ -2,10 +2,11 @@
 
 import { Component, html, useEffect, useMemo, useRef, useState } from "../dom.js";
 import { counted } from "../figures.js";
+import { useNarrow } from "./narrow.js";
 
-const PER_LINE = 16;
+const WIDE = 16;
+const NARROW = 8;
 const AT_FIRST = 4096;
-const MOVES = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -PER_LINE, ArrowDown: PER_LINE };
 
 const bytesOf = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 const digits = (value, width) => value.toString(16).padStart(width, "0");
@@ -14,6 +15,7 @@ const letter = (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte
 /** `from` and `to` are what is marked; `at` is the byte that the keyboard is on. */
 export function Hex({ buffer, from, to, onByte }) {
   const box = useRef(null);
+  const width = useNarrow() ? NARROW : WIDE;
   const bytes = useMemo(() => bytesOf(buffer.hex), [buffer.hex]);
   const [all, setAll] = useState(false);
   const [at, setAt] = useState(null);
@@ -30,7 +32,7 @@ export function Hex({ buffer, from, to, onByte }) {
     onByte(next);
   };
   const onKeyDown = (event) => {
-    const move = MOVES[event.key];
+    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width }[event.key];
     if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     go((at ?? from - (move > 0 ? 1 : 0)) + move);
@@ -40,9 +42,10 @@ export function Hex({ buffer, from, to, onByte }) {
     if (place !== undefined) go(Number(place));
   };
   const rows = [];
-  for (let start = 0; start < shown; start += PER_LINE) {
-    rows.push(html`<${HexLine} key=${start} bytes=${bytes} start=${start} from=${clamp(from, start)} to=${clamp(to, start)}
-      at=${at >= start && at < start + PER_LINE ? at : null} />`);
+  for (let start = 0; start < shown; start += width) {
+    const clamp = (place) => Math.min(width, Math.max(0, place - start));
+    rows.push(html`<${HexLine} key=${start} bytes=${bytes} start=${start} width=${width} from=${clamp(from)} to=${clamp(to)}
+      at=${at !== null && at >= start && at < start + width ? at : null} />`);
   }
   return html`
     <div class="hex" ref=${box} tabindex="0" role="group" aria-label=${`Bytes of ${buffer.name}; arrow keys go from byte to byte`}
@@ -56,17 +59,15 @@ export function Hex({ buffer, from, to, onByte }) {
   `;
 }
 
-const clamp = (place, start) => Math.min(PER_LINE, Math.max(0, place - start));
-
-/** Sixteen bytes. Drawn anew only when what is marked in it changes. */
+/** One line. Drawn anew only when what is marked in it changes. */
 class HexLine extends Component {
   shouldComponentUpdate(next) {
     const now = this.props;
-    return next.bytes !== now.bytes || next.from !== now.from || next.to !== now.to || next.at !== now.at;
+    return next.bytes !== now.bytes || next.width !== now.width || next.from !== now.from || next.to !== now.to || next.at !== now.at;
   }
 
-  render({ bytes, start, from, to, at }) {
-    const places = Array.from({ length: Math.min(PER_LINE, bytes.length - start) }, (_, index) => index);
+  render({ bytes, start, width, from, to, at }) {
+    const places = Array.from({ length: Math.min(width, bytes.length - start) }, (_, index) => index);
     const look = (index) => {
       const marked = index >= from && index < to;
       return `${marked ? "is-marked" : ""}${marked && index === from ? " is-first" : ""}${start + index === at ? " is-at" : ""}` || undefined;

@@ -30,7 +30,7 @@ export function StreamDialog({ job, stream, onView }) {
           <${Choice} label="Protocol" value=${stream.protocol} options=${protocols.map((one) => [one, one.toUpperCase()])}
             onChange=${(protocol) => onView({ stream: { ...stream, protocol } })} />
           <${Choice} label="Show as" value=${format} options=${FORMATS} onChange=${setFormat} />
-          <label>Who <select value=${direction} onChange=${(event) => setDirection(event.target.value)}>
+          <label class="stream-who">Who <select value=${direction} onChange=${(event) => setDirection(event.target.value)}>
             <option value="both">both ends</option>
             <option value="first">only ${nodes[0] || "the first"} (${size(page?.bytes[0] ?? 0)})</option>
             <option value="second">only ${nodes[1] || "the second"} (${size(page?.bytes[1] ?? 0)})</option>
@@ -39,7 +39,7 @@ export function StreamDialog({ job, stream, onView }) {
           <a class="button is-small" href=${transcriptPath(job.id, how)} download><${Icon} name="download" /><span>Save</span></a>
           ${page?.filter && html`<button type="button" class="button is-small" onClick=${() => onView({ stream: null, filter: page.filter, packet: null })}>Show its packets</button>`}
         </div>
-        ${page && page.state !== "working" && html`<${Legend} page=${page} />`}
+        ${page?.total > 0 && html`<${Legend} page=${page} />`}
         ${error && html`<${Note} tone="bad">${reasonOf(error)}<//>`}
         ${page?.note && html`<p class="hint">${page.note}</p>`}
         ${(!page || page.state === "working") && !error && html`<p class="hint" role="status">Putting the stream together…</p>`}

@@ -4,6 +4,7 @@ import { html, names, useEffect, useLayoutEffect, useRef, useState } from "../do
 import { useZone } from "../settings.js";
 import { formatClock, formatTime, fromRfc, zoneName } from "../time.js";
 import { count } from "../figures.js";
+import { useNarrow } from "./narrow.js";
 
 const LOW = 24;
 const HIGH = 62;
@@ -11,8 +12,6 @@ const MOST_HEIGHT = 8_000_000;
 /** Browsers draw nothing below some ten million pixels; a longer list scrolls faster than its rows. */
 const SHOWN_ROWS = 16;
 const SETTLE_MS = 120;
-
-const narrow = matchMedia("(max-width: 56rem)");
 
 const COLUMNS = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"];
 
@@ -104,6 +103,7 @@ export function PacketTable({ rows, view, clock, onView }) {
           </div>
         </div>
         ${total === 0 && rows.facts && rows.facts.state !== "working" && html`<p class="empty">No packet is shown by this filter.</p>`}
+        ${rows.error && html`<p class="empty">The filter is not understood; no packet is shown.</p>`}
         ${!rows.facts && !rows.error && html`<p class="empty" role="status">Loading the packets…</p>`}
       </div>
     </div>
@@ -131,14 +131,4 @@ function Line({ place, row, zone, clock, isActive, isOpen }) {
         ${tone && html`<span class=${`severity tone-${tone}`}>${row.severity}</span>`}${row.info}</span>
     </div>
   `;
-}
-
-function useNarrow() {
-  const [is, set] = useState(narrow.matches);
-  useLayoutEffect(() => {
-    const changed = () => set(narrow.matches);
-    narrow.addEventListener("change", changed);
-    return () => narrow.removeEventListener("change", changed);
-  }, []);
-  return is;
 }
