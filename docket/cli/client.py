@@ -18,6 +18,8 @@ from docket import __version__
 from docket.bus.messages import SourceStatus
 from docket.errors import Fault, ServerRefused, ServerUnreachable
 from docket.job import Job
+from docket.packets.answers import PacketPage
+from docket.packets.summary import Summary
 
 CONNECT_S = 5.0
 READ_S = 60.0
@@ -89,6 +91,19 @@ class Client:
 
     def retry(self, job_id: str) -> Job:
         return _read(self._call("POST", f"{_job_path(job_id)}/retry", json={}), Job)
+
+    def packets(self, job_id: str, display_filter: str, offset: int, limit: int) -> PacketPage:
+        """One page of the packets of a finished job."""
+        query = {"filter": display_filter, "offset": offset, "limit": limit}
+        return _read(self._call("GET", f"{_job_path(job_id)}/packets", params=query), PacketPage)
+
+    def summary(self, job_id: str) -> Summary:
+        """What is in a finished job's packets, or what is known of it by now."""
+        return _read(self._call("GET", f"{_job_path(job_id)}/summary"), Summary)
+
+    def refine(self, job_id: str, order: Mapping[str, Any]) -> Job:
+        """Make a job of a part of a finished one's packets."""
+        return _read(self._call("POST", f"{_job_path(job_id)}/refine", json=order), Job)
 
     def delete(self, job_id: str) -> None:
         self._call("DELETE", _job_path(job_id))

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from docket.bus.open import open_broker, open_link
-from docket.cli.assembly import collector_service, source_names, web_service, worker_service
+from docket.cli.assembly import collector_service, inspector_service, source_names, web_service, worker_service
 from docket.cli.hosting import Host
 from docket.cli.notify import Notifier
 from docket.cli.server_file import announced
@@ -72,7 +72,11 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
             terminal.tell(hints(url, config, is_default=is_default))
             notifier.ready(url)
 
-        services = [collector_service(config, broker), worker_service(config, broker)]
+        services = [
+            collector_service(config, broker),
+            worker_service(config, broker),
+            inspector_service(config, broker),
+        ]
         host = Host(services, notifier)
         return asyncio.run(host.run(web_service(config, link, ready)))
 

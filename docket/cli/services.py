@@ -1,4 +1,4 @@
-"""`docket run`, `web`, `worker`, `collector`: Docket itself, in one process or in one per service."""
+"""`docket run`, `web`, `worker`, `collector`, `inspector`: Docket itself, in one process or in one per service."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
         help="a source of the configuration, by its name or its interface (default: all of them)",
     )
     _parser(commands, "collector", collector, "collect, merge and keep the answers", "docket collector")
+    _parser(commands, "inspector", inspector, "look into finished results", "docket inspector")
 
 
 def _add_run(commands: Any) -> None:
@@ -99,6 +100,12 @@ def collector(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.assembly import run_collector
 
     return run_collector(_service_config(args, terminal), terminal)
+
+
+def inspector(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.assembly import run_inspector
+
+    return run_inspector(_service_config(args, terminal), terminal)
 
 
 def _service_config(args: argparse.Namespace, terminal: Terminal) -> Config:
