@@ -84,7 +84,7 @@ def _page_figure(stage: Stage, runs: int) -> Figure:
 
 def _page_ms(stage: Stage, jobs: int) -> tuple[float, float]:
     """Milliseconds for a page of the list, and for a single job, with so many in the ledger."""
-    with stage.docket_of_fast(1, lambda spool: _fill(spool, jobs)) as (sensor, _):
+    with stage.docket_of_fast(1, lambda spool: fill_ledger(spool, jobs)) as (sensor, _):
         page = _median_ms(sensor, "api/v1/jobs?limit=100")
         newest = sensor.http.get(f"{sensor.url}api/v1/jobs?limit=1", timeout=10).json()
         if newest["total"] != jobs:
@@ -101,7 +101,7 @@ def _median_ms(sensor: Sensor, path: str) -> float:
     return statistics.median(times) * 1000
 
 
-def _fill(directory: Path, jobs: int) -> None:
+def fill_ledger(directory: Path, jobs: int) -> None:
     """Write a ledger with so many finished jobs."""
     spool = Spool(directory)
     spool.create()
