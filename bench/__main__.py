@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import audience, big, browser, growth, limit, mercy, merge, small
+from bench import audience, big, browser, growth, inspector, limit, mercy, merge, small
 from bench.figure import Report
 from bench.page import rewrite, shown
 from bench.stage import Stage
@@ -29,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, int], Report]] = {
     "mercy": mercy.measure,
     "merge": merge.measure,
     "browser": browser.measure,
+    "inspector": inspector.measure,
 }
 
 

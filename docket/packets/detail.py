@@ -24,7 +24,7 @@ from docket.packets.child import Buffer, Child, Limits
 from docket.packets.dissect import Dissection, Item
 from docket.packets.programs import tshark
 
-EXACT_PACKETS = 60_000
+EXACT_PACKETS = 20_000
 """Up to this packet the file is read from its beginning, in less than a second; further on only when asked to."""
 CONTEXT_PACKETS = 2_000
 """So many packets before the one that is asked for are read otherwise."""

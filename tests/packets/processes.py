@@ -33,3 +33,26 @@ def _names_dissector(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return b"tshark" in command or b"cage.py" in command
+
+
+def descendants(pid: int) -> list[int]:
+    """Ids of everything that a process has started, and what that has started."""
+    found = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            own = [int(one) for one in listed.read_text().split()]
+        except FileNotFoundError:
+            continue
+        for one in own:
+            found += [one, *descendants(one)]
+    return found
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process that is its own and resident, in MiB; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return 0.0
+    sizes = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")]
+    return sum(sizes) / 1024
