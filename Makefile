@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fault-table chaos check format bench requirements wheel deb demo-traffic clean
+.PHONY: help run test fault-table chaos check format bench requirements wheel deb demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -18,6 +18,7 @@ help:
 	@echo "make deb           build dist/docket_*.deb, the package for Debian"
 	@echo "make requirements  pin the newest allowed versions"
 	@echo "make demo-traffic  record the sample traffic anew (as root; see docket/demo/README.md)"
+	@echo "make screenshots   take the pictures of docs/img anew; look at them before you commit them"
 	@echo "make clean         remove all that was made here"
 
 run: .venv/.run
@@ -61,6 +62,10 @@ requirements: .venv/.test
 
 demo-traffic: .venv/.run
 	$(PYTHON) -m docket.demo.record
+
+screenshots: .venv/.test
+	@scripts/packages test
+	$(PYTHON) -m tests.browser.screenshots docs/img
 
 clean:
 	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -96,6 +96,8 @@ def _take_all(browser: Browser, stage: Stage, folder: Path, theme: Theme, width:
     for name in ("running", "partial", "complete"):
         person.open("jobs/" + stage.jobs[name])
         expect(person.page.locator(".story li").nth(2)).to_be_visible()
+        if name != "running":
+            expect(person.page.get_by_role("grid", name="Packets").get_by_role("row").nth(5)).to_be_visible()
         take(f"job-{name}")
     person.open("sources")
     expect(person.page.locator(".card")).to_have_count(3)

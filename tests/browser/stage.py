@@ -46,13 +46,11 @@ class Stage:
         expired = ask("host 10.20.0.10", owner="jonas", note="checked, nothing to see")["id"]
         self.server.delete(expired)
         self.jobs["empty"] = ask("host 10.1.2.3 and port 4444", owner="mira", note="C2 port of the report")["id"]
-        self.jobs["mail"] = ask("host 10.1.2.3 and port 25", owner="mira", note="ticket 4711")["id"]
+        self.jobs["mail"] = ask("host 10.1.2.3 and port 22", owner="mira", note="who logged in?")["id"]
         self.steno.script = status(500, "disk error")
-        self.jobs["partial"] = ask(
-            "host 10.1.2.3 and (port 80 or port 443)", "3h", owner="jonas", note="exfiltration?"
-        )["id"]
+        self.jobs["partial"] = ask("port 53", "3h", owner="jonas", note="DNS tunnel?")["id"]
         self.steno.script = serve
-        self.jobs["complete"] = ask("port 53", owner="mira", note="DNS tunnel? ticket 4711")["id"]
+        self.jobs["complete"] = ask("host 10.1.2.3 and (port 80 or port 443)", owner="mira", note="ticket 4711")["id"]
         self.steno.script = self.gate.script("rock02:ens5")
         self.jobs["running"] = self.server.ask("udp", owner="mira", note="everything but TCP")["id"]
         wait_until(lambda: self._half_way(self.jobs["running"]), "the running job to be half-way")
@@ -104,7 +102,7 @@ def staged(directory: Path) -> Iterator[Stage]:
 def _packets(now_us: int) -> list[Packet]:
     """A little UDP of the last hour."""
     return [
-        udp(time_us, size=80 + time_us // STEP_US % 700)
+        udp(time_us, port=9_995, size=80 + time_us // STEP_US % 700, source="10.1.9.1")
         for time_us in range((now_us - HOUR_US) // STEP_US * STEP_US, now_us, STEP_US)
     ]
 

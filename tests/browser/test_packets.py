@@ -1,0 +1,447 @@
+"""What is in a finished job's file: looked at, narrowed down, followed and fetched, in front of the page.
+
+Packets that a test brings along lie beside the demo's own capture files; the sensor finds them like all others.
+"""
+
+import json
+import os
+import re
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from docket.pcap import file_header
+from docket.window import format_us
+from tests.browser.conftest import Visit
+from tests.browser.person import Person
+from tests.browser.server import Server
+from tests.browser.test_accessible import faults_of
+from tests.cli.running import DemoServer
+from tests.faults.packets import US_PER_S, Packet, record
+from tests.packets.reference import Reference
+from tests.services import frames, needs
+
+TEN_SECONDS_US = 10 * US_PER_S
+HOSTILE = ("<script>hacked=1</script>", '"><img src=x onerror=hacked=1>', "\u202egnp.exe")
+HOSTILE_PORT = 4_711
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tshark() -> None:
+    needs.program("tshark", "tshark")
+
+
+def hostile_packets(time_us: int) -> list[Packet]:
+    """A DNS question and an HTTP request whose names are those of an attacker."""
+    label = HOSTILE[0].encode()
+    name = bytes([len(label)]) + label + b"\x07example\x00"
+    question = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + name + struct.pack(">HH", 1, 1)
+    ends = ("10.66.6.6", "10.66.6.7")
+    request = f"GET /{HOSTILE[1]} HTTP/1.1\r\nHost: {HOSTILE[0]}\r\nUser-Agent: {HOSTILE[2]}\r\n\r\n".encode()
+    segment = frames.tcp(*ends, (HOSTILE_PORT, 80), request, flags=frames.PSH | frames.ACK)
+    packets = [
+        frames.ip(*ends, frames.UDP, frames.udp(*ends, (HOSTILE_PORT, 53), question)),
+        frames.ip(*ends, frames.TCP, segment),
+    ]
+    macs = ("02:00:00:00:66:06", "02:00:00:00:66:07")
+    return [Packet(time_us + at, frames.ethernet(*macs, packet)) for at, packet in enumerate(packets)]
+
+
+@pytest.fixture(scope="module")
+def whole(running: DemoServer, demo: Server) -> dict[str, Any]:
+    """A job with everything of the last hour, the attacker's packets among it."""
+    now_us = time.time_ns() // 1000
+    (folder,) = running.scratch.glob("docket-demo-*/captures/em1")
+    content = file_header() + b"".join(record(packet) for packet in hostile_packets(now_us - 30 * US_PER_S))
+    path = folder / "em1_66666_29991231235959.pcap"
+    path.write_bytes(content)
+    os.utime(path, (now_us / 1e6, now_us / 1e6))
+    return demo.finished()
+
+
+@pytest.fixture(scope="module")
+def reference(demo: Server, whole: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """The same file, in front of tshark itself."""
+    path = tmp_path_factory.mktemp("reference") / "whole.pcap"
+    path.write_bytes(demo.pcap(whole["id"]))
+    return Reference(path)
+
+
+@pytest.fixture
+def looking(visit: Visit, demo: Server, whole: dict[str, Any]) -> Person:
+    """Somebody on the page of that job, once its packets are there."""
+    return look(visit(demo.url), whole)
+
+
+def look(person: Person, job: dict[str, Any], more: str = "") -> Person:
+    person.open(f"jobs/{job['id']}{more}")
+    expect(lines(person.page).first).to_be_visible()
+    return person
+
+
+def panel(page: Page, name: str) -> Locator:
+    return page.get_by_role("region", name=re.compile(f"^{name}"))
+
+
+def lines(page: Page) -> Locator:
+    """The rows of the list that are drawn and there."""
+    return page.locator(".grid-row[data-place]")
+
+
+def box_of(locator: Locator) -> tuple[float, float, float, float]:
+    box = locator.bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def show(page: Page, display_filter: str) -> None:
+    """Write a display filter and press Enter."""
+    page.get_by_label("Display filter").first.fill(display_filter)
+    page.keyboard.press("Enter")
+
+
+def shown(page: Page) -> Locator:
+    return page.locator("#packets-title .count")
+
+
+def test_hierarchy_and_conversations_are_shown(looking: Person, demo: Server, whole: dict[str, Any]) -> None:
+    """Protocols, conversations, talkers, names and findings, with the summary's figures."""
+    page = looking.page
+    summary = demo.http.get(demo.url + f"api/v1/jobs/{whole['id']}/summary", timeout=60).json()
+    first = panel(page, "Protocols").locator("tbody tr").first
+    expect(first).to_contain_text(f"eth{whole['packets']:,}")
+    largest = summary["conversations"][0]
+    expect(panel(page, "Conversations").locator("tbody tr").first).to_contain_text(largest["b"]["address"])
+    expect(panel(page, "Conversations").locator("h2 .count")).to_have_text(str(summary["conversation_count"]))
+    talker = panel(page, "Top talkers").locator("tbody tr").first
+    expect(talker).to_contain_text(summary["talkers"][0]["address"])
+    for kind in ("dns", "tls", "http"):
+        expect(panel(page, "Names")).to_contain_text(summary[kind][0]["name"])
+    expect(panel(page, "Worth a look")).to_contain_text(summary["findings"][0]["message"])
+    expect(panel(page, "Over time").get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(f"^{whole['packets']:,} packets")
+    )
+    expect(panel(page, "Over time").get_by_role("listitem")).to_have_count(2)
+
+
+def test_brush_refine_follow_download(visit: Visit, demo: Server, reference: Reference, tmp_path: Path) -> None:
+    """Ten seconds on the plot become a job of their own, with just the packets that tshark counts in them."""
+    seconds = reference.run("-Y", "http.request and tcp.port == 80", "-T", "fields", "-e", "frame.time_epoch").split()
+    request_us = int(seconds[len(seconds) // 2].partition(".")[0]) * US_PER_S
+    around = {"after": format_us(request_us - 150 * US_PER_S), "before": format_us(request_us + 150 * US_PER_S)}
+    parent = demo.finished(**around)
+    person = look(visit(demo.url), parent)
+    page = person.page
+    timeline: dict[str, Any] = demo.http.get(demo.url + f"api/v1/jobs/{parent['id']}/summary", timeout=60).json()[
+        "timeline"
+    ]
+    start_us: int = timeline["start_us"]
+    length_us: int = timeline["bucket_us"] * len(timeline["packets"])
+    x, y, width, height = box_of(page.locator(".course-brush"))
+    from_us = request_us - 2 * US_PER_S
+
+    def place(time_us: int) -> float:
+        return x + width * (time_us - start_us) / length_us
+
+    page.mouse.move(place(from_us), y + height / 2)
+    page.mouse.down()
+    page.mouse.move(place(from_us + TEN_SECONDS_US), y + height / 2, steps=5)
+    page.mouse.up()
+    expect(page.locator(".course-says")).to_contain_text("(10 s)")
+    page.get_by_role("button", name="Refine to it").click()
+    dialog = page.get_by_role("dialog", name="Refine")
+    dialog.get_by_label("Display filter").fill("tcp")
+    dialog.get_by_role("button", name="Make the job").click()
+    expect(panel(page, "Refined")).to_contain_text("Taken from")
+    expect(person.headline).to_contain_text("Complete:")
+    child = demo.wait(page.url.rpartition("/")[2])
+    assert (child["parent"], child["after"], child["before"]) == (
+        parent["id"],
+        format_us(from_us),
+        format_us(from_us + TEN_SECONDS_US),
+    )
+    expected = reference.numbers(
+        f"tcp and frame.time_epoch >= {from_us / 1e6:.6f} and frame.time_epoch < {from_us / 1e6 + 10:.6f}"
+    )
+    expect(shown(page)).to_have_text(f"{len(expected):,}")
+
+    show(page, "http.request")
+    lines(page).first.click()
+    page.get_by_role("button", name="Follow HTTP").click()
+    stream = page.get_by_role("dialog", name="HTTP stream")
+    expect(stream.locator(".said").first).to_contain_text("GET /")
+    expect(stream.locator(".said.said-by-1").first).to_contain_text("HTTP/1.")
+    stream.get_by_role("button", name="Close").click()
+
+    path = person.download(page.get_by_role("link", name="Download", exact=True), tmp_path)
+    rows = [row[2:] for row in Reference(path).rows()]
+    assert len(rows) == len(expected)
+    assert {row[2] for row in rows} <= {"TCP", "HTTP", "TLSv1", "TLSv1.2", "TLSv1.3", "SSH", "SSHv2", "SMTP"}
+    newer = person.download(page.get_by_role("link", name="the same as pcapng"), tmp_path)
+    assert [row[2:] for row in Reference(newer).rows()] == rows
+    page.get_by_role("link", name=f"job {parent['id'][:8]}").click()
+    expect(panel(page, "Refined").get_by_role("link", name="tcp")).to_be_visible()
+
+
+def test_brush_by_keyboard(looking: Person) -> None:
+    """A button draws it, arrows move its ends, Escape takes it away; its packets are shown on request."""
+    page = looking.page
+    page.get_by_role("button", name="Select a part").press("Enter")
+    begin = page.get_by_role("slider", name="Selected part begins")
+    expect(begin).to_be_focused()
+    before = begin.get_attribute("aria-valuetext")
+    page.keyboard.press("ArrowLeft")
+    expect(begin).not_to_have_attribute("aria-valuetext", str(before))
+    page.get_by_role("button", name="Show its packets").click()
+    expect(page.get_by_label("Display filter")).to_have_value(re.compile(r"^frame\.time_epoch >= \d+\.\d{6} and"))
+    expect(shown(page)).to_contain_text(" of ")
+    begin.focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("slider", name="Selected part begins")).to_have_count(0)
+
+
+def test_filter_shows_what_tshark_shows(looking: Person, reference: Reference) -> None:
+    """As many packets, by their own numbers, also in the address for others."""
+    page = looking.page
+    expected = reference.numbers("dns.flags.response == 1")
+    show(page, "dns.flags.response == 1")
+    expect(shown(page)).to_contain_text(f"{len(expected):,} of ")
+    expect(lines(page).first.locator(".is-no")).to_have_text(f"{expected[0]:,}")
+    assert "filter=dns.flags.response" in page.url
+    page.reload()
+    expect(shown(page)).to_contain_text(f"{len(expected):,} of ")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_label("Display filter")).to_have_value("")
+    expect(lines(page).first.locator(".is-no")).to_have_text("1")
+
+
+def test_fault_of_a_filter_is_marked_at_its_place(looking: Person) -> None:
+    """Below the filter, with its place, to which a button leads."""
+    page = looking.page
+    show(page, "http and and tcp")
+    expect(page.locator(".packets-filter .fault")).to_contain_text("unexpected")
+    expect(page.locator(".packets-filter mark")).to_have_text("and")
+    page.get_by_role("button", name="at character 10").click()
+    area = page.get_by_label("Display filter")
+    assert area.evaluate("(area) => [area.selectionStart, area.selectionEnd]") == [9, 12]
+    show(page, "http")
+    expect(page.locator(".packets-filter .fault")).to_have_count(0)
+    expect(lines(page).first).to_be_visible()
+
+
+def test_conversation_filters(looking: Person, demo: Server, whole: dict[str, Any]) -> None:
+    """A press on a conversation shows its packets, as many as it has."""
+    page = looking.page
+    summary = demo.http.get(demo.url + f"api/v1/jobs/{whole['id']}/summary", timeout=60).json()
+    place, one = next((at, one) for at, one in enumerate(summary["conversations"]) if one["stream"])
+    row = panel(page, "Conversations").locator("tbody tr").nth(place)
+    row.locator(".pick").click()
+    expect(page.get_by_label("Display filter")).to_have_value(one["filter"])
+    expect(shown(page)).to_contain_text(f"{one['packets']:,} of ")
+    expect(row.locator(".pick")).to_have_attribute("aria-pressed", "true")
+
+
+def test_last_packet_by_key(looking: Person, whole: dict[str, Any]) -> None:
+    """End leads to the last row, of which only the neighbourhood is drawn; Home back."""
+    page = looking.page
+    page.get_by_role("grid", name="Packets").focus()
+    page.keyboard.press("End")
+    expect(lines(page).last.locator(".is-no")).to_have_text(f"{whole['packets']:,}")
+    assert page.locator(".grid-row").count() < 40
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail-title")).to_have_text(f"Packet {whole['packets']:,}")
+    page.keyboard.press("Home")
+    expect(page.locator("#detail-title")).to_have_text("Packet 1")
+    page.keyboard.press("Escape")
+    expect(page.locator("#detail-title")).to_have_count(0)
+
+
+def test_field_and_bytes_mark_each_other(
+    visit: Visit, demo: Server, whole: dict[str, Any], reference: Reference
+) -> None:
+    """A field chosen by key marks its bytes; a byte that is pressed chooses its field, and opens the way to it."""
+    number = reference.first("http.request")
+    person = look(visit(demo.url), whole, f"?packet={number}")
+    page = person.page
+    tree = page.get_by_role("tree", name="Dissection")
+    expect(tree.get_by_role("treeitem").first).to_contain_text(f"Frame {number}")
+    assert [line.inner_text() for line in tree.locator(".is-layer").all()] == [
+        line for line in reference.detail(number) if not line.startswith(" ")
+    ]
+    tree.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".hex-digits .is-marked")).to_have_count(14)
+    page.locator(".hex-digits [data-at='26']").click()
+    expect(page.locator("[role=treeitem][aria-selected=true]")).to_contain_text("Source Address")
+    expect(page.locator(".detail-foot code")).to_have_text("ip.src")
+    expect(page.locator(".hex-digits .is-marked")).to_have_count(4)
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[role=treeitem][aria-selected=true]")).not_to_contain_text("Source Address")
+    page.get_by_role("button", name="Filter by it").click()
+    expect(page.get_by_label("Display filter")).not_to_have_value("")
+    expect(shown(page)).to_contain_text(" of ")
+
+
+def test_stream_in_all_its_forms(
+    visit: Visit, demo: Server, whole: dict[str, Any], reference: Reference, tmp_path: Path
+) -> None:
+    """Text, hex and raw, both ends or one; what is saved is what tshark prints."""
+    stream = reference.run("-Y", "http.request and tcp.port==80", "-T", "fields", "-e", "tcp.stream").split()[0]
+    person = look(visit(demo.url), whole, f"?follow=tcp-{stream}")
+    page = person.page
+    dialog = page.get_by_role("dialog", name=f"TCP stream {stream}")
+    expect(dialog.locator(".said").first).to_contain_text("GET /")
+    saved = person.download(dialog.get_by_role("link", name="Save"), tmp_path)
+    assert saved.read_bytes().decode() == reference.follow("tcp", "ascii", int(stream))
+    dialog.get_by_role("button", name="Hex").click()
+    expect(dialog.locator(".said").first).to_contain_text("00000000  47 45 54 20")
+    dialog.get_by_role("button", name="Raw").click()
+    expect(dialog.locator(".said").first).to_contain_text("47455420")
+    dialog.get_by_label("Who").select_option("second")
+    expect(dialog.locator(".said.said-by-0")).to_have_count(0)
+    expect(dialog.locator(".said.said-by-1").first).to_contain_text("485454502f")
+    dialog.get_by_role("button", name="Show its packets").click()
+    expect(page.get_by_label("Display filter")).to_have_value(f"tcp.stream eq {stream}")
+
+
+def test_hostile_names_are_text(looking: Person) -> None:
+    """In names, list, dissection and stream, an attacker's words stand as they are, and do nothing."""
+    page = looking.page
+    names = panel(page, "Names")
+    expect(names.get_by_role("button", name=HOSTILE[0])).to_have_count(2)
+    names.get_by_role("button", name=HOSTILE[0]).last.click()
+    expect(page.get_by_label("Display filter")).to_have_value(f'http.host == "{HOSTILE[0]}"')
+    expect(shown(page)).to_contain_text("1 of ")
+    expect(lines(page).first).to_contain_text(HOSTILE[1])
+    lines(page).first.click()
+    expect(page.locator(".dissection")).to_contain_text(f"Host: {HOSTILE[0]}")
+    page.get_by_role("button", name="Follow TCP").click()
+    expect(page.locator(".said").first).to_contain_text(f"Host: {HOSTILE[0]}")
+    assert page.evaluate("globalThis.hacked") is None
+    assert page.locator("main script, main img, .stream-said img").count() == 0
+
+
+def test_refinement_tells_faults_at_their_fields(looking: Person) -> None:
+    """Each fault stands at the field that it is about; nothing is made before all are mended."""
+    page = looking.page
+    panel(page, "Packets").get_by_role("button", name="Refine", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Refine")
+    dialog.get_by_label("From").fill("soon")
+    dialog.get_by_label("Only what this end sent").fill("somebody")
+    dialog.get_by_role("button", name="Make the job").click()
+    expect(dialog.get_by_label("From")).to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_role("alert")).to_have_count(2)
+    dialog.get_by_label("From").fill("1h")
+    dialog.get_by_label("Only what this end sent").fill("")
+    dialog.get_by_label("Packet filter").fill("host host")
+    dialog.get_by_role("button", name="Make the job").click()
+    expect(dialog.get_by_label("Packet filter")).to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_role("alert")).to_have_count(1)
+
+
+def test_refinement_for_sharing(visit: Visit, demo: Server, whole: dict[str, Any], tmp_path: Path) -> None:
+    """From a conversation: one direction only, payloads cut off, duplicates dropped; the child says so."""
+    person = look(visit(demo.url), whole)
+    page = person.page
+    row = panel(page, "Conversations").locator("tbody tr").filter(has_text=":443").first
+    row.get_by_role("button", name="Refine").click()
+    dialog = page.get_by_role("dialog", name="Refine")
+    dialog.get_by_label("Direction").select_option(index=1)
+    dialog.get_by_label("Shorten packets to", exact=True).check()
+    dialog.get_by_role("textbox", name="Shorten packets to, bytes").fill("60")
+    dialog.get_by_label("Drop duplicates within", exact=True).check()
+    dialog.get_by_role("button", name="Make the job").click()
+    expect(panel(page, "Refined")).to_contain_text("Taken from")
+    expect(page.locator(".answer-says")).to_contain_text("Duplicates within 10 ms that were dropped")
+    path = person.download(page.get_by_role("link", name="Download", exact=True), tmp_path)
+    printed = Reference(path).run("-T", "fields", "-e", "frame.cap_len", "-e", "tcp.dstport").split()
+    assert max(map(int, printed[::2])) == 60
+    assert set(printed[1::2]) == {"443"}
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            {
+                "state": "failed",
+                "note": "The dissector crashed.",
+                "covers": {"packets": 0, "of": 9, "sentence": "None."},
+            },
+            "The packets could not be dissected: The dissector crashed.",
+        ),
+        (
+            {
+                "state": "partial",
+                "note": "",
+                "covers": {"packets": 5, "of": 9, "sentence": "Only the first 5 of 9 packets"},
+            },
+            "Only the first 5 of 9 packets",
+        ),
+        ({"state": "working", "progress": 0.42}, "Looking into the packets: 42 %"),
+    ],
+)
+def test_what_could_not_be_seen_is_said(
+    visit: Visit, demo: Server, whole: dict[str, Any], change: dict[str, Any], text: str
+) -> None:
+    """A summary that is not whole says so in words, whatever it has already."""
+    person = visit(demo.url)
+
+    def answer(route: Route) -> None:
+        real = route.fetch()
+        route.fulfill(response=real, body=json.dumps(real.json() | change))
+
+    person.page.route("**/summary", answer)
+    look(person, whole)
+    expect(person.page.locator(".packets-note")).to_contain_text(text)
+    expect(panel(person.page, "Over time")).to_be_visible()
+    person.page.unroute_all(behavior="wait")
+
+
+def test_inspector_that_is_away_is_said(visit: Visit, demo: Server, whole: dict[str, Any]) -> None:
+    """The rest of the page stays, and another try brings the packets."""
+    person = visit(demo.url)
+    fault = {"code": "inspector-unavailable", "message": "the inspector does not answer"}
+    body = json.dumps({"error": fault, "errors": [fault]})
+    person.page.route("**/summary", lambda route: route.fulfill(status=503, body=body))
+    person.open(f"jobs/{whole['id']}")
+    expect(person.page.locator(".packets-note").first).to_contain_text("The inspector does not answer.")
+    expect(person.headline).to_contain_text("Complete:")
+    person.page.unroute_all(behavior="wait")
+    person.page.locator(".packets-note").get_by_role("button", name="Try again").first.click()
+    expect(panel(person.page, "Protocols")).to_be_visible()
+
+
+def test_accessible_with_all_open(visit: Visit, demo: Server, whole: dict[str, Any], reference: Reference) -> None:
+    """axe finds nothing grave in the summary, the list, a packet, a stream and the form for refining."""
+    number = reference.first("http.request")
+    person = look(visit(demo.url), whole, f"?filter=http&packet={number}")
+    page = person.page
+    expect(page.locator(".hex-line").first).to_be_visible()
+    page.get_by_role("treeitem").last.click()
+    page.get_by_role("button", name="Select a part").click()
+    assert faults_of(person) == []
+    page.get_by_role("button", name="Follow HTTP").click()
+    expect(page.locator(".said").first).to_be_visible()
+    assert faults_of(person) == []
+    page.keyboard.press("Escape")
+    show(page, "http and and")
+    expect(page.locator(".packets-filter .fault")).to_be_visible()
+    panel(page, "Packets").get_by_role("button", name="Refine", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Refine")
+    dialog.get_by_label("From").fill("soon")
+    dialog.get_by_role("button", name="Make the job").click()
+    expect(dialog.get_by_role("alert")).to_have_count(1)
+    assert faults_of(person) == []
+
+
+def test_nothing_of_it_weighs_on_the_first_page(person: Person) -> None:
+    """Its modules and its stylesheet are loaded by the page of a job alone."""
+    names = "() => performance.getEntriesByType('resource').map((entry) => entry.name)"
+    loaded = [name for name in person.page.evaluate(names) if "/static/packets/" in name]
+    assert loaded == []
