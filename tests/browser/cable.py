@@ -1,4 +1,7 @@
-"""The network between a browser and the server, to be cut and mended: a TCP relay on 127.0.0.1."""
+"""The network between a browser and the server, to be cut and mended: a TCP relay on 127.0.0.1.
+
+It can also play the proxy that names its user.
+"""
 
 import contextlib
 import socket
@@ -12,8 +15,10 @@ _BLOCK_BYTES = 65_536
 class Cable:
     """Relays to a port. While it is cut, connections break and new ones are refused, websockets included."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, user: str = "") -> None:
+        """With a user, every request gets the header with that name."""
         self._target = port
+        self._extra = f"\r\nX-Remote-User: {user}".encode() if user else b""
         self._listener: socket.socket | None = None
         self._ends: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -67,16 +72,17 @@ class Cable:
                     self._ends |= {near, far}
                 back = threading.Thread(target=_pump, args=(far, near), daemon=True)
                 back.start()
-                _pump(near, far)
+                _pump(near, far, self._extra)
                 back.join()
             with self._lock:
                 self._ends -= {near, far}
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, extra: bytes = b"") -> None:
     with contextlib.suppress(OSError):
         while block := source.recv(_BLOCK_BYTES):
-            sink.sendall(block)
+            # The page's requests are small: the line with the host is never torn apart.
+            sink.sendall(block.replace(b"\r\nHost: ", extra + b"\r\nHost: ") if extra else block)
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

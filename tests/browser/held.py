@@ -86,7 +86,9 @@ def running_sensor(directory: Path, bus_url: str) -> Iterator[Held]:
             }
             for name, source in sources.items()
         ]
-        sensor = Sensor(directory, bus_url, entries, jobs={"max_bytes": MOST_BYTES})
+        sensor = Sensor(
+            directory, bus_url, entries, jobs={"max_bytes": MOST_BYTES}, web={"trusted_proxies": ["127.0.0.1"]}
+        )
         server = Server(sensor.url)
         try:
             sensor.start_all()

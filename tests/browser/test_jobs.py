@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.cable import Cable
 from tests.browser.conftest import Visit
+from tests.browser.held import END, START, Held
 from tests.browser.person import Person
 from tests.browser.server import Server
 from tests.cli.running import DemoServer
@@ -83,6 +85,25 @@ def test_a_job_that_does_not_pass_the_filter_stays_out(watcher: Person, demo: Se
     demo.finished("port 127", note="something else")
     demo.finished("port 128", note="only this one")
     expect(watcher.rows).to_have_count(1)
+
+
+def test_mine(visit: Visit, held: Held) -> None:
+    """Where the proxy names the user, one click shows that user's jobs, and one more everybody's."""
+    held.release()
+    held.finished(query="port 53", note="of somebody")
+    with Cable(held.sensor.port, user="anna") as cable:
+        person = visit(f"http://127.0.0.1:{cable.port}/app/docket/").open()
+        person.field("From").fill(START)
+        person.field("To").fill(END)
+        person.query.fill("udp and port 53")
+        person.ask_button.click()
+        expect(person.rows.first).to_contain_text("anna")
+        mine = person.page.get_by_role("button", name="Mine")
+        mine.click()
+        expect(person.rows).to_have_count(1)
+        expect(mine).to_have_attribute("aria-pressed", "true")
+        mine.click()
+        expect(person.row("of somebody")).to_have_count(1)
 
 
 def test_sorting(watcher: Person, demo: Server) -> None:
