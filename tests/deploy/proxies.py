@@ -103,6 +103,9 @@ def start_lighttpd(site: Site, user: str | None = None) -> Child:
     (place / "docket.conf").write_text(site.shipped("lighttpd/docket.conf"))
     sensor = site.shipped("lighttpd/sensor.conf").replace('":443"', f'"127.0.0.1:{site.port}"')
     assert f"127.0.0.1:{site.port}" in sensor
+    # Tests need not wait half a minute for the patience with idle clients to end.
+    assert "server.max-read-idle = 30" in sensor
+    sensor = sensor.replace("server.max-read-idle = 30", "server.max-read-idle = 5")
     (place / "sensor.conf").write_text(sensor)
     steno = site.shipped("lighttpd/stenoread.conf").replace('":1233"', f'"127.0.0.1:{site.stenoread_port}"')
     assert f"127.0.0.1:{site.stenoread_port}" in steno
