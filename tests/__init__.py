@@ -1,1 +1,1 @@
-"""The tests of Docket; bench/ may import what is below services/."""
+"""The tests of Docket; bench/ may import what is below services/ and packets/."""

@@ -77,6 +77,10 @@ class Work:
                     self._run(self)
         except (DissectionError, SpoolError) as error:
             self.error = error
+        except Exception as error:
+            # Whatever a hostile file brings about, those who wait must hear of it.
+            log.exception("%s failed", self._thread.name)
+            self.error = DissectionError(f"the inspector failed: {type(error).__name__}")
         finally:
             with self._changed:
                 self.done = True

@@ -109,6 +109,9 @@ class Inspections:
             log.warning("job %s: not inspected: %s", job_id, error)
         except DissectionError as error:
             log.info("job %s: not inspected: %s", job_id, error)
+        except Exception:
+            # The one broad net of this loop: whatever a hostile file brings about, the next result is looked at.
+            log.exception("job %s: its inspection failed", job_id)
         finally:
             with self._lock:
                 self._asked.discard(job_id)

@@ -57,6 +57,7 @@ class Office:
         self._thread: Thread | None = None
 
     def start(self) -> None:
+        self._stop.clear()
         inspector = Inspector(self.config, self.broker)
         self._thread = Thread("inspector", lambda: inspector.run(self._stop))
         wait_until(self.spool.counter.exists, "the counter")
@@ -85,37 +86,61 @@ class Office:
             capture = path.read_bytes()
         else:
             path.write_bytes(capture)
-        timestamps = scan(capture, FILE_HEADER_BYTES)[0] if sound else [1_700_000_000_000_000]
-        first_us, last_us = timestamps[0], timestamps[-1]
+        times = scan(capture, FILE_HEADER_BYTES)[0] if sound else [1_700_000_000_000_000]
         request = Request(
-            id=job_id, query="", asked="", after_us=first_us, before_us=last_us + 1, requested_at_us=last_us + 1
+            id=job_id,
+            query="",
+            asked="",
+            after_us=times[0] if times else 0,
+            before_us=times[-1] + 1 if times else 1,
+            requested_at_us=2_000_000_000_000_000,
         )
-        pcap = PcapFile(name="job.pcap", size=len(capture), sha256=hashlib.sha256(capture).hexdigest())
-        count = len(timestamps)
+        asked = Event(name=EventName.REQUESTED, job_id=job_id, at=AT, request=request, source_names=(SOURCE,))
+        closing = self._closing(job_id, capture, times)
+        self.ledger.commit(Entries(events=[asked, closing]))
+        job = Job.opened(request, (SOURCE,)).apply(closing)
+        assert job.state is State.COMPLETED
+        self._write_manifest(job, request, times)
+        return job
+
+    def replace(self, job: Job, capture: bytes) -> Job:
+        """Give the job another result, as a retry does."""
+        request = self.ledger.request(job.id)
+        assert request is not None
+        times = scan(capture, FILE_HEADER_BYTES)[0]
+        self.spool.partial(job.id).write_bytes(capture)
+        self.spool.finish(job.id, self.spool.partial(job.id))
+        closing = self._closing(job.id, capture, times)
+        self.ledger.commit(Entries(events=[closing]))
+        job = job.apply(closing)
+        self._write_manifest(job, request, times)
+        return job
+
+    def _closing(self, job_id: str, capture: bytes, times: list[int]) -> Event:
+        size = len(capture) - FILE_HEADER_BYTES
         answer = SourceAnswer(
             name=SOURCE,
-            verdict=Verdict.COMPLETE,
-            packets=count,
-            bytes=len(capture) - FILE_HEADER_BYTES,
-            first=format_us(first_us),
-            last=format_us(last_us),
+            verdict=Verdict.COMPLETE if times else Verdict.EMPTY,
+            packets=len(times),
+            bytes=size,
+            first=format_us(times[0]) if times else None,
+            last=format_us(times[-1]) if times else None,
         )
-        closing = Event(
+        pcap = PcapFile(name="job.pcap", size=len(capture), sha256=hashlib.sha256(capture).hexdigest())
+        return Event(
             name=EventName.COMPLETED,
             job_id=job_id,
             at=AT,
             answers=(answer,),
             pcap=pcap,
-            packets=count,
-            bytes=answer.bytes,
+            packets=len(times),
+            bytes=size,
         )
-        job = Job.opened(request, (SOURCE,)).apply(closing)
-        assert job.state is State.COMPLETED
+
+    def _write_manifest(self, job: Job, request: Request, times: list[int]) -> None:
+        first_us, last_us = (times[0], times[-1]) if times else (None, None)
         manifest = make_manifest(job, request, written_at=AT, first_us=first_us, last_us=last_us, linktype=1)
         self.spool.write_manifest(manifest)
-        asked = Event(name=EventName.REQUESTED, job_id=job_id, at=AT, request=request, source_names=(SOURCE,))
-        self.ledger.commit(Entries(events=[asked, closing]))
-        return job
 
     def announce(self, job: Job) -> None:
         """Tell that the job has ended, as the collector does."""

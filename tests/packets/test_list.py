@@ -13,11 +13,13 @@ from docket.packets.columns import Row, begins, innermost, worst
 from docket.packets.rows import ROWS_PER_BLOCK, Index, RowFile, read_index, write_index
 from docket.packets.statistics import merge_hierarchies, parse_findings, parse_hierarchy
 from docket.packets.timeline import MOST_BUCKETS, TimelineCounter, nice_bucket
+from docket.pcap import FILE_HEADER_BYTES, file_header
 from docket.workers.clock import Clock
 from docket.workers.inspection import Inspection
 from tests.packets.office import Office
 from tests.packets.processes import dissectors
 from tests.services import needs
+from tests.services.waiting import wait_until
 
 
 def row(number: int) -> Row:
@@ -182,6 +184,36 @@ def test_list_goes_on_behind_a_packet_that_kills_the_dissector(tmp_path: Path, s
     inspection.close()
     office.close()
     assert dissectors() == []
+
+
+def test_result_without_packets_is_complete(office: Office) -> None:
+    """Nothing matched: there is nothing to list, and that is all there is to say."""
+    job = office.place(file_header())
+    summary = office.inspected(job)
+    assert (summary.state, summary.packets, summary.timeline, summary.note) == ("complete", 0, None, "")
+    page = office.settled("packets", job.id)
+    assert (page["state"], page["total"], page["rows"]) == ("complete", 0, [])
+
+
+def test_inspected_again_after_a_restart(office: Office, sample: bytes) -> None:
+    """What was made once is taken up from disk; the event comes again for whoever missed it."""
+    job = office.place(sample)
+    made = office.inspected(job)
+    office.stop()
+    office.start()
+    assert office.ask("packets", job.id, offset=2_000, limit=1)["rows"][0]["number"] == 2_001
+    assert office.inspected(job).written_at == made.written_at
+    heard = [wait_until(lambda: office.events.receive(1.0), "job.inspected") for _ in range(2)]
+    assert [delivery.routing_key for delivery in heard if delivery] == ["job.inspected", "job.inspected"]
+
+
+def test_new_revision_is_looked_at_anew(office: Office, sample: bytes) -> None:
+    """After a retry the list is that of the new result, and nothing of the old one is left."""
+    job = office.place(sample)
+    office.inspected(job)
+    office.replace(job, file_header() + sample[FILE_HEADER_BYTES:][:102])
+    assert office.settled("packets", job.id)["total"] == 1
+    assert len(list((office.spool.job_directory(job.id) / "index").iterdir())) == 1
 
 
 def test_without_tshark_there_is_a_plot_and_a_word(
