@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import amqp
 
 from docket.bus.topology import FRAGMENT_SHARDS, FRAGMENTS, fragment_queue
+from tests.services.amqp_client import connect
 
 REPEAT_EVERY = 3
 """Of so many fragments one is brought twice, and an old one with it."""
@@ -23,13 +23,7 @@ class BadPostman:
         """Pairs that were handed on the wrong way round: one per shard at most, so that a repetition is spared."""
         self.repeated = 0
         """Fragments that were handed on once more, long after or at once."""
-        parts = urlsplit(url)
-        self._connection = amqp.Connection(
-            f"{parts.hostname}:{parts.port}",
-            userid=parts.username,
-            password=parts.password,
-            virtual_host=unquote(parts.path[1:]),
-        )
+        self._url = url
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="postman")
         self._held: dict[int, Any] = {}
@@ -38,7 +32,7 @@ class BadPostman:
 
     def __enter__(self) -> BadPostman:
         """Bend the bindings; every fragment from now on goes through here."""
-        self._connection.connect()
+        self._connection = connect(self._url)
         self._channel = self._connection.channel()
         self._channel.auto_decode = False
         for shard in range(FRAGMENT_SHARDS):
