@@ -13,9 +13,9 @@ import pytest
 import requests
 import yaml
 
-from docket.bus import describe, topology
+from docket.bus import topology
 from docket.bus.rights import roles, user_definitions
-from tests.deploy.proxies import certificates
+from tests.deploy.tls_broker import TlsBroker, tls_broker
 from tests.services import needs
 from tests.services.child import Child
 from tests.services.ports import free_port
@@ -186,49 +186,23 @@ def test_nobody_has_a_password_at_first(broker: Broker, vhost: str) -> None:
     broker.drop_user("docket-nobody")
 
 
-CONF = Path(__file__).parents[2] / "deploy/rabbitmq/rabbitmq.conf"
-
-
 @pytest.fixture(scope="module")
-def shipped_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Broker, int, Path]]:
-    """A broker with the shipped rabbitmq.conf and definitions.json, its port for TLS, its certificates."""
-    directory = tmp_path_factory.mktemp("shipped")
-    tls = directory / "tls"
-    clients = [f"client {name}" for name in NAMES]
-    certificates(tls, "ca", "server localhost 127.0.0.1", *clients, "client stranger")
-    (tls / "server.pem").write_bytes((tls / "localhost.pem").read_bytes())
-    (tls / "server.key").write_bytes((tls / "localhost.key").read_bytes())
-    (directory / "definitions.json").write_text(describe.definitions_text())
-    port = free_port()
-    text = CONF.read_text().replace("listeners.tcp.1 = 127.0.0.1:5672\n", "").replace("/etc/rabbitmq", str(directory))
-    text = text.replace("0.0.0.0:5671", f"127.0.0.1:{port}").replace(
-        "log.console = true\nlog.console.level = info\n", ""
-    )
-    node = Broker(directory / "node", text)
-    (directory / "node" / "enabled_plugins").write_text("[rabbitmq_auth_mechanism_ssl].\n")
-    try:
-        node.start()
-        yield node, port, tls
-    finally:
-        node.close()
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsBroker]:
+    """A broker with the shipped rabbitmq.conf and definitions.json."""
+    with tls_broker(tmp_path_factory.mktemp("shipped")) as running:
+        yield running
 
 
-def test_docket_works_with_these_rights_over_tls(shipped_broker: tuple[Broker, int, Path], tmp_path: Path) -> None:
+def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: Path) -> None:
     """Web, collector and worker, each with the certificate of its role and no password, answer a question."""
     needs.program("tcpdump", "tcpdump")
-    _, port, tls = shipped_broker
     web_port = free_port()
     captures = tmp_path / "captures"
     captures.mkdir()
     with ExitStack() as stack:
         for role in ("collector", "worker", "web"):
             settings = {
-                "bus": {
-                    "url": f"amqps://localhost:{port}/docket",
-                    "ca": str(tls / "ca.pem"),
-                    "cert": str(tls / f"docket-{role}.pem"),
-                    "key": str(tls / f"docket-{role}.key"),
-                },
+                "bus": shipped.bus(role),
                 "spool": {"path": str(tmp_path / "spool"), "min_free": "1MB"},
                 "web": {"listen": [f"127.0.0.1:{web_port}"]},
                 "sources": [{"name": "rock01:em1", "kind": "capture-files", "path": str(captures), "flush_lag": "0s"}],
@@ -259,15 +233,15 @@ def test_docket_works_with_these_rights_over_tls(shipped_broker: tuple[Broker, i
 
 
 @pytest.mark.parametrize("name", ["stranger", None])
-def test_certificate_is_needed_and_must_name_a_user(shipped_broker: tuple[Broker, int, Path], name: str | None) -> None:
+def test_certificate_is_needed_and_must_name_a_user(shipped: TlsBroker, name: str | None) -> None:
     """Without a certificate, or with one of somebody unknown, nobody enters."""
-    _, port, tls = shipped_broker
+    tls = shipped.tls
     context = ssl.create_default_context(cafile=str(tls / "ca.pem"))
     if name is not None:
         context.load_cert_chain(tls / f"{name}.pem", tls / f"{name}.key")
     parameters = pika.ConnectionParameters(
         "localhost",
-        port,
+        shipped.port,
         "docket",
         pika.credentials.ExternalCredentials(),
         ssl_options=pika.SSLOptions(context, "localhost"),

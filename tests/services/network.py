@@ -33,6 +33,11 @@ class Namespace:
         self._holder.must_run()
         return os.readlink(self._path) != os.readlink("/proc/self/ns/net")
 
+    @property
+    def pid(self) -> int:
+        """The process that holds the namespace; `ip link set … netns PID` moves a cable's end there."""
+        return self._holder.pid
+
     def command(self, command: Sequence[str]) -> list[str]:
         """Give the command line that runs a command inside the namespace."""
         return [needs.program("nsenter", "util-linux"), f"--net={self._path}", "--", *command]
