@@ -220,14 +220,14 @@ def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: P
             except requests.RequestException:
                 return False
 
-        wait_until(well, "Docket to be well", timeout_s=40)
+        wait_until(well, "Docket to be well", timeout_s=90)
         job = requests.post(f"{url}jobs", json={"query": "port 53", "after": "1h"}, timeout=10).json()
 
         def final() -> Any:
             found = requests.get(f"{url}jobs/{job['id']}", timeout=10).json()
             return found if found["finished_at"] else None
 
-        assert wait_until(final, "the job to end", timeout_s=30)["sources"][0]["verdict"] == "aged-out"
+        assert wait_until(final, "the job to end", timeout_s=60)["sources"][0]["verdict"] == "aged-out"
         logs = "".join((tmp_path / f"{role}.log").read_text() for role in ("collector", "worker", "web"))
         assert "ACCESS_REFUSED" not in logs
 
