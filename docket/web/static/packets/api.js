@@ -1,4 +1,4 @@
-/** What the API tells about the packets of one finished job. Everything in it that comes from packets is hostile text. */
+/** What the API tells about the packets of one finished job. What comes from packets is hostile text. */
 
 import { send } from "../api.js";
 import { path } from "../base.js";

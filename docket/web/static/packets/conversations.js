@@ -28,13 +28,14 @@ export function Conversations({ summary, view, onFilter, onView }) {
           <thead>
             <tr><th scope="col">Protocol</th><th scope="col">First speaker</th><th scope="col" class="number">sent</th>
               <th scope="col"><span class="visually-hidden">Shares</span></th><th scope="col">answered</th>
-              <th scope="col">by</th><th scope="col" class="number">Packets</th><th scope="col" class="number">Lasted</th>
+              <th scope="col">by</th><th scope="col" class="number">Packets</th>
+              <th scope="col" class="number">Lasted</th>
               <th scope="col"><span class="visually-hidden">Actions</span></th></tr>
           </thead>
           <tbody>
             ${shown.map(
-              (one) => html`<${Conversation} key=${one.filter + one.stream + one.first} one=${one} most=${most} view=${view}
-                onFilter=${onFilter} onView=${onView} />`,
+              (one) => html`<${Conversation} key=${one.filter + one.stream + one.first} one=${one} most=${most}
+                view=${view} onFilter=${onFilter} onView=${onView} />`,
             )}
           </tbody>
         </table>
@@ -48,6 +49,9 @@ export function Conversations({ summary, view, onFilter, onView }) {
     </section>
   `;
 }
+
+/** With a tenth of a second where that says something. */
+const lengthOf = (us) => (us >= S && us < 10 * S ? `${(us / S).toFixed(1)} s` : formatDuration(us));
 
 function Conversation({ one, most, view, onFilter, onView }) {
   const stream = streamOf(one.stream);
@@ -68,7 +72,7 @@ function Conversation({ one, most, view, onFilter, onView }) {
       <td class="figure" title=${counted(one.b.packets, "packet")}>${size(one.b.bytes)}</td>
       <td class="ends stranger">${endName(one.b)}</td>
       <td class="number">${count(one.packets)}</td>
-      <td class="number">${lasted >= 10 * S ? formatDuration(lasted) : lasted >= S ? `${(lasted / S).toFixed(1)} s` : formatDuration(lasted)}</td>
+      <td class="number">${lengthOf(lasted)}</td>
       <td class="finds-actions">
         ${
           stream &&

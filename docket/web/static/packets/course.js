@@ -22,7 +22,8 @@ export function grainOf({ from, to }) {
 
 /** A path over a field one high: a step for each bucket, in the stretch's own measure from 0 to 1. */
 export function outline(timeline, values, stretch, most) {
-  const x = (index) => ((timeline.start_us + index * timeline.bucket_us - stretch.from) / (stretch.to - stretch.from)) * 1000;
+  const scale = 1000 / (stretch.to - stretch.from);
+  const x = (index) => (timeline.start_us + index * timeline.bucket_us - stretch.from) * scale;
   const pieces = [];
   values.forEach((value, index) => {
     if (!value) return;
@@ -52,7 +53,12 @@ export function niceCeiling(value) {
 
 /** "2 s", "500 ms", "5 min": the length of a bucket. */
 export function bucketName(us) {
-  for (const [unit, word] of [[HOUR, "h"], [MIN, "min"], [S, "s"], [MS, "ms"]]) {
+  for (const [unit, word] of [
+    [HOUR, "h"],
+    [MIN, "min"],
+    [S, "s"],
+    [MS, "ms"],
+  ]) {
     if (us >= unit) return `${Number((us / unit).toFixed(2))} ${word}`;
   }
   return `${us} µs`;

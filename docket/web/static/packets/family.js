@@ -12,12 +12,20 @@ const MOST = 20;
 export function Family({ job }) {
   const jobs = useStore((state) => state.jobs);
   useStore((state) => state.seq);
-  const children = [...jobs.values()].filter((other) => other.parent === job.id).reverse().slice(0, MOST);
+  const children = [...jobs.values()]
+    .filter((other) => other.parent === job.id)
+    .reverse()
+    .slice(0, MOST);
   if (!job.parent && !children.length) return null;
   return html`
     <section class="panel family" aria-labelledby="family-title">
       <header class="panel-head"><h2 id="family-title">Refined</h2></header>
-      ${job.parent && html`<p><${Icon} name="left" /> Taken from the result of <${Link} to=${`jobs/${job.parent}`}>job <code>${job.parent.slice(0, 8)}</code><//>, without asking a sensor.</p>`}
+      ${
+        job.parent &&
+        html`<p><${Icon} name="left" /> Taken from the result of
+          ${" "}<${Link} to=${`jobs/${job.parent}`}>job <code>${job.parent.slice(0, 8)}</code><//>, without asking a
+          sensor.</p>`
+      }
       ${
         children.length > 0 &&
         html`<ul>

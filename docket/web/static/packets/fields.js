@@ -49,15 +49,17 @@ export function Fields({ tree, selected, opened, onSelect, onOpen }) {
     if (event.target.closest(".twist") || event.detail === 2) onOpen(node, !opened.has(node.like));
   };
   return html`
-    <ul class="dissection" ref=${box} role="tree" tabindex="0" aria-label="Dissection" onKeyDown=${onKeyDown} onClick=${click}
-      aria-activedescendant=${at >= 0 ? `field-${selected}` : undefined}>
+    <ul class="dissection" ref=${box} role="tree" tabindex="0" aria-label="Dissection" onKeyDown=${onKeyDown}
+      onClick=${click} aria-activedescendant=${at >= 0 ? `field-${selected}` : undefined}>
       ${shown.map((node) => {
         const isOpen = node.children.length > 0 && opened.has(node.like);
         return html`
-          <li key=${node.key} id=${`field-${node.key}`} data-key=${node.key} role="treeitem" aria-level=${node.depth + 1}
+          <li key=${node.key} id=${`field-${node.key}`} data-key=${node.key} role="treeitem"
+            aria-level=${node.depth + 1}
             aria-expanded=${node.children.length ? isOpen : undefined} aria-selected=${node.key === selected}
             class=${names("field-line", { "is-layer": node.depth === 0 })} style=${{ "--depth": node.depth }}>
-            <span class="twist" aria-hidden="true">${node.children.length > 0 && html`<${Icon} name="chevron" />`}</span>
+            <span class="twist" aria-hidden="true">
+              ${node.children.length > 0 && html`<${Icon} name="chevron" />`}</span>
             <span class="stranger">${node.text}</span>
           </li>
         `;

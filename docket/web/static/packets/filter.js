@@ -36,11 +36,11 @@ export function FilterBox({ filter, fault, busy, onFilter }) {
       <label class="visually-hidden" for=${id}>Display filter</label>
       <div class=${names("query-box", { "is-faulty": told })}>
         <div class="query-marks" aria-hidden="true">
-          ${place && html`${text.slice(0, place[0])}<mark>${text.slice(...place) || " "}</mark>${text.slice(place[1])}`}${" "}
+          ${place && html`${text.slice(0, place[0])}<mark>${text.slice(...place) || " "}</mark>${text.slice(place[1])}`}
         </div>
-        <textarea id=${id} ref=${area} rows="1" value=${text} spellcheck=${false} autocapitalize="off" autocomplete="off"
-          placeholder="Display filter, as in Wireshark: dns or http.request" aria-invalid=${told != null}
-          aria-describedby=${told ? id + "-says" : undefined}
+        <textarea id=${id} ref=${area} rows="1" value=${text} spellcheck=${false} autocapitalize="off"
+          autocomplete="off" placeholder="Display filter, as in Wireshark: dns or http.request"
+          aria-invalid=${told != null} aria-describedby=${told ? id + "-says" : undefined}
           onInput=${(event) => setText(event.target.value.replaceAll("\n", " "))}
           onKeyDown=${(event) => event.key === "Enter" && apply(event)}></textarea>
       </div>
@@ -52,7 +52,11 @@ export function FilterBox({ filter, fault, busy, onFilter }) {
       ${
         told &&
         html`<p class="fault" id=${id + "-says"} role="alert"><${Icon} name="warn" /><span>${told.message}</span>
-          ${place && html` <button type="button" class="link" onClick=${goTo}>at character ${told.position + 1}</button>`}</p>`
+          ${
+            place &&
+            html` <button type="button" class="link" onClick=${goTo}>at character ${told.position + 1}</button>`
+          }
+        </p>`
       }
     </form>
   `;

@@ -1,6 +1,6 @@
 /** The bytes of a packet, those of the selected field marked; a byte that is pressed selects its field. */
 
-import { Component, html, useEffect, useMemo, useRef, useState } from "../dom.js";
+import { Component, html, names, useEffect, useMemo, useRef, useState } from "../dom.js";
 import { counted } from "../figures.js";
 import { useNarrow } from "./narrow.js";
 
@@ -44,16 +44,18 @@ export function Hex({ buffer, from, to, onByte }) {
   const rows = [];
   for (let start = 0; start < shown; start += width) {
     const clamp = (place) => Math.min(width, Math.max(0, place - start));
-    rows.push(html`<${HexLine} key=${start} bytes=${bytes} start=${start} width=${width} from=${clamp(from)} to=${clamp(to)}
-      at=${at !== null && at >= start && at < start + width ? at : null} />`);
+    rows.push(html`<${HexLine} key=${start} bytes=${bytes} start=${start} width=${width}
+      from=${clamp(from)} to=${clamp(to)} at=${at !== null && at >= start && at < start + width ? at : null} />`);
   }
   return html`
-    <div class="hex" ref=${box} tabindex="0" role="group" aria-label=${`Bytes of ${buffer.name}; arrow keys go from byte to byte`}
-      onKeyDown=${onKeyDown} onClick=${click} onBlur=${() => setAt(null)}>
+    <div class="hex" ref=${box} tabindex="0" role="group"
+      aria-label=${`Bytes of ${buffer.name}; arrow keys go from byte to byte`} onKeyDown=${onKeyDown}
+      onClick=${click} onBlur=${() => setAt(null)}>
       ${rows}
       ${
         shown < bytes.length &&
-        html`<button type="button" class="link" onClick=${() => setAll(true)}>Show ${counted(bytes.length - shown, "more byte")}</button>`
+        html`<button type="button" class="link" onClick=${() => setAll(true)}>
+          Show ${counted(bytes.length - shown, "more byte")}</button>`
       }
     </div>
   `;
@@ -62,24 +64,25 @@ export function Hex({ buffer, from, to, onByte }) {
 /** One line. Drawn anew only when what is marked in it changes. */
 class HexLine extends Component {
   shouldComponentUpdate(next) {
-    const now = this.props;
-    return next.bytes !== now.bytes || next.width !== now.width || next.from !== now.from || next.to !== now.to || next.at !== now.at;
+    return ["bytes", "width", "from", "to", "at"].some((name) => next[name] !== this.props[name]);
   }
 
   render({ bytes, start, width, from, to, at }) {
     const places = Array.from({ length: Math.min(width, bytes.length - start) }, (_, index) => index);
     const look = (index) => {
       const marked = index >= from && index < to;
-      return `${marked ? "is-marked" : ""}${marked && index === from ? " is-first" : ""}${start + index === at ? " is-at" : ""}` || undefined;
+      return names("", { "is-marked": marked, "is-at": start + index === at }) || undefined;
     };
     return html`
       <div class="hex-line">
         <span class="hex-at">${digits(start, 4)}</span>
         <span class="hex-digits">${places.map(
-          (index) => html`<span key=${index} class=${look(index)} data-at=${start + index}>${digits(bytes[start + index], 2)}</span>`,
+          (index) => html`<span key=${index} class=${look(index)} data-at=${start + index}>
+            ${digits(bytes[start + index], 2)}</span>`,
         )}</span>
         <span class="hex-text" aria-hidden="true">${places.map(
-          (index) => html`<span key=${index} class=${look(index)} data-at=${start + index}>${letter(bytes[start + index])}</span>`,
+          (index) => html`<span key=${index} class=${look(index)} data-at=${start + index}>
+            ${letter(bytes[start + index])}</span>`,
         )}</span>
       </div>
     `;

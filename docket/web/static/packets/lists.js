@@ -8,7 +8,9 @@ import { Pick, Share } from "./pick.js";
 function Finds({ id, title, count: number, children }) {
   return html`
     <section class="panel finds" aria-labelledby=${id}>
-      <header class="panel-head"><h2 id=${id}>${title}<span class="count">${number > 0 && count(number)}</span></h2></header>
+      <header class="panel-head">
+        <h2 id=${id}>${title}<span class="count">${number > 0 && count(number)}</span></h2>
+      </header>
       ${
         number > 0
           ? html`<div class="finds-scroll is-short" tabindex="0" role="group" aria-label=${title}>${children}</div>`
@@ -44,7 +46,8 @@ export function Talkers({ summary, view, onFilter }) {
                   <span class="stranger">${talker.address || "(none)"}</span><//></th>
                 <td><${Share} part=${total(talker) / most} /></td>
                 <td class="number" title=${counted(talker.packets_sent, "packet")}>${size(talker.bytes_sent)}</td>
-                <td class="number" title=${counted(talker.packets_received, "packet")}>${size(talker.bytes_received)}</td>
+                <td class="number" title=${counted(talker.packets_received, "packet")}>
+                  ${size(talker.bytes_received)}</td>
               </tr>
             `,
           )}

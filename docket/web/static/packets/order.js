@@ -16,9 +16,12 @@ export function readOrder(values, readTime) {
   const sender = values.sender.trim();
   if (sender) {
     order.sender = readEnd(sender);
-    if (!order.sender) wrong("sender", "write an address, or an address and a port, such as 10.1.2.3:443 or [2001:db8::1]:443");
+    if (!order.sender) wrong("sender", "write an address such as 10.1.2.3, 10.1.2.3:443 or [2001:db8::1]:443");
   }
-  for (const [on, field] of [["duplicates", "drop_duplicates_ms"], ["shorten", "snaplen"]]) {
+  for (const [on, field] of [
+    ["duplicates", "drop_duplicates_ms"],
+    ["shorten", "snaplen"],
+  ]) {
     if (!values[on]) continue;
     order[field] = readCount(values[field]);
     if (!order[field]) wrong(field, "this is no whole number above 0");
@@ -26,9 +29,11 @@ export function readOrder(values, readTime) {
   return { order, faults };
 }
 
+const FORMS = [/^\[([0-9a-f:.]+)\](?::(\d{1,5}))?$/i, /^([0-9.]+)(?::(\d{1,5}))?$/, /^([0-9a-f:.]*:[0-9a-f:.]*)$/i];
+
 /** An address, or an address and a port; null if it is neither. */
 export function readEnd(text) {
-  const found = /^\[([0-9a-f:.]+)\](?::(\d{1,5}))?$/i.exec(text) ?? /^([0-9.]+)(?::(\d{1,5}))?$/.exec(text) ?? /^([0-9a-f:.]*:[0-9a-f:.]*)$/i.exec(text);
+  const found = FORMS.map((form) => form.exec(text)).find(Boolean);
   if (!found) return null;
   return found[2] === undefined ? { address: found[1] } : { address: found[1], port: Number(found[2]) };
 }

@@ -20,10 +20,12 @@ export function Packets({ job, view, onView }) {
       <header class="panel-head">
         <h2 id="packets-title">Packets<span class="count">${rows.facts && shown(rows.facts, view.filter)}</span></h2>
         <span class="grow"></span>
-        <label class="packets-times">Time <select value=${clock} onChange=${(event) => setSetting("packetTimes", event.target.value)}>
+        <label class="packets-times">Time <select value=${clock}
+          onChange=${(event) => setSetting("packetTimes", event.target.value)}>
           <option value="clock">of the clock</option><option value="relative">since the first packet</option>
         </select></label>
-        <button type="button" class="button is-small" onClick=${() => onView({ refine: { filter: misread ? "" : view.filter } })}>
+        <button type="button" class="button is-small"
+          onClick=${() => onView({ refine: { filter: misread ? "" : view.filter } })}>
           <${PacketIcon} name="refine" /><span>Refine</span></button>
       </header>
       <${FilterBox} filter=${view.filter} fault=${misread} busy=${!rows.facts && !rows.error}
@@ -45,6 +47,6 @@ export function Packets({ job, view, onView }) {
 }
 
 const shown = ({ total, packets }, filter) =>
-  filter.trim() ? `${count(total)} of ${count(packets)}` : total === packets ? count(packets) : `${count(total)} of ${count(packets)}`;
+  !filter.trim() && total === packets ? count(packets) : `${count(total)} of ${count(packets)}`;
 
 const working = ({ progress, total }) => `Still reading: ${percent(progress)}, ${count(total)} so far.`;

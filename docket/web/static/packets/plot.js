@@ -52,8 +52,10 @@ export function Plot({ summary, view, onView }) {
   `;
 }
 
-const told = ({ packets, bytes, first, last }, zone) =>
-  `${counted(packets, "packet")}, ${size(bytes)}, from ${formatTime(fromRfc(first), zone)} to ${formatTime(fromRfc(last), zone)}`;
+function told({ packets, bytes, first, last }, zone) {
+  const [begin, end] = [first, last].map((time) => formatTime(fromRfc(time), zone));
+  return `${counted(packets, "packet")}, ${size(bytes)}, from ${begin} to ${end}`;
+}
 
 function bucketAt(timeline, us) {
   const index = Math.floor((us - timeline.start_us) / timeline.bucket_us);
@@ -73,21 +75,25 @@ function Brushed({ timeline, view, zone, pointed, onView, stretch }) {
     requestAnimationFrame(() => document.querySelector(".course .edge.is-after")?.focus());
   };
   const facts = shown && within(timeline, shown);
+  const contents = facts && `${counted(facts.packets, "packet")}, ${size(facts.bytes)}`;
   return html`
     ${
       shown
         ? html`<span class="course-says figure" aria-live=${brush ? "polite" : "off"}>
-            ${formatClock(shown.from, zone)} – ${formatClock(shown.to, zone)} <span class="faint">${zoneName(shown.from, zone)}</span>
-            ${brush && html` (${formatDuration(shown.to - shown.from)})`}: ${brush ? "about " : ""}${counted(facts.packets, "packet")}, ${size(facts.bytes)}
+            ${formatClock(shown.from, zone)} – ${formatClock(shown.to, zone)}${" "}
+            <span class="faint">${zoneName(shown.from, zone)}</span>
+            ${brush && ` (${formatDuration(shown.to - shown.from)})`}: ${brush && "about "}${contents}
           </span>`
         : html`<span class="hint course-hint">Drag over the plot to select a part of the time</span>`
     }
     ${
       brush
         ? html`
-          <button type="button" class="button is-small" onClick=${() => onView({ filter: inTime(view.filter, brush), packet: null })}>
+          <button type="button" class="button is-small"
+            onClick=${() => onView({ filter: inTime(view.filter, brush), packet: null })}>
             Show its packets</button>
-          <button type="button" class="button is-small" onClick=${() => onView({ refine: { brush } })}>Refine to it</button>
+          <button type="button" class="button is-small" onClick=${() => onView({ refine: { brush } })}>
+            Refine to it</button>
           <button type="button" class="button is-small" onClick=${() => onView({ brush: null })}>Clear</button>`
         : html`<button type="button" class="button is-small" onClick=${start}>Select a part</button>`
     }
@@ -106,8 +112,10 @@ function Shares({ summary, stretch, zone }) {
         const from = Math.min(place(stretch, first), 0.998);
         return html`
           <li key=${source.name} title=${title}>
-            <span class="course-share" aria-hidden="true"><span style=${{ ...span(stretch, first, last), "--from": from }}></span></span>
-            <span class="course-share-says"><strong>${source.name}</strong> ${`${counted(source.packets, "packet")}, ${size(source.bytes)}`}</span>
+            <span class="course-share" aria-hidden="true">
+              <span style=${{ ...span(stretch, first, last), "--from": from }}></span></span>
+            <span class="course-share-says"><strong>${source.name}</strong>
+              ${` ${counted(source.packets, "packet")}, ${size(source.bytes)}`}</span>
           </li>
         `;
       })}

@@ -19,7 +19,8 @@ export function Protocols({ summary, view, onFilter }) {
         <table class="finds-table">
           <thead>
             <tr><th scope="col">Protocol</th><th scope="col" class="number">Packets</th>
-              <th scope="col"><span class="visually-hidden">Share</span></th><th scope="col" class="number">Bytes</th></tr>
+              <th scope="col"><span class="visually-hidden">Share</span></th>
+              <th scope="col" class="number">Bytes</th></tr>
           </thead>
           <tbody>
             ${rows.map(

@@ -51,13 +51,18 @@ export function RefineDialog({ job, from, onClose }) {
       setFaults(error.errors ?? [{ code: "failed", message: error.message }]);
     }
   };
-  const of = (name) => ({ name, value: values[name], onInput: set(name), faults: faults.filter((fault) => fault.field === name) });
+  const of = (name) => ({
+    name,
+    value: values[name],
+    onInput: set(name),
+    faults: faults.filter((fault) => fault.field === name),
+  });
   const elsewhere = faults.filter((fault) => !(fault.field in values));
   return html`
     <${Dialog} title="Refine" onClose=${onClose} wide>
       <form class="refine" onSubmit=${send} noValidate>
-        <p class="hint">Makes a job of its own from the packets that are here already, with its own link and file. What is
-          given must all hold; no sensor is asked.</p>
+        <p class="hint">Makes a job of its own from the packets that are here already, with its own link and file.
+          What is given must all hold; no sensor is asked.</p>
         <${Text} label="Display filter" ...${of("filter")} hint="as in Wireshark" code />
         <${Text} label="Packet filter" ...${of("bpf")} hint="as in tcpdump" code />
         <div class="refine-pair">
@@ -86,7 +91,8 @@ function Text({ label, name, value, onInput, faults, hint, code }) {
     <div class="field">
       <label for=${id}>${label}${hint && html` <span class="faint">${hint}</span>`}</label>
       <input id=${id} name=${name} value=${value} onInput=${onInput} class=${code ? "is-code" : ""} spellcheck=${false}
-        autocomplete="off" aria-invalid=${faults.length > 0} aria-describedby=${faults.length ? id + "-says" : undefined} />
+        autocomplete="off" aria-invalid=${faults.length > 0}
+        aria-describedby=${faults.length ? id + "-says" : undefined} />
       <${Says} id=${id + "-says"} faults=${faults} />
     </div>
   `;
@@ -94,7 +100,8 @@ function Text({ label, name, value, onInput, faults, hint, code }) {
 
 const Says = ({ id, faults }) =>
   faults.length > 0 &&
-  html`<div id=${id} role="alert">${faults.map((fault) => html`<${Fault} key=${fault.message} fault=${placed(fault)} />`)}</div>`;
+  html`<div id=${id} role="alert">
+    ${faults.map((fault) => html`<${Fault} key=${fault.message} fault=${placed(fault)} />`)}</div>`;
 
 const placed = (fault) =>
   fault.position == null ? fault : { ...fault, message: `${fault.message} (at character ${fault.position + 1})` };
@@ -102,13 +109,17 @@ const placed = (fault) =>
 /** One direction: chosen where the two ends are known, else written. */
 function Sender({ ends, name, value, onInput, faults }) {
   const id = useId();
-  if (!ends) return html`<${Text} label="Only what this end sent" hint="10.1.2.3 or 10.1.2.3:443; empty: both directions" name=${name} value=${value} onInput=${onInput} faults=${faults} code />`;
+  if (!ends) {
+    const hint = "10.1.2.3 or 10.1.2.3:443; empty: both directions";
+    return html`<${Text} label="Only what this end sent" hint=${hint} name=${name} value=${value} onInput=${onInput}
+      faults=${faults} code />`;
+  }
   return html`
     <div class="field">
       <label for=${id}>Direction</label>
       <select id=${id} name=${name} value=${value} onChange=${onInput}>
         <option value="">both directions</option>
-        ${ends.map((end) => html`<option key=${endName(end)} value=${endName(end)}>only what ${endName(end)} sent</option>`)}
+        ${ends.map(endName).map((end) => html`<option key=${end} value=${end}>only what ${end} sent</option>`)}
       </select>
       <${Says} id=${id + "-says"} faults=${faults} />
     </div>
@@ -121,8 +132,9 @@ function Switched({ label, unit, on, onSwitch, name, value, onInput, faults }) {
     <div class="field">
       <span class="together refine-switch">
         <label class="check"><input type="checkbox" checked=${on} onChange=${onSwitch} />${label}</label>
-        <input id=${id} name=${name} value=${value} onInput=${onInput} inputmode="numeric" disabled=${!on} aria-label=${`${label}, ${unit}`}
-          aria-invalid=${faults.length > 0} aria-describedby=${faults.length ? id + "-says" : undefined} />
+        <input id=${id} name=${name} value=${value} onInput=${onInput} inputmode="numeric" disabled=${!on}
+          aria-label=${`${label}, ${unit}`} aria-invalid=${faults.length > 0}
+          aria-describedby=${faults.length ? id + "-says" : undefined} />
         <span>${unit}</span>
       </span>
       <${Says} id=${id + "-says"} faults=${faults} />

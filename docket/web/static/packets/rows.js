@@ -5,6 +5,7 @@ import { packets } from "./api.js";
 
 export const PAGE = 100;
 const MOST_PAGES = 40;
+const MOST_AT_ONCE = 3;
 const AGAIN_MS = 700;
 
 class Rows {
@@ -30,19 +31,25 @@ class Rows {
   /** Make sure of the rows of these places. */
   want(first, last) {
     this.wanted = [Math.floor(first / PAGE), Math.floor(Math.max(first, last) / PAGE)];
-    for (let page = this.wanted[0]; page <= this.wanted[1]; page++) this.load(page);
+    this.fill();
+  }
+
+  /** Few at once: whoever drags through a million rows is only interested in where that ends. */
+  fill() {
+    for (let page = this.wanted[0]; page <= this.wanted[1]; page++) {
+      const known = this.pages.get(page);
+      const isWanted = !this.error && !this.busy.has(page) && (!known || known.stale);
+      if (isWanted && this.busy.size < MOST_AT_ONCE) this.load(page);
+    }
   }
 
   async load(page) {
-    const known = this.pages.get(page);
-    if (this.busy.has(page) || this.error || known?.full) return;
     this.busy.add(page);
     try {
       const asked = { filter: this.filter, offset: page * PAGE, limit: PAGE };
       const { rows, ...facts } = await packets.page(this.id, asked, this.stop.signal);
-      const full = facts.state !== "working" || rows.length === PAGE;
       this.pages.delete(page);
-      this.pages.set(page, { rows, full });
+      this.pages.set(page, { rows, stale: false });
       this.facts = facts;
       for (const old of this.pages.keys()) if (this.pages.size > MOST_PAGES) this.pages.delete(old);
       this.plan();
@@ -52,6 +59,7 @@ class Rows {
     } finally {
       this.busy.delete(page);
     }
+    this.fill();
     this.changed();
   }
 
@@ -60,9 +68,11 @@ class Rows {
     clearTimeout(this.timer);
     if (this.facts.state !== "working") return;
     this.timer = setTimeout(() => {
-      const last = this.pages.get(this.wanted[1]);
-      if (last?.full) this.pages.set(this.wanted[1], { ...last, full: false });
-      this.want(this.wanted[0] * PAGE, this.wanted[1] * PAGE);
+      for (const page of this.wanted) {
+        const known = this.pages.get(page);
+        if (known && (page === this.wanted[1] || known.rows.length < PAGE)) known.stale = true;
+      }
+      this.fill();
     }, AGAIN_MS);
   }
 

@@ -5,7 +5,10 @@ import { Icon } from "../parts/icons.js";
 import { percent } from "../figures.js";
 
 export function SummaryState({ summary, error, onAgain }) {
-  if (error) return html`<${Note} tone="bad">${reasonOf(error)} <button type="button" class="link" onClick=${onAgain}>Try again</button><//>`;
+  if (error) {
+    return html`<${Note} tone="bad">
+      ${reasonOf(error)} <button type="button" class="link" onClick=${onAgain}>Try again</button><//>`;
+  }
   if (!summary) return html`<p class="packets-note hint" role="status">Looking into the packets…</p>`;
   if (summary.state === "working") return html`<${Working} summary=${summary} />`;
   if (summary.state === "failed") return html`<${Note} tone="bad">${failureOf(summary)}<//>`;

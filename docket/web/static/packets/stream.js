@@ -22,27 +22,35 @@ export function StreamDialog({ job, stream, onView }) {
   const { page, pieces, error, more, loading } = useStream(job, how);
   const close = () => onView({ stream: null });
   const protocols = stream.protocol === "udp" ? ["udp"] : ["tcp", "tls", "http"];
+  const showPackets = () => onView({ stream: null, filter: page.filter, packet: null });
+  const isThere = page && page.state !== "working";
   const nodes = page?.nodes ?? ["", ""];
   return html`
     <${Dialog} title=${streamName(stream)} onClose=${close} wide>
       <div class="stream">
         <div class="stream-choices">
-          <${Choice} label="Protocol" value=${stream.protocol} options=${protocols.map((one) => [one, one.toUpperCase()])}
+          <${Choice} label="Protocol" value=${stream.protocol}
+            options=${protocols.map((one) => [one, one.toUpperCase()])}
             onChange=${(protocol) => onView({ stream: { ...stream, protocol } })} />
           <${Choice} label="Show as" value=${format} options=${FORMATS} onChange=${setFormat} />
-          <label class="stream-who">Who <select value=${direction} onChange=${(event) => setDirection(event.target.value)}>
+          <label class="stream-who">Who <select value=${direction}
+            onChange=${(event) => setDirection(event.target.value)}>
             <option value="both">both ends</option>
             <option value="first">only ${nodes[0] || "the first"} (${size(page?.bytes[0] ?? 0)})</option>
             <option value="second">only ${nodes[1] || "the second"} (${size(page?.bytes[1] ?? 0)})</option>
           </select></label>
           <span class="grow"></span>
-          <a class="button is-small" href=${transcriptPath(job.id, how)} download><${Icon} name="download" /><span>Save</span></a>
-          ${page?.filter && html`<button type="button" class="button is-small" onClick=${() => onView({ stream: null, filter: page.filter, packet: null })}>Show its packets</button>`}
+          <a class="button is-small" href=${transcriptPath(job.id, how)} download>
+            <${Icon} name="download" /><span>Save</span></a>
+          ${
+            page?.filter &&
+            html`<button type="button" class="button is-small" onClick=${showPackets}>Show its packets</button>`
+          }
         </div>
         ${page?.total > 0 && html`<${Legend} page=${page} />`}
         ${error && html`<${Note} tone="bad">${reasonOf(error)}<//>`}
         ${page?.note && html`<p class="hint">${page.note}</p>`}
-        ${(!page || page.state === "working") && !error && html`<p class="hint" role="status">Putting the stream together…</p>`}
+        ${!isThere && !error && html`<p class="hint" role="status">Putting the stream together…</p>`}
         ${
           pieces.length > 0 &&
           html`<div class=${`stream-said is-${format}`} tabindex="0" role="group" aria-label="What was said">
@@ -52,7 +60,11 @@ export function StreamDialog({ job, stream, onView }) {
             html`<button type="button" class="link" disabled=${loading} onClick=${more}>
               Show more: ${counted(page.total - page.next, "piece")} to come</button>`
           }
-          ${page.next === null && page.truncated && html`<p class="hint">The stream goes on, but no more of it is kept.</p>`}
+          ${
+            page.next === null &&
+            page.truncated &&
+            html`<p class="hint">The stream goes on, but no more of it is kept.</p>`
+          }
         </div>`
         }
         <div class="dialog-actions"><button type="button" class="button" onClick=${close}>Close</button></div>
@@ -104,7 +116,8 @@ function Legend({ page }) {
       ${page.nodes.map(
         (node, index) => html`<span key=${index} class=${`said-by-${index}`}>
           <span class="said-mark" aria-hidden="true">${index ? "◀" : "▶"}</span>
-          <strong class="stranger">${node || "nobody"}</strong> <span class="faint">${size(page.bytes[index])}</span></span>`,
+          <strong class="stranger">${node || "nobody"}</strong>
+          ${" "}<span class="faint">${size(page.bytes[index])}</span></span>`,
       )}
       <span class="faint">${count(page.total)} pieces</span>
     </p>
@@ -112,9 +125,10 @@ function Legend({ page }) {
 }
 
 function Piece({ piece, nodes }) {
+  const title = `${nodes[piece.sender]}, ${counted(piece.length, "byte")} from ${count(piece.offset)}`;
   return html`
     <div class=${`said said-by-${piece.sender}`}>
-      <span class="said-mark" title=${`${nodes[piece.sender]}, ${counted(piece.length, "byte")} from ${count(piece.offset)}`}>
+      <span class="said-mark" title=${title}>
         <span aria-hidden="true">${piece.sender ? "◀" : "▶"}</span>
         <span class="visually-hidden">${nodes[piece.sender]}:</span></span>
       <pre class="stranger">${piece.content}</pre>

@@ -26,7 +26,8 @@ export function wayTo(nodes, key) {
   return way;
 }
 
-const covers = (node, buffer, at) => node.buffer === buffer && node.length > 0 && at >= node.start && at < node.start + node.length;
+const covers = ({ buffer, start, length }, wanted, at) =>
+  buffer === wanted && length > 0 && at >= start && at < start + length;
 
 /** The smallest field that a byte belongs to, the deepest among equals; null if there is none. */
 export function fieldAt(nodes, buffer, at) {
