@@ -118,9 +118,9 @@ def test_web_serves_the_socket_that_systemd_opened(tmp_path: Path, amqp_url: str
 
 
 @pytest.mark.rabbitmq
-@pytest.mark.parametrize("service", ["collector", "worker em1"])
+@pytest.mark.parametrize("service", ["collector", "worker em1", "inspector"])
 def test_service_is_ready_beats_and_stops(tmp_path: Path, amqp_url: str, service: str) -> None:
-    """Collector and worker say that they are ready, feed the watchdog while they work, and stop in an orderly way."""
+    """Collector, worker and inspector say when they are ready, feed the watchdog while they work, and stop in order."""
     needs.program("tcpdump", "tcpdump")
     config = configuration(tmp_path, amqp_url)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
