@@ -24,7 +24,8 @@ FLAGS = (
 )
 """Chromium shall talk to the servers of the tests and to nobody else."""
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
+"""Of a busy machine; nothing waits longer than it must."""
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 
 Visit = Callable[..., Person]

@@ -120,19 +120,6 @@ def test_job_in_every_state(visit: Visit, sensor_of_package: Held, jobs: dict[st
     assert faults_of(person) == []
 
 
-def test_job_with_its_packets(visit: Visit, demo: Server) -> None:
-    """What is in the file: over time, conversations, the list, and one packet in full."""
-    job = demo.finished("host 10.1.2.3 and (port 80 or port 443)")
-    person = visit(demo.url).open("jobs/" + job["id"])
-    packets = person.page.get_by_role("grid", name="Packets").get_by_role("row")
-    expect(packets.nth(5)).to_be_visible()
-    assert faults_of(person) == []
-    packets.nth(3).click()
-    expect(person.page.locator(".detail")).to_be_visible()
-    expect(person.page.locator(".detail")).to_have_attribute("aria-busy", "false")
-    assert faults_of(person) == []
-
-
 def test_sources_and_wrong_addresses(visit: Visit, demo: Server) -> None:
     """The page of the sources, a job that is not there, and a list that nothing matches."""
     person = visit(demo.url).open("sources")

@@ -95,7 +95,7 @@ def test_mine(visit: Visit, held: Held) -> None:
         person = visit(f"http://127.0.0.1:{cable.port}/app/docket/").open()
         person.field("From").fill(START)
         person.field("To").fill(END)
-        person.query.fill("udp and port 53")
+        person.query.fill("host 10.1.2.3 and port 53")
         person.ask_button.click()
         expect(person.rows.first).to_contain_text("anna")
         mine = person.page.get_by_role("button", name="Mine")

@@ -68,11 +68,17 @@ export function createStore(now = Date.now) {
       state.errors.set(name, [{ at, text: error }, ...errors].slice(0, MOST_ERRORS));
   }
 
+  /** Keep a job that was asked for, and not told as news: what is known may be newer. */
+  function keepAsked(job) {
+    const known = state.jobs.get(job.id);
+    keepJob(known && isBehind(job, known) ? { ...known, events: job.events ?? known.events } : job);
+  }
+
   function takeSnapshot(message) {
     if (message.time) state.skewMs = Date.parse(message.time) - now();
     state.seq = message.seq ?? state.seq;
     state.user = message.user ?? "";
-    for (const job of [...(message.jobs ?? [])].reverse()) keepJob(job);
+    for (const job of [...(message.jobs ?? [])].reverse()) keepAsked(job);
     if (message.sources) {
       state.sources = new Map();
       message.sources.forEach(keepSource);
@@ -123,9 +129,7 @@ export function createStore(now = Date.now) {
     },
     /** Take a job from an answer of the API, unless the WebSocket was faster. */
     putJob(job) {
-      const known = state.jobs.get(job.id);
-      const stale = known && isFinal(known.state) && !isFinal(job.state) && known.revision >= job.revision;
-      keepJob(stale ? { ...known, events: job.events ?? known.events } : job);
+      keepAsked(job);
       changed();
     },
     /** The server's idea of now, in milliseconds. */
@@ -140,6 +144,22 @@ export function createStore(now = Date.now) {
       return () => watchers.delete(watcher);
     },
   };
+}
+
+/**
+ * Whether a job is told as it was before. Progress is not in the ledger, which a server reads after a restart, so
+ * a job may come with less than is known already.
+ */
+function isBehind(job, known) {
+  if (isFinal(job.state)) return false;
+  if (isFinal(known.state)) return known.revision >= job.revision;
+  if (job.revision !== known.revision) return false;
+  const before = new Map(known.sources.map((source) => [source.name, source]));
+  return job.sources.every(({ name, verdict, attempt, packets }) => {
+    const old = before.get(name);
+    if (!old || (verdict && verdict !== old.verdict)) return false;
+    return attempt < old.attempt || (attempt === old.attempt && packets <= old.packets);
+  });
 }
 
 export const store = createStore();
