@@ -34,7 +34,8 @@ from tests.services.rabbitmq import Broker
 from tests.services.sensor import Sensor
 from tests.services.waiting import wait_until
 
-ASKERS = 8
+ASKERS = 12
+"""Each waits for the end of its job before it asks the next, so that the blows fall all along."""
 ROUND_S = 2.0
 """What is down stays down about so long, though no job ends meanwhile."""
 JOBS_END_S = 400.0
@@ -121,11 +122,11 @@ def _survive(
     """Have everything asked and deal the blows, until every job is final."""
     blows = Blows(sensor, broker, chance)
     report.blows = blows.dealt
-    ledger = LedgerReader(sensor.spool / "ledger.sqlite3")
     give_up = threading.Event()
     hard_at = {len(asked) * (number + 1) // (len(hard) + 1): name for number, name in enumerate(hard)}
-    with ThreadPoolExecutor(ASKERS) as askers:
-        asking = [askers.submit(_ask, sensor, broker.url(vhost), question, give_up) for question in asked]
+    # The executor is left first: its threads read the ledger.
+    with _ledger(sensor) as ledger, ThreadPoolExecutor(ASKERS) as askers:
+        asking = [askers.submit(_ask, sensor, broker.url(vhost), ledger, question, give_up) for question in asked]
         try:
             done, due = 0, jobs_per_blow
             last_at_s = time.monotonic() + JOBS_END_S
@@ -146,7 +147,6 @@ def _survive(
             blows.raise_all()
         finally:
             give_up.set()
-            ledger.close()
     failures = [one.exception() for one in asking]
     report.wrong += [f"could not ask: {failure}" for failure in failures if failure is not None]
 
@@ -166,8 +166,8 @@ def _progress(ledger: LedgerReader, due: int) -> int:
     return done
 
 
-def _ask(sensor: Sensor, bus_url: str, question: Question, give_up: threading.Event) -> None:
-    """Ask again and again until it is taken; the id makes one job of it."""
+def _ask(sensor: Sensor, bus_url: str, ledger: LedgerReader, question: Question, give_up: threading.Event) -> None:
+    """Ask again and again until it is taken; the id makes one job of it. Returns when the job is final."""
 
     def taken() -> bool:
         try:
@@ -178,11 +178,20 @@ def _ask(sensor: Sensor, bus_url: str, question: Question, give_up: threading.Ev
     wait_until(taken, "a question to be taken", timeout_s=90.0, step_s=0.1)
     if question.cancelled:
         wait_until(lambda: give_up.is_set() or _cancel(sensor, question), "a job to be cancelled", 90.0, step_s=0.1)
+    wait_until(lambda: give_up.is_set() or _is_final(ledger, question), "a job's end", JOBS_END_S, step_s=0.1)
+
+
+def _is_final(ledger: LedgerReader, question: Question) -> bool:
+    try:
+        job = ledger.job(question.id)
+    except SpoolError:
+        return False
+    return job is not None and job.is_final
 
 
 def _ask_by_http(sensor: Sensor, question: Question) -> bool:
     body = question.body() | {"fresh": True}
-    response = requests.post(f"{sensor.url}api/v1/jobs", json=body, timeout=20)
+    response = sensor.http.post(f"{sensor.url}api/v1/jobs", json=body, timeout=20)
     return response.status_code in (200, 201)
 
 
@@ -199,7 +208,7 @@ def _ask_by_bus(bus_url: str, question: Question) -> bool:
 
 def _cancel(sensor: Sensor, question: Question) -> bool:
     try:
-        response = requests.post(f"{sensor.url}api/v1/jobs/{question.id}/cancel", json={}, timeout=20)
+        response = sensor.http.post(f"{sensor.url}api/v1/jobs/{question.id}/cancel", json={}, timeout=20)
     except requests.RequestException:
         return False
     # 409: it has ended meanwhile. 404: asked over the bus and not read yet.
@@ -207,11 +216,19 @@ def _cancel(sensor: Sensor, question: Question) -> bool:
 
 
 def _sum_up(sensor: Sensor, report: Report) -> None:
-    ledger = LedgerReader(sensor.spool / "ledger.sqlite3")
-    jobs = ledger.jobs(limit=1000).jobs
-    ledger.close()
+    with _ledger(sensor) as ledger:
+        jobs = ledger.jobs(limit=1000).jobs
     report.states = Counter(job.state.value for job in jobs)
     report.retries = sum(job.revision - 1 for job in jobs)
+
+
+@contextmanager
+def _ledger(sensor: Sensor) -> Iterator[LedgerReader]:
+    ledger = LedgerReader(sensor.spool / "ledger.sqlite3")
+    try:
+        yield ledger
+    finally:
+        ledger.close()
 
 
 def _counts(numbers: Counter[str]) -> str:

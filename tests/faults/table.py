@@ -6,8 +6,6 @@ The seed decides the moments of the kills; SEED=… repeats a run. The exit code
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
 import sys
 import tempfile
@@ -18,14 +16,10 @@ from pathlib import Path
 from tests.faults.disturbances import disturb_all
 from tests.faults.outcome import Outcome
 from tests.faults.sources import ask_all
+from tests.services.chance import seed_from_environment
 from tests.services.rabbitmq import Broker
 
 _SENTENCE_COLUMNS = 72
-
-
-def seed_from_environment() -> int:
-    """SEED, or a new one."""
-    return int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 
 
 def run_table(place: Path, broker: Broker, seed: int) -> Iterator[Outcome]:

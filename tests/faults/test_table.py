@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.outcome import Outcome
-from tests.faults.table import line, run_table, seed_from_environment
+from tests.faults.table import line, run_table
+from tests.services.chance import seed_from_environment
 from tests.services.rabbitmq import Broker
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(400)]

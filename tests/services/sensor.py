@@ -7,6 +7,7 @@ import itertools
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,18 @@ class Sensor:
             sections[name] = {**sections.get(name, {}), **section}
         self.config.write_text(yaml.safe_dump(sections))
         self.children: dict[str, Child] = {}
-        self.http = requests.Session()
-        self.http.trust_env = False
+        self._mine = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    @property
+    def http(self) -> requests.Session:
+        """The calling thread's own HTTP client."""
+        session: requests.Session | None = getattr(self._mine, "session", None)
+        if session is None:
+            session = self._mine.session = requests.Session()
+            session.trust_env = False
+            self._sessions.append(session)
+        return session
 
     @property
     def url(self) -> str:
@@ -105,7 +116,8 @@ class Sensor:
         """Stop everything that still runs, workers first."""
         for name in sorted(self.children, key=lambda name: not name.startswith("worker")):
             self.children.pop(name).stop()
-        self.http.close()
+        for session in self._sessions:
+            session.close()
 
     def ask(self, query: str, after: str, before: str, **fields: Any) -> dict[str, Any]:
         """Ask over HTTP; the job as answered."""

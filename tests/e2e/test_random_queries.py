@@ -1,0 +1,166 @@
+"""A thousand random questions over random windows, through everything: each answer is the truth, to the packet.
+
+The sample traffic stands on the disks of two real stenographers several times, hours apart, so windows may cross quiet
+stretches and the edges of slices. What is meant is decided by `tests.random_queries`, not by Docket.
+"""
+
+import heapq
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from docket.window import US_PER_S, format_us
+from tests.query_meaning import Facts, dissect
+from tests.random_queries import RandomQuery, random_query
+from tests.services.chance import seed_from_environment
+from tests.services.rabbitmq import Broker
+from tests.services.recording import Recording, shifted
+from tests.services.sensor import Sensor, stenographer_source
+from tests.services.stenographer import StoredStenographer
+from tests.services.truth import Packet, packets_of
+from tests.services.waiting import wait_until
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer, pytest.mark.timeout(400)]
+
+QUESTIONS = 1_000
+AT_ONCE = 8
+SHIFTS_US = [-hours * 3600 * US_PER_S for hours in (0, 1, 2)]
+"""How much earlier each copy of the traffic lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A packet on a sensor's disk."""
+
+    packet: Packet
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question; its window includes the first instant and not the last."""
+
+    query: RandomQuery
+    after_us: int
+    before_us: int
+
+    def truth(self, sources: list[list[Stored]]) -> list[Packet]:
+        """All packets that are meant, in the order of time; of two at the same time em1's first."""
+        found = [
+            [
+                stored.packet
+                for stored in packets
+                if self.after_us <= stored.packet.time_us < self.before_us and self.query.means(stored.facts)
+            ]
+            for packets in sources
+        ]
+        return list(heapq.merge(*found, key=lambda packet: packet.time_us))
+
+    def __str__(self) -> str:
+        return f"{self.query.text!r} from {format_us(self.after_us)} to {format_us(self.before_us)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A running Docket, and all that is on its sources' disks, by source, in the order of time."""
+
+    sensor: Sensor
+    sources: list[list[Stored]]
+
+
+@pytest.fixture(scope="module")
+def ground(
+    tmp_path_factory: pytest.TempPathFactory,
+    broker: Broker,
+    recordings: dict[str, Recording],
+    steno_directory: Path,
+) -> Iterator[Ground]:
+    """Both interfaces with three copies of the sample, and Docket over them."""
+    directory = tmp_path_factory.mktemp("random")
+    broker.add_vhost(directory.name)
+    with ExitStack() as running:
+        running.callback(broker.drop_vhost, directory.name)
+        entries, sources = [], []
+        for name, recording in recordings.items():
+            place = steno_directory / f"random-{name}"
+            copies = [shifted(file, by_us, place) for file in recording.files for by_us in SHIFTS_US]
+            server = StoredStenographer(place / "server", copies)
+            running.callback(server.close)
+            server.start()
+            entries.append(stenographer_source(f"rock01:{name}", server, queries_at_once=AT_ONCE))
+            sources.append(_on_disk(recording))
+        sensor = Sensor(directory, broker.url(directory.name), entries)
+        running.callback(sensor.stop)
+        sensor.start_all()
+        yield Ground(sensor, sources)
+
+
+def _on_disk(recording: Recording) -> list[Stored]:
+    assert recording.truth is not None
+    recorded = [(packet, dissect(packet.frame)) for packet in packets_of(recording.truth)]
+    stored = [
+        Stored(Packet(packet.time_us + by_us, packet.frame), facts) for by_us in SHIFTS_US for packet, facts in recorded
+    ]
+    return sorted(stored, key=lambda one: one.packet.time_us)
+
+
+def some_questions(chance: random.Random, sources: list[list[Stored]]) -> list[Question]:
+    """Half of all edges lie at a packet, or a microsecond beside it; no question stands twice."""
+    times_us = sorted(stored.packet.time_us for packets in sources for stored in packets)
+    asked: dict[str, Question] = {}
+    while len(asked) < QUESTIONS:
+        edges = {_edge(chance, times_us), _edge(chance, times_us)}
+        if len(edges) == 2:
+            question = Question(random_query(chance), min(edges), max(edges))
+            asked[str(question)] = question
+    return list(asked.values())
+
+
+def _edge(chance: random.Random, times_us: list[int]) -> int:
+    if chance.random() < 0.5:
+        return chance.choice(times_us) + chance.choice((-1, 0, 0, 1))
+    time_us = chance.choice(times_us)
+    return max(time_us + chance.randrange(-2 * US_PER_S, 2 * US_PER_S), times_us[0])
+
+
+def test_every_answer_is_the_truth(ground: Ground) -> None:
+    """Many at once, and each holds exactly the packets that are meant, both edges included."""
+    seed = seed_from_environment()
+    sensor, sources = ground.sensor, ground.sources
+    questions = some_questions(random.Random(seed), sources)
+    with ThreadPoolExecutor(AT_ONCE) as hands:
+        ids = list(hands.map(lambda question: ask(sensor, question), questions))
+        wait_until(lambda: unfinished(sensor) == 0, "all jobs to be final", timeout_s=200.0, step_s=0.2)
+        answers = list(hands.map(lambda job_id: answer(sensor, job_id), ids))
+    expected = [question.truth(sources) for question in questions]
+    wrong = [
+        f"{question}: {state}, {len(got)} packets, not {len(truth)}"
+        for question, (state, got), truth in zip(questions, answers, expected, strict=True)
+        if state != "completed" or got != truth
+    ]
+    assert wrong == [], f"seed {seed}\n{sensor.logs()}"
+    assert sum(bool(truth) for truth in expected) > QUESTIONS // 4
+
+
+def ask(sensor: Sensor, question: Question) -> str:
+    """Ask; gives the job's id."""
+    job = sensor.ask(question.query.text, format_us(question.after_us), format_us(question.before_us))
+    return str(job["id"])
+
+
+def unfinished(sensor: Sensor) -> int:
+    """How many jobs are not final yet."""
+    response = sensor.http.get(f"{sensor.url}api/v1/jobs?state=queued,running&limit=1", timeout=60)
+    assert response.status_code == 200, response.text
+    return int(response.json()["total"])
+
+
+def answer(sensor: Sensor, job_id: str) -> tuple[str, list[Packet]]:
+    """The state of a job and the packets of its result."""
+    job = sensor.job(job_id)
+    return str(job["state"]), [] if job["pcap"] is None else packets_of(sensor.pcap(job_id))
