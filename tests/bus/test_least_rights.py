@@ -200,7 +200,7 @@ def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: P
     captures = tmp_path / "captures"
     captures.mkdir()
     with ExitStack() as stack:
-        for role in ("collector", "worker", "web"):
+        for role in ("collector", "worker", "inspector", "web"):
             settings = {
                 "bus": shipped.bus(role),
                 "spool": {"path": str(tmp_path / "spool"), "min_free": "1MB"},
@@ -228,7 +228,7 @@ def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: P
             return found if found["finished_at"] else None
 
         assert wait_until(final, "the job to end", timeout_s=60)["sources"][0]["verdict"] == "aged-out"
-        logs = "".join((tmp_path / f"{role}.log").read_text() for role in ("collector", "worker", "web"))
+        logs = "".join((tmp_path / f"{role}.log").read_text() for role in ("collector", "worker", "inspector", "web"))
         assert "ACCESS_REFUSED" not in logs
 
 
