@@ -34,6 +34,8 @@ class EventsHandler(Handler, WebSocketHandler):
         )
     }
 
+    _sender: asyncio.Task[None] | None = None
+
     async def get(self, *args: str, **kwargs: str) -> None:
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise refuse(426, "not-a-websocket", "this address speaks WebSocket", headers={"Upgrade": "websocket"})
@@ -56,8 +58,10 @@ class EventsHandler(Handler, WebSocketHandler):
         """Clients have nothing to say here; what they send is dropped."""
 
     def on_close(self) -> None:
-        self.services.hub.outboxes.discard(self._outbox)
-        self._sender.cancel()
+        # Tornado calls this also for a request that was refused, and so never became a socket.
+        if self._sender is not None:
+            self.services.hub.outboxes.discard(self._outbox)
+            self._sender.cancel()
 
     async def _send(self) -> None:
         outbox = self._outbox
