@@ -17,7 +17,7 @@ import msgspec
 from docket.errors import Fault, InvalidRequest
 from docket.query import Query, parse, parse_fields
 from docket.refinement import SPOOL_SOURCE, Refinement, check_refinement
-from docket.window import US_PER_S, Window, format_us, make_window, parse_time_us
+from docket.window import EARLIEST_US, LATEST_US, US_PER_S, Window, format_us, make_window, parse_time_us
 
 LONGEST_DEADLINE_S = 86_400
 """No job may stay open longer; the source queues drop requests that are older than this."""
@@ -186,7 +186,10 @@ class _Checks:
         try:
             if not isinstance(value, str):
                 raise ValueError("requested_at must be a text with an RFC 3339 time")
-            return parse_time_us(value, None)
+            time_us = parse_time_us(value, None)
+            if not EARLIEST_US <= time_us <= LATEST_US:
+                raise ValueError("requested_at must lie between 1990 and 2100")
+            return time_us
         except ValueError as error:
             self.fault("bad-time", str(error), "requested_at")
             return stamp_us
@@ -205,7 +208,7 @@ class _Checks:
             self.faults.extend(error.faults)
             return "", ""
         written = self.raw.get("asked")
-        return query.canonical, written if isinstance(written, str) else asked
+        return query.canonical, written if isinstance(written, str) and _is_text(written) else asked
 
     def window(self, requested_at_us: int | None, default_window_s: int) -> Window:
         ends = [self.raw.get("after"), self.raw.get("before")]
@@ -286,7 +289,16 @@ class _Checks:
         value = self.raw.get(name)
         if value is None:
             return ""
-        if not isinstance(value, str) or len(value) > longest:
+        if not isinstance(value, str) or len(value) > longest or not _is_text(value):
             self.fault("bad-text", f"{name} must be a text of at most {longest} characters", name)
             return ""
         return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: a str of Python may hold halves of characters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

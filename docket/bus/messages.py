@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from docket.errors import MessageError
+from docket.errors import InvalidRequest, MessageError
 from docket.job import EventName, Job, Verdict
-from docket.request import SOURCE_NAME, Request, check_request
-from docket.window import parse_time_us
+from docket.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
+from docket.window import US_PER_S, parse_time_us
 
 LARGEST_JSON_BYTES = 1_000_000
 
@@ -161,6 +161,22 @@ class Fragment(FragmentFacts, frozen=True, kw_only=True):
     """Classic PCAP records, little-endian, microseconds; no file header."""
 
 
+_LATEST_US = US_PER_S << 32
+"""A record of a classic PCAP has 32 bits for its seconds."""
+
+_RANGES = {
+    "attempt": (1, 1 << 31),
+    "seq": (-1, 1 << 53),
+    "packets": (0, 1 << 53),
+    "trimmed": (0, 1 << 53),
+    "first_us": (0, _LATEST_US),
+    "last_us": (0, _LATEST_US),
+    "through_us": (0, _LATEST_US),
+    "linktype": (0, (1 << 32) - 1),
+}
+"""The least and the most that the numbers of a fragment can be."""
+
+
 def encode(message: Cancel | Retry | Delete | EventMessage | AuditMessage | Request) -> bytes:
     """The message as JSON bytes."""
     if isinstance(message, Request):
@@ -200,10 +216,26 @@ def decode_job_message(body: bytes, arrived_at_us: int | None = None) -> Request
     if schema == "docket.job.cancel/1":
         return _decode(body, Cancel)
     if schema == "docket.job.retry/1":
-        return _decode(body, Retry)
+        return _checked(_decode(body, Retry))
     if schema == "docket.job.delete/1":
         return _decode(body, Delete)
     raise MessageError(_unknown_schema(schema))
+
+
+def _checked(retry: Retry) -> Retry:
+    """An order is acted on as it stands, so its question must be one. Raises MessageError."""
+    if retry.deadline_s is not None and not 1 <= retry.deadline_s <= LONGEST_DEADLINE_S:
+        raise MessageError(f"deadline_s must be a whole number from 1 to {LONGEST_DEADLINE_S}")
+    if retry.order is None:
+        return retry
+    try:
+        sound = check_request(retry.order.request.to_message()) == retry.order.request
+    except (InvalidRequest, ValueError) as error:
+        raise MessageError(f"the order's question is not valid: {error}") from error
+    low, high = _RANGES["attempt"]
+    if not sound or not all(low <= attempt <= high for attempt in retry.order.attempts.values()):
+        raise MessageError("the order's question or attempts are not valid")
+    return retry
 
 
 def job_id_of(body: bytes) -> str | None:
@@ -233,8 +265,15 @@ def decode_fragment(headers: Mapping[str, Any], body: bytes | memoryview) -> Fra
     present = {name: headers[name] for name in FragmentFacts.__struct_fields__ if name in headers}
     try:
         facts = msgspec.convert(present, FragmentFacts)
-    except msgspec.ValidationError as error:
+        msgspec.json.encode(facts)  # all of it must be fit to be written down
+    except (msgspec.ValidationError, UnicodeEncodeError, OverflowError) as error:
         raise MessageError(f"the fragment's headers are not valid: {error}") from error
+    if not (facts.job and facts.run and SOURCE_NAME.fullmatch(facts.source)):
+        raise MessageError("the fragment's headers do not name its reading: job, source and run")
+    for name, (low, high) in _RANGES.items():
+        value = getattr(facts, name)
+        if value is not None and not low <= value <= high:
+            raise MessageError(f"the fragment's headers are not valid: {name} is {value}")
     return Fragment(**msgspec.structs.asdict(facts), body=body)
 
 
