@@ -98,6 +98,7 @@ _ADVICE: Mapping[str, str] = {
     "ledger": "systemctl status docket-collector: it makes the ledger, and the web app reads it in spool.path",
     "spool": "delete results, or lower spool.max_bytes or spool.keep; what else fills the disk?",
     "collector": "systemctl status docket-collector; journalctl -u docket-collector",
+    "inspector": "systemctl status docket-inspector; without it results are whole, and cannot be looked into",
 }
 
 

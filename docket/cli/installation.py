@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,14 @@ from pathlib import Path
 import docket
 
 UNITS = Path("lib/systemd/system")
+_UNIT_FILES = (
+    "docket.service",
+    "docket.socket",
+    "docket-worker@.service",
+    "docket-collector.service",
+    "docket-inspector.service",
+    "docket.target",
+)
 PROGRAM = Path("usr/bin/docket")
 CONFIG = Path("etc/docket/docket.yaml")
 SPOOL = Path("var/spool/docket")
@@ -91,8 +99,7 @@ def shipped(name: str) -> str:
 
 def items(manual: str, completions: Iterable[tuple[Path, str]], program: str | None) -> list[Item]:
     """Everything that belongs on the machine. `program` is where units find Docket, if not in /usr/bin already."""
-    names = ("docket.service", "docket.socket", "docket-worker@.service", "docket-collector.service")
-    found = [Item(UNITS / name, shipped(f"systemd/{name}")) for name in (*names, *_optional(), "docket.target")]
+    found = [Item(UNITS / name, shipped(f"systemd/{name}")) for name in _UNIT_FILES]
     found += [
         Item(Path("usr/lib/sysusers.d/docket.conf"), shipped("systemd/docket.sysusers")),
         Item(Path("usr/lib/tmpfiles.d/docket.conf"), shipped("systemd/docket.tmpfiles")),
@@ -103,14 +110,6 @@ def items(manual: str, completions: Iterable[tuple[Path, str]], program: str | N
     if program is not None:
         found.append(Item(PROGRAM, f'#!/bin/sh\nexec {program} "$@"\n', 0o755))
     return found
-
-
-def _optional() -> Sequence[str]:
-    try:
-        shipped("systemd/docket-inspector.service")
-    except FileNotFoundError:
-        return ()
-    return ("docket-inspector.service",)
 
 
 def plan(root: Path, wanted: Iterable[Item]) -> list[Step]:

@@ -94,6 +94,7 @@ def installed(
         machine.run("install", "-d", "-o", "docket", "-g", "docket", "-m", "750", "/run/docket")
         for unit, instance in (
             ("docket-collector.service", ""),
+            ("docket-inspector.service", ""),
             ("docket-worker@.service", "em1"),
             ("docket-worker@.service", "em2"),
         ):

@@ -221,6 +221,8 @@ async def first_message(site: Site, **headers: str) -> Any:
     )
     message = await asyncio.wait_for(connection.read_message(), 10)
     connection.close()
+    while await asyncio.wait_for(connection.read_message(), 10) is not None:
+        pass
     assert message is not None
     return msgspec.json.decode(message)
 
