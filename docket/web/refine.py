@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from docket.bus.messages import AuditAction
 from docket.errors import Fault, InvalidRequest
 from docket.job import Job
 from docket.packets import caller
@@ -15,7 +16,7 @@ from docket.refinement import LONGEST_FILTER, Refinement, Sender
 from docket.web.base import Handler
 from docket.web.contract import Operation, Operations
 from docket.web.downloads import no_result
-from docket.web.jobs import AskedLimits, job_id
+from docket.web.jobs import AskedLimits, asked, job_id
 from docket.web.refusal import Refusal
 
 _OF_REFINEMENT = tuple(name for name in Refinement.__struct_fields__ if name != "sha256")
@@ -79,6 +80,7 @@ class RefineHandler(Handler):
             job, is_new = await self.services.access.ask(question, self.visitor)
         except InvalidRequest as error:
             raise InvalidRequest([_renamed(fault) for fault in error.faults]) from error
+        self.record(AuditAction.ASKED, job.id, f"{asked(job, is_new=is_new)}, of job {parent.id}")
         self.set_header("Location", self.services.addresses.job(job.id))
         self.write_json(self.services.addresses.shown(job), 201 if is_new else 200)
 
