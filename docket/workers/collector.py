@@ -41,11 +41,14 @@ from docket.workers.presence import Presence
 
 log = logging.getLogger(__name__)
 
-PREFETCH = 16
-"""Fragments in hand per shard: 4 × 16 × 256 KiB is what the collector's memory can bear."""
+PREFETCH = 8
+"""Fragments in hand per shard: 4 × 8 × 1 MiB is what the collector's memory can bear."""
 
 BATCH_MESSAGES = 16
-"""Committed together at most; a commit costs about as much as writing one fragment."""
+"""Committed together at most; a commit costs about as much as writing a small fragment."""
+
+BATCH_BYTES = 4 * 1024 * 1024
+"""No more is taken in one turn, for the same reason as below."""
 
 WORK_S = 0.015
 """Longest stretch of merging in one turn: what a small job may have to wait for a big one."""
@@ -176,17 +179,21 @@ class Collector:
 
     def _receive(self, batch: Batch, timeout_s: float) -> bool:
         """Take what has arrived. True: there was nothing more."""
+        size_bytes = 0
         for _ in range(BATCH_MESSAGES):
             delivery = self._receiver.receive(timeout_s)
             if delivery is None:
                 return True
             timeout_s = 0.0
+            size_bytes += len(delivery.body)
             try:
                 self._handle(delivery, batch)
             except Exception as error:
                 # The one broad net: a message that we cannot cope with must not stop all others.
                 log.exception("a message from %s could not be handled", delivery.queue or "the events")
                 batch.settled.append((delivery, f"the collector could not handle it: {error!r}"))
+            if size_bytes >= BATCH_BYTES:
+                break
         return False
 
     def _handle(self, delivery: Delivery, batch: Batch) -> None:
