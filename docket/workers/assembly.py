@@ -6,23 +6,19 @@ another. What is in memory can always be made anew from the parts.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from docket.errors import SpoolError
 from docket.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.request import Limits
 from docket.spool.blocks import cut_to, read_at, write_at
 from docket.spool.files import Spool, remove_file
+from docket.spool.running_hash import RunningHash
 from docket.workers.disorder import Resort
 from docket.workers.merge import STEP_BYTES, Merge, Share
 from docket.workers.parts import Part
 from docket.workers.record_stream import RecordStream
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 _HASH_BLOCK_BYTES = 1 << 20
 
@@ -36,7 +32,7 @@ class Assembly:
         self._job_id = job_id
         self._parts = {part.source: part for part in parts}
         self._limits = limits
-        self._hashes: dict[str, _Hash | None] = {}
+        self._hashes: dict[str, RunningHash | None] = {}
         """SHA-256 of each part so far; None: it must be read again, since another process wrote it."""
         self._rehashing: Iterator[int] | None = None
         self._resort: Resort | None = None
@@ -113,12 +109,11 @@ class Assembly:
         if offset == FILE_HEADER_BYTES:
             self._spool.prepare(self._job_id)
             pieces, offset = [file_header(part.linktype, LARGEST_RECORD_BYTES), body], 0
-            self._hashes[part.source] = hashlib.sha256()
+            self._hashes[part.source] = RunningHash()
         part.size_bytes = write_at(path, offset, pieces)
         running = self._hashes.get(part.source)
         if running is not None:
-            for piece in pieces:
-                running.update(piece)
+            running.update(pieces)
         self._stream(part).linktype = part.linktype
         self.moved(part)
 
@@ -224,12 +219,12 @@ class Assembly:
         """Read the parts that another process wrote, for their SHA-256."""
         for source in [source for source, known in self._hashes.items() if known is None]:
             path, size_bytes, done = self._spool.part(self._job_id, source), self._parts[source].size_bytes, 0
-            whole = hashlib.sha256()
+            whole = RunningHash()
             while done < size_bytes:
                 block = read_at(path, done, min(_HASH_BLOCK_BYTES, size_bytes - done))
                 if not block:
                     raise SpoolError(f"the part of {source} became shorter")
-                whole.update(block)
+                whole.update([block])
                 done += len(block)
                 yield len(block)
             self._hashes[source] = whole

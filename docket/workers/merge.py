@@ -6,7 +6,6 @@ their bytes trickled in and however often the merge had to begin anew. Memory is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from docket.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.request import Limits
 from docket.spool.blocks import write_at
+from docket.spool.running_hash import RunningHash
 from docket.workers.record_stream import FOREVER_US, RecordStream
 
 STEP_BYTES = 1 << 20
@@ -72,7 +72,7 @@ class Merge:
         self.limit_reached = False
         self._limits = limits
         self._linktype: int | None = None
-        self._sha256 = hashlib.sha256()
+        self._sha256 = RunningHash()
         self._written_to = (-1, -1)
 
     @property
@@ -153,7 +153,7 @@ class Merge:
     def _begin(self, linktype: int) -> None:
         header = file_header(linktype, LARGEST_RECORD_BYTES)
         self.size_bytes = write_at(self.output, 0, [header])
-        self._sha256.update(header)
+        self._sha256.update([header])
         self._linktype = linktype
 
     def _write(self, ranges: list[_Range]) -> int:
@@ -169,8 +169,7 @@ class Merge:
             pieces, taken = self._as_much_as_fits(ranges)
         end = write_at(self.output, self.size_bytes, pieces)
         written_bytes = end - self.size_bytes
-        for piece in pieces:
-            self._sha256.update(piece)
+        self._sha256.update(pieces)
         for span, until in zip(ranges, taken, strict=True):
             span.stream.give(until)
             self.packets += until - span.start
