@@ -13,6 +13,7 @@ from docket.config import Config, StenographerConfig
 from tests.cli.running import DemoServer, docket
 from tests.services import needs
 from tests.services.certificates import make_certificates
+from tests.services.waiting import wait_until
 
 METRICS = """\
 # TYPE docket_queue_messages gauge
@@ -95,7 +96,13 @@ def test_every_check_has_an_advice(check: str) -> None:
 
 def test_status_shows_queues_and_ends_well(demo: DemoServer) -> None:
     """The one screen has services, sources and queues, without colours where no terminal is."""
-    done = docket("status", environ=demo.environ)
-    assert done.returncode == ExitCode.OK, done.stdout
+    outcomes = []
+
+    def well() -> bool:
+        outcomes.append(docket("status", environ=demo.environ))
+        return outcomes[-1].returncode == ExitCode.OK
+
+    wait_until(well, "docket status to find all well", timeout_s=30.0)
+    done = outcomes[-1]
     assert [word for word in ("SERVICE", "SOURCE", "QUEUE", "docket.source.demo:em1") if word not in done.stdout] == []
     assert "\x1b" not in done.stdout
