@@ -7,10 +7,12 @@ import { toQuestion } from "./draft.js";
 
 const WAIT_MS = 250;
 
-/** The newest answer of `query/check` and the question it belongs to: `{ ok, …, question }` or null. */
-export function useCheck(draft) {
+/** The newest answer of `query/check` and the question it belongs to: `{ ok, …, question }` or null. Asked anew
+ *  when a source comes or goes, since its coverage is another then. */
+export function useCheck(draft, sources) {
   const [answer, setAnswer] = useState(null);
   const question = JSON.stringify(toQuestion(draft));
+  const present = sources.map((source) => `${source.name} ${source.state}`).join();
   const live = useLive();
   useEffect(() => {
     const stop = new AbortController();
@@ -23,7 +25,7 @@ export function useCheck(draft) {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [question, live]);
+  }, [question, live, present]);
   return { answer, current: answer?.key === question };
 }
 

@@ -54,11 +54,12 @@ const PLACES = new Set("query after before sources limits limits.bytes limits.pa
 
 function Form() {
   const draft = useDraft();
-  const { answer, current } = useCheck(draft);
+  const sources = useStore((state) => state.sources);
+  const list = [...sources.values()];
+  const { answer, current } = useCheck(draft, list);
   const [refused, setRefused] = useState([]);
   const [sending, setSending] = useState(false);
   const query = useRef(null);
-  const sources = useStore((state) => state.sources);
   useEffect(() => setRefused([]), [draft]);
 
   const errors = [...faultsThatStand(answer, current, draft), ...refused];
@@ -75,7 +76,6 @@ function Form() {
     await ask(request, setRefused, () => query.current?.focus());
     return setSending(false);
   };
-  const list = [...sources.values()];
   return html`
     <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => isCtrlEnter(event) && event.currentTarget.requestSubmit()}>
       <${When} when=${draft.when} faults=${faultsOf(errors, "after", "before")} />
