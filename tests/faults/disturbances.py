@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docket.spool.reader import LedgerReader
 from docket.window import format_us
 from tests.faults.certificates import Authority
 from tests.faults.gate import AFTER_US, BEFORE_US, NAMES, Gate
@@ -254,6 +255,7 @@ def _meet(ground: Ground, disturbance: Disturbance) -> Outcome:
     began_s = time.monotonic()
     job_id = sensor.ask(**question(deadline_s=disturbance.deadline_s, fresh=True))["id"]
     wait_until(lambda: gate.all_wait, "both sources to be in mid-answer", 30.0)
+    wait_until(lambda: _is_recorded(sensor, job_id), "the collector to know the job", 30.0)
     try:
         disturbance.act(ground, job_id)
         sensor.wait_ready()
@@ -262,6 +264,14 @@ def _meet(ground: Ground, disturbance: Disturbance) -> Outcome:
         ground.clock.write_text("0")
         gate.open()
     return _judge(ground, disturbance, job, time.monotonic() - began_s)
+
+
+def _is_recorded(sensor: Sensor, job_id: str) -> bool:
+    ledger = LedgerReader(sensor.spool / "ledger.sqlite3")
+    try:
+        return ledger.job(job_id) is not None
+    finally:
+        ledger.close()
 
 
 def _judge(ground: Ground, disturbance: Disturbance, job: dict[str, Any], took_s: float) -> Outcome:

@@ -10,6 +10,9 @@ import amqp
 from docket.bus.topology import FRAGMENT_SHARDS, FRAGMENTS, fragment_queue
 from tests.services.amqp_client import connect
 
+PAUSE_S = 0.005
+MOST_PAUSES = 200
+"""After so many in a row nothing more is coming, and what was kept back is handed on."""
 REPEAT_EVERY = 3
 """Of so many fragments one is brought twice, and an old one with it."""
 
@@ -55,12 +58,15 @@ class BadPostman:
         self._connection.close()
 
     def _run(self) -> None:
+        idle = 0
         while not self._stop.is_set():
             carried = [self._carry(shard) for shard in range(FRAGMENT_SHARDS)]
-            if not any(carried):
+            idle = 0 if any(carried) else idle + 1
+            if idle:
+                self._stop.wait(PAUSE_S)
+            if idle > MOST_PAUSES:
                 for shard in list(self._held):
                     self._hand_on(shard, self._held.pop(shard))
-                self._stop.wait(0.005)
 
     def _carry(self, shard: int) -> bool:
         """Take one fragment out of the bag and hand it on, or keep it back until the next has gone."""
