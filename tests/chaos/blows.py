@@ -28,6 +28,7 @@ class Blows:
             (3, "collector killed", lambda: self._kill("collector")),
             (1, "collector stopped", lambda: self._stop("collector")),
             (3, "web killed", lambda: self._kill("web")),
+            (2, "inspector killed", lambda: self._kill("inspector")),
             (1, "two killed at once", lambda: self._kill("collector", chance.choice(WORKERS))),
             (1, "connections cut", self._cut),
         ]

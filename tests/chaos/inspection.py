@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from docket.bus.topology import DEAD_QUEUE, INSPECTOR_QUEUE
+from docket.bus.topology import DEAD_QUEUE
 from docket.job import CLOSING, FULL, Event, EventName, Job, State, fold
 from docket.spool.reader import LedgerReader
 from tests.chaos.questions import Question, traffic
@@ -19,13 +19,15 @@ from tests.services.sensor import Sensor
 from tests.services.truth import packets_of
 from tests.services.waiting import wait_until
 
-SETTLE_S = 30.0
+SETTLE_S = 120.0
+"""The inspector has every result still to look into, one after the other, a second each."""
 
 
 def inspect(sensor: Sensor, broker: Broker, vhost: str, asked: Sequence[Question], wrong: list[str]) -> None:
     """Add to `wrong` all that is not as it must be. The services must be running."""
     ledger = LedgerReader(sensor.spool / "ledger.sqlite3")
     try:
+        wrong += _left_behind(broker, vhost)
         packets = traffic()
         known = {question.id for question in asked}
         jobs = {job.id: job for job in ledger.jobs(limit=1000).jobs}
@@ -40,7 +42,6 @@ def inspect(sensor: Sensor, broker: Broker, vhost: str, asked: Sequence[Question
             faults += _file_faults(sensor.spool / "jobs" / job.id, job)
             wrong += [f"job {job.id}, {job.state.value}: {fault}" for fault in faults]
         wrong += _orphans(sensor, known)
-        wrong += _left_behind(broker, vhost)
         wrong += _crashes(sensor)
     finally:
         ledger.close()
@@ -98,13 +99,15 @@ def _whole_sources(got: Sequence[Packet], truth: Sequence[Packet], job: Job, who
 
 
 def _file_faults(directory: Path, job: Job) -> list[str]:
-    """A finished job keeps its result and its manifest, and parts only where a retry may want them."""
+    """A finished job keeps result, manifest, what the inspector found, and parts where a retry may want them."""
     expected = {"job.pcap", "job.json"} if job.pcap is not None else set()
     if job.pcap is not None and job.state in (State.PARTIAL, State.CANCELLED):
         expected.add("parts")
+    if job.state in (State.COMPLETED, State.PARTIAL):
+        expected |= {"summary.json", "index"}
     found = {path.name for path in directory.iterdir()} if directory.exists() else set()
     wrong = []
-    if found - {"summary.json"} != expected:
+    if found != expected:
         wrong.append(f"its files are {' '.join(sorted(found)) or 'none'}, not {' '.join(sorted(expected)) or 'none'}")
     elif job.pcap is not None:
         manifest = json.loads((directory / "job.json").read_text())
@@ -125,11 +128,10 @@ def _orphans(sensor: Sensor, known: set[str]) -> list[str]:
 
 
 def _left_behind(broker: Broker, vhost: str) -> list[str]:
-    """No message waits in any queue, but for those to an inspector that does not run here."""
+    """No message waits in any queue, that of dead letters among them."""
 
     def waiting() -> dict[str, int]:
-        depths = broker.queue_depths(vhost)
-        return {name: depth for name, depth in depths.items() if depth and name != INSPECTOR_QUEUE}
+        return {name: depth for name, depth in broker.queue_depths(vhost).items() if depth}
 
     try:
         wait_until(lambda: not waiting(), "all queues to be empty", SETTLE_S)

@@ -105,6 +105,7 @@ def _docket(place: Path, bus_url: str, seed: int) -> Iterator[Sensor]:
             sources.append(settings | {"name": name, "url": steno.url})
         sensor = Sensor(place, bus_url, sources)
         running.callback(sensor.stop)
+        sensor.start("inspector")
         sensor.start_all()
         yield sensor
 
