@@ -109,6 +109,8 @@ class JobReading:
         self._last_us: int | None = None
         """Latest packet of the slice being read."""
         self._some_read = False
+        self._proved: Coverage | None = None
+        """What the store had when the latest slice ended, if that was whole."""
 
     def run(self) -> Finding:
         """Read and publish, up to the confirmed `end`. Raises Stopped, BusError."""
@@ -160,7 +162,7 @@ class JobReading:
                     self._read_slices(courier, coverage, forward_limits)
                 finally:
                     self.read_s = time.monotonic() - began_s
-            after = self._patiently(courier, self._source.coverage)
+            after = self._proved or self._patiently(courier, self._source.coverage)
         except SourceError as error:
             self._check_stop()
             self._findings.append(sentences.failed(error.verdict, error.sentence))
@@ -201,7 +203,7 @@ class JobReading:
         while waiting:
             piece = waiting.popleft()
             began_s = time.monotonic()
-            self._last_us = None
+            self._last_us, self._proved = None, None
             try:
                 limited = self._read_slice(courier, piece, forward_limits)
             except SourceError as error:
@@ -248,7 +250,7 @@ class JobReading:
                 cutter.finish()
                 if _reached(cutter.received_packets, store_packets) or _reached(cutter.received_bytes, store_bytes):
                     raise _StoreStopped
-                reading.prove(Received(cutter.received_packets, cutter.received_last_us))
+                self._proved = reading.prove(Received(cutter.received_packets, cutter.received_last_us))
             except CaptureError as error:
                 verdict = "refused" if cutter.header is None else "cut"
                 raise SourceError(verdict, f"The answer of {self._source.name} is not whole: {error}") from error

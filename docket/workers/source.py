@@ -51,8 +51,8 @@ def _not_known() -> int | None:
     return None
 
 
-def _nothing_to_prove(_received: Received) -> None:
-    return
+def _nothing_to_prove(_received: Received) -> Coverage | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class Reading:
     sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
     through_us: Callable[[], int | None] = _not_known
     """Every packet before this time has been in the chunks, as far as the store can tell meanwhile."""
-    prove: Callable[[Received], None] = _nothing_to_prove
-    """To be called after the last chunk, for a store whose answers may end too early and still look whole. Raises
-    SourceError, `cut`, when this one did."""
+    prove: Callable[[Received], Coverage | None] = _nothing_to_prove
+    """To be called after the last chunk, for a store whose answers may end too early and still look whole. Gives what
+    the store has now, if it was asked for that. Raises SourceError, `cut`, when this answer ended too early."""
 
 
 class Source(Protocol):

@@ -23,7 +23,7 @@ from docket.query import Query
 from docket.window import US_PER_S, Window, format_human
 from docket.workers.clock import Clock
 from docket.workers.sentences import printable
-from docket.workers.source import Coverage, Reading, Wording
+from docket.workers.source import Coverage, Reading, Received, Wording
 from docket.workers.steno_body import Body
 from docket.workers.steno_proof import Answer, prove
 from docket.workers.steno_session import StenoSession
@@ -121,16 +121,14 @@ class StenographerSource:
             body = session.post("/query", self.wording(query, window).sent, headers, stop)
             try:
                 yield Reading(
-                    self._checked(session, body, window, started_s, before.coverage),
-                    prove=lambda received: prove(session, self._answer(query, window, before), received, stop),
+                    self._checked(body, started_s),
+                    prove=lambda received: self._prove(session, query, window, before, received, stop),
                 )
             finally:
                 body.leave()
 
-    def _checked(
-        self, session: StenoSession, body: Body, window: Window, started_s: float, before: Coverage
-    ) -> Iterator[bytes]:
-        """The answer, and at its end the doubts about it."""
+    def _checked(self, body: Body, started_s: float) -> Iterator[bytes]:
+        """The answer, unless it is none; and at its end whether it took suspiciously long."""
         blocks = body.blocks()
         if body.content_type.startswith("text/"):
             page = printable(next(blocks, b""))
@@ -144,23 +142,28 @@ class StenographerSource:
                 f"after {STOPS_AFTER_S // 60} min, so it is probably not whole",
             )
         body.leave()
+
+    def _prove(
+        self, session: StenoSession, query: Query, window: Window, before: _Seen, received: Received, stop: Event
+    ) -> Coverage:
+        """What is on the disks after an answer, once nothing speaks against it. Raises SourceError, `cut`."""
+        asked = self._wider(window)
         try:
-            lost_before_us = self._ask_coverage(session).oldest_us
+            after = self._ask_coverage(session)
         except SourceError as error:
             raise SourceError("cut", f"Whether the answer of {self.name} is whole is not known: {error}") from error
-        if before.oldest_us is None or lost_before_us is None:
-            return
-        if before.oldest_us < lost_before_us and self._wider(window).after_us < lost_before_us:
+        oldest_us, lost_before_us = before.coverage.oldest_us, after.oldest_us
+        if oldest_us is not None and lost_before_us is not None and max(oldest_us, asked.after_us) < lost_before_us:
             raise SourceError(
                 "cut",
                 f"{self.name} removed packets from before {format_human(lost_before_us)} while it was reading them; "
                 "stenographer ends an answer early then, so it may not be whole",
             )
-
-    def _answer(self, query: Query, window: Window, seen: _Seen) -> Answer:
-        now_us = self._clock.now_us()
-        known_until_us = now_us if seen.coverage.readable_until_us is None else seen.coverage.readable_until_us
-        return Answer(self.name, query, window, self._wider(window), seen.starts, known_until_us)
+        known_until_us = before.coverage.readable_until_us
+        if known_until_us is None:
+            known_until_us = self._clock.now_us()
+        prove(session, Answer(self.name, query, window, asked, before.starts, known_until_us), received, stop)
+        return after
 
     def _wider(self, window: Window) -> Window:
         widen_us = self._config.widen_s * US_PER_S
