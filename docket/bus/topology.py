@@ -33,8 +33,9 @@ DEAD_QUEUE = "docket.dead"
 FRAGMENT_SHARDS = 4
 """One (job, source) always goes through one shard, in order; several shards keep a full one from stopping all."""
 
-FRAGMENT_QUEUE_BYTES = 64 * 1024 * 1024
-"""A full shard refuses further fragments (`reject-publish`): that is the back-pressure towards the workers."""
+FRAGMENT_QUEUE_BYTES = 16 * 1024 * 1024
+"""A full shard refuses further fragments (`reject-publish`): that is the back-pressure towards the workers. What lies
+here when the last worker has ended is work for the collector alone, so it is no more than evens out the flow."""
 
 DELIVERY_LIMIT = 100
 """RabbitMQ 3.10 counts every return of a message, clean restarts too, so a small limit kills innocent ones."""
