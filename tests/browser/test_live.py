@@ -122,8 +122,8 @@ def test_a_page_opened_offline_fills_itself_later(visit: Visit, held: Held) -> N
         person.query.fill("port 53")
         person.ask_button.click()
         expect(person.toast("The server cannot be reached.")).to_be_visible()
-        cable.mend()
         person.page.locator(".lost").get_by_role("button", name="Try now").click()
+        cable.mend()
         expect(person.row("seen later")).to_contain_text("Complete")
 
 
