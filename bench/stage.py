@@ -4,6 +4,7 @@ Everything is made in one temporary directory, once, and used by all measurement
 """
 
 import itertools
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,9 @@ from tests.services.waiting import wait_until
 
 NEEDLE = f"port {NEEDLE_PORT}"
 """The query that finds 50 packets at each of the two stenographers, and does not find them at once."""
+
+WORKER_NICE = 10
+"""As in deploy/systemd/docket-worker@.service."""
 
 _RECORD_PACE = ("--mbps=800", "--preload-pcap")
 _RECORD_BUFFER_MB = 512
@@ -104,6 +108,7 @@ class Stage:
             wait_until(lambda: (sensor.spool / "ledger.sqlite3").exists(), "the ledger")
             sensor.start(*(f"worker:{name}" for name in sensor.sources), "web")
             sensor.wait_ready()
+            _lower(sensor)
             yield sensor
         finally:
             sensor.stop()
@@ -173,6 +178,14 @@ def run_all(*commands: Sequence[str]) -> None:
     statuses = [process.wait() for process in running]
     if any(statuses):
         raise RuntimeError(f"exit statuses {statuses} of {commands}")
+
+
+def _lower(sensor: Sensor) -> None:
+    """Give the workers the low priority that their systemd unit gives them, for all threads they have by now."""
+    for service, child in sensor.children.items():
+        if service.startswith("worker:"):
+            for thread in Path(f"/proc/{child.pid}/task").iterdir():
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), WORKER_NICE)
 
 
 def _rfc3339(time: datetime) -> str:
