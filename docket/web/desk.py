@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +20,7 @@ from docket.web.auth import Visitor
 from docket.web.clock import now_us
 from docket.web.experience import Experience
 from docket.web.hub import Hub
+from docket.web.ids import is_new, new_id
 from docket.web.ledger import Ledger
 from docket.web.pending import Pending, PendingJob
 from docket.web.refusal import RETRY_AFTER_S, Refusal, refuse
@@ -35,6 +33,12 @@ PUBLISH_S = 5.0
 
 CLOCK_SLACK_S = 300
 """How far a client's own `requested_at` may be from this machine's clock."""
+
+ARRIVAL_S = 2.0
+"""How long a job that was asked of another process just now may take to come into the ledger; usually milliseconds."""
+
+MOST_AWAITED = 100
+"""Lookups that wait for that at once. Anybody can make up an id with today's time in it: the rest is told at once."""
 
 
 class Desk:
@@ -51,6 +55,7 @@ class Desk:
         self._files = files
         self._experience = experience
         self.pending = Pending()
+        self._awaited = 0
         hub.add_listener(self.pending.hear)
 
     async def job(self, job_id: str) -> Job:
@@ -62,6 +67,8 @@ class Desk:
             if pending is None:
                 raise
             return pending
+        if job is None and pending is None and await self._arrives(job_id):
+            job = await self._ledger.find(job_id)
         if job is not None:
             return self.freshest(job)
         if pending is not None:
@@ -73,11 +80,30 @@ class Desk:
         pending = self.pending.find(job_id)
         try:
             job, events = await self._ledger.story(job_id)
-        except (NoSuchJob, SpoolError):
-            if pending is None:
+        except (NoSuchJob, SpoolError) as error:
+            if pending is not None:
+                return pending, ()
+            if isinstance(error, SpoolError) or not await self._arrives(job_id):
                 raise
-            return pending, ()
+            job, events = await self._ledger.story(job_id)
         return self.freshest(job), tuple(events)
+
+    async def _arrives(self, job_id: str) -> bool:
+        """Wait a little for a job that nobody knows; False, at once, if its id does not look like one of just now.
+
+        A process that answered 201 and died at once vouches for its job no more, and the collector may need a moment.
+        """
+        if self._awaited >= MOST_AWAITED or not is_new(job_id):
+            return False
+        self._awaited += 1
+        try:
+            with self._hub.watch(job_id) as watch:
+                # Its event may have come between the first look into the ledger and this watch.
+                if await self._ledger.find(job_id) is None:
+                    await watch.news(ARRIVAL_S)
+        finally:
+            self._awaited -= 1
+        return True
 
     def freshest(self, job: Job) -> Job:
         """The ledger's job, with the progress that the bus has brought since."""
@@ -228,13 +254,6 @@ class _Will(NamedTuple):
 
     fresh: bool
     force: bool
-
-
-def new_id() -> str:
-    """A UUID of version 7 (RFC 9562): ids sort by the time of asking, which keeps indexes small."""
-    stamp = (time.time_ns() // 1_000_000) << 80
-    random = secrets.randbits(74)
-    return str(uuid.UUID(int=stamp | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1))
 
 
 def _clock_faults(requested_at: object, at_us: int) -> list[Fault]:

@@ -2,12 +2,15 @@
 
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 
 from docket.bus import topology
 from docket.job import Job, State, Verdict
+from docket.web import desk
+from docket.web.ids import new_id
 from docket.window import parse_time_us
 from tests.services.waiting import wait_until
 from tests.web.scripted import ScriptedWorker
@@ -48,6 +51,37 @@ def test_job_is_found_right_after_it_was_asked_even_without_a_collector(site: Si
     site.start_collector()
     wait_until(lambda: site.job(job.id).state is not State.QUEUED or _events(site, job.id), "the ledger to have it")
     assert _events(site, job.id)[0]["name"] == "job.requested"
+
+
+def test_job_of_a_web_process_that_died_is_found_once_the_collector_has_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh web process waits a moment for a job whose id was made just now, instead of denying it."""
+    monkeypatch.setattr(desk, "ARRIVAL_S", 20.0)
+    site.stop_collector()
+    job = site.ask(query="port 53")
+    site.stop_web()
+    site.start_web()
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(site.call, "GET", f"api/v1/jobs/{job.id}")
+        site.start_collector()
+        assert (answer.result().status_code, answer.result().json()["id"]) == (200, job.id)
+
+
+@pytest.mark.parametrize("job_id", [str(uuid.uuid4()), "0192f0c1-0000-7000-8000-000000000000"])
+def test_id_without_a_time_of_just_now_is_denied_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch, job_id: str
+) -> None:
+    """Nobody waits for an id that no web process made within the last minute."""
+    monkeypatch.setattr(desk, "ARRIVAL_S", 3600)
+    assert site.call("GET", f"api/v1/jobs/{job_id}").status_code == 404
+
+
+def test_few_wait_for_unknown_jobs_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up ids with today's time in them do not hold more than a bounded number of requests."""
+    monkeypatch.setattr(desk, "ARRIVAL_S", 3600)
+    monkeypatch.setattr(desk, "MOST_AWAITED", 0)
+    assert site.call("GET", f"api/v1/jobs/{new_id()}").status_code == 404
 
 
 def test_job_runs_to_its_end(site: Site, em1: ScriptedWorker, em2: ScriptedWorker) -> None:
