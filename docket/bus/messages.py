@@ -184,10 +184,17 @@ def encode(message: Cancel | Retry | Delete | EventMessage | AuditMessage | Requ
     return msgspec.json.encode(message)
 
 
-def decode_event(body: bytes) -> EventMessage:
-    """Raises MessageError, also for a source whose name or times are none: whoever hears it counts on them."""
+def decode_event(body: bytes, key: str) -> EventMessage:
+    """An event that came with the routing key `key`.
+
+    RabbitMQ lets each role publish its own keys alone, so the word counts only if it is the key's: nobody closes a
+    job under the name of a source. Raises MessageError, also for a source whose name or times are none: whoever
+    hears it counts on them.
+    """
     _expect_schema(_json(body), "docket.event", 1)
     message = _decode(body, EventMessage)
+    if message.event.value != key:
+        raise MessageError(f"the event says {message.event.value} and came as {key[:80]!r}")
     if message.source is not None:
         _check_source(message.source)
     return message

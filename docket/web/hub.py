@@ -120,7 +120,7 @@ class Hub:
 
     def _arrived(self, key: str, body: bytes) -> None:
         try:
-            message = decode_event(body)
+            message = decode_event(body, key)
         except MessageError as error:
             logger.warning("an event %s cannot be read: %s", key, error)
             return

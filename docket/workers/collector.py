@@ -232,7 +232,7 @@ class Collector:
 
     def _hear(self, delivery: Delivery, batch: Batch) -> None:
         try:
-            message = decode_event(bytes(delivery.body))
+            message = decode_event(bytes(delivery.body), delivery.routing_key)
         except MessageError as error:
             log.warning("an event that cannot be understood: %s", error)
             return

@@ -100,7 +100,7 @@ class Inspector:
         if delivery is None:
             return
         try:
-            job = decode_event(bytes(delivery.body)).job
+            job = decode_event(bytes(delivery.body), delivery.routing_key).job
         except MessageError as error:
             delivery.dead(str(error))
             return

@@ -83,7 +83,7 @@ class Refinery:
 
     def _hear(self, delivery: Delivery) -> None:
         """Stop reading what has ended, unless the event is older than a retry that is being read."""
-        event = decode_event(bytes(delivery.body))
+        event = decode_event(bytes(delivery.body), delivery.routing_key)
         job_id = event.job.id if event.job is not None else event.job_id
         if job_id is None:
             return

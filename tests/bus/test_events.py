@@ -7,6 +7,7 @@ from docket.bus.messages import EventMessage, SourceStatus, decode_event, encode
 from docket.errors import MessageError
 from docket.job import EventName
 
+KEY = EventName.SOURCE_STATS.value
 NOW = "2026-11-24T14:00:00.000000Z"
 
 
@@ -20,8 +21,8 @@ def event(**facts: object) -> bytes:
 
 def test_good_status_is_read() -> None:
     """All facts, or only those that must be there."""
-    assert decode_event(event()).source == SourceStatus(name="rock01:em1", kind="x", state="online", last_seen=NOW)
-    full = decode_event(event(oldest=NOW, readable_until=NOW)).source
+    assert decode_event(event(), KEY).source == SourceStatus(name="rock01:em1", kind="x", state="online", last_seen=NOW)
+    full = decode_event(event(oldest=NOW, readable_until=NOW), KEY).source
     assert full is not None
     assert (full.oldest, full.readable_until) == (NOW, NOW)
 
@@ -30,7 +31,7 @@ def test_good_status_is_read() -> None:
 def test_name_that_is_none_is_refused(name: str) -> None:
     """It would be asked for packets, and every question to all sources would fail."""
     with pytest.raises(MessageError, match="is not a sensor:interface name"):
-        decode_event(event(name=name))
+        decode_event(event(name=name), KEY)
 
 
 @pytest.mark.parametrize("fact", ["oldest", "readable_until", "last_seen"])
@@ -38,4 +39,11 @@ def test_name_that_is_none_is_refused(name: str) -> None:
 def test_time_that_is_none_is_refused(fact: str, text: str) -> None:
     """Whoever reckons with it later would fail there."""
     with pytest.raises(MessageError, match="a time of rock01:em1"):
-        decode_event(event(**{fact: text}))
+        decode_event(event(**{fact: text}), KEY)
+
+
+@pytest.mark.parametrize("key", ["job.inspected", "source.online", "job.", "", "job.rejected\n"])
+def test_event_under_another_key_is_refused(key: str) -> None:
+    """The broker lets workers and the inspector publish their own keys alone, and so they cannot end a job."""
+    with pytest.raises(MessageError, match=r"the event says job\.rejected and came as"):
+        decode_event(encode(EventMessage(event=EventName.REJECTED, at=NOW, job_id="x")), key)

@@ -99,6 +99,7 @@ TABLE: dict[str, tuple[Act, set[str]]] = {
     "retry": (publish(topology.JOBS, "job.retry"), {WEB, COLLECTOR}),
     "publish some other job message": (publish(topology.JOBS, "job.other"), set()),
     "say that a job is complete": (publish(topology.EVENTS, "job.completed"), {COLLECTOR}),
+    "say that a question is rejected": (publish(topology.EVENTS, "job.rejected"), {COLLECTOR}),
     "say that a job was inspected": (publish(topology.EVENTS, "job.inspected"), {COLLECTOR, INSPECTOR}),
     "say that a source is online": (publish(topology.EVENTS, "source.online"), {WORKER, COLLECTOR}),
     "write the audit trail": (publish(topology.EVENTS, "audit.asked"), {WEB}),

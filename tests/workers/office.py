@@ -38,8 +38,11 @@ class Office:
     def send_bytes(self, key: str, body: bytes) -> None:
         self._publish(JOBS, key, body)
 
-    def tell(self, name: EventName, request: Request, source: str = "rock01:em1", attempt: int = 0) -> None:
-        """Publish an event of a job, as the collector does, with the attempt that it has accepted of a source."""
+    def tell(
+        self, name: EventName, request: Request, source: str = "rock01:em1", attempt: int = 0, key: str = ""
+    ) -> None:
+        """Publish an event of a job, as the collector does, with the attempt that it has accepted of a source;
+        or with another routing key, as somebody does who may not publish that event."""
         answer = SourceAnswer(name=source, attempt=attempt)
         job = Job(
             id=request.id,
@@ -55,7 +58,7 @@ class Office:
             deadline=format_us(request.deadline_us),
             sources=(answer,),
         )
-        self._publish(EVENTS, name.value, encode(EventMessage(event=name, at=Clock().now(), job=job)))
+        self._publish(EVENTS, key or name.value, encode(EventMessage(event=name, at=Clock().now(), job=job)))
 
     def of(self, request: Request, kind: FragmentKind, source: str = "rock01:em1") -> list[Fragment]:
         """The fragments of one kind that came for a job from a source."""
@@ -108,7 +111,7 @@ class Office:
             if delivery.queue:
                 self.fragments.append(decode_fragment(delivery.headers, delivery.body))
             else:
-                self.events.append(decode_event(delivery.body))
+                self.events.append(decode_event(delivery.body, delivery.routing_key))
             delivery.ack()
         receiver.close()
 

@@ -248,7 +248,7 @@ class Rig:
     def events(self, job_id: str | None = None) -> list[str]:
         """The names of the job events on the bus so far, progress left out."""
         while (delivery := self._ears.receive(0.0)) is not None:
-            self.heard.append(decode_event(delivery.body))
+            self.heard.append(decode_event(delivery.body, delivery.routing_key))
         return [
             message.event.removeprefix("job.")
             for message in self.heard

@@ -211,6 +211,31 @@ def test_later_attempt_replaces_a_running_one(
     assert (end.attempt, end.verdict) == (2, Verdict.COMPLETE)
 
 
+def test_event_under_a_key_that_is_not_its_own_stops_nothing(
+    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+) -> None:
+    """Whoever may publish one event cannot end a job by putting another one into it."""
+    release = threading.Event()
+
+    def script(asked: stand_in.Asked) -> Iterator[bytes]:
+        release.wait(10)
+        yield from stand_in.serve(asked)
+
+    steno.script = script
+    request, marker = job(), job()
+    with working(bus, [config]) as worker:
+        office.send(request)
+        wait_until(lambda: steno.open_queries == 1, "the query to arrive")
+        office.tell(EventName.CANCELLED, request, key=EventName.FAILED.value)
+        office.send(marker)
+        wait_until(lambda: steno.open_queries == 2, "the other query to arrive")
+        office.tell(EventName.CANCELLED, marker)
+        # Events are heard in order: once this one has had its effect, the one before would have had it, too.
+        wait_until(lambda: worker.in_hand == 1, "the other job to be dropped")
+        release.set()
+        assert office.ended(request).verdict is Verdict.COMPLETE
+
+
 def test_event_of_an_earlier_attempt_does_not_stop_a_retry(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
