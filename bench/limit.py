@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from pathlib import Path
 
 from bench.big import MEMORY_BARS_MIB
 from bench.fast import FastStenographer, window_of
@@ -83,7 +82,7 @@ def _first(stage: Stage, runs: int) -> list[Figure]:
 
 def _first_packet_s(sensor: Sensor, servers: list[FastStenographer], watch: Watch, query: str) -> float:
     for server in servers:
-        Path(server.directory / "first-byte").unlink(missing_ok=True)
+        server.forget_first_byte()
     began_s = time.perf_counter()
     job = sensor.ask(query, *window_of(200), fresh=True)
     size = 0

@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
 
 
 MEANINGS = {
-    ExitCode.OK: "done; for `docket get`: the job is complete",
+    ExitCode.OK: "done; for `docket get` and `docket retry`: the job is complete",
     ExitCode.FAILED: "the job failed: no source gave a usable answer",
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.PARTIAL: "the job is partial: some source fell short; what arrived was saved",

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         return ExitCode.REFUSED
     terminal.tell(_introduction(client, job, is_new))
     stream = Stream(Client(client.url), job.id, sys.stdout.buffer) if args.write == "-" else None
-    job = asyncio.run(_watch(client, job, terminal, stream))
+    job = asyncio.run(watch(client, job, terminal, stream))
     return _conclude(client, job, args, terminal, stream)
 
 
@@ -119,7 +119,7 @@ def _introduction(client: Client, job: Job, is_new: bool) -> list[str]:
     return [*lines, f"  {client.page_url(job.id)}"]
 
 
-async def _watch(client: Client, job: Job, terminal: Terminal, stream: Stream | None) -> Job:
+async def watch(client: Client, job: Job, terminal: Terminal, stream: Stream | None = None) -> Job:
     """Show the sources until the job is final; Ctrl-C cancels it, a second one leaves at once."""
     bars = Bars(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
     loop = asyncio.get_running_loop()
@@ -142,7 +142,7 @@ async def _watch(client: Client, job: Job, terminal: Terminal, stream: Stream | 
 
 def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Terminal, stream: Stream | None) -> int:
     """The verdicts, the file, the exit code."""
-    terminal.tell([_headline(job), *verdict_lines(job)])
+    terminal.tell(conclusion(job))
     code = CODES.get(job.state, ExitCode.FAILED)
     try:
         if stream is not None:
@@ -159,10 +159,12 @@ def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Term
     return code
 
 
-def _headline(job: Job) -> str:
+def conclusion(job: Job) -> list[str]:
+    """What has become of a final job, and of each source."""
     full, asked = len(job.sources) - len(job.fell_short), len(job.sources)
     line = f"{job.state.value.capitalize()}: {text.packets(job.packets)}; {full} of {asked} sources answered in full."
-    return text.safe(f"{line} {job.reason}" if job.reason not in ("", job.state.value) else line)
+    headline = text.safe(f"{line} {job.reason}" if job.reason not in ("", job.state.value) else line)
+    return [headline, *verdict_lines(job)]
 
 
 def _wanted(job: Job, terminal: Terminal) -> bool:

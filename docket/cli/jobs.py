@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 from docket.cli import text
 from docket.cli.bars import Bars, verdict_lines
+from docket.cli.client import Client
 from docket.cli.exit_codes import ExitCode
-from docket.cli.get import CODES
+from docket.cli.get import CODES, conclusion, watch
+from docket.cli.save import NotSaved, save
 from docket.cli.terminal import Terminal, add_server_option, client_for
 from docket.cli.watch import follow
 from docket.job import Job, State
+
+TAKEN_UP_S = 60.0
+"""How long the collector may be away before `retry` says that nothing has come of it; a restart takes seconds."""
+POLL_S = 0.5
 
 STATES = tuple(state.value for state in State)
 
@@ -50,6 +58,8 @@ def _add_orders(commands: Any) -> None:
     parser = _parser(commands, "retry", "ask the sources that fell short once more", "docket retry 0192f0c1-…")
     parser.set_defaults(run=retry)
     parser.add_argument("id", metavar="ID")
+    parser.add_argument("--no-wait", action="store_true", help="give the order and leave, instead of watching")
+    parser.add_argument("-w", "--write", metavar="FILE", type=Path, help="save the whole new capture here")
     parser = _parser(commands, "delete", "remove a job's capture; its record stays", "docket delete 0192f0c1-…")
     parser.set_defaults(run=delete)
     parser.add_argument("id", metavar="ID")
@@ -114,11 +124,40 @@ def cancel(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def retry(args: argparse.Namespace, terminal: Terminal) -> int:
-    before = client_for(args, terminal).retry(args.id)
+    """Order the retry, and watch it to its end as `docket get` does, with the same exit codes."""
+    client = client_for(args, terminal)
+    before = client.job(args.id)
+    ordered = client.retry(args.id)
     names = ", ".join(before.fell_short) or "its sources"
     terminal.say(text.safe(f"{before.id}: asking {names} once more."))
-    terminal.tell(f"  watch it: docket job {before.id} --watch")
-    return ExitCode.OK
+    if args.no_wait:
+        terminal.tell(f"  watch it: docket job {before.id} --watch")
+        return ExitCode.OK
+    begun = _begun(client, ordered, before.revision)
+    if begun is None:
+        terminal.tell(f"The collector has not taken it up within {TAKEN_UP_S:.0f} s; the job is as it was.")
+        return CODES.get(ordered.state, ExitCode.FAILED)
+    final = asyncio.run(watch(client, begun, terminal))
+    terminal.tell(conclusion(final))
+    if args.write is not None and final.pcap is not None:
+        try:
+            path = save(client, final, args.write)
+        except NotSaved as error:
+            terminal.tell(text.safe(f"Not saved: {error}"))
+            return ExitCode.NOT_SAVED
+        terminal.say(text.safe(f"Saved {text.packets(final.packets)} to {path} ({text.size(final.pcap.size)})"))
+    return CODES.get(final.state, ExitCode.FAILED)
+
+
+def _begun(client: Client, job: Job, revision: int) -> Job | None:
+    """The job once its next revision has begun, or None if nobody takes up the order."""
+    give_up_s = time.monotonic() + TAKEN_UP_S
+    while job.revision <= revision:
+        if time.monotonic() > give_up_s:
+            return None
+        time.sleep(POLL_S)
+        job = client.job(job.id)
+    return job
 
 
 def delete(args: argparse.Namespace, terminal: Terminal) -> int:

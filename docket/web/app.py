@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from tornado.httpserver import HTTPServer
 from tornado.routing import URLSpec
 from tornado.web import Application
 
@@ -33,6 +32,7 @@ from docket.web import (
     refine,
     sources,
 )
+from docket.web.connections import BoundedServer, make_room
 from docket.web.contract import Route
 from docket.web.legacy import LEGACY
 from docket.web.outbox import AWAY_CODE
@@ -125,8 +125,11 @@ async def serve(
     services = Services.build(config, link, LedgerReader(spool.ledger), spool)
     own = [] if sockets else listen.open_sockets(config.web.listen)
     listening = [*own, *sockets]
-    server = HTTPServer(
+    server = BoundedServer(
         make_app(services),
+        most=make_room(),
+        others=lambda: len(services.hub.outboxes),
+        metrics=services.metrics,
         max_body_size=base.LARGEST_DRAINED_BYTES,
         body_timeout=BODY_S,
         idle_connection_timeout=IDLE_S,

@@ -23,6 +23,8 @@ class Metrics:
         """Events heard on the bus, by name."""
         self.sockets_dropped = 0
         """Sockets closed because they were too slow."""
+        self.connections_put_out = 0
+        """Connections that had to make room for another one, or found none."""
         self.downloads = 0
         """Downloads that run right now."""
         self.downloaded_bytes = 0
@@ -51,6 +53,8 @@ class Metrics:
         page.add("docket_events_total", "counter", "Events heard on the bus, by name.", events)
         dropped = self.sockets_dropped
         page.value("docket_sockets_dropped_total", "counter", "Sockets closed for being too slow.", dropped)
+        out = self.connections_put_out
+        page.value("docket_connections_put_out_total", "counter", "Connections closed for there being too many.", out)
         page.value("docket_downloads", "gauge", "Downloads that run right now.", self.downloads)
         sent = self.downloaded_bytes
         page.value("docket_downloaded_bytes_total", "counter", "Bytes of results sent to clients.", sent)

@@ -162,6 +162,26 @@ def test_orders_are_carried_out_or_refused(demo: DemoServer, tmp_path: Path) -> 
     assert newest_job(demo, "port 80")["state"] == "expired"
 
 
+def test_retry_watches_the_job_and_ends_as_it_does(demo: DemoServer, tmp_path: Path) -> None:
+    """A retry that falls short again ends with the job's code, its verdicts and its new revision, and saves with -w."""
+    # A window that reaches into the future, of which no source has all; nothing waits for the rest.
+    window = ("--after", ago(minutes=30), "--before", ago(minutes=-30), "--no-wait")
+    asked = docket("get", "icmp or port 25", *window, "-w", "first.pcap", environ=demo.environ, cwd=tmp_path)
+    assert asked.returncode == ExitCode.PARTIAL, asked.stderr
+    before = newest_job(demo, "icmp or port 25")
+    again = docket("retry", str(before["id"]), "-w", "second.pcap", environ=demo.environ, cwd=tmp_path)
+    assert again.returncode == ExitCode.PARTIAL, again.stderr
+    for source in SOURCES:
+        assert re.search(rf"^{source}: not-yet\. ", again.stderr, flags=re.MULTILINE)
+    after = newest_job(demo, "icmp or port 25")
+    assert (after["revision"], after["state"]) == (before["revision"] + 1, "partial")  # type: ignore[operator]
+    pcap = after["pcap"]
+    assert isinstance(pcap, dict)
+    assert hashlib.sha256((tmp_path / "second.pcap").read_bytes()).hexdigest() == pcap["sha256"]
+    left = docket("retry", str(before["id"]), "--no-wait", environ=demo.environ)
+    assert (left.returncode, "not-yet" in left.stderr) == (ExitCode.OK, False)
+
+
 def test_job_that_nobody_knows_is_refused(demo: DemoServer) -> None:
     """An unknown id ends 5 for every command that takes one."""
     unknown = "0192f0c1-0000-7000-8000-000000000000"
