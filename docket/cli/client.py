@@ -6,8 +6,11 @@ Every answer of the server becomes a value of `docket.job` or `docket.bus.messag
 from __future__ import annotations
 
 import hashlib
+import os
+import pwd
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -16,6 +19,8 @@ import requests
 
 from docket import __version__
 from docket.bus.messages import SourceStatus
+from docket.cli.unix_socket import HOST, UnixAdapter, UnixResolver
+from docket.config_values import UNIX, listen_address
 from docket.errors import Fault, ServerRefused, ServerUnreachable
 from docket.job import Job
 from docket.packets.answers import PacketPage
@@ -52,23 +57,46 @@ class SourceList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Client:
-    """A Docket server at `url`, which is the base path's address: `http://127.0.0.1:8080/app/docket/`."""
+    """A Docket server at `url`, which is the base path's address, `http://127.0.0.1:8080/app/docket/`, or its unix
+    socket, `unix:/run/docket/docket.socket`."""
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/") + "/"
+        self.headers = {"User-Agent": f"docket/{__version__}"}
+        """What goes with every request, also with that for the WebSocket."""
+        self.resolver: UnixResolver | None = None
+        """For the WebSocket, where the server is behind a unix socket."""
         self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"docket/{__version__}"
+        if url.startswith(UNIX):
+            self.url = url
+            self._base = f"http://{HOST}/"
+            self._use_socket(url)
+        else:
+            self.url = self._base = url.rstrip("/") + "/"
+        self._session.headers.update(self.headers)
+
+    def _use_socket(self, url: str) -> None:
+        try:
+            path = listen_address(url)
+        except ValueError as error:
+            raise ServerUnreachable(str(error)) from error
+        assert isinstance(path, Path)
+        self._session.mount(self._base, UnixAdapter(path))
+        self._session.trust_env = False  # no proxy leads to a socket
+        self.resolver = UnixResolver(path=path)
+        # Whoever may connect is trusted to name the user, as the proxy does.
+        with suppress(KeyError):
+            self.headers["X-Remote-User"] = pwd.getpwuid(os.geteuid()).pw_name
 
     @property
     def events_url(self) -> str:
         """The address of the WebSocket."""
-        parts = urlsplit(self.url)
+        parts = urlsplit(self._base)
         scheme = "wss" if parts.scheme == "https" else "ws"
         return urlunsplit((scheme, parts.netloc, f"{parts.path}api/v1/events", "", ""))
 
     def page_url(self, job_id: str) -> str:
-        """The job's page, for people."""
-        return f"{self.url}jobs/{job_id}"
+        """The job's page, for people; the command that shows it, where only a socket is known."""
+        return f"{self.url}jobs/{job_id}" if self.url == self._base else f"docket job {job_id}"
 
     def ask(self, question: Mapping[str, Any]) -> tuple[Job, bool]:
         """Ask; gives the job, and whether it is new rather than an identical one that is there already."""
@@ -134,7 +162,7 @@ class Client:
         with self._translated():
             # A job in progress may send nothing for long while its download is followed.
             patience = (CONNECT_S, None if more.get("stream") else READ_S)
-            response = self._session.request(method, self.url + path, timeout=patience, allow_redirects=False, **more)
+            response = self._session.request(method, self._base + path, timeout=patience, allow_redirects=False, **more)
             if response.status_code >= 300 and response.status_code not in also:
                 raise _refusal(response)
             return response

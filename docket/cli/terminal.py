@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
@@ -15,8 +16,11 @@ import msgspec
 from docket.cli.client import Client
 from docket.cli.server_file import running_server
 from docket.config_file import load_config
-from docket.config_values import TcpAddress, listen_address
+from docket.config_values import UNIX, TcpAddress, listen_address
 from docket.errors import ConfigError
+
+DEFAULT_SOCKET = Path("/run/docket/docket.socket")
+"""Where the socket unit lets the server listen."""
 
 FALLBACK_URL = "http://127.0.0.1:8080/app/docket/"
 SERVER_VARIABLE = "DOCKET_SERVER"
@@ -62,8 +66,8 @@ def add_server_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         metavar="URL",
-        help="the Docket server, such as http://127.0.0.1:8080/app/docket/ (default: DOCKET_SERVER, else the running "
-        "`docket run`, else the address that the configuration listens on)",
+        help="the Docket server, such as http://127.0.0.1:8080/app/docket/ or unix:/run/docket/docket.socket "
+        "(default: DOCKET_SERVER, else the running `docket run`, else where the configuration listens)",
     )
 
 
@@ -74,12 +78,13 @@ def client_for(args: argparse.Namespace, terminal: Terminal) -> Client:
         or terminal.environ.get(SERVER_VARIABLE)
         or running_server(terminal.environ)
         or _configured_server(args, terminal)
+        or usual_socket()
         or FALLBACK_URL
     )
 
 
 def _configured_server(args: argparse.Namespace, terminal: Terminal) -> str | None:
-    """The first TCP address that the configuration listens on, if there is a file and this user may read it."""
+    """The first TCP address that the configuration listens on, else its unix socket, if this user may read the file."""
     try:
         web = load_config(args.config, terminal.environ).web
     except ConfigError:
@@ -90,7 +95,12 @@ def _configured_server(args: argparse.Namespace, terminal: Terminal) -> str | No
         address = listen_address(listening)
         if isinstance(address, TcpAddress):
             return f"http://{reachable(address)}{web.base_path}"
-    return None
+    return web.listen[0] if web.listen else None
+
+
+def usual_socket(path: Path = DEFAULT_SOCKET) -> str | None:
+    """The usual socket, where it is there and this user may connect to it."""
+    return f"{UNIX}{path}" if os.access(path, os.W_OK) and path.is_socket() else None
 
 
 def reachable(address: TcpAddress) -> TcpAddress:

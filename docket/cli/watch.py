@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from tornado.httpclient import HTTPError
+from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from docket.cli.client import Client
+from docket.cli.client import CONNECT_S, Client
 from docket.errors import ServerUnreachable
 from docket.job import Job
 
@@ -48,7 +48,10 @@ async def follow(client: Client, job: Job, show: Callable[[Job], None]) -> Job:
     while not job.is_final:
         try:
             connection = await websocket_connect(
-                client.events_url, connect_timeout=5.0, ping_interval=PING_S, max_message_size=LARGEST_MESSAGE_BYTES
+                HTTPRequest(client.events_url, headers=client.headers, connect_timeout=CONNECT_S),
+                ping_interval=PING_S,
+                max_message_size=LARGEST_MESSAGE_BYTES,
+                resolver=client.resolver,
             )
         except (OSError, HTTPError, StreamClosedError) as error:
             now = loop.time()
