@@ -25,6 +25,8 @@ class Deployment:
 
     sensor: Sensor
     lighttpd: Site
+    proxy: Child
+    """lighttpd itself."""
     token: str
 
     def session(self, user: str = "anna") -> requests.Session:
@@ -84,8 +86,9 @@ def deployment(
         stack.callback(sensor.stop)
         sensor.start_all()
         site = Site(directory, socket, sensor.spool, kibana.port)
-        stack.callback(start_lighttpd(site).stop)
-        yield Deployment(sensor, site, token)
+        proxy = start_lighttpd(site)
+        stack.callback(proxy.stop)
+        yield Deployment(sensor, site, proxy, token)
 
 
 @pytest.fixture(scope="module")

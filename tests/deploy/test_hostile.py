@@ -1,20 +1,28 @@
 """What strangers and careless clients do to the site is refused or bounded, and the service lives on."""
 
 import asyncio
+import os
+import resource
+import select
 import socket
 import ssl
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import requests
 
+from docket.web.connections import FILES_ASIDE, MOST_CONNECTIONS
 from tests.deploy.conftest import Deployment
 from tests.services.waiting import wait_until
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer]
 
-IDLE = 2_000
+IDLE = 10_000
+CLIENT_ADDRESSES = 4
+"""The kernel has 28,000 ports for each, some of which earlier tests have used up."""
 PATIENCE_S = 60.0
 
 
@@ -27,19 +35,72 @@ def is_well(deployment: Deployment) -> bool:
     return answer.status_code == 200
 
 
-def ports(deployment: Deployment) -> dict[str, int]:
-    return {"lighttpd": deployment.lighttpd.port, "docket": deployment.sensor.port}
-
-
-@pytest.mark.parametrize("where", ["lighttpd", "docket"])
-def test_idle_connections_are_let_go_of(deployment: Deployment, where: str) -> None:
-    """Two thousand connections that say nothing keep nobody out for longer than the proxy's patience with them."""
+@pytest.fixture
+def idle() -> Iterator[Callable[[int], select.poll]]:
+    """Opens ten thousand connections to a port; what it gives tells of those that the other side has closed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = IDLE + 500
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"no process here may open {wanted} files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     with ExitStack() as stack:
-        for _ in range(IDLE):
-            idle = stack.enter_context(socket.socket())
-            idle.settimeout(20)
-            idle.connect(("127.0.0.1", ports(deployment)[where]))
-        wait_until(lambda: is_well(deployment), "a person to be served beside them", timeout_s=PATIENCE_S)
+
+        def connect(port: int) -> select.poll:
+            closed = select.poll()
+            for number in range(IDLE):
+                one = stack.enter_context(socket.socket())
+                one.settimeout(20)
+                one.bind((f"127.0.0.{number % CLIENT_ADDRESSES + 1}", 0))
+                one.connect(("127.0.0.1", port))
+                closed.register(one, select.POLLRDHUP)
+            return closed
+
+        yield connect
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def status(pid: int, name: str) -> int:
+    """A number of /proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def wait_quiet(pid: int) -> None:
+    """Wait until a process uses less than a fifth of a processor: it does not turn over what it cannot take."""
+    used = [0.0]
+
+    def is_quiet() -> bool:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        used.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+        return len(used) > 2 and used[-1] - used[-2] < 0.1
+
+    wait_until(is_quiet, f"process {pid} to be quiet", step_s=0.5)
+
+
+def test_ten_thousand_silent_connections_at_the_proxy(
+    deployment: Deployment, idle: Callable[[int], select.poll]
+) -> None:
+    """They keep nobody out for longer than the proxy's patience with them, which ends, and Docket hears nothing."""
+    files = len(os.listdir(f"/proc/{deployment.sensor.children['web'].pid}/fd"))
+    closed = idle(deployment.lighttpd.port)
+    wait_until(lambda: is_well(deployment), "a person to be served beside them", timeout_s=PATIENCE_S)
+    assert len(os.listdir(f"/proc/{deployment.sensor.children['web'].pid}/fd")) < files + 50
+    wait_until(lambda: len(closed.poll(0)) == IDLE, "all of them to be let go of", timeout_s=PATIENCE_S, step_s=0.5)
+    wait_quiet(deployment.proxy.pid)
+    assert is_well(deployment)
+
+
+def test_ten_thousand_silent_connections_at_docket(deployment: Deployment, idle: Callable[[int], select.poll]) -> None:
+    """Docket keeps those that came last, within its bounds of memory and files, and serves people beside them."""
+    pid = deployment.sensor.children["web"].pid
+    closed = idle(deployment.sensor.port)
+    assert is_well(deployment)
+    assert deployment.sensor.http.get(f"{deployment.sensor.url}api/v1/health", timeout=20).status_code == 200
+    wait_until(lambda: len(closed.poll(0)) >= IDLE - MOST_CONNECTIONS, "most of them to make room")
+    wait_quiet(pid)
+    assert len(os.listdir(f"/proc/{pid}/fd")) < MOST_CONNECTIONS + FILES_ASIDE
+    assert status(pid, "VmHWM") < 150 * 1024
+    assert len(closed.poll(0)) < IDLE
     assert is_well(deployment)
 
 
