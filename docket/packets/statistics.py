@@ -11,6 +11,9 @@ ARGUMENTS = ("-z", "io,phs", "-z", "expert,note")
 
 MOST_FINDINGS = 100
 DEEPEST = 40
+_LONGEST_WORDS = 300
+_FEWEST_LETTERS = 5
+"""Fewer are in the messages of other findings, too."""
 
 _PROTOCOL = re.compile(r"^( *)(\S+) +frames:(\d+) bytes:(\d+)$")
 _SECTION = re.compile(r"^(Errors|Warns|Notes) \(\d+\)$")
@@ -37,6 +40,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     message: str
     count: int
+    filter: str = ""
+    """A display filter that shows the packets; empty where no words are left to look for."""
 
 
 def parse_hierarchy(lines: Iterable[str]) -> tuple[Protocol, ...]:
@@ -56,6 +61,7 @@ def parse_findings(lines: Iterable[str]) -> tuple[Finding, ...]:
     """The output of `-z expert`, the most frequent of each severity first; numbers of frames are left out, so that
     findings of the same kind are one."""
     counts: dict[tuple[str, str, str, str], int] = {}
+    filters: dict[str, str] = {}
     severity = ""
     for line in lines:
         section = _SECTION.match(line)
@@ -66,13 +72,26 @@ def parse_findings(lines: Iterable[str]) -> tuple[Finding, ...]:
             message = _FRAME_NUMBERS.sub(lambda match: f"{match[1]} …" if match[1] else "", found[4]).strip()[:300]
             key = (severity, found[2][:64], found[3][:64], message)
             counts[key] = counts.get(key, 0) + int(found[1])
+            filters.setdefault(message, _filter(found[4]))
     findings = [
-        Finding(severity=key[0], group=key[1], protocol=key[2], message=key[3], count=count)
+        Finding(severity=key[0], group=key[1], protocol=key[2], message=key[3], count=count, filter=filters[key[3]])
         for key, count in counts.items()
     ]
     order = list(_SEVERITIES.values())
     findings.sort(key=lambda one: (order.index(one.severity), -one.count, one.message))
     return tuple(findings[:MOST_FINDINGS])
+
+
+def _filter(message: str) -> str:
+    """A filter for the packets with this message: what stands before the first number of a frame, or before
+    anything that tshark has written in another way than it keeps it."""
+    number = _FRAME_NUMBERS.search(message)
+    text = message[: number.start()] if number else message
+    text = text.partition("\\")[0].partition("\ufffd")[0].strip()[:_LONGEST_WORDS]
+    if len(text) < _FEWEST_LETTERS:
+        return ""
+    quoted = text.replace('"', '\\"')
+    return f'_ws.expert.message contains "{quoted}"'
 
 
 def merge_hierarchies(one: Sequence[Protocol], other: Sequence[Protocol]) -> tuple[Protocol, ...]:

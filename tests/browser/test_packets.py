@@ -65,7 +65,9 @@ def test_hierarchy_and_conversations_are_shown(looking: Person, demo: Server, wh
     expect(talker).to_contain_text(summary["talkers"][0]["address"])
     for kind in ("dns", "tls", "http"):
         expect(panel(page, "Names")).to_contain_text(summary[kind][0]["name"])
-    expect(panel(page, "Worth a look")).to_contain_text(summary["findings"][0]["message"])
+    finding = summary["findings"][0]
+    panel(page, "Worth a look").get_by_role("button", name=finding["message"], exact=True).click()
+    expect(page.get_by_label("Display filter")).to_have_value(finding["filter"])
     expect(panel(page, "Over time").get_by_role("img")).to_have_attribute(
         "aria-label", re.compile(f"^{whole['packets']:,} packets")
     )

@@ -145,6 +145,24 @@ def test_filter_shows_what_tshark_shows(
     assert (page["total"], shown) == (len(expected), expected[:1_000])
 
 
+def test_filter_of_a_finding_shows_its_packets(inspected: tuple[Office, Job], reference: Reference) -> None:
+    """Exactly the packets in which tshark has a message of this kind."""
+    office, job = inspected
+    fields = ("-T", "fields", "-E", "aggregator=|", "-e", "frame.number", "-e", "_ws.expert.message")
+    lines = [line.partition("\t") for line in reference.run(*fields).splitlines()]
+    findings = office.ask("summary", job.id)["findings"]
+    for finding in findings:
+        begins = finding["message"].partition(" frame …")[0]
+        expected = [
+            int(number) for number, _, messages in lines if any(text.startswith(begins) for text in messages.split("|"))
+        ]
+        shown = [
+            row["number"] for row in office.settled("packets", job.id, filter=finding["filter"], limit=1_000)["rows"]
+        ]
+        assert (finding["message"], shown) == (finding["message"], expected)
+    assert len(findings) > 3
+
+
 def test_hierarchy_is_tsharks(inspected: tuple[Office, Job], reference: Reference) -> None:
     """The summary's protocols are those of `-z io,phs`, with their counts."""
     office, job = inspected

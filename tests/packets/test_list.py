@@ -137,6 +137,22 @@ def test_findings_of_one_kind_are_one() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Duplicate ACK (#1)", "Duplicate ACK"),
+        ('Unknown "x" in frame 7, sorry', 'Unknown \\"x\\" in'),
+        (r"Bad name: a\x00b", "Bad name: a"),
+        ("(#3)", None),
+        ("odd", None),
+    ],
+)
+def test_finding_has_a_filter_of_its_certain_words(message: str, words: str | None) -> None:
+    """Up to what is left out or written otherwise; nothing is looked for where too little would be left."""
+    [finding] = parse_findings(["Notes (1)", f"           1   Sequence                TCP  {message}"])
+    assert finding.filter == ("" if words is None else f'_ws.expert.message contains "{words}"')
+
+
 @pytest.mark.parametrize("length_us", [1, 239, 240, 10_000_000, 3_600_000_000, 86_400_000_000 * 30])
 def test_plot_has_a_bounded_number_of_stretches(length_us: int) -> None:
     """However long the time is."""

@@ -95,13 +95,6 @@ const SEVERITIES = {
   note: { word: "Note", icon: "info", tone: "idle" },
 };
 
-/** Numbers of frames were left out of the messages, so only what stands before the first of them is compared. */
-function findingFilter({ message }) {
-  const text = message.split("…")[0].split("(#")[0].trim();
-  const quoted = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
-  return text.length > 4 ? `_ws.expert.message contains "${quoted}"` : "";
-}
-
 export function Findings({ summary, view, onFilter }) {
   return html`
     <${Finds} id="findings-title" title="Worth a look" count=${summary.findings.length}>
@@ -113,7 +106,7 @@ export function Findings({ summary, view, onFilter }) {
               <tr key=${one.severity + one.protocol + one.message}>
                 <th scope="row"><span class="finding">
                   <${Badge} of=${SEVERITIES[one.severity] ?? SEVERITIES.note} />
-                  <${Pick} filter=${findingFilter(one)} view=${view} onFilter=${onFilter}>
+                  <${Pick} filter=${one.filter} view=${view} onFilter=${onFilter}>
                     <span class="stranger">${one.message}</span><//>
                   <span class="faint">${one.protocol}</span>
                 </span></th>
