@@ -97,6 +97,7 @@ class AuditAction(StrEnum):
     RETRIED = "retried"
     DELETED = "deleted"
     DOWNLOADED = "downloaded"
+    VIEWED = "viewed"
     REFUSED = "refused"
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import OrderedDict
 
 from docket.bus import topology
 from docket.bus.link import Link
@@ -21,6 +23,10 @@ logger = logging.getLogger(__name__)
 MOST_WAITING = 1_000
 """Entries that wait for the bus; more are only in the log."""
 PUBLISH_S = 10.0
+ONE_LOOK_S = 600.0
+"""Whoever turns pages looks once: what he sees within ten minutes is one entry per job and kind of look."""
+MOST_LOOKS = 10_000
+"""Looks that are remembered; beyond them, the oldest is told again if it goes on."""
 
 
 class Audit:
@@ -29,6 +35,7 @@ class Audit:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._sending: set[asyncio.Task[None]] = set()
+        self._looks: OrderedDict[tuple[str, str, str, str], float] = OrderedDict()
 
     def record(self, visitor: Visitor, action: AuditAction, *, job_id: str, request_id: str, detail: str = "") -> None:
         """Write down what somebody did, or was refused."""
@@ -55,6 +62,17 @@ class Audit:
         task = asyncio.create_task(self._send(message))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+
+    def look(self, visitor: Visitor, *, job_id: str, request_id: str, detail: str) -> None:
+        """Write down that somebody looks at packets, unless the same look was written down a while ago."""
+        key, now_s = (visitor.user, visitor.address, job_id, detail), time.monotonic()
+        if now_s - self._looks.get(key, -ONE_LOOK_S) < ONE_LOOK_S:
+            return
+        self._looks[key] = now_s
+        self._looks.move_to_end(key)
+        if len(self._looks) > MOST_LOOKS:
+            self._looks.popitem(last=False)
+        self.record(visitor, AuditAction.VIEWED, job_id=job_id, request_id=request_id, detail=detail)
 
     async def stop(self) -> None:
         """Give what waits a moment to leave."""

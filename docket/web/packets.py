@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from tornado.iostream import StreamClosedError
 
+from docket.bus.messages import AuditAction
 from docket.packets import caller
 from docket.packets.answers import (
     DIRECTIONS,
@@ -37,6 +38,9 @@ from docket.web.refusal import RETRY_AFTER_S, Refusal, refuse
 _REFUSES = (404, 409, 410, 422, 501, 503)
 _LARGEST_NUMBER = 2**31 - 1
 
+LOOKS = {"packets": "packets", "packet": "packets", "stream": "streams"}
+"""What the inspector can be asked for that shows packets, and the audit trail's word for it. A summary only counts."""
+
 
 class InspectorHandler(Handler):
     """The parent of those that ask the inspector."""
@@ -50,6 +54,7 @@ class InspectorHandler(Handler):
             if heading.faults:
                 wait = {"Retry-After": str(RETRY_AFTER_S)} if heading.status == 503 else None
                 raise Refusal(heading.status, heading.faults, wait)
+            self._tell(job.id, kind, more)
             self.set_status(heading.status)
             self.set_header("Content-Type", heading.kind)
             if heading.name:
@@ -60,6 +65,13 @@ class InspectorHandler(Handler):
                     await asyncio.wait_for(self.flush(), STALL_S)
                 except (StreamClosedError, TimeoutError):
                     return
+
+    def _tell(self, job_id: str, kind: str, more: Mapping[str, Any]) -> None:
+        """The audit trail hears who sees packets: once per look, and of each file that is saved."""
+        if kind == "transcript":
+            self.record(AuditAction.DOWNLOADED, job_id, f"{more['protocol']} stream {more['number']}, {more['form']}")
+        elif kind in LOOKS:
+            self.services.audit.look(self.visitor, job_id=job_id, request_id=self.request_id, detail=LOOKS[kind])
 
     def number(self, name: str, usual: int, low: int, high: int) -> int:
         """A whole number of the query string. Raises Refusal (400)."""

@@ -1,5 +1,6 @@
 """Looking into results over HTTP, and taking a part of one as a job of its own. A real inspector answers."""
 
+import asyncio
 import hashlib
 import subprocess
 import threading
@@ -7,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from docket.bus.messages import AuditMessage
 from docket.job import Job, State, Verdict
 from docket.pcap import FILE_HEADER_BYTES, scan
 from docket.refinement import SPOOL_SOURCE
 from docket.spool.manifest import decode_manifest
+from docket.web import audit
 from docket.window import format_us
 from docket.workers.inspector import Inspector
 from tests.packets.conftest import reference, sample
@@ -247,3 +251,39 @@ def test_pcapng_holds_the_same_packets(site: Site, done: Job, reference: Referen
     capinfos = subprocess.run(["capinfos", str(path)], env=ENVIRON, capture_output=True, text=True, check=True).stdout
     assert f"Docket job {done.id}" in capinfos
     assert "File type:           Wireshark/... - pcapng" in capinfos
+
+
+@pytest.mark.usefixtures("inspector")
+@pytest.mark.parametrize(
+    ("one_look_s", "looks"), [(600.0, ["packets", "streams"]), (0.0, [*["packets"] * 3, "streams"])]
+)
+def test_looking_is_in_the_audit_trail(
+    site: Site, done: Job, monkeypatch: pytest.MonkeyPatch, one_look_s: float, looks: list[str]
+) -> None:
+    """Turning pages is one look, until it has been a while; a stream that is saved is a download each time."""
+    monkeypatch.setattr(audit, "ONE_LOOK_S", one_look_s)
+    heard: list[AuditMessage] = []
+    saved = "tcp stream 2, raw"
+
+    async def listen() -> None:
+        link = site.link()
+        link.listen(["audit.#"], lambda _, body: heard.append(msgspec.json.decode(body, type=AuditMessage)))
+        await link.start()
+        await asyncio.to_thread(act)
+        await asyncio.to_thread(wait_until, lambda: [one.detail for one in heard].count(saved) == 2, "the downloads")
+        await link.stop()
+
+    def act() -> None:
+        get(site, done, "summary")
+        for offset in (0, 100):
+            get(site, done, "packets", offset=offset, limit=100)
+        get(site, done, "packets/7")
+        assert site.call("GET", f"api/v1/jobs/{done.id}/packets?filter=tcp.prot").status_code == 400
+        get(site, done, "streams/2", protocol="http")
+        for _ in range(2):
+            answer = site.call("GET", f"api/v1/jobs/{done.id}/streams/2?download=1&format=raw")
+            assert answer.status_code == 200
+
+    asyncio.run(listen())
+    told = [(one.event, one.detail) for one in heard if one.job_id == done.id]
+    assert told == [*(("audit.viewed", look) for look in looks), *[("audit.downloaded", saved)] * 2]
