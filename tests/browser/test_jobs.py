@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.cable import Cable
 from tests.browser.conftest import Visit
@@ -35,6 +35,20 @@ def test_jobs_of_others_appear_by_themselves(watcher: Person, demo: Server) -> N
     expect(row.locator(".cell-owner")).to_have_text("mira")
     expect(row.locator(".cell-sources")).to_have_text("2/2")
     expect(row.locator(".cell-number").first).to_have_text(str(job["packets"]))
+
+
+def test_a_job_asked_while_the_list_is_on_its_way_is_in_it(visit: Visit, demo: Server) -> None:
+    """A list that is older than what was told meanwhile takes no row away."""
+    person = visit(demo.url)
+
+    def deliver_late(route: Route) -> None:
+        answer = route.fetch()
+        demo.finished("port 53", note="meanwhile")
+        route.fulfill(response=answer)
+
+    person.page.route(re.compile(r"api/v1/jobs\?"), deliver_late, times=1)
+    person.open()
+    expect(person.row("meanwhile")).to_contain_text("Complete")
 
 
 def test_the_table_does_not_move_under_the_mouse(watcher: Person, demo: Server) -> None:

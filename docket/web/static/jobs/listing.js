@@ -31,7 +31,8 @@ export function useListing(filters, isBusy) {
     const load = async () => {
       setList((before) => ({ ...before, loading: true }));
       try {
-        setList(pageOf(await api.jobs({ ...filters, limit: PAGE_SIZE, cursor }, stop.signal)));
+        const answer = await api.jobs({ ...filters, limit: PAGE_SIZE, cursor }, stop.signal);
+        setList(withMissed(pageOf(answer), state.current));
       } catch (error) {
         if (!stop.signal.aborted) setList((before) => ({ ...before, loading: false, error }));
       }
@@ -48,6 +49,8 @@ export function useListing(filters, isBusy) {
     let known = store.state.loaded;
     return store.watch(({ event, job, before }) => {
       if (event === "snapshot" && known) setVersion((count) => count + 1);
+      else if (event === "snapshot")
+        setList((shown) => (shown.loading || shown.error ? shown : withMissed(shown, state.current)));
       known = true;
       if (job) setList((shown) => withNews(shown, job, event, before, state.current));
     });
@@ -78,6 +81,18 @@ function pageOf(answer) {
     held: [],
   };
 }
+
+/** The list with the jobs that became known while its answer was on the way, or before the link told of any. */
+function withMissed(shown, state) {
+  if (state.cursor || state.filters.sort) return shown;
+  const newest = shown.ids.reduce((latest, id) => later(latest, shown.kept.get(id).created_at), "");
+  return [...store.state.jobs.values()]
+    .filter((job) => job.created_at > newest)
+    .sort((one, other) => (one.created_at < other.created_at ? -1 : 1))
+    .reduce((list, job) => withNews(list, job, "job.requested", undefined, state), shown);
+}
+
+const later = (one, other) => (one > other ? one : other);
 
 /** The list after an event: a new job that belongs here goes on top, or waits while the table is in use. */
 function withNews(shown, job, event, before, { filters, isBusy, cursor }) {
