@@ -46,7 +46,9 @@ class Watch:
     async def news(self, timeout_s: float) -> bool:
         """Wait for the next event of the job; False after the time-out."""
         try:
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            # Not wait_for: before Python 3.12 it forgets a cancellation that comes together with the news.
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
         except TimeoutError:
             return False
         self._news.clear()
@@ -150,7 +152,8 @@ class Hub:
         failing = False
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self._catch_up()
