@@ -14,6 +14,7 @@ import msgspec
 from docket.bus.messages import EventMessage, SourceStatus
 from docket.errors import Fault, InvalidRequest
 from docket.job import Event, EventName, Job, State
+from docket.refinement import SPOOL_SOURCE
 from docket.spool.health import CollectorHealth
 from docket.spool.schema import ledger_error, open_for_reading
 
@@ -23,6 +24,12 @@ SORTS = ("created", "finished", "packets", "bytes", "state", "owner")
 """What lists can be sorted by; with a leading "-" the greatest comes first."""
 
 NEWEST_FIRST = "-created"
+
+_CHILDREN = (
+    "n IN (SELECT n FROM job_sources JOIN job_bodies USING (n)"
+    " WHERE source = ? AND json_extract(CAST(request AS TEXT), '$.parent') = ?)"
+)
+"""Only what was read from the spool can have a parent, so the questions of those few are looked into."""
 
 
 class Page(NamedTuple):
@@ -64,6 +71,7 @@ class LedgerReader:
         owner: str | None = None,
         source: str | None = None,
         text: str | None = None,
+        parent: str | None = None,
         sort: str = NEWEST_FIRST,
         limit: int = 50,
         cursor: str | None = None,
@@ -71,10 +79,10 @@ class LedgerReader:
         """One page of the jobs that pass all filters.
 
         `state` may name several, separated by commas. `text` is looked for in query, note, owner and id, in
-        any case of letters. `limit` is brought into 1 to 1,000. Raises InvalidRequest for a state, sort or
-        cursor that does not exist, SpoolError.
+        any case of letters. `parent` is the job from whose result others were taken. `limit` is brought into 1 to
+        1,000. Raises InvalidRequest for a state, sort or cursor that does not exist, SpoolError.
         """
-        where, values = _filters(state, owner, source, text)
+        where, values = _filters(state, owner, source, text, parent)
         column, descending = _sorting(sort)
         total = self._rows(f"SELECT count(*) FROM jobs{where}", *values)[0][0]
         if cursor is not None:
@@ -196,7 +204,9 @@ def _jobs(rows: list[tuple[Any, ...]]) -> list[Job]:
     return [msgspec.json.decode(row[0], type=Job) for row in rows]
 
 
-def _filters(state: str | None, owner: str | None, source: str | None, text: str | None) -> tuple[str, list[object]]:
+def _filters(
+    state: str | None, owner: str | None, source: str | None, text: str | None, parent: str | None
+) -> tuple[str, list[object]]:
     clauses: list[str] = []
     values: list[object] = []
     if state:
@@ -215,6 +225,9 @@ def _filters(state: str | None, owner: str | None, source: str | None, text: str
     if text:
         clauses.append("instr(text, ?) > 0")
         values.append(text.lower())
+    if parent:
+        clauses.append(_CHILDREN)
+        values += [SPOOL_SOURCE, parent.lower()]
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 

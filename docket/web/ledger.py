@@ -38,6 +38,7 @@ class Ledger:
         sort: str,
         limit: int,
         cursor: str | None,
+        parent: str | None = None,
     ) -> Page:
         """One page of the list. Raises InvalidRequest as well."""
         return await self._run(
@@ -46,6 +47,7 @@ class Ledger:
             owner=owner,
             source=source,
             text=text,
+            parent=parent,
             sort=sort,
             limit=limit,
             cursor=cursor,

@@ -131,6 +131,10 @@ def test_brush_refine_follow_download(visit: Visit, demo: Server, reference: Ref
     assert [row[2:] for row in Reference(newer).rows()] == rows
     page.get_by_role("link", name=f"job {parent['id'][:8]}").click()
     expect(panel(page, "Refined").get_by_role("link", name="tcp")).to_be_visible()
+    # The same for a browser that has heard of no job: the WebSocket says nothing there.
+    page.route_web_socket(re.compile("/events"), lambda _: None)
+    page.reload()
+    expect(panel(page, "Refined").get_by_role("link", name="tcp")).to_be_visible()
 
 
 def test_brush_by_keyboard(looking: Person) -> None:

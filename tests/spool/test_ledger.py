@@ -13,6 +13,7 @@ import pytest
 from docket.bus.messages import SourceStatus
 from docket.errors import InvalidRequest, SpoolError
 from docket.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold
+from docket.refinement import SPOOL_SOURCE, Refinement
 from docket.request import Limits, Request, fingerprint
 from docket.spool.health import CollectorHealth
 from docket.spool.ledger import Entries, Ledger
@@ -254,6 +255,18 @@ def test_filters(reader: LedgerReader, filters: dict[str, Any], expected: list[i
     """All filters have to hold, and the total counts what they let through."""
     jobs, total = walk(reader, 4, **filters)
     assert (numbers(jobs), total) == (expected, len(expected))
+
+
+def test_children_of_a_job_are_listed(many: Ledger, reader: LedgerReader) -> None:
+    """Those that were taken from its result, newest first and page by page, also after they have ended."""
+    parent = question(7).id
+    for n in range(30, 36):
+        refine = Refinement(filter=f"tcp.stream == {n}")
+        ask(many, n, (SPOOL_SOURCE,), parent=parent if n % 2 else question(8).id, refine=refine)
+    many.append(event(EventName.COMPLETED, question(31), 200, packets=1, bytes=1, pcap=PCAP))
+    assert [numbers(walk(reader, 2, parent=text)[0]) for text in (parent, parent.upper())] == [[35, 33, 31]] * 2
+    assert numbers(walk(reader, 2, parent=parent, state="completed")[0]) == [31]
+    assert walk(reader, 2, parent=question(9).id) == ([], 0)
 
 
 @pytest.mark.usefixtures("many")

@@ -9,6 +9,7 @@ import pytest
 
 from docket.bus import topology
 from docket.job import Job, State, Verdict
+from docket.refinement import SPOOL_SOURCE
 from docket.web import desk
 from docket.web.ids import new_id
 from docket.window import parse_time_us
@@ -68,7 +69,7 @@ def test_job_of_a_web_process_that_died_is_found_once_the_collector_has_it(
         assert (answer.result().status_code, answer.result().json()["id"]) == (200, job.id)
 
 
-@pytest.mark.parametrize("job_id", [str(uuid.uuid4()), "0192f0c1-0000-7000-8000-000000000000"])
+@pytest.mark.parametrize("job_id", ["74921bb8-0893-48e2-8462-9d0f52567c3b", "0192f0c1-0000-7000-8000-000000000000"])
 def test_id_without_a_time_of_just_now_is_denied_at_once(
     site: Site, monkeypatch: pytest.MonkeyPatch, job_id: str
 ) -> None:
@@ -82,6 +83,23 @@ def test_few_wait_for_unknown_jobs_at_once(site: Site, monkeypatch: pytest.Monke
     monkeypatch.setattr(desk, "ARRIVAL_S", 3600)
     monkeypatch.setattr(desk, "MOST_AWAITED", 0)
     assert site.call("GET", f"api/v1/jobs/{new_id()}").status_code == 404
+
+
+def test_children_of_a_job_are_listed(site: Site) -> None:
+    """`parent` shows the jobs that were taken from its result, and stays in the address of the next page."""
+    first, other = site.ask(query="port 53", **WINDOW), site.ask(query="port 54", **WINDOW)
+    with ScriptedWorker(site.broker, SPOOL_SOURCE):
+        wait_until(
+            lambda: len(site.call("GET", "api/v1/sources").json()["sources"]) > len(SOURCES), "the spool's source"
+        )
+        filters = [{"filter": f"tcp.stream == {number}"} for number in range(3)]
+        children = [site.ask(parent=first.id, refine=refine, **WINDOW) for refine in filters]
+        site.ask(parent=other.id, refine=filters[0], **WINDOW)
+        wait_until(lambda: site.call("GET", "api/v1/jobs").json()["total"] == 6, "the ledger to have all")
+    page = site.call("GET", f"api/v1/jobs?parent={first.id}&limit=2").json()
+    rest = site.session.get(site.root + page["next"], timeout=20).json()
+    assert [job["id"] for job in page["jobs"] + rest["jobs"]] == [child.id for child in reversed(children)]
+    assert (page["total"], rest["next"]) == (3, None)
 
 
 def test_job_runs_to_its_end(site: Site, em1: ScriptedWorker, em2: ScriptedWorker) -> None:

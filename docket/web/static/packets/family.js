@@ -1,8 +1,9 @@
 /** Where a job came from if it was taken from another's result, and what was taken from its own. */
 
-import { html } from "../dom.js";
+import { html, useEffect, useState } from "../dom.js";
+import { api } from "../api.js";
 import { Link } from "../route.js";
-import { useStore } from "../store.js";
+import { store, useLive, useStore } from "../store.js";
 import { Badge, Icon } from "../parts/icons.js";
 import { counted } from "../figures.js";
 import { stateOf } from "../words.js";
@@ -12,9 +13,10 @@ const MOST = 20;
 export function Family({ job }) {
   const jobs = useStore((state) => state.jobs);
   useStore((state) => state.seq);
+  useOlder(job.id);
   const children = [...jobs.values()]
     .filter((other) => other.parent === job.id)
-    .reverse()
+    .sort((one, other) => (one.created_at < other.created_at ? 1 : -1))
     .slice(0, MOST);
   if (!job.parent && !children.length) return null;
   return html`
@@ -39,6 +41,23 @@ export function Family({ job }) {
       }
     </section>
   `;
+}
+
+/** Brings those that the browser has not heard of; what comes from now on, the WebSocket tells. */
+function useOlder(parent) {
+  const live = useLive();
+  const [, setCount] = useState(0);
+  useEffect(() => {
+    const stop = new AbortController();
+    api
+      .jobs({ parent, limit: MOST }, stop.signal)
+      .then(({ jobs }) => {
+        jobs.forEach(store.putJob);
+        setCount(jobs.length); // draws them: nothing of the WebSocket does
+      })
+      .catch(() => {}); // without a connection there is a notice already, and another turn when it is back
+    return () => stop.abort();
+  }, [parent, live]);
 }
 
 /** What was kept of the parent, in a few words. */
