@@ -2,6 +2,8 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
+# Of pytest. With one, the tests run in the order of their files: `make test PROCESSES=1`.
+PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
 .PHONY: help run test fault-table chaos check format bench requirements wheel deb demo-traffic screenshots clean
@@ -27,7 +29,7 @@ run: .venv/.run
 
 test: .venv/.test
 	@scripts/packages test
-	$(PYTHON) -m pytest $(TESTS)
+	$(PYTHON) -m pytest $(if $(filter-out 1,$(PROCESSES)),-n $(PROCESSES) --dist loadgroup --no-loadscope-reorder) $(TESTS)
 
 fault-table: .venv/.test
 	@scripts/packages test
