@@ -130,6 +130,9 @@ def start_nginx(site: Site) -> Child:
     place.mkdir()
     shipped = site.shipped("nginx/docket.conf").replace("listen 443 ssl", f"listen 127.0.0.1:{site.port} ssl")
     assert f"listen 127.0.0.1:{site.port} ssl" in shipped
+    # As with lighttpd.
+    assert "client_header_timeout 30s" in shipped
+    shipped = shipped.replace("client_header_timeout 30s", "client_header_timeout 5s")
     (place / "docket.conf").write_text(shipped)
     temporary = "".join(
         f"{name}_temp_path {place}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

@@ -8,14 +8,15 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import requests
 
 from docket.web.connections import FILES_ASIDE, MOST_CONNECTIONS
-from tests.deploy.conftest import Deployment
+from tests.deploy.conftest import Deployment, client
+from tests.deploy.proxies import Site
 from tests.services.waiting import wait_until
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer]
@@ -104,20 +105,83 @@ def test_ten_thousand_silent_connections_at_docket(deployment: Deployment, idle:
     assert is_well(deployment)
 
 
-def test_slow_headers_keep_nobody_out(deployment: Deployment) -> None:
-    """A hundred clients that send a header drop by drop never reach Docket, and others are served meanwhile."""
-    context = ssl.create_default_context(cafile=deployment.lighttpd.ca)
+@pytest.fixture(params=["lighttpd", "nginx"])
+def site(request: pytest.FixtureRequest, deployment: Deployment) -> Site:
+    """Either proxy."""
+    found: Site = deployment.lighttpd if request.param == "lighttpd" else request.getfixturevalue("nginx")
+    return found
+
+
+def slow_clients(site: Site, stack: ExitStack, count: int) -> list[ssl.SSLSocket]:
+    """Clients that have sent the beginning of a header."""
+    context = ssl.create_default_context(cafile=site.ca)
+    slow = []
+    for _ in range(count):
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", site.port), timeout=20))
+        wrapped = stack.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+        wrapped.sendall(b"GET /app/docket/ HTTP/1.1\r\nHost: x\r\n")
+        slow.append(wrapped)
+    return slow
+
+
+def is_cut(client: ssl.SSLSocket) -> bool:
+    """Whether the proxy has ended the connection, with a word or without."""
+    client.settimeout(0.01)
+    try:
+        word = client.recv(4096)
+        return word == b"" or b" 431 " in word[:16] or b" 408 " in word[:16]
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def drop(client: ssl.SSLSocket, drops: bytes) -> None:
+    """Send a little more; one that is cut off by now notices it when it reads."""
+    client.settimeout(1)
+    with suppress(OSError):
+        client.sendall(drops)
+
+
+def test_headers_that_stop_are_cut(deployment: Deployment, site: Site) -> None:
+    """Clients that stop in the middle of a header are let go of, by either proxy; others are served meanwhile."""
     with ExitStack() as stack:
-        slow = []
-        for _ in range(100):
-            plain = stack.enter_context(socket.create_connection(("127.0.0.1", deployment.lighttpd.port), timeout=20))
-            wrapped = stack.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
-            wrapped.sendall(b"GET /app/docket/ HTTP/1.1\r\nHost: x\r\n")
-            slow.append(wrapped)
-        for _ in range(5):
-            for one in slow:
-                one.sendall(b"X")
-            assert is_well(deployment)
+        slow = slow_clients(site, stack, 100)
+        assert client(site).get(f"{site.url}/app/docket/api/v1/health", timeout=20).status_code == 200
+        wait_until(lambda: all(map(is_cut, slow)), "all of them to be cut", timeout_s=PATIENCE_S)
+    assert is_well(deployment)
+
+
+def test_slow_headers_are_cut_by_nginx(nginx: Site) -> None:
+    """A header that comes drop by drop is cut when the time for a whole one is up."""
+
+    def is_served_and_slow_is_cut() -> bool:
+        assert client(nginx).get(f"{nginx.url}/app/docket/api/v1/health", timeout=20).status_code == 200
+        for one in slow:
+            drop(one, b"X")
+        return all(map(is_cut, slow))
+
+    with ExitStack() as stack:
+        slow = slow_clients(nginx, stack, 20)
+        wait_until(is_served_and_slow_is_cut, "all of them to be cut", timeout_s=PATIENCE_S, step_s=0.5)
+
+
+def test_slow_headers_are_cut_by_lighttpd(deployment: Deployment) -> None:
+    """A header that comes drop by drop is cut at 8 kB, never reaches Docket, and others are served meanwhile."""
+    dropped = 0
+
+    def is_served_and_slow_is_cut() -> bool:
+        nonlocal dropped
+        assert is_well(deployment)
+        for one in slow:
+            drop(one, b"X-Slow: and slow\r\n" * 25)
+        dropped += 450
+        return all(map(is_cut, slow))
+
+    with ExitStack() as stack:
+        slow = slow_clients(deployment.lighttpd, stack, 100)
+        wait_until(is_served_and_slow_is_cut, "all of them to be cut", timeout_s=PATIENCE_S, step_s=0.1)
+    assert 8000 < dropped < 10_000
 
 
 def test_slow_body_never_reaches_docket(deployment: Deployment) -> None:
