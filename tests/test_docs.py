@@ -99,3 +99,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_architecture_names_files_that_exist(path: str) -> None:
     """The walk through the files leads through files that are there."""
     assert (ROOT / "docket" / path).exists() or list((ROOT / "docket").rglob(path)) != []
+
+
+def test_architecture_names_every_room() -> None:
+    """The floors show each package and each module beside them, and no other."""
+    [floors] = re.findall(r"## Floors\n.*?```\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), flags=re.DOTALL)
+    named = set(re.findall(r"(?<!\S)[a-z]+/(?=\s)|\b[a-z_]+\.py\b", floors))
+    packages = {f"{path.parent.name}/" for path in (ROOT / "docket").glob("*/__init__.py")}
+    modules = {path.name for path in (ROOT / "docket").glob("*.py") if not path.name.startswith("__")}
+    assert named - {"hosting.py", "assembly.py"} == packages | modules
