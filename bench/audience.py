@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from bench.figure import Figure, Report, percentile
 from bench.stage import NEEDLE, Stage
 from bench.watch import Watch
+from tests.services.sensor import Sensor
 
 SOCKETS = 500
 PROCESSES = 2
@@ -28,27 +29,39 @@ _AT = re.compile(rb'"event":"(job\.\w+)"(?:(?!"event":).)*?"at":"([^"]+)"', re.D
 
 def measure(stage: Stage, runs: int) -> Report:
     """Each run: small jobs one after the other, before all those sockets."""
-    p99, p50 = [], []
+    many, one = [], []
     with stage.docket_of_two() as sensor, Watch(sensor) as watch:
         for _ in range(runs):
-            command = [sys.executable, "-m", "bench.audience", sensor.url, str(SOCKETS // PROCESSES)]
-            crowd = [_start(command) for _ in range(PROCESSES)]
-            for _ in range(JOBS):
-                watch.run(NEEDLE, stage.window)
-            delays = [delay for process in crowd for delay in _delays(process)]
-            expected = SOCKETS * JOBS * 3
-            if len(delays) < expected:
-                raise RuntimeError(f"{len(delays)} events came at the sockets, {expected} at least should have")
-            p99.append(percentile(delays, 0.99) * 1000)
-            p50.append(percentile(delays, 0.5) * 1000)
-    return Report(
-        (
-            Figure(
-                f"{SOCKETS} browsers: from an event to the socket, 99 % within", "ms", tuple(p99), bar=250, stretch=100
-            ),
-            Figure("the same, half of them within", "ms", tuple(p50)),
-        )
-    )
+            one.append(_run(stage, sensor, watch, 1, 1))
+            many.append(_run(stage, sensor, watch, PROCESSES, SOCKETS // PROCESSES))
+    what = f"{SOCKETS} browsers: from an event to the socket, 99 % within"
+    return Report((_figure(what, many, one, 0.99, bar=250.0, stretch=100.0), _figure("half of them", many, one, 0.5)))
+
+
+def _figure(
+    what: str,
+    many: list[list[float]],
+    one: list[list[float]],
+    share: float,
+    *,
+    bar: float | None = None,
+    stretch: float | None = None,
+) -> Figure:
+    values, references = (tuple(percentile(run, share) * 1000 for run in runs) for runs in (many, one))
+    return Figure(what, "ms", values, "one browser", references, bar=bar, stretch=stretch)
+
+
+def _run(stage: Stage, sensor: Sensor, watch: Watch, processes: int, sockets: int) -> list[float]:
+    """The delay of each event at each socket, in seconds."""
+    command = [sys.executable, "-m", "bench.audience", sensor.url, str(sockets)]
+    crowd = [_start(command) for _ in range(processes)]
+    for _ in range(JOBS):
+        watch.run(NEEDLE, stage.window)
+    delays = [delay for process in crowd for delay in _delays(process)]
+    expected = processes * sockets * JOBS * 3
+    if len(delays) < expected:
+        raise RuntimeError(f"{len(delays)} events came at the sockets, {expected} at least should have")
+    return delays
 
 
 def _start(command: list[str]) -> subprocess.Popen[str]:

@@ -3,9 +3,10 @@
 import time
 from collections import defaultdict
 
+from bench.by_hand import by_hand
 from bench.figure import Figure, Judged, Report
 from bench.process import CpuMeter, peak_mib
-from bench.stage import Stage, curl_command, run_all
+from bench.stage import Stage
 from bench.watch import Watch
 from docket.pcap import FILE_HEADER_BYTES, scan
 from tests.services.sensor import Sensor
@@ -17,22 +18,25 @@ def measure(stage: Stage, runs: int) -> Report:
     """Time, processor time per GB, and memory."""
     ours: list[float] = []
     theirs: list[float] = []
+    their_cpu_s: list[float] = []
     downloads: list[float] = []
     cpu_s: dict[str, list[float]] = defaultdict(list)
     size_gb = 0.0
     with stage.docket_of_two() as sensor, Watch(sensor) as watch:
         pids = stage.pids(sensor)
         for run in range(runs):
-            took_s, size = _by_hand(stage)
-            theirs.append(took_s)
+            stores = CpuMeter({name: pid for name, pid in pids.items() if name.startswith("stenographer")})
+            other = by_hand(stage.scratch(), list(stage.stenographers.values()), stage.question())
+            theirs.append(other.took_s)
+            their_cpu_s.append(other.cpu_s + sum(stores.spent_s().values()))
             meter = CpuMeter(pids)
             done = watch.run("", stage.window)
             ours.append(done.took_s)
             for name, spent_s in meter.spent_s().items():
                 cpu_s[name].append(spent_s)
             size_gb = done.job["bytes"] / 1e9
-            if done.job["bytes"] + FILE_HEADER_BYTES != size:
-                raise RuntimeError(f"Docket brought {done.job['bytes']} bytes of records, the shell {size} in all")
+            if done.job["bytes"] + FILE_HEADER_BYTES != other.size_bytes:
+                raise RuntimeError(f"Docket brought {done.job['bytes']} bytes of records, not {other.size_bytes}")
             if run == 0:
                 _must_be_in_order(sensor.pcap(done.job["id"]), done.job["packets"])
             downloads.append(_download_s(sensor, done.job["id"]))
@@ -56,28 +60,13 @@ def measure(stage: Stage, runs: int) -> Report:
         per_gb = tuple(seconds / size_gb for seconds in spent)
         figures.append(Figure(f"big job: processor time of {name}, per GB of result", "s", per_gb))
     total = tuple(sum(run) / size_gb for run in zip(*cpu_s.values(), strict=True))
-    figures.append(Figure("big job: processor time in all, per GB of result", "s", total))
+    their_total = tuple(spent_s / size_gb for spent_s in their_cpu_s)
+    what = "big job: processor time in all, per GB of result"
+    figures.append(Figure(what, "s", total, "curls, mergecap and stenographers", their_total, Judged.RATIO))
     for name, peak in peaks.items():
         bar = MEMORY_BARS_MIB.get(name.partition(":")[0])
         figures.append(Figure(f"big jobs: most memory of {name}", "MiB", (peak,), bar=bar))
     return Report(tuple(figures))
-
-
-def _by_hand(stage: Stage) -> tuple[float, int]:
-    """What somebody does without Docket: seconds, and the size of the merged file."""
-    place = stage.scratch()
-    parts = [place / f"{number}.pcap" for number in range(len(stage.stenographers))]
-    merged = place / "merged.pcap"
-    servers = stage.stenographers.values()
-    curls = [curl_command(server, stage.question(), part) for server, part in zip(servers, parts, strict=True)]
-    began_s = time.perf_counter()
-    run_all(*curls)
-    run_all(["mergecap", "-F", "pcap", "-w", str(merged), *map(str, parts)])
-    took_s = time.perf_counter() - began_s
-    size = merged.stat().st_size
-    for path in (*parts, merged):
-        path.unlink()
-    return took_s, size
 
 
 def _must_be_in_order(content: bytes, packets: int) -> None:

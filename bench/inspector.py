@@ -35,7 +35,7 @@ PACKETS = 1_000_000
 QUICK_PACKETS = 50_000
 PAGE = 100
 DISPLAY_FILTER = "udp.port == 9999"
-BAR_PAGE_S = 1.0
+BAR_PAGE_MS = 1000.0
 BAR_MIB = 300.0
 
 
@@ -64,7 +64,7 @@ def measure(stage: Stage, runs: int) -> Report:
                 f"list and summary of {many}", "s", (list_s,), "tshark printing it", (list_reference_s,), Judged.RATIO
             ),
             *(
-                Figure(f"{which} page of {many}", "s", (page_s,), bar=BAR_PAGE_S)
+                Figure(f"{which} page of {many}", "ms", (page_s * 1000,), bar=BAR_PAGE_MS)
                 for which, page_s in zip(("first", "middle", "last"), pages_s, strict=True)
             ),
             Figure(f"a filter over {many}", "s", (filter_s,), "tshark -Y", (filter_reference_s,), Judged.RATIO),

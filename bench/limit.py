@@ -4,10 +4,11 @@ import shutil
 import time
 
 from bench.big import MEMORY_BARS_MIB
+from bench.by_hand import by_hand
 from bench.fast import FastStenographer, window_of
 from bench.figure import Figure, Judged, Report
 from bench.process import peak_mib
-from bench.stage import Stage, curl_command, run_all
+from bench.stage import Stage
 from bench.watch import Watch
 from docket.pcap import FILE_HEADER_BYTES
 from tests.services.sensor import Sensor
@@ -29,10 +30,12 @@ def _memory(stage: Stage, runs: int) -> list[Figure]:
     for megabytes in SIZES_MB if runs > 1 else SIZES_MB[:1]:
         if shutil.disk_usage(stage.directory).free < _ROOM * megabytes * 1_000_000:
             continue
-        with stage.docket_of_fast(2) as (sensor, _), Watch(sensor) as watch:
+        with stage.docket_of_fast(2) as (sensor, servers), Watch(sensor) as watch:
+            other = by_hand(stage.scratch(), servers, f"port {megabytes // 2}")
             done = watch.run(f"port {megabytes // 2}", window_of(megabytes // 2))
             size_mb = done.job["bytes"] / 1e6
-            figures.append(Figure(f"{size_mb:,.0f} MB from two fast stand-ins", "MB/s", (size_mb / done.took_s,)))
+            what = f"{size_mb:,.0f} MB from two fast stand-ins"
+            figures.append(Figure(what, "s", (done.took_s,), "two curls, then mergecap", (other.took_s,), Judged.RATIO))
             watch.forget(done.job)
             for name, child in sensor.children.items():
                 bar = MEMORY_BARS_MIB[name.partition(":")[0]]
@@ -46,7 +49,7 @@ def _eight(stage: Stage, runs: int) -> list[Figure]:
     ours, theirs = [], []
     with stage.docket_of_fast(8) as (sensor, servers), Watch(sensor) as watch:
         for _ in range(runs):
-            theirs.append(_by_hand_s(stage, servers))
+            theirs.append(by_hand(stage.scratch(), servers, f"port {EIGHT_MB}").took_s)
             done = watch.run(f"port {EIGHT_MB}", window_of(EIGHT_MB))
             ours.append(done.took_s)
             watch.forget(done.job)
@@ -54,28 +57,23 @@ def _eight(stage: Stage, runs: int) -> list[Figure]:
     return [Figure(what, "s", tuple(ours), "eight curls, then mergecap", tuple(theirs), Judged.RATIO)]
 
 
-def _by_hand_s(stage: Stage, servers: list[FastStenographer]) -> float:
-    place = stage.scratch()
-    parts = [place / f"{number}.pcap" for number in range(len(servers))]
-    merged = place / "merged.pcap"
-    query = f"port {EIGHT_MB}"
-    began_s = time.perf_counter()
-    run_all(*(curl_command(server, query, part) for server, part in zip(servers, parts, strict=True)))
-    run_all(["mergecap", "-F", "pcap", "-w", str(merged), *map(str, parts)])
-    took_s = time.perf_counter() - began_s
-    for path in (*parts, merged):
-        path.unlink()
-    return took_s
-
-
 def _first(stage: Stage, runs: int) -> list[Figure]:
-    full, trickling = [], []
+    full, trickling, theirs = [], [], []
     with stage.docket_of_fast(2) as (sensor, servers), Watch(sensor) as watch:
-        for _ in range(max(runs, 1)):
+        for _ in range(runs):
+            theirs.append(by_hand(stage.scratch(), servers, "port 200").first_packet_s)
             full.append(_first_packet_s(sensor, servers, watch, "port 200"))
             trickling.append(_first_packet_s(sensor, servers, watch, "udp"))
     return [
-        Figure("first packet downloadable after a source's first byte", "s", tuple(full), bar=1.0, stretch=0.3),
+        Figure(
+            "first packet downloadable after a source's first byte, of 400 MB",
+            "s",
+            tuple(full),
+            "two curls, then mergecap, until its file has a packet",
+            tuple(theirs),
+            bar=1.0,
+            stretch=0.3,
+        ),
         Figure("the same where each source sends a packet every 0.1 s", "s", tuple(trickling)),
     ]
 
