@@ -29,7 +29,7 @@ run: .venv/.run
 
 test: .venv/.test
 	@scripts/packages test
-	$(PYTHON) -m pytest $(if $(filter-out 1,$(PROCESSES)),-n $(PROCESSES) --dist loadgroup --no-loadscope-reorder) $(TESTS)
+	$(PYTHON) -m pytest -n $(PROCESSES) --no-loadscope-reorder $(TESTS)
 
 fault-table: .venv/.test
 	@scripts/packages test
