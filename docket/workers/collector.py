@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event as Flag
 
@@ -37,7 +38,7 @@ from docket.workers.early import EarlyFragments
 from docket.workers.housekeeping import Housekeeping
 from docket.workers.intake import Intake
 from docket.workers.open_job import OpenJob, Surroundings
-from docket.workers.presence import Presence
+from docket.workers.presence import QUIET_S, SILENCE_S, Presence
 
 log = logging.getLogger(__name__)
 
@@ -252,8 +253,9 @@ class Collector:
         for job in list(self.jobs.values()):
             overdue_s = now_s - job.deadline_s
             if overdue_s >= 0 and job.open_parts and (idle or overdue_s > LATE_S):
-                self._close_gone(job, 0.0, batch)
-                job.expire(batch.entries)
+                self._close_gone(job, lambda name: self._presence.gone(name, 0.0), batch)
+                self._close_gone(job, lambda name: self._presence.silence(name, SILENCE_S), batch)
+                job.expire(lambda name: self._presence.silence(name, QUIET_S), batch.entries)
                 self._busy.add(job.id)
         if now_s >= self._next_s["look"]:
             self._next_s["look"] = now_s + LOOK_S
@@ -275,19 +277,17 @@ class Collector:
             self._tell_source(status)
         self._presence.look({part.source for job in self.jobs.values() for part in job.open_parts})
         for job in self.jobs.values():
-            self._close_gone(job, self._config.jobs.patience_s, batch)
+            self._close_gone(job, lambda name: self._presence.gone(name, self._config.jobs.patience_s), batch)
 
-    def _close_gone(self, job: OpenJob, patience_s: float, batch: Batch) -> None:
-        """Close the job's sources for which nobody has listened for as long as that."""
+    def _close_gone(self, job: OpenJob, absence: Callable[[str], str], batch: Batch) -> None:
+        """Close the job's sources whose worker is away."""
         for part in job.open_parts:
-            gone_s = self._presence.gone_for_s(part.source)
-            if gone_s is None or gone_s < patience_s:
-                continue
-            verdict = Verdict.CUT if part.begun and part.packets else Verdict.UNREACHABLE
-            sentence = words.gone(part, self._presence.gone_since(part.source))
-            next_step = "Start its worker; within the deadline it is then asked again by itself."
-            job.close_source(part.source, verdict, sentence, batch.entries, next_step=next_step)
-            self._busy.add(job.id)
+            absent = absence(part.source)
+            if absent:
+                verdict = Verdict.CUT if part.begun and part.packets else Verdict.UNREACHABLE
+                next_step = "Start its worker; within the deadline it is then asked again by itself."
+                job.close_source(part.source, verdict, words.gone(part, absent), batch.entries, next_step=next_step)
+                self._busy.add(job.id)
 
     def _tidy(self, batch: Batch) -> None:
         try:

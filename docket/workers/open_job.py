@@ -7,7 +7,7 @@ Whatever goes wrong with the disk ends this job with a sentence that names the d
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,10 +125,10 @@ class OpenJob:
         part.close(verdict, sentence, usable=part.packets > 0, next_step=next_step)
         self._closed(part, entries)
 
-    def expire(self, entries: Entries) -> None:
-        """The deadline has come: close every source that has not ended."""
+    def expire(self, silence: Callable[[str], str], entries: Entries) -> None:
+        """The deadline has come: close every source that has not ended. `silence` tells what a worker has not said."""
         for part in self.open_parts:
-            sentence, next_step = words.timed_out(part, self.job.deadline)
+            sentence, next_step = words.timed_out(part, self.job.deadline, silence(part.source))
             self.close_source(part.source, Verdict.TIMED_OUT, sentence, entries, next_step=next_step)
 
     def cancel(self, cancel: Cancel, entries: Entries) -> None:

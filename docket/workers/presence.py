@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 SILENCE_S = 30.0
 """Workers speak every 10 s."""
+QUIET_S = 12.0
+"""From then on silence is worth a word, though a worker may only be held up by a store that does not answer it."""
 
 FORGET_S = 7 * 86_400
 """A source that is in no configuration and has been away for longer is not asked by default any more."""
@@ -70,7 +72,11 @@ class Presence:
             return None
         before = self._statuses.get(status.name)
         self._statuses[status.name] = status
-        self._heard_s[status.name] = self._clock.monotonic_s()
+        if message.event is not EventName.SOURCE_OFFLINE:
+            # The collector hears what it says itself on behalf of a silent worker.
+            self._heard_s[status.name] = self._clock.monotonic_s()
+        else:
+            self._heard_s.setdefault(status.name, self._clock.monotonic_s())
         online = status.state == "online"
         if online:
             self._gone.pop(status.name, None)
@@ -96,18 +102,27 @@ class Presence:
             try:
                 depth = self._broker.depth(source_queue(name))
             except BusLost:
-                # Then nobody can be seen; what was seen before stays true for now.
+                # Then nobody can be seen, and what was seen before stays true for now; nor can anybody be heard.
+                self._heard_s = dict.fromkeys(self._heard_s, self._clock.monotonic_s())
                 return
             if depth.consumers:
                 self._gone.pop(name, None)
             elif name not in self._gone:
                 self._gone[name] = _Gone(self._clock.monotonic_s(), clock_time(self._clock.now()))
 
-    def gone_for_s(self, name: str) -> float | None:
-        """How long nobody has listened for the source; None if somebody does, as far as is known."""
+    def gone(self, name: str, patience_s: float) -> str:
+        """What is wrong with a source's worker for whom nobody has listened for so long; empty if somebody does."""
         gone = self._gone.get(name)
-        return None if gone is None else self._clock.monotonic_s() - gone.since_s
+        if gone is None or self._clock.monotonic_s() - gone.since_s < patience_s:
+            return ""
+        return f"is not connected since {gone.since}"
 
-    def gone_since(self, name: str) -> str:
-        """The time of day since when nobody listens."""
-        return self._gone[name].since
+    def silence(self, name: str, least_s: float) -> str:
+        """What is wrong with a source's worker that has said nothing for so long; empty if it has, or is not known.
+
+        A host that was cut off stays connected, as the broker sees it, until heartbeats are missing for a minute.
+        """
+        heard_s = self._heard_s.get(name)
+        if heard_s is None or self._clock.monotonic_s() - heard_s < least_s:
+            return ""
+        return f"has not been heard of since {clock_time(self._statuses[name].last_seen)}"

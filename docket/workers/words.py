@@ -14,8 +14,13 @@ def clock_time(time: str) -> str:
     return f"{time[11:19]} UTC"
 
 
-def timed_out(part: Part, deadline: str) -> tuple[str, str]:
-    """Sentence and next step for a source that the deadline overtook."""
+def timed_out(part: Part, deadline: str, silence: str) -> tuple[str, str]:
+    """Sentence and next step for a source that the deadline overtook; `silence` as `Presence` words it, or empty."""
+    sentence, next_step = _overtaken(part, deadline)
+    return (f"{sentence} It {silence}.", "Retry when the source is back.") if silence else (sentence, next_step)
+
+
+def _overtaken(part: Part, deadline: str) -> tuple[str, str]:
     at = f"The job's deadline ({clock_time(deadline)}) came "
     if part.begun and part.last_us is not None:
         reached = clock_time(format_us(part.last_us))
@@ -26,12 +31,12 @@ def timed_out(part: Part, deadline: str) -> tuple[str, str]:
     return f"{at}before {part.source} began to read.{said}", "Retry with a later deadline."
 
 
-def gone(part: Part, since: str) -> str:
-    """For a source whose worker does not listen on the bus."""
+def gone(part: Part, absence: str) -> str:
+    """For a source whose worker is away; `absence` as `Presence` words it."""
     if part.begun and part.last_us is not None:
         reached = clock_time(format_us(part.last_us))
-        return f"The worker of {part.source} went away in mid-answer (not connected since {since}), at {reached}."
-    return f"The worker of {part.source} is not connected since {since}."
+        return f"The worker of {part.source} went away in mid-answer, at {reached}: it {absence}."
+    return f"The worker of {part.source} {absence}."
 
 
 def limited(limits: Limits) -> str:

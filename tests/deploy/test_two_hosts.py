@@ -31,7 +31,9 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer]
 
 HOSTS = {"rock01": "10.77.1", "rock02": "10.77.2"}
 BROKER_PORT = 5671
-DEADLINE_S = 12
+DEADLINE_S = 18
+BOUND_S = 60
+"""What any one wait may take; a worker looks for its lost broker in growing steps."""
 
 RELAY = """
 import asyncio, sys
@@ -170,7 +172,7 @@ def field(
         stack.callback(Child(command, directory / "collector.log").stop)
         central.start("web")
         stack.callback(central.stop)
-        central.wait_ready(60, sources=tuple(stenographers))
+        central.wait_ready(BOUND_S, sources=tuple(stenographers))
         yield Field(central, middle, stenographers)
 
 
@@ -189,12 +191,10 @@ def packets(job: Mapping[str, Any]) -> dict[str, int]:
 
 def test_job_over_four_interfaces_of_two_hosts(field: Field) -> None:
     """Workers that only dial out, each with an authority of its own behind it, answer one question together."""
-    asked = field.central.ask("port 53", **recorded(field))
-    try:
-        job = field.central.wait(asked["id"])
-    except TimeoutError:
-        raise AssertionError(field.central.job(asked["id"])) from None
-    assert job["state"] == "completed"
+    asked = field.central.ask("port 53", deadline_s=BOUND_S // 2, **recorded(field))
+    # The deadline ends it in any case; its sentences then say what was waited for.
+    job = field.central.wait(asked["id"], timeout_s=BOUND_S)
+    assert job["state"] == "completed", job
     found = packets(job)
     assert set(found) == set(field.stenographers)
     assert all(found.values())
@@ -228,14 +228,14 @@ def test_host_cut_off_in_mid_job_leaves_a_partial_answer_that_a_retry_completes(
     for source in partial["sources"]:
         cut_off = source["name"].startswith("rock02")
         assert source["verdict"] == ("timed-out" if cut_off else "complete")
-        assert bool(source["sentence"]) or not cut_off
+        assert ("has not been heard of since" in source["sentence"]) == cut_off, source["sentence"]
     field.mend("rock02")
-    central.wait_ready(60, sources=tuple(field.stenographers))
-    answer = central.http.post(f"{central.url}api/v1/jobs/{job['id']}/retry", json={"deadline_s": 60}, timeout=30)
+    central.wait_ready(BOUND_S, sources=tuple(field.stenographers))
+    answer = central.http.post(f"{central.url}api/v1/jobs/{job['id']}/retry", json={"deadline_s": BOUND_S}, timeout=30)
     assert answer.status_code in (200, 202), answer.text
     wait_until(lambda: central.job(job["id"])["revision"] == 2, "the retry to begin")
-    whole = central.wait(job["id"], timeout_s=70)
-    assert whole["state"] == "completed"
+    whole = central.wait(job["id"], timeout_s=BOUND_S + 10)
+    assert whole["state"] == "completed", whole
     assert packets(whole)["rock02:em1"] == packets(whole)["rock01:em1"] > 0
     attempts = {source["name"]: source["attempt"] for source in whole["sources"]}
     assert attempts["rock01:em1"] == 1

@@ -94,6 +94,39 @@ def test_a_worker_that_leaves_in_mid_answer_is_cut(desk: Rig) -> None:
     assert desk.result(job_id) == in_order(EM1, EM2)
 
 
+def test_a_worker_that_fell_silent_is_offline_at_the_deadline(desk: Rig) -> None:
+    """Its host was cut off, and the broker does not know it yet: not the time was too short, it was not there."""
+    for name in SOURCES:
+        desk.say_source(name, EventName.SOURCE_STATS)
+    job_id = desk.ask(deadline_s=40)
+    desk.reading(job_id, 0).begin().data(EM1)
+    desk.reading(job_id, 1).begin()
+    desk.pass_time(40)
+    silence = "has not been heard of since 14:22:00 UTC"
+    assert (desk.state(job_id), desk.verdicts(job_id)) == ("partial", ["cut", "unreachable"])
+    assert [answer.sentence for answer in desk.job(job_id).sources] == [
+        f"The worker of rock01:em1 went away in mid-answer, at 14:03:00 UTC: it {silence}.",
+        f"The worker of rock01:em2 {silence}.",
+    ]
+
+
+def test_a_short_silence_is_told_at_the_deadline(desk: Rig) -> None:
+    """A worker that missed its last word may only be held up by its store: timed out, and what is known is said."""
+    job_id = desk.ask(deadline_s=40)
+    desk.pass_time(25)
+    desk.say_source(SOURCES[0], EventName.SOURCE_STATS)
+    desk.settle()
+    desk.pass_time(10)
+    desk.say_source(SOURCES[1], EventName.SOURCE_STATS)
+    desk.pass_time(5)
+    assert desk.verdicts(job_id) == ["timed-out", "timed-out"]
+    before = "The job's deadline (14:22:40 UTC) came before"
+    assert [answer.sentence for answer in desk.job(job_id).sources] == [
+        f"{before} rock01:em1 began to read. It has not been heard of since 14:22:25 UTC.",
+        f"{before} rock01:em2 began to read.",
+    ]
+
+
 def test_a_source_that_comes_back_in_time_is_used(desk: Rig) -> None:
     """The job that closed without it opens by itself, as a second revision, and completes."""
     desk.leave(1)
