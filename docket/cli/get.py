@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from docket.cli.stream import Stream
 from docket.cli.terminal import Terminal, add_server_option, client_for
 from docket.cli.watch import follow
 from docket.errors import ServerRefused
+from docket.ids import new_id
 from docket.job import Job, State
 
 CODES = {
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 def question(args: argparse.Namespace) -> dict[str, Any]:
     """The body of the request; what was not said is left to the server."""
     said: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
+        "id": new_id(),
         "query": args.query,
         "after": args.after,
         "before": args.before,

@@ -13,6 +13,7 @@ from docket.bus.messages import SourceStatus, encode
 from docket.config import Config
 from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
 from docket.estimate import size
+from docket.ids import is_new, new_id
 from docket.job import Event, Job, State
 from docket.request import SOURCE_NAME, Limits, Request, check_request, fingerprint
 from docket.spool.files import Spool
@@ -20,7 +21,6 @@ from docket.web.auth import Visitor
 from docket.web.clock import now_us
 from docket.web.experience import Experience
 from docket.web.hub import Hub
-from docket.web.ids import is_new, new_id
 from docket.web.ledger import Ledger
 from docket.web.pending import Pending, PendingJob
 from docket.web.refusal import RETRY_AFTER_S, Refusal, refuse

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from docket.bus import topology
+from docket.ids import new_id
 from docket.job import Job, State, Verdict
 from docket.refinement import SPOOL_SOURCE
 from docket.web import desk
-from docket.web.ids import new_id
 from docket.window import parse_time_us
 from tests.services.waiting import wait_until
 from tests.web.scripted import ScriptedWorker
