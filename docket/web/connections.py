@@ -43,7 +43,11 @@ def make_room(wanted: int = MOST_CONNECTIONS) -> int:
     limit = soft
     if soft != resource.RLIM_INFINITY and soft < needed:
         limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except OSError:
+            # A cage may forbid the call itself; docket.service sets the limit from outside.
+            limit = soft
     if limit == resource.RLIM_INFINITY or limit >= needed:
         return wanted
     fit = max(1, (limit - FILES_ASIDE) // FILES_PER_CONNECTION)

@@ -132,3 +132,21 @@ def test_room_follows_from_the_limit_of_open_files(
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
     assert connections.make_room() == room
     assert limits["now"] == (raised, hard)
+
+
+def test_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where even the call is forbidden, there are as many connections as the limit from outside allows."""
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 524_288))
+    monkeypatch.setattr(resource, "setrlimit", forbidden)
+    assert connections.make_room() == 384
+
+
+def test_unit_sets_the_limit_that_is_needed() -> None:
+    """The shipped unit gives what all connections may need: its cage forbids setrlimit."""
+    unit = (Path(__file__).parents[2] / "deploy/systemd/docket.service").read_text()
+    needed = connections.FILES_ASIDE + connections.FILES_PER_CONNECTION * connections.MOST_CONNECTIONS
+    assert f"LimitNOFILE={needed}\n" in unit
