@@ -9,6 +9,7 @@ DocketError
 │   ├── Unroutable          no queue takes the message
 │   ├── BusFull             the queue is full for longer than allowed
 │   └── TopologyMismatch    the broker has a queue or exchange of the same name, declared differently
+│       └── NotDeclared     a queue or exchange is not there, and this user may not declare it
 ├── SourceError             a source could not answer; carries the verdict and the sentence
 ├── CaptureError            bytes that are not a capture Docket can merge
 ├── DissectionError         packets could not be looked into: a crash, a limit; carries the sentence
@@ -79,6 +80,10 @@ class BusFull(BusError):
 
 class TopologyMismatch(BusError):
     """The broker's declarations differ from ours; the operator must delete the old ones. Not retried."""
+
+
+class NotDeclared(TopologyMismatch):
+    """Something is not on the broker, and this user may not declare it; who may has perhaps not started yet."""
 
 
 class SourceError(DocketError):

@@ -16,7 +16,7 @@ from docket.bus.amqp_publisher import AmqpPublisher
 from docket.bus.amqp_receiver import AmqpReceiver
 from docket.bus.broker import QueueDepth
 from docket.bus.wire import LOST, Wire, reason_of
-from docket.errors import BusLost, TopologyMismatch
+from docket.errors import BusLost, NotDeclared, TopologyMismatch
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def _declare_all(wire: Wire, sources: Sequence[str]) -> None:
 
 
 def _declare(wire: Wire, what: str, entity: Any, declare: Callable[[Any, bool], Any]) -> None:
-    """Declare one exchange or queue, or see that it is there. Raises TopologyMismatch, LOST."""
+    """Declare one exchange or queue, or see that it is there. Raises NotDeclared, TopologyMismatch, LOST."""
     try:
         channel = wire.channel()
         try:
@@ -99,7 +99,7 @@ def _declare(wire: Wire, what: str, entity: Any, declare: Callable[[Any, bool], 
             declare(entity(channel), True)
         channel.close()
     except amqp.exceptions.NotFound as error:
-        raise TopologyMismatch(
+        raise NotDeclared(
             f"the {what} is not there and this user may not declare it; run `docket topology` as one who may"
         ) from error
     except amqp.exceptions.PreconditionFailed as error:

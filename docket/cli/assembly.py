@@ -17,7 +17,7 @@ from docket.cli.hosting import Host, Runnable, Serve, Service
 from docket.cli.notify import Notifier, inherited_sockets
 from docket.cli.terminal import Terminal
 from docket.config import Config
-from docket.errors import BusLost
+from docket.errors import BusError, BusLost, NotDeclared
 from docket.web.app import serve
 from docket.workers.collector import Collector
 from docket.workers.inspector import Inspector
@@ -31,7 +31,10 @@ OnReady = Callable[[Sequence[str]], object]
 
 
 class Patient:
-    """A service that begins when it can: at boot the broker may come up later, or go away once more."""
+    """A service that begins when it can: at boot the broker may come up later, or go away once more.
+
+    With the least rights, workers declare their sources' queues, so a worker may have to come first, too.
+    """
 
     def __init__(self, broker: Broker, sources: Sequence[str], make: Callable[[], Runnable]) -> None:
         """What `make` gives raises BusLost only if it cannot even begin; then a new one is made."""
@@ -41,16 +44,17 @@ class Patient:
 
     def run(self, stop: threading.Event) -> None:
         backoff = Backoff()
-        told = False
+        told: type[BusError] | None = None
         while not stop.is_set():
             try:
                 self._broker.declare(self._sources)
                 self._make().run(stop)
                 return
-            except BusLost as error:
+            except (BusLost, NotDeclared) as error:
                 # One line per outage: the rest of the attempts say nothing new.
-                log.log(logging.DEBUG if told else logging.WARNING, "waiting for the broker: %s", error)
-                told = True
+                known = told is type(error)
+                log.log(logging.DEBUG if known else logging.WARNING, "waiting for the broker: %s", error)
+                told = type(error)
                 stop.wait(backoff.next_s())
 
 

@@ -1,5 +1,6 @@
 """Each role may do what it must and nothing else, on the real broker, and Docket works with exactly these rights."""
 
+import json
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -198,6 +199,7 @@ def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: P
     """Web, collector and worker, each with the certificate of its role and no password, answer a question."""
     needs.program("tcpdump", "tcpdump")
     web_port = free_port()
+    roles = {}
     captures = tmp_path / "captures"
     captures.mkdir()
     with ExitStack() as stack:
@@ -211,17 +213,27 @@ def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: P
             config = tmp_path / f"{role}.yaml"
             config.write_text(yaml.safe_dump(settings))
             command = [sys.executable, "-m", "docket", "--config", str(config), role]
-            child = Child(command, tmp_path / f"{role}.log")
-            stack.callback(child.stop)
+            roles[role] = Child(command, tmp_path / f"{role}.log")
+            stack.callback(roles[role].stop)
         url = f"http://127.0.0.1:{web_port}/app/docket/api/v1/"
 
-        def well() -> bool:
-            try:
-                return bool(requests.get(f"{url}health", timeout=5).json()["status"] == "ok")
-            except requests.RequestException:
-                return False
+        told = ""
 
-        wait_until(well, "Docket to be well", timeout_s=90)
+        def well() -> bool:
+            nonlocal told
+            for child in roles.values():
+                child.must_run()
+            try:
+                told = requests.get(f"{url}health", timeout=5).text
+            except requests.RequestException as error:
+                told = str(error)
+                return False
+            return bool(json.loads(told)["status"] == "ok")
+
+        try:
+            wait_until(well, "Docket to be well", timeout_s=90)
+        except TimeoutError as error:
+            raise AssertionError("\n".join([told, *(child.log_tail() for child in roles.values())])) from error
         job = requests.post(f"{url}jobs", json={"query": "port 53", "after": "1h"}, timeout=10).json()
 
         def final() -> Any:

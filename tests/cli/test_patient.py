@@ -4,23 +4,23 @@ import threading
 
 from docket.bus.embedded import EmbeddedBroker
 from docket.cli.assembly import Patient
-from docket.errors import BusLost
+from docket.errors import BusError, BusLost, NotDeclared
 
 
 class Fickle:
-    """Loses the bus before it has begun, as often as the list has entries."""
+    """Fails to join the bus before it has begun, as often as the list has entries."""
 
-    def __init__(self, losses: list[str]) -> None:
+    def __init__(self, losses: list[BusError]) -> None:
         self._losses = losses
 
     def run(self, _stop: threading.Event) -> None:
         if self._losses:
-            raise BusLost(self._losses.pop())
+            raise self._losses.pop()
 
 
 def test_a_bus_that_goes_away_once_more_is_waited_for() -> None:
-    """The broker was there for a moment and is gone when the service begins: a new one is made, until it can."""
-    losses = ["first", "second"]
+    """The broker is gone when the service begins, or a queue is not there yet: a new one is made, until it can."""
+    losses: list[BusError] = [NotDeclared("no queue yet"), BusLost("gone")]
     made: list[Fickle] = []
 
     def make() -> Fickle:
