@@ -16,9 +16,10 @@ from docket.errors import CaptureError
 from docket.pcap import ETHERNET, FILE_HEADER_BYTES, scan
 from docket.spool.blocks import read_at
 
-SLACK_US = 1_000_000
+SLACK_US = 500_000
 """How much earlier than the youngest record of a growing part a later one may still be, where there are too few
-to go by their number. Stenographer writes packets in block order; a block is handed over after a second at most."""
+to go by their number. Each capture thread writes its packets nearly in order; thread and thread are merged by
+stenographer. A record that is later still is put in its place when all is there."""
 
 _KEPT_BACK = 1_024
 """Records held back while more will come: far more than the disorder between two capture threads."""
