@@ -7,29 +7,19 @@ transaction, and only then acknowledges and tells: whatever a killed collector h
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event as Flag
 
 from docket.bus.broker import Broker, Delivery
-from docket.bus.messages import (
-    EventMessage,
-    Order,
-    Retry,
-    SourceStatus,
-    decode_event,
-    decode_fragment,
-    encode,
-)
-from docket.bus.topology import COLLECTOR_QUEUE, EVENTS, FRAGMENT_SHARDS, JOBS, RETRY_KEY, fragment_queue
+from docket.bus.messages import decode_event, decode_fragment
+from docket.bus.topology import COLLECTOR_QUEUE, FRAGMENT_SHARDS, fragment_queue
 from docket.config import Config
-from docket.errors import BusError, MessageError, SpoolError, SpoolFull
+from docket.errors import MessageError, SpoolError, SpoolFull
 from docket.job import EventName, Verdict
 from docket.spool.files import Spool
 from docket.spool.health import HEARTBEAT_S
-from docket.spool.ledger import Ledger, Recorded
-from docket.spool.reader import event_message
+from docket.spool.ledger import Ledger
 from docket.spool.retention import Retention
 from docket.workers import words
 from docket.workers.batch import Batch
@@ -39,6 +29,7 @@ from docket.workers.housekeeping import Housekeeping
 from docket.workers.intake import Intake
 from docket.workers.open_job import OpenJob, Surroundings
 from docket.workers.presence import QUIET_S, SILENCE_S, Presence
+from docket.workers.teller import Teller
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +45,6 @@ BATCH_BYTES = 4 * 1024 * 1024
 WORK_S = 0.015
 """Longest stretch of merging in one turn: what a small job may have to wait for a big one."""
 
-PROGRESS_S = 0.25
-"""At most four times a second per job."""
-
 LOOK_S = 5.0
 """How often the bus is asked who listens."""
 
@@ -68,8 +56,6 @@ LATE_S = 5.0
 LONGEST_WAIT_S = 0.5
 """How long the loop may take to see that it has to stop."""
 
-PUBLISH_WAIT_S = 2.0
-PUBLISH_AGAIN_S = 1.0
 COMMIT_AGAIN_S = 0.2
 
 
@@ -91,10 +77,6 @@ class Collector:
         """Jobs that may have something to merge or to conclude."""
         self._sweeping = True
         """Something may lie in the trash."""
-        self._outbox: deque[Recorded] = deque()
-        self._published: list[int] = []
-        self._publish_at_s = 0.0
-        self._told_progress_s: dict[str, float] = {}
         self._next_s = {"look": 0.0, "retention": 0.0, "heartbeat": 0.0}
 
     def run(self, stop: Flag) -> None:
@@ -117,8 +99,9 @@ class Collector:
             opened.callback(self._ledger.close)
             self._take_up(spool, names)
             self._broker.declare(names)
-            self._publisher = self._broker.publisher("collector")
-            opened.callback(self._publisher.close)
+            publisher = self._broker.publisher("collector")
+            opened.callback(publisher.close)
+            self._teller = Teller(publisher, self._clock, self._stop, self._ledger.unpublished())
             queues = [COLLECTOR_QUEUE, *(fragment_queue(shard) for shard in range(FRAGMENT_SHARDS))]
             listen = ("source.*", EventName.INSPECTED.value)
             self._receiver = self._broker.receiver("collector", queues, prefetch=PREFETCH, listen=listen)
@@ -129,9 +112,10 @@ class Collector:
     def close(self) -> None:
         """Leave. What is not committed will be delivered again."""
         with self._opened:
-            if self._published and self._pending is None:
+            told = self._teller.take_told()
+            if told and self._pending is None:
                 try:
-                    self._ledger.mark_published(self._published)
+                    self._ledger.mark_published(told)
                 except SpoolError as error:
                     log.warning("events may be told twice: %s", error)
 
@@ -141,9 +125,7 @@ class Collector:
             return 0.0
         now_s = self._clock.monotonic_s()
         due_s = [*self._next_s.values(), *(job.deadline_s for job in self.jobs.values())]
-        due_s += [self._told_progress_s.get(job.id, 0.0) + PROGRESS_S for job in self.jobs.values() if job.changed]
-        if self._outbox or self._published:
-            due_s.append(max(self._publish_at_s, now_s + COMMIT_AGAIN_S))
+        due_s += self._teller.due_s(self.jobs.values(), now_s)
         return max(min(due_s) - now_s, 0.0)
 
     def turn(self, timeout_s: float) -> None:
@@ -153,12 +135,12 @@ class Collector:
             idle = self._receive(batch, timeout_s)
             self._watch_time(batch, idle=idle)
             self._work(batch)
-            batch.entries.published, self._published = self._published, []
+            batch.entries.published = self._teller.take_told()
             self._pending = batch
         if self._commit(self._pending):
             batch, self._pending = self._pending, None
             self._acknowledge(batch)
-            self._tell()
+            self._teller.tell(self.jobs.values())
             self._put_away(batch)
 
     def _take_up(self, spool: Spool, names: list[str]) -> None:
@@ -176,7 +158,6 @@ class Collector:
             for job in self.jobs.values():
                 job.to_ask.update(part.source for part in job.open_parts)
         self._busy.update(self.jobs)
-        self._outbox.extend(self._ledger.unpublished())
 
     def _receive(self, batch: Batch, timeout_s: float) -> bool:
         """Take what has arrived. True: there was nothing more."""
@@ -274,7 +255,7 @@ class Collector:
         """Notice sources that went away, and close them where patience has run out."""
         for status in self._presence.silent():
             batch.entries.sources[status.name] = status
-            self._tell_source(status)
+            self._teller.tell_offline(status)
         self._presence.look({part.source for job in self.jobs.values() for part in job.open_parts})
         for job in self.jobs.values():
             self._close_gone(job, lambda name: self._presence.gone(name, self._config.jobs.patience_s), batch)
@@ -334,7 +315,7 @@ class Collector:
         if self._trouble:
             log.warning("the ledger can be written again")
             self._trouble = ""
-        self._outbox.extend(recorded)
+        self._teller.add(recorded)
         return True
 
     def _acknowledge(self, batch: Batch) -> None:
@@ -344,51 +325,11 @@ class Collector:
             else:
                 delivery.ack()
 
-    def _tell(self) -> None:
-        """Publish what is in the ledger, the orders to read anew, and how far open jobs have come."""
-        now_s = self._clock.monotonic_s()
-        if now_s < self._publish_at_s:
-            return
-        try:
-            while self._outbox:
-                recorded = self._outbox[0]
-                self._publish_event(event_message(recorded.event, recorded.job))
-                self._outbox.popleft()
-                if recorded.event.seq is not None:
-                    self._published.append(recorded.event.seq)
-            for job in self.jobs.values():
-                if job.to_ask and (attempts := job.orders()):
-                    order = Retry(id=job.id, order=Order(request=job.request, attempts=attempts))
-                    self._publish(JOBS, RETRY_KEY, encode(order))
-                    job.ordered(attempts)
-                if job.changed and now_s >= self._told_progress_s.get(job.id, 0.0) + PROGRESS_S:
-                    self._told_progress_s[job.id] = now_s
-                    snapshot = job.snapshot()
-                    message = EventMessage(event=EventName.PROGRESS, at=self._clock.now(), job=snapshot, job_id=job.id)
-                    self._publish_event(message, persistent=False)
-        except BusError as error:
-            log.warning("events wait for the bus: %s", error)
-            self._publish_at_s = self._clock.monotonic_s() + PUBLISH_AGAIN_S
-
-    def _tell_source(self, status: SourceStatus) -> None:
-        """Say on behalf of a source that it is offline. Not worth waiting for: it is in the ledger."""
-        message = EventMessage(event=EventName.SOURCE_OFFLINE, at=self._clock.now(), source=status)
-        try:
-            self._publish_event(message, persistent=False)
-        except BusError as error:
-            log.info("nobody hears that %s is offline: %s", status.name, error)
-
-    def _publish_event(self, message: EventMessage, *, persistent: bool = True) -> None:
-        self._publish(EVENTS, message.event.value, encode(message), persistent=persistent)
-
-    def _publish(self, exchange: str, key: str, body: bytes, *, persistent: bool = True) -> None:
-        self._publisher.publish(exchange, key, body, persistent=persistent, wait_s=PUBLISH_WAIT_S, give_up=self._stop)
-
     def _put_away(self, batch: Batch) -> None:
         """Take files off the disk that nobody wants any more; nobody waits for that."""
         for job in batch.concluded:
             self.jobs.pop(job.id, None)
-            self._told_progress_s.pop(job.id, None)
+            self._teller.forget(job.id)
             job.clean_up()
             self._retention.note(job.job)
         for job_id in batch.removals:

@@ -152,7 +152,7 @@ class Rig:
 
     def restart(self) -> None:
         """Another collector on the same spool, as after a kill: nothing of the old one is flushed."""
-        self.collector._published.clear()
+        self.collector._teller.take_told()
         self.collector.close()
         self.collector = Collector(self.config, self.broker, self.clock)
         self.collector.open()

@@ -252,7 +252,7 @@ def test_events_wait_for_the_bus(desk: Rig, monkeypatch: pytest.MonkeyPatch) -> 
 
     job_id = desk.ask()
     with monkeypatch.context() as patch:
-        patch.setattr(desk.collector._publisher, "publish", lost)
+        patch.setattr(desk.collector._teller._publisher, "publish", lost)
         desk.answer(job_id, EM1, EM2)
         desk.settle()
         assert (desk.state(job_id), desk.events()) == ("completed", [])
