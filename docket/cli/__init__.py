@@ -14,7 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docket import __version__, log
-from docket.cli import config_command, get, install, jobs, packets, services, setup, status, text, token, topology
+from docket.cli import (
+    config_command,
+    get,
+    install,
+    jobs,
+    packets,
+    services,
+    setup,
+    status,
+    text,
+    token,
+    topology,
+    verify,
+)
 from docket.cli.exit_codes import MEANINGS, ExitCode
 from docket.cli.terminal import Terminal
 from docket.config_file import find_config
@@ -63,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"docket {__version__}")
     _add_common(parser, None, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for face in (services, get, jobs, packets, status, topology, config_command, setup, token):
+    for face in (services, get, jobs, packets, verify, status, topology, config_command, setup, token):
         face.add(commands)
     install.add(commands, make_parser)
     for command in commands.choices.values():

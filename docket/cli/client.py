@@ -25,6 +25,7 @@ from docket.errors import Fault, ServerRefused, ServerUnreachable
 from docket.job import Job
 from docket.packets.answers import PacketPage
 from docket.packets.summary import Summary
+from docket.spool.manifest import Manifest
 
 CONNECT_S = 5.0
 READ_S = 60.0
@@ -113,6 +114,10 @@ class Client:
     def jobs(self, **filters: str | int | None) -> JobPage:
         """One page of jobs, newest first."""
         return _read(self._call("GET", "api/v1/jobs", params=filters), JobPage)
+
+    def manifest(self, job_id: str) -> Manifest:
+        """The evidence to a job's result."""
+        return _read(self._call("GET", f"{_job_path(job_id)}/manifest"), Manifest)
 
     def cancel(self, job_id: str, *, keep: bool = True) -> Job:
         return _read(self._call("POST", f"{_job_path(job_id)}/cancel", json={"keep": keep}), Job)

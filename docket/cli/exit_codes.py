@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     NOT_SAVED = 10
     CRASHED = 11
     ADDRESS = 12
+    NOT_VERIFIED = 13
     INTERRUPTED = 130
 
 
@@ -38,5 +39,6 @@ MEANINGS = {
     ExitCode.NOT_SAVED: "the capture could not be saved whole",
     ExitCode.CRASHED: "a service ended by itself; the log says why",
     ExitCode.ADDRESS: "the address to listen on cannot be used",
+    ExitCode.NOT_VERIFIED: "`docket verify` found something that is not as its manifest says",
     ExitCode.INTERRUPTED: "interrupted a second time, without waiting for an orderly end",
 }

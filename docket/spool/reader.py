@@ -31,6 +31,8 @@ _CHILDREN = (
 )
 """Only what was read from the spool can have a parent, so the questions of those few are looked into."""
 
+_WITH_SHA256 = "n IN (SELECT n FROM job_bodies WHERE json_extract(CAST(snapshot AS TEXT), '$.pcap.sha256') = ?)"
+
 
 class Page(NamedTuple):
     """Some jobs of a list."""
@@ -72,6 +74,7 @@ class LedgerReader:
         source: str | None = None,
         text: str | None = None,
         parent: str | None = None,
+        sha256: str | None = None,
         sort: str = NEWEST_FIRST,
         limit: int = 50,
         cursor: str | None = None,
@@ -79,10 +82,11 @@ class LedgerReader:
         """One page of the jobs that pass all filters.
 
         `state` may name several, separated by commas. `text` is looked for in query, note, owner and id, in
-        any case of letters. `parent` is the job from whose result others were taken. `limit` is brought into 1 to
-        1,000. Raises InvalidRequest for a state, sort or cursor that does not exist, SpoolError.
+        any case of letters. `parent` is the job from whose result others were taken, `sha256` that of the result.
+        `limit` is brought into 1 to 1,000. Raises InvalidRequest for a state, sort or cursor that does not exist,
+        SpoolError.
         """
-        where, values = _filters(state, owner, source, text, parent)
+        where, values = _filters(state, owner, source, text, parent, sha256)
         column, descending = _sorting(sort)
         total = self._rows(f"SELECT count(*) FROM jobs{where}", *values)[0][0]
         if cursor is not None:
@@ -205,7 +209,12 @@ def _jobs(rows: list[tuple[Any, ...]]) -> list[Job]:
 
 
 def _filters(
-    state: str | None, owner: str | None, source: str | None, text: str | None, parent: str | None
+    state: str | None,
+    owner: str | None,
+    source: str | None,
+    text: str | None,
+    parent: str | None,
+    sha256: str | None,
 ) -> tuple[str, list[object]]:
     clauses: list[str] = []
     values: list[object] = []
@@ -228,6 +237,9 @@ def _filters(
     if parent:
         clauses.append(_CHILDREN)
         values += [SPOOL_SOURCE, parent.lower()]
+    if sha256:
+        clauses.append(_WITH_SHA256)
+        values.append(sha256.lower())
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 

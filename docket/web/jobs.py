@@ -24,7 +24,7 @@ USUAL_PER_PAGE = 100
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 T = TypeVar("T")
 
-_FILTERS = ("state", "owner", "source", "text", "parent")
+_FILTERS = ("state", "owner", "source", "text", "parent", "sha256")
 
 
 class AskedLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +128,7 @@ class JobsHandler(Handler):
                 Param("source", "A source that was asked"),
                 Param("text", "Looked for in query, note, owner and id"),
                 Param("parent", "The job from whose result they were taken"),
+                Param("sha256", "That of the result"),
                 Param(
                     "sort",
                     "What to sort by; with a leading - the greatest first",

@@ -39,6 +39,7 @@ class Ledger:
         limit: int,
         cursor: str | None,
         parent: str | None = None,
+        sha256: str | None = None,
     ) -> Page:
         """One page of the list. Raises InvalidRequest as well."""
         return await self._run(
@@ -48,6 +49,7 @@ class Ledger:
             source=source,
             text=text,
             parent=parent,
+            sha256=sha256,
             sort=sort,
             limit=limit,
             cursor=cursor,

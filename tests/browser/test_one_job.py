@@ -54,6 +54,17 @@ def test_the_downloaded_file_opens_in_tshark(person: Person, demo: Server, tmp_p
     expect(person.headline).to_contain_text(f"{job['packets']:,} packets")
 
 
+def test_a_download_is_verified_with_the_downloaded_manifest(person: Person, tmp_path: Path) -> None:
+    """The two files as the browser saves them, beside each other, are all that `docket verify` needs."""
+    person.ask_and_open("udp")
+    expect(person.headline).to_contain_text("Complete")
+    saved = person.download(person.page.get_by_role("link", name="Download", exact=True), tmp_path)
+    manifest = person.download(person.page.get_by_role("link", name="its manifest"), tmp_path)
+    assert manifest.name == f"{saved.name}.json"
+    command = [sys.executable, "-m", "docket", "verify", str(saved), "--server", "http://127.0.0.1:9/"]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout.endswith("  verified\n")
+
+
 def test_copied_commands_fetch_the_same_bytes(
     person: Person, demo: Server, running: DemoServer, tmp_path: Path
 ) -> None:

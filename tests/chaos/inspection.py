@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from docket.bus.topology import DEAD_QUEUE
 from docket.job import CLOSING, FULL, Event, EventName, Job, State, fold
 from docket.spool.reader import LedgerReader
+from docket.spool.verification import verify_directory
 from tests.chaos.questions import Question, traffic
 from tests.faults.packets import Packet
 from tests.services.amqp_client import connect
@@ -110,8 +110,10 @@ def _file_faults(directory: Path, job: Job) -> list[str]:
     if found != expected:
         wrong.append(f"its files are {' '.join(sorted(found)) or 'none'}, not {' '.join(sorted(expected)) or 'none'}")
     elif job.pcap is not None:
-        manifest = json.loads((directory / "job.json").read_text())
-        if (manifest["state"], manifest["result"]["sha256"]) != (job.state.value, job.pcap.sha256):
+        verification = verify_directory(directory)
+        wrong += [f"not verified: {check.what}" for check in verification.checks if not check.ok]
+        result = verification.manifest.result
+        if result is None or (verification.manifest.state, result.sha256) != (job.state, job.pcap.sha256):
             wrong.append("its manifest tells of another result")
     return wrong
 

@@ -4,7 +4,7 @@ import { html } from "../dom.js";
 import { address } from "../base.js";
 import { Copied, Copy } from "../parts/copy.js";
 import { Icon } from "../parts/icons.js";
-import { pcapPath } from "../jobs/actions.js";
+import { manifestPath, pcapPath } from "../jobs/actions.js";
 import { pcapngPath } from "../packets/api.js";
 import { counted, size } from "../figures.js";
 import { isFinal } from "../words.js";
@@ -40,7 +40,10 @@ function File({ job }) {
   const { pcap } = job;
   return html`
     <a class="file" href=${pcapPath(job)} download><${Icon} name="download" /><span>${pcap.name}</span></a>
-    <p>or <a href=${pcapngPath(job.id)} download>the same as pcapng</a></p>
+    <p>
+      or <a href=${pcapngPath(job.id)} download>the same as pcapng</a>; and
+      <a href=${manifestPath(job)} download>its manifest</a>, for <code>docket verify</code>
+    </p>
     <dl class="facts">
       <dt>Size</dt><dd><span class="figure">${size(pcap.size)}</span>, ${counted(job.packets, "packet")}</dd>
       <dt>SHA-256</dt><${Copied} text=${pcap.sha256} label="Copy the SHA-256" />

@@ -18,6 +18,9 @@ import { canCancel, canDelete, canDownload, canRetry, isFinal, shortfall } from 
 export const pcapPath = (job) =>
   job.pcap?.url || path(`api/v1/jobs/${job.id}/pcap${isFinal(job.state) ? "" : "?follow=1"}`);
 
+/** Where the evidence to its file is: who asked what, what each source answered, checksums. */
+export const manifestPath = (job) => path(`api/v1/jobs/${job.id}/manifest`);
+
 async function change(call, done) {
   try {
     const job = await call();
