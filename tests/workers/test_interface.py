@@ -62,6 +62,18 @@ def settled(bus: EmbeddedBroker, worker: InterfaceWorker) -> None:
     wait_until(lambda: bus.depth(QUEUE).messages == 0 and worker.in_hand == 0, "all work to be done")
 
 
+def held(steno: StandIn) -> threading.Event:
+    """Let the store keep every answer back, for ten seconds at most, until the event is set."""
+    release = threading.Event()
+
+    def script(asked: stand_in.Asked) -> Iterator[bytes]:
+        release.wait(10)
+        yield from stand_in.serve(asked)
+
+    steno.script = script
+    return release
+
+
 def test_request_is_read_and_acknowledged(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, packets: list[Packet]
 ) -> None:
@@ -215,13 +227,7 @@ def test_event_under_a_key_that_is_not_its_own_stops_nothing(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """Whoever may publish one event cannot end a job by putting another one into it."""
-    release = threading.Event()
-
-    def script(asked: stand_in.Asked) -> Iterator[bytes]:
-        release.wait(10)
-        yield from stand_in.serve(asked)
-
-    steno.script = script
+    release = held(steno)
     request, marker = job(), job()
     with working(bus, [config]) as worker:
         office.send(request)
@@ -240,13 +246,7 @@ def test_event_of_an_earlier_attempt_does_not_stop_a_retry(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """The closing event of the revision before may be heard late; the retry goes on."""
-    release = threading.Event()
-
-    def script(asked: stand_in.Asked) -> Iterator[bytes]:
-        release.wait(10)
-        yield from stand_in.serve(asked)
-
-    steno.script = script
+    release = held(steno)
     request, marker = job(), job()
     with working(bus, [config]) as worker:
         office.send(armed(request, 2))
@@ -265,13 +265,7 @@ def test_same_request_twice_is_one_reading(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """The same id twice is one job: while it is read, and after."""
-    release = threading.Event()
-
-    def script(asked: stand_in.Asked) -> Iterator[bytes]:
-        release.wait(10)
-        yield from stand_in.serve(asked)
-
-    steno.script = script
+    release = held(steno)
     request = job()
     with working(bus, [config]) as worker:
         office.send(request)
