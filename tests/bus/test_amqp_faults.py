@@ -277,7 +277,7 @@ def test_control_connection_is_replaced(amqp_bus: AmqpBroker, broker: RabbitMQ) 
 
 def test_sender_is_told_where_the_publisher_set_it(amqp_bus: AmqpBroker, amqp_url: str) -> None:
     """`user_id` is that of the message; the broker refuses a forged one."""
-    with kombu.Connection(amqp_url) as other:
+    with confirming(amqp_url) as other:
         publish = kombu.Producer(other.channel()).publish
         publish(b"mine", exchange=topology.JOBS, routing_key="job.request", user_id="guest", content_type="a/b")
     with receiving(amqp_bus, [topology.COLLECTOR_QUEUE]) as receiver:
@@ -285,9 +285,14 @@ def test_sender_is_told_where_the_publisher_set_it(amqp_bus: AmqpBroker, amqp_ur
         assert (delivery.body, delivery.user_id) == (b"mine", "guest")
 
 
+def confirming(url: str) -> kombu.Connection:
+    """A stranger's connection that waits for its confirms: a quorum queue declared just now may lose all others."""
+    return kombu.Connection(url, transport_options={"confirm_publish": True})
+
+
 def test_foreign_encodings_are_left_alone(amqp_bus: AmqpBroker, amqp_url: str) -> None:
     """What a publisher claims about encoding or compression never changes the bytes or breaks the receiver."""
-    with kombu.Connection(amqp_url) as other:
+    with confirming(amqp_url) as other:
         producer = kombu.Producer(other.channel())
         for encoding, headers in (("utf-8", {}), ("no-such", {}), ("binary", {"compression": "gzip"})):
             producer.publish(

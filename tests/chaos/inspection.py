@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from docket.bus.topology import DEAD_QUEUE
@@ -21,16 +22,18 @@ from tests.services.waiting import wait_until
 
 SETTLE_S = 120.0
 """The inspector has every result still to look into, one after the other, a second each."""
+INSPECTED = (State.COMPLETED, State.PARTIAL)
 
 
 def inspect(sensor: Sensor, broker: Broker, vhost: str, asked: Sequence[Question], wrong: list[str]) -> None:
     """Add to `wrong` all that is not as it must be. The services must be running."""
     ledger = LedgerReader(sensor.spool / "ledger.sqlite3")
     try:
-        wrong += _left_behind(broker, vhost)
         packets = traffic()
         known = {question.id for question in asked}
         jobs = {job.id: job for job in ledger.jobs(limit=1000).jobs}
+        _await_summaries(sensor, jobs.values())
+        wrong += _left_behind(broker, vhost)
         wrong += [f"job {job_id} was never asked for" for job_id in jobs.keys() - known]
         for question in asked:
             job = jobs.get(question.id)
@@ -45,6 +48,13 @@ def inspect(sensor: Sensor, broker: Broker, vhost: str, asked: Sequence[Question
         wrong += _crashes(sensor)
     finally:
         ledger.close()
+
+
+def _await_summaries(sensor: Sensor, jobs: Iterable[Job]) -> None:
+    """Let the inspector come to its end. The depth of its queue cannot tell: it may be that of a moment ago."""
+    summaries = [sensor.spool / "jobs" / job.id / "summary.json" for job in jobs if job.state in INSPECTED]
+    with suppress(TimeoutError):  # which ones are missing is told job by job
+        wait_until(lambda: all(path.exists() for path in summaries), "all results to be inspected", SETTLE_S)
 
 
 def _history_faults(events: Sequence[Event], job: Job) -> list[str]:
@@ -103,7 +113,7 @@ def _file_faults(directory: Path, job: Job) -> list[str]:
     expected = {"job.pcap", "job.json"} if job.pcap is not None else set()
     if job.pcap is not None and job.state in (State.PARTIAL, State.CANCELLED):
         expected.add("parts")
-    if job.state in (State.COMPLETED, State.PARTIAL):
+    if job.state in INSPECTED:
         expected |= {"summary.json", "index"}
     found = {path.name for path in directory.iterdir()} if directory.exists() else set()
     wrong = []
