@@ -13,6 +13,7 @@ import msgspec
 from tornado.websocket import websocket_connect
 
 from tests.services.sensor import FINAL, Sensor
+from tests.services.waiting import wait_until
 
 _LONGEST_JOB_S = 600.0
 
@@ -71,9 +72,11 @@ class Watch:
         return done
 
     def forget(self, job: dict[str, Any]) -> None:
-        """Have the result of a job removed, so that the disk does not fill up."""
+        """Have the result of a job removed, and wait until the disk has its room back: no later figure pays for it."""
         response = self._sensor.http.delete(f"{self._sensor.url}api/v1/jobs/{job['id']}", timeout=30)
         response.raise_for_status()
+        trash, gone = self._sensor.spool / "trash", self._sensor.spool / "jobs" / job["id"]
+        wait_until(lambda: not gone.exists() and not any(trash.glob("*")), "the result to be gone", timeout_s=60.0)
 
     async def _listen(self) -> None:
         address = self._sensor.url.replace("http", "ws", 1) + "api/v1/events"
