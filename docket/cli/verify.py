@@ -11,15 +11,9 @@ from docket.cli import text
 from docket.cli.exit_codes import ExitCode
 from docket.cli.terminal import Terminal, add_server_option, client_for
 from docket.errors import SpoolError
+from docket.spool.files import MANIFEST_NAME, read_manifest
 from docket.spool.manifest import Manifest
-from docket.spool.verification import (
-    MANIFEST_NAME,
-    Verification,
-    read_manifest,
-    sha256_of,
-    verify_directory,
-    verify_file,
-)
+from docket.spool.verification import Verification, sha256_of, verify_directory, verify_file
 
 EXAMPLES = """\
 examples:

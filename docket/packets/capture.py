@@ -14,7 +14,14 @@ import msgspec
 
 from docket.errors import CaptureError, NoSuchJob, SpoolError
 from docket.packets.child import Buffer
-from docket.pcap import FILE_HEADER_BYTES, RECORD_HEADER, RECORD_HEADER_BYTES, FileHeader, parse_file_header, scan
+from docket.pcap import (
+    FILE_HEADER_BYTES,
+    RECORD_HEADER,
+    RECORD_HEADER_BYTES,
+    FileHeader,
+    parse_file_header,
+    scan_blocks,
+)
 from docket.spool.files import Spool
 from docket.spool.manifest import Manifest, decode_manifest
 
@@ -28,8 +35,6 @@ BLOCK_BYTES = 2 * 1024 * 1024
 class Run:
     """Packets that were found in one block of the file, in its order."""
 
-    first_number: int
-    """Packets are counted from 1, as tshark does."""
     timestamps: list[int]
     offsets: list[int]
     """Into the file, one more than timestamps."""
@@ -96,17 +101,8 @@ class Capture:
 
     def runs(self) -> Iterator[Run]:
         """All packets, block by block. Raises CaptureError where the file is damaged, after what is whole."""
-        number, offset, rest = 1, FILE_HEADER_BYTES, b""
-        while block := os.pread(self._descriptor, BLOCK_BYTES, offset + len(rest)):
-            data = rest + block
-            timestamps, offsets, end = scan(data)
-            if timestamps:
-                yield Run(number, timestamps, [offset + place for place in offsets])
-            number += len(timestamps)
-            rest = data[end:]
-            offset += end
-        if rest:
-            raise CaptureError(f"it ends with half a record of {len(rest)} bytes", offset)
+        for timestamps, offsets in scan_blocks(self._blocks(FILE_HEADER_BYTES, self.size_bytes)):
+            yield Run(timestamps, offsets)
 
     def record(self, number: int, marks: array[int]) -> Record:
         """One packet. Raises IndexError if there is none with this number."""
@@ -124,6 +120,9 @@ class Capture:
             place, length = self._place(first + count - 1, marks)
             end = place + length
         yield os.pread(self._descriptor, FILE_HEADER_BYTES, 0)
+        yield from self._blocks(begin, end)
+
+    def _blocks(self, begin: int, end: int) -> Iterator[bytes]:
         while begin < end and (block := os.pread(self._descriptor, min(BLOCK_BYTES, end - begin), begin)):
             begin += len(block)
             yield block

@@ -21,14 +21,21 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from docket.errors import NoSuchJob, SpoolError
 from docket.job import Job
 from docket.request import SOURCE_NAME
 from docket.spool.blocks import spool_error, write_at
-from docket.spool.manifest import Manifest, encode_manifest
+from docket.spool.manifest import Manifest, decode_manifest, encode_manifest
 from docket.spool.trash import Trash
 
 DIRECTORY_MODE = 0o750
+
+RESULT_NAME = "job.pcap"
+MANIFEST_NAME = "job.json"
+PARTS_NAME = "parts"
+"""In a job's directory, and in a copy of one."""
 
 _LONGEST_WORDS = 40
 """Of the query in a file name: enough to recognise it, short enough for every file system."""
@@ -60,24 +67,24 @@ class Spool:
         return self.jobs / job_id
 
     def result(self, job_id: str) -> Path:
-        return self.job_directory(job_id) / "job.pcap"
+        return self.job_directory(job_id) / RESULT_NAME
 
     def partial(self, job_id: str) -> Path:
         """The result while it grows. It vanishes, or begins anew, when a source must be read again."""
-        return self.job_directory(job_id) / "job.pcap.partial"
+        return self.job_directory(job_id) / f"{RESULT_NAME}.partial"
 
     def sorting(self, job_id: str) -> Path:
         """The result while it is made anew because packets came far out of order."""
-        return self.job_directory(job_id) / "job.pcap.sorting"
+        return self.job_directory(job_id) / f"{RESULT_NAME}.sorting"
 
     def manifest(self, job_id: str) -> Path:
-        return self.job_directory(job_id) / "job.json"
+        return self.job_directory(job_id) / MANIFEST_NAME
 
     def summary(self, job_id: str) -> Path:
         return self.job_directory(job_id) / "summary.json"
 
     def parts(self, job_id: str) -> Path:
-        return self.job_directory(job_id) / "parts"
+        return self.job_directory(job_id) / PARTS_NAME
 
     def part(self, job_id: str, source: str) -> Path:
         if not SOURCE_NAME.fullmatch(source):
@@ -185,6 +192,16 @@ def _make_directory(path: Path) -> None:
         path.mkdir(mode=DIRECTORY_MODE, exist_ok=True, parents=True)
     except OSError as error:
         raise spool_error(error, path) from error
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in this file. Raises SpoolError where there is none, or something else."""
+    try:
+        return decode_manifest(path.read_bytes())
+    except OSError as error:
+        raise SpoolError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except msgspec.DecodeError as error:
+        raise SpoolError(f"{path} is no manifest of Docket's: {error}") from error
 
 
 def remove_file(path: Path) -> None:

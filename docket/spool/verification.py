@@ -10,17 +10,15 @@ import msgspec
 
 from docket.errors import CaptureError, SpoolError
 from docket.job import FULL, State
-from docket.pcap import FILE_HEADER_BYTES, FileHeader, parse_file_header, scan
+from docket.pcap import FILE_HEADER_BYTES, parse_file_header, scan_blocks
 from docket.request import SOURCE_NAME
 from docket.spool.blocks import file_size, read_at
-from docket.spool.manifest import Manifest, decode_manifest
-from docket.window import format_us, parse_time_us
-
-MANIFEST_NAME = "job.json"
-RESULT_NAME = "job.pcap"
-PARTS_NAME = "parts"
+from docket.spool.files import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_manifest
+from docket.spool.manifest import Manifest
+from docket.window import Window, format_us, parse_time_us
 
 _BLOCK_BYTES = 1 << 20
+_NONE = "none"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,16 +39,6 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         return all(check.ok for check in self.checks)
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Raises SpoolError where there is none, or something else."""
-    try:
-        return decode_manifest(path.read_bytes())
-    except OSError as error:
-        raise SpoolError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except msgspec.DecodeError as error:
-        raise SpoolError(f"{path} is no manifest of Docket's: {error}") from error
 
 
 def verify_directory(directory: Path) -> Verification:
@@ -82,53 +70,57 @@ def sha256_of(path: Path) -> str:
 class _Contents:
     """What is in a capture, found in one pass over it."""
 
-    def __init__(self) -> None:
-        self.header: FileHeader | None = None
+    def __init__(self, path: Path) -> None:
+        """Raises SpoolError if it cannot be read."""
+        self.linktype: int | None = None
+        self.size_bytes = 0
         self.packets = 0
         self.first_us: int | None = None
         self.last_us: int | None = None
         self.in_order = True
         self.fault = ""
-        self._newest_us = -1
-        self._rest = b""
-        self._offset = FILE_HEADER_BYTES
-
-    def feed(self, block: bytes) -> None:
-        """The next bytes of the file; the first block has the file header."""
-        if self.fault:
-            return
+        """Why it is not a whole capture, if it is none."""
+        self._whole = hashlib.sha256()
+        self._read = False
+        blocks, place = self._hashed(path), FILE_HEADER_BYTES
         try:
-            if self.header is None:
-                self.header = parse_file_header(block)
-                if not self.header.native:
-                    self.fault = "it is not a little-endian capture with microseconds, as Docket writes"
-                    return
-                block = block[FILE_HEADER_BYTES:]
-            data = self._rest + block
-            times, _, end = scan(data)
+            for timestamps, offsets in scan_blocks(self._behind_header(blocks)):
+                self._note(timestamps)
+                place = offsets[-1]
         except CaptureError as error:
-            self.fault = f"behind byte {self._offset}: {error}"
-            return
-        self._rest = data[end:]
-        self._offset += end
-        self._note(times)
+            self.fault = str(error) if self._read else f"behind byte {place}: {error}"
+        for _ in blocks:  # the hash is of everything, also behind a fault
+            pass
 
-    def finish(self) -> None:
-        """The file has no more."""
-        if not self.fault and self.header is None:
-            self.fault = "it is empty"
-        elif not self.fault and self._rest:
-            self.fault = f"it ends with half a record of {len(self._rest)} bytes"
+    @property
+    def sha256(self) -> str:
+        return self._whole.hexdigest()
 
-    def _note(self, times: list[int]) -> None:
-        if not times:
-            return
-        self.packets += len(times)
-        self.in_order = self.in_order and self._newest_us <= times[0] and times == sorted(times)
-        earliest, latest = min(times), max(times)
-        self.first_us = earliest if self.first_us is None else min(earliest, self.first_us)
-        self.last_us = latest if self.last_us is None else max(latest, self.last_us)
-        self._newest_us = max(self._newest_us, latest)
+    def _hashed(self, path: Path) -> Iterator[bytes]:
+        for block in _blocks(path):
+            self._whole.update(block)
+            self.size_bytes += len(block)
+            yield block
+        self._read = True
+
+    def _behind_header(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        first = next(blocks, b"")
+        if not first:
+            raise CaptureError("it is empty")
+        header = parse_file_header(first)
+        if not header.native:
+            raise CaptureError("it is not little-endian with microseconds, as Docket writes")
+        self.linktype = header.linktype
+        yield first[FILE_HEADER_BYTES:]
+        yield from blocks
+
+    def _note(self, times_us: list[int]) -> None:
+        earliest_us, latest_us = min(times_us), max(times_us)
+        in_turn = self.last_us is None or self.last_us <= times_us[0]
+        self.in_order = self.in_order and in_turn and times_us == sorted(times_us)
+        self.first_us = earliest_us if self.first_us is None else min(earliest_us, self.first_us)
+        self.last_us = latest_us if self.last_us is None else max(latest_us, self.last_us)
+        self.packets += len(times_us)
 
 
 def _check_result(path: Path, manifest: Manifest) -> list[Check]:
@@ -139,49 +131,40 @@ def _check_result(path: Path, manifest: Manifest) -> list[Check]:
         return [*checks, Check(ok=not there, what=f"{found}: the job is {manifest.state}")]
     if not path.exists():
         return [*checks, Check(ok=False, what=f"the result {path.name} is gone")]
-    contents, whole, size = _Contents(), hashlib.sha256(), 0
-    for block in _blocks(path):
-        whole.update(block)
-        contents.feed(block)
-        size += len(block)
-    contents.finish()
+    contents = _Contents(path)
     checks += [
-        _same("SHA-256 of the result", whole.hexdigest(), manifest.result.sha256),
-        _same("bytes", f"{size:,}", f"{manifest.result.size:,}"),
+        _same("SHA-256 of the result", contents.sha256, manifest.result.sha256),
+        _same("bytes", f"{contents.size_bytes:,}", f"{manifest.result.size:,}"),
         Check(ok=not contents.fault, what=f"the capture is broken: {contents.fault}" if contents.fault else "whole"),
     ]
     return checks if contents.fault else [*checks, *_check_packets(contents, manifest)]
 
 
 def _check_packets(contents: _Contents, manifest: Manifest) -> list[Check]:
-    assert contents.header is not None
-    first = None if contents.first_us is None else format_us(contents.first_us)
-    last = None if contents.last_us is None else format_us(contents.last_us)
+    of_sources = sum(source.packets for source in manifest.sources)
     checks = [
         _same("packets", f"{contents.packets:,}", f"{manifest.packets:,}"),
-        _same("packets of all sources together", f"{_packets_of_sources(manifest):,}", f"{manifest.packets:,}"),
-        _same("first packet", first or "none", manifest.first or "none"),
-        _same("last packet", last or "none", manifest.last or "none"),
+        _same("packets of all sources together", f"{of_sources:,}", f"{manifest.packets:,}"),
+        _same("first packet", _time(contents.first_us), manifest.first or _NONE),
+        _same("last packet", _time(contents.last_us), manifest.last or _NONE),
         Check(ok=contents.in_order, what="in time order" if contents.in_order else "packets are not in time order"),
         _check_window(contents, manifest),
     ]
     if manifest.linktype is not None:
-        checks.append(_same("link type", str(contents.header.linktype), str(manifest.linktype)))
+        checks.append(_same("link type", str(contents.linktype), str(manifest.linktype)))
     return checks
 
 
-def _packets_of_sources(manifest: Manifest) -> int:
-    return sum(source.packets for source in manifest.sources)
+def _time(time_us: int | None) -> str:
+    return _NONE if time_us is None else format_us(time_us)
 
 
 def _check_window(contents: _Contents, manifest: Manifest) -> Check:
     question = manifest.question
-    after_us, before_us = parse_time_us(question.after, None), parse_time_us(question.before, None)
-    inside = contents.first_us is None or contents.last_us is None
-    if contents.first_us is not None and contents.last_us is not None:
-        inside = after_us <= contents.first_us and contents.last_us < before_us
-    window = f"the window, {question.after} to {question.before}"
-    return Check(ok=inside, what=f"inside {window}" if inside else f"packets lie outside {window}")
+    window = Window(parse_time_us(question.after, None), parse_time_us(question.before, None))
+    inside = all(window.contains(time_us) for time_us in (contents.first_us, contents.last_us) if time_us is not None)
+    where = f"the window, {question.after} to {question.before}"
+    return Check(ok=inside, what=f"inside {where}" if inside else f"packets lie outside {where}")
 
 
 def _check_verdicts(manifest: Manifest) -> Check:

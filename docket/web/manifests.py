@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from docket.spool.files import read_manifest
 from docket.spool.manifest import Manifest
-from docket.spool.verification import read_manifest
 from docket.web.base import Handler
 from docket.web.contract import Operation, Operations
 from docket.web.downloads import disposition, no_result
