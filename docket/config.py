@@ -7,6 +7,9 @@ from pathlib import Path
 
 from docket.request import DEFAULT_DEADLINE_S, DEFAULT_WINDOW_S
 
+USER_HEADER = "X-Remote-User"
+"""Whose name a proxy, or the command line on the unix socket, hands in with this header."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpoolConfig:
@@ -24,7 +27,7 @@ class WebConfig:
     listen: tuple[str, ...] = ("127.0.0.1:8080",)
     """`host:port`, `[v6]:port` or `unix:/path`."""
     base_path: str = "/app/docket/"
-    user_header: str | None = "X-Remote-User"
+    user_header: str | None = USER_HEADER
     """Header that carries the user's name; believed only on the unix socket and from `trusted_proxies`."""
     trusted_proxies: tuple[str, ...] = ()
     admins: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ from docket.cli import (
     verify,
 )
 from docket.cli.exit_codes import MEANINGS, ExitCode
+from docket.cli.save import NotSaved
 from docket.cli.terminal import Terminal
 from docket.config_file import find_config
 from docket.errors import BusError, ConfigError, DocketError, ServerRefused, ServerUnreachable
@@ -111,6 +112,8 @@ def code_of(error: DocketError) -> ExitCode:
             return ExitCode.UNREACHABLE
         case BusError():
             return ExitCode.BUS
+        case NotSaved():
+            return ExitCode.NOT_SAVED
         case _:
             return ExitCode.CRASHED
 
@@ -125,6 +128,8 @@ def explain(error: DocketError, args: argparse.Namespace, terminal: Terminal) ->
         ]
     if isinstance(error, ServerRefused):
         return text.faults(error.faults)
+    if isinstance(error, NotSaved):
+        return [text.safe(f"Not saved: {error}")]
     lines = [text.safe(str(error))]
     if isinstance(error, ServerUnreachable):
         lines.append("  name the server with --server or DOCKET_SERVER, or start one: docket run --demo")

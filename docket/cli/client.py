@@ -20,6 +20,7 @@ import requests
 from docket import __version__
 from docket.bus.messages import SourceStatus
 from docket.cli.unix_socket import HOST, UnixAdapter, UnixResolver
+from docket.config import USER_HEADER
 from docket.config_values import UNIX, listen_address
 from docket.errors import Fault, ServerRefused, ServerUnreachable
 from docket.job import Job
@@ -86,7 +87,7 @@ class Client:
         self.resolver = UnixResolver(path=path)
         # Whoever may connect is trusted to name the user, as the proxy does.
         with suppress(KeyError):
-            self.headers["X-Remote-User"] = pwd.getpwuid(os.geteuid()).pw_name
+            self.headers[USER_HEADER] = pwd.getpwuid(os.geteuid()).pw_name
 
     @property
     def events_url(self) -> str:
@@ -97,7 +98,7 @@ class Client:
 
     def page_url(self, job_id: str) -> str:
         """The job's page, for people; the command that shows it, where only a socket is known."""
-        return f"{self.url}jobs/{job_id}" if self.url == self._base else f"docket job {job_id}"
+        return f"{self.url}jobs/{job_id}" if self.resolver is None else f"docket job {job_id}"
 
     def ask(self, question: Mapping[str, Any]) -> tuple[Job, bool]:
         """Ask; gives the job, and whether it is new rather than an identical one that is there already."""

@@ -15,7 +15,7 @@ from docket.cli.arguments import amount, seconds
 from docket.cli.bars import BROKEN_OFF, Bars, verdict_lines
 from docket.cli.client import Client
 from docket.cli.exit_codes import ExitCode
-from docket.cli.save import NotSaved, save
+from docket.cli.save import save
 from docket.cli.stream import Stream
 from docket.cli.terminal import Terminal, add_server_option, client_for
 from docket.cli.watch import follow
@@ -141,19 +141,14 @@ async def watch(client: Client, job: Job, terminal: Terminal, stream: Stream | N
 
 
 def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Terminal, stream: Stream | None) -> int:
-    """The verdicts, the file, the exit code."""
+    """The verdicts, the file, the exit code. Raises NotSaved."""
     terminal.tell(conclusion(job))
     code = CODES.get(job.state, ExitCode.FAILED)
-    try:
-        if stream is not None:
-            stream.finish(job)
-        elif job.pcap is not None and (job.state is not State.CANCELLED or _wanted(job, terminal)):
-            path = save(client, job, Path(args.write) if args.write else None)
-            terminal.say(text.safe(f"Saved {text.packets(job.packets)} to {path} ({text.size(job.pcap.size)})"))
-            terminal.tell(f"  SHA-256 {job.pcap.sha256}, checked")
-    except NotSaved as error:
-        terminal.tell(text.safe(f"Not saved: {error}"))
-        return ExitCode.NOT_SAVED
+    if stream is not None:
+        stream.finish(job)
+    elif job.pcap is not None and (job.state is not State.CANCELLED or _wanted(job, terminal)):
+        terminal.say(save(client, job, Path(args.write) if args.write else None))
+        terminal.tell(f"  SHA-256 {job.pcap.sha256}, checked")
     if any(answer.verdict in BROKEN_OFF for answer in job.sources) and job.state is not State.CANCELLED:
         terminal.tell(f"  ask the sources that fell short again: docket retry {job.id}")
     return code

@@ -13,7 +13,7 @@ from docket.cli.bars import Bars, verdict_lines
 from docket.cli.client import Client
 from docket.cli.exit_codes import ExitCode
 from docket.cli.get import CODES, conclusion, watch
-from docket.cli.save import NotSaved, save
+from docket.cli.save import save
 from docket.cli.terminal import Terminal, add_server_option, client_for
 from docket.cli.watch import follow
 from docket.job import Job, State
@@ -124,7 +124,7 @@ def cancel(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def retry(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Order the retry, and watch it to its end as `docket get` does, with the same exit codes."""
+    """Order the retry, and watch it to its end as `docket get` does, with the same exit codes. Raises NotSaved."""
     client = client_for(args, terminal)
     before = client.job(args.id)
     ordered = client.retry(args.id)
@@ -140,12 +140,7 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
     final = asyncio.run(watch(client, begun, terminal))
     terminal.tell(conclusion(final))
     if args.write is not None and final.pcap is not None:
-        try:
-            path = save(client, final, args.write)
-        except NotSaved as error:
-            terminal.tell(text.safe(f"Not saved: {error}"))
-            return ExitCode.NOT_SAVED
-        terminal.say(text.safe(f"Saved {text.packets(final.packets)} to {path} ({text.size(final.pcap.size)})"))
+        terminal.say(save(client, final, args.write))
     return CODES.get(final.state, ExitCode.FAILED)
 
 

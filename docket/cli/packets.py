@@ -18,7 +18,7 @@ from docket.cli.arguments import amount
 from docket.cli.bars import Bars
 from docket.cli.exit_codes import ExitCode
 from docket.cli.get import CODES
-from docket.cli.save import NotSaved, save
+from docket.cli.save import save
 from docket.cli.terminal import Terminal, add_server_option, client_for
 from docket.cli.watch import follow
 from docket.packets.answers import MOST_ROWS, PacketPage
@@ -126,7 +126,7 @@ def summary(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def refine(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Ends as `docket get` does: 0 only if the new job is complete."""
+    """Ends as `docket get` does: 0 only if the new job is complete. Raises NotSaved."""
     client = client_for(args, terminal)
     order: dict[str, Any] = {
         "query": args.query,
@@ -148,13 +148,8 @@ def refine(args: argparse.Namespace, terminal: Terminal) -> int:
     terminal.tell([text.safe(f"  {answer.sentence}") for answer in final.sources])
     if args.write is None or final.pcap is None:
         terminal.tell(f"  {client.page_url(final.id)}")
-        return CODES.get(final.state, ExitCode.FAILED)
-    try:
-        path = save(client, final, args.write)
-    except NotSaved as error:
-        terminal.tell(text.safe(str(error)))
-        return ExitCode.NOT_SAVED
-    terminal.say(text.safe(f"Saved {text.packets(final.packets)} to {path} ({text.size(final.pcap.size)})"))
+    else:
+        terminal.say(save(client, final, args.write))
     return CODES.get(final.state, ExitCode.FAILED)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from docket.cli import text
 from docket.cli.client import Client
 from docket.errors import DocketError
 from docket.job import Job
@@ -19,8 +20,8 @@ class NotSaved(DocketError):
     """The file could not be written, or what arrived is not what the server announced."""
 
 
-def save(client: Client, job: Job, path: Path | None) -> Path:
-    """Download the job's PCAP to `path`, else to its speaking name here; gives the path. Raises NotSaved.
+def save(client: Client, job: Job, path: Path | None) -> str:
+    """Download the job's PCAP to `path`, else to its speaking name here; gives a line that says so. Raises NotSaved.
 
     A regular file appears whole or not at all. A pipe or a device, such as /dev/fd/63, is written to as it is.
     """
@@ -31,11 +32,11 @@ def save(client: Client, job: Job, path: Path | None) -> Path:
         if target.exists() and not target.is_file():
             with target.open("wb", buffering=0) as file:
                 fetch(client, job, file.write)
-            return target
-        _save_whole(client, job, target)
+        else:
+            _save_whole(client, job, target)
     except OSError as error:
         raise NotSaved(f"{target} cannot be written: {error.strerror or error}") from error
-    return target
+    return text.safe(f"Saved {text.packets(job.packets)} to {target} ({text.size(job.pcap.size)})")
 
 
 def fetch(client: Client, job: Job, write: Callable[[bytes], object]) -> None:

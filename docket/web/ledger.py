@@ -28,32 +28,9 @@ class Ledger:
         """A job and its events. Raises NoSuchJob."""
         return await self._run(self._story, job_id)
 
-    async def page(
-        self,
-        *,
-        state: str | None,
-        owner: str | None,
-        source: str | None,
-        text: str | None,
-        sort: str,
-        limit: int,
-        cursor: str | None,
-        parent: str | None = None,
-        sha256: str | None = None,
-    ) -> Page:
-        """One page of the list. Raises InvalidRequest as well."""
-        return await self._run(
-            self._reader.jobs,
-            state=state,
-            owner=owner,
-            source=source,
-            text=text,
-            parent=parent,
-            sha256=sha256,
-            sort=sort,
-            limit=limit,
-            cursor=cursor,
-        )
+    async def page(self, *, sort: str, limit: int, cursor: str | None, **filters: str | None) -> Page:
+        """One page of the list; `filters` are those of `LedgerReader.jobs`. Raises InvalidRequest as well."""
+        return await self._run(self._reader.jobs, sort=sort, limit=limit, cursor=cursor, **filters)
 
     async def newest_and_open(self, newest: int, most_open: int) -> list[Job]:
         """The newest jobs, and after them the older ones that are not final yet."""

@@ -28,7 +28,7 @@ from docket.workers.early import EarlyFragments
 from docket.workers.housekeeping import Housekeeping
 from docket.workers.intake import Intake
 from docket.workers.open_job import OpenJob, Surroundings
-from docket.workers.presence import QUIET_S, SILENCE_S, Presence
+from docket.workers.presence import QUIET_S, Presence
 from docket.workers.teller import Teller
 
 log = logging.getLogger(__name__)
@@ -234,8 +234,7 @@ class Collector:
         for job in list(self.jobs.values()):
             overdue_s = now_s - job.deadline_s
             if overdue_s >= 0 and job.open_parts and (idle or overdue_s > LATE_S):
-                self._close_gone(job, lambda name: self._presence.gone(name, 0.0), batch)
-                self._close_gone(job, lambda name: self._presence.silence(name, SILENCE_S), batch)
+                self._close_gone(job, self._presence.away, batch)
                 job.expire(lambda name: self._presence.silence(name, QUIET_S), batch.entries)
                 self._busy.add(job.id)
         if now_s >= self._next_s["look"]:

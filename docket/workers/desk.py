@@ -20,10 +20,10 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from docket.bus.broker import Delivery
-from docket.bus.messages import Fragment, FragmentKind, fragment_headers
+from docket.bus.messages import EventMessage, Fragment, FragmentKind, fragment_headers
 from docket.bus.topology import FRAGMENTS, fragment_shard
 from docket.errors import BusError, Unroutable
-from docket.job import FULL, Verdict
+from docket.job import FULL, EventName, Verdict
 from docket.request import Request
 from docket.window import US_PER_S
 from docket.workers.clock import Clock
@@ -154,18 +154,20 @@ class Desk(Generic[S]):
             self._active[request.id] = active
         active.thread.start()
 
-    def attempt_of(self, job_id: str) -> int | None:
-        """The attempt being read, or None."""
+    def hear(self, event: EventMessage) -> None:
+        """Stop reading a job that has ended, unless the event is older than a retry that is being read."""
+        job_id = event.job.id if event.job is not None else event.job_id
+        if job_id is None:
+            return
+        answer = event.job.answer(self.source.name) if event.job is not None else None
         with self._lock:
             active = self._active.get(job_id)
-            return None if active is None else active.attempt
-
-    def close_job(self, job_id: str) -> None:
-        """Stop reading a job that has ended, at once, and read it no more if its request comes late."""
-        with self._lock:
-            active = self._active.get(job_id)
+            older = active is not None and answer is not None and 0 < answer.attempt < active.attempt
+            if older and event.event is not EventName.CANCELLED:
+                return
             if active is not None:
                 self._stop(active, Ending.FINAL)
+            # Its request may come late; it is read no more.
             self._remember(job_id, active.base if active else 1)
         self._lanes.wake()
 

@@ -131,7 +131,9 @@ class InterfaceWorker:
     def _handle(self, delivery: Delivery) -> None:
         """Raises MessageError, InvalidRequest."""
         if not delivery.queue:
-            self._hear(delivery)
+            event = decode_event(delivery.body, delivery.routing_key)
+            for desk in self._desks.values():
+                desk.hear(event)
             return
         desk = self._by_queue[delivery.queue]
         name = desk.source.name
@@ -142,19 +144,6 @@ class InterfaceWorker:
             desk.take(message.order.request, message.order.attempts[name], delivery)
         else:
             delivery.ack()
-
-    def _hear(self, delivery: Delivery) -> None:
-        """Stop reading what has ended, unless the event is older than a retry that is being read."""
-        event = decode_event(delivery.body, delivery.routing_key)
-        job_id = event.job.id if event.job is not None else event.job_id
-        if job_id is None:
-            return
-        for name, desk in self._desks.items():
-            attempt = desk.attempt_of(job_id)
-            answer = event.job.answer(name) if event.job is not None else None
-            older = attempt is not None and answer is not None and 0 < answer.attempt < attempt
-            if not older or event.event is EventName.CANCELLED:
-                desk.close_job(job_id)
 
     def _leave(self, receiver: Receiver) -> None:
         """The order of leaving: no new jobs, give back what is read, say good-bye, close the connections."""

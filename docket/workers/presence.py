@@ -117,6 +117,10 @@ class Presence:
             return ""
         return f"is not connected since {gone.since}"
 
+    def away(self, name: str) -> str:
+        """What is wrong with a source's worker from whom nothing is to be hoped for now; empty if something is."""
+        return self.gone(name, 0.0) or self.silence(name, SILENCE_S)
+
     def silence(self, name: str, least_s: float) -> str:
         """What is wrong with a source's worker that has said nothing for so long; empty if it has, or is not known.
 

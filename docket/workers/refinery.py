@@ -14,7 +14,6 @@ from docket.bus.messages import Retry, decode_event, decode_job_message
 from docket.bus.topology import source_queue
 from docket.config import Config
 from docket.errors import InvalidRequest, MessageError
-from docket.job import EventName
 from docket.refinement import SPOOL_SOURCE
 from docket.request import Request
 from docket.spool.files import Spool
@@ -71,7 +70,7 @@ class Refinery:
     def _handle(self, delivery: Delivery) -> None:
         """Raises MessageError, InvalidRequest."""
         if not delivery.queue:
-            self._hear(delivery)
+            self._desk.hear(decode_event(bytes(delivery.body), delivery.routing_key))
             return
         message = decode_job_message(bytes(delivery.body), self._clock.now_us())
         if isinstance(message, Request) and message.parent is not None:
@@ -80,15 +79,3 @@ class Refinery:
             self._desk.take(message.order.request, message.order.attempts[SPOOL_SOURCE], delivery)
         else:
             delivery.ack()
-
-    def _hear(self, delivery: Delivery) -> None:
-        """Stop reading what has ended, unless the event is older than a retry that is being read."""
-        event = decode_event(bytes(delivery.body), delivery.routing_key)
-        job_id = event.job.id if event.job is not None else event.job_id
-        if job_id is None:
-            return
-        attempt = self._desk.attempt_of(job_id)
-        answer = event.job.answer(SPOOL_SOURCE) if event.job is not None else None
-        older = attempt is not None and answer is not None and 0 < answer.attempt < attempt
-        if not older or event.event is EventName.CANCELLED:
-            self._desk.close_job(job_id)
