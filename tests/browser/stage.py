@@ -19,7 +19,8 @@ from tests.browser.server import Server
 from tests.faults.certificates import Authority
 from tests.faults.halfway import Gate
 from tests.faults.packets import Packet, udp
-from tests.faults.stand_in import StandIn, serve, status
+from tests.faults.scripts import serve, status
+from tests.faults.stand_in import StandIn
 from tests.services.child import Child
 from tests.services.waiting import wait_until
 

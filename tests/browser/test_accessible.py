@@ -10,7 +10,7 @@ from tests.browser.conftest import WIDE, Visit
 from tests.browser.held import SOURCES, Held
 from tests.browser.person import Person
 from tests.browser.server import Server
-from tests.faults.stand_in import serve, status
+from tests.faults.scripts import serve, status
 
 NARROW: ViewportSize = {"width": 390, "height": 844}
 GRAVE = ("serious", "critical")

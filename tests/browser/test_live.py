@@ -12,7 +12,7 @@ from tests.browser.cable import Cable
 from tests.browser.conftest import Visit
 from tests.browser.held import END, PACKETS, SOURCES, START, Held
 from tests.browser.server import Server
-from tests.faults.stand_in import serve, silent, status
+from tests.faults.scripts import serve, silent, status
 from tests.services.waiting import wait_until
 
 COMPLETE = f"Complete: {2 * PACKETS:,} packets from 2 of 2 sources, exactly the window"

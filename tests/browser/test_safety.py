@@ -16,7 +16,7 @@ from tests.browser.conftest import Visit
 from tests.browser.held import SOURCES, Held
 from tests.browser.person import Person
 from tests.browser.server import Server
-from tests.faults.stand_in import status
+from tests.faults.scripts import status
 from tests.services.waiting import wait_until
 
 IMAGE = "<img src=x onerror='globalThis.hacked=1'>"

@@ -13,7 +13,7 @@ from typing import Any
 
 from docket.window import US_PER_S, format_us
 from tests.faults.packets import Packet, udp
-from tests.faults.stand_in import Asked, Break, Script, serve
+from tests.faults.scripts import Asked, Break, Script, serve
 
 NAMES = ("rock01:em1", "rock01:em2", "rock02:em1", "rock02:em2")
 START_US = 1_699_999_980 * US_PER_S

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from docket.pcap import file_header
 from docket.window import US_PER_S, format_us
-from tests.faults import stand_in
+from tests.faults import scripts
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, capture, udp
-from tests.faults.stand_in import Asked, Break, Script, StandIn
+from tests.faults.scripts import Asked, Break, Script
+from tests.faults.stand_in import StandIn
 from tests.services.ports import free_port
 
 START_US = 1_699_999_980 * US_PER_S
@@ -85,7 +86,7 @@ class Case:
     words: str
     """Must stand in the sentence."""
     due: Due
-    script: Script = stand_in.serve
+    script: Script = scripts.serve
     ask: dict[str, Any] = field(default_factory=dict)
     """Fields of the question that differ."""
     alone: bool = False
@@ -115,10 +116,10 @@ def _good() -> list[Case]:
     return [
         Case("none", *complete),
         Case("nothing matches", "empty", "completed", "nothing matched", NOTHING, ask={"query": "port 7777"}),
-        Case("slow, but in time", *complete, stand_in.slow(0.003)),
-        Case("nanosecond timestamps", *complete, stand_in.nanoseconds),
-        Case("big-endian", *complete, stand_in.big_endian),
-        Case("packets out of order", *complete, stand_in.out_of_order),
+        Case("slow, but in time", *complete, scripts.slow(0.003)),
+        Case("nanosecond timestamps", *complete, scripts.nanoseconds),
+        Case("big-endian", *complete, scripts.big_endian),
+        Case("packets out of order", *complete, scripts.out_of_order),
         Case("nobody listens at first", *complete, starts_late=True),
     ]
 
@@ -129,19 +130,19 @@ def _broken() -> list[Case]:
     everything = {"query": ""}
     hidden = {"shows_index": False}
     return [
-        Case("half a record", *cut, "ends with half a record", first(300), stand_in.half_record(300)),
-        Case("connection broken", *cut, "broke off", first(300), stand_in.broken(300)),
-        Case("connection broken at once", *cut, "broke off", NOTHING, stand_in.broken(0)),
-        Case("connection reset", *cut, "broke off", first(300, "beginning"), stand_in.broken(300, reset=True)),
-        Case("clean end in the middle", *cut, alike, first(300), stand_in.clean_end(300)),
-        Case("clean end before anything", *cut, alike, NOTHING, stand_in.clean_end(0)),
-        Case("clean end one packet early", *cut, alike, first(479), stand_in.clean_end(479)),
-        Case("clean end, index hidden", *cut, alike, first(300), stand_in.clean_end(300), steno=hidden),
-        Case("clean end, all asked for", *cut, alike, first(300), stand_in.clean_end(300), everything),
+        Case("half a record", *cut, "ends with half a record", first(300), scripts.half_record(300)),
+        Case("connection broken", *cut, "broke off", first(300), scripts.broken(300)),
+        Case("connection broken at once", *cut, "broke off", NOTHING, scripts.broken(0)),
+        Case("connection reset", *cut, "broke off", first(300, "beginning"), scripts.broken(300, reset=True)),
+        Case("clean end in the middle", *cut, alike, first(300), scripts.clean_end(300)),
+        Case("clean end before anything", *cut, alike, NOTHING, scripts.clean_end(0)),
+        Case("clean end one packet early", *cut, alike, first(479), scripts.clean_end(479)),
+        Case("clean end, index hidden", *cut, alike, first(300), scripts.clean_end(300), steno=hidden),
+        Case("clean end, all asked for", *cut, alike, first(300), scripts.clean_end(300), everything),
         Case("files removed while read", *cut, "removed packets", first(300), prepare=ages),
-        Case("garbage after the header", *cut, "at byte 24 there is no packet", NOTHING, stand_in.garbage),
+        Case("garbage after the header", *cut, "at byte 24 there is no packet", NOTHING, scripts.garbage),
         Case("garbage in the middle", *cut, "there is no packet record", first(300), garbage_after(300)),
-        Case("cut everywhere", "cut", "failed", "at byte 24", NOTHING, stand_in.garbage, alone=True),
+        Case("cut everywhere", "cut", "failed", "at byte 24", NOTHING, scripts.garbage, alone=True),
     ]
 
 
@@ -152,13 +153,13 @@ def _refused(place: Path, rock: Authority, stranger: Authority) -> list[Case]:
     garbled = place / "garbled.pem"
     garbled.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     return [
-        Case("400", *refused, "HTTP status 400", NOTHING, stand_in.status(400)),
-        Case("403", *refused, "HTTP status 403", NOTHING, stand_in.status(403, "forbidden\n")),
-        Case("500", *refused, "HTTP status 500", NOTHING, stand_in.status(500, "no disk\n")),
-        Case("403 from the only source", "refused", "failed", "403", NOTHING, stand_in.status(403), alone=True),
-        Case("web page with status 200", *refused, "text in place of packets", NOTHING, stand_in.web_page),
+        Case("400", *refused, "HTTP status 400", NOTHING, scripts.status(400)),
+        Case("403", *refused, "HTTP status 403", NOTHING, scripts.status(403, "forbidden\n")),
+        Case("500", *refused, "HTTP status 500", NOTHING, scripts.status(500, "no disk\n")),
+        Case("403 from the only source", "refused", "failed", "403", NOTHING, scripts.status(403), alone=True),
+        Case("web page with status 200", *refused, "text in place of packets", NOTHING, scripts.web_page),
         Case("no header at all", *refused, "this is no capture", NOTHING, no_header),
-        Case("another link type", *refused, "link type 113", NOTHING, stand_in.link_type(113)),
+        Case("another link type", *refused, "link type 113", NOTHING, scripts.link_type(113)),
         Case("wrong CA", *refused, "wrong CA", NOTHING, source={"ca": str(stranger.ca.cert)}),
         Case("wrong name", *refused, "name", NOTHING, steno={"certificate": rock.issue("elsewhere")}),
         Case("certificate expired", *refused, "expired", NOTHING, steno={"certificate": _expired(rock)}),
@@ -238,7 +239,7 @@ def _limits() -> list[Case]:
     return [
         Case("limit in packets", *limited, ten, ask={"limits": {"packets": 10}}, alone=True),
         Case("limit in bytes", *limited, fifty, ask={"limits": {"bytes": size_bytes + 5}}, alone=True),
-        Case("endless, with a limit", *limited, twice, stand_in.endless, {"limits": {"packets": 720}}, alone=True),
+        Case("endless, with a limit", *limited, twice, scripts.endless, {"limits": {"packets": 720}}, alone=True),
     ]
 
 
@@ -246,10 +247,10 @@ def _late() -> list[Case]:
     late = ("timed-out", "partial", "The job's deadline")
     soon = {"deadline_s": SOON_S}
     return [
-        Case("silent from the start", *late, NOTHING, stand_in.silent(-1), soon),
-        Case("silent after the header", *late, NOTHING, stand_in.silent(0), soon),
-        Case("silent in the middle", *late, first(300, "beginning"), stand_in.silent(300), soon),
-        Case("too slow", *late, Due(wanted(), "beginning"), stand_in.slow(0.02), soon),
+        Case("silent from the start", *late, NOTHING, scripts.silent(-1), soon),
+        Case("silent after the header", *late, NOTHING, scripts.silent(0), soon),
+        Case("silent in the middle", *late, first(300, "beginning"), scripts.silent(300), soon),
+        Case("too slow", *late, Due(wanted(), "beginning"), scripts.slow(0.02), soon),
         Case("endless, no limit", *late, Due(wanted(), "some"), trickling, soon),
         Case(
             "silent, and the only source",
@@ -257,7 +258,7 @@ def _late() -> list[Case]:
             "failed",
             late[-1],
             NOTHING,
-            stand_in.silent(0),
+            scripts.silent(0),
             soon,
             alone=True,
         ),
@@ -267,7 +268,7 @@ def _late() -> list[Case]:
             "cancelled",
             "Cancelled",
             first(300, "beginning"),
-            stand_in.silent(300),
+            scripts.silent(300),
             cancel=True,
         ),
     ]
@@ -282,7 +283,7 @@ def ages(steno: StandIn) -> None:
 
     def script(asked: Asked) -> Iterator[bytes]:
         steno.oldest_us = START_US + MINUTE_US
-        yield from itertools.islice(stand_in.serve(asked), 301)
+        yield from itertools.islice(scripts.serve(asked), 301)
 
     steno.script = script
 
@@ -291,7 +292,7 @@ def garbage_after(count: int) -> Script:
     """So many packets, and then bytes that are no packets, and then good ones again."""
 
     def script(asked: Asked) -> Iterator[bytes]:
-        pieces = list(stand_in.serve(asked))
+        pieces = list(scripts.serve(asked))
         yield from pieces[: count + 1]
         yield b"\xff" * 40
         yield from pieces[count + 1 :]
@@ -301,7 +302,7 @@ def garbage_after(count: int) -> Script:
 
 def no_header(asked: Asked) -> Iterator[bytes]:
     """Records without the header of a capture."""
-    yield from itertools.islice(stand_in.serve(asked), 1, None)
+    yield from itertools.islice(scripts.serve(asked), 1, None)
 
 
 def trickling(asked: Asked) -> Iterator[bytes]:

@@ -12,7 +12,8 @@ from typing import Any
 from docket.window import US_PER_S
 from tests.faults.certificates import Authority
 from tests.faults.packets import udp
-from tests.faults.stand_in import Asked, StandIn, serve
+from tests.faults.scripts import Asked, serve
+from tests.faults.stand_in import StandIn
 
 START_US = 1_699_999_980 * US_PER_S
 COUNT = 4_000

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.faults.stand_in import Asked, serve
+from tests.faults.scripts import Asked, serve
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """The worker on the bus: what it takes, what it leaves, whom it stops, and what it gives back."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 
 import pytest
 
@@ -16,7 +17,7 @@ from docket.request import Request
 from docket.window import Window
 from docket.workers.interface import InterfaceWorker
 from docket.workers.source import Coverage, Reading, Source, Wording
-from tests.faults import stand_in
+from tests.faults import scripts
 from tests.faults.certificates import Pair
 from tests.faults.packets import Packet, capture
 from tests.faults.stand_in import StandIn
@@ -66,9 +67,9 @@ def held(steno: StandIn) -> threading.Event:
     """Let the store keep every answer back, for ten seconds at most, until the event is set."""
     release = threading.Event()
 
-    def script(asked: stand_in.Asked) -> Iterator[bytes]:
+    def script(asked: scripts.Asked) -> Iterator[bytes]:
         release.wait(10)
-        yield from stand_in.serve(asked)
+        yield from scripts.serve(asked)
 
     steno.script = script
     return release
@@ -137,7 +138,7 @@ def test_reading_stops_at_the_deadline(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """At the deadline the store is left and nothing more is said: the verdict is the collector's."""
-    steno.script = stand_in.silent(after=3)
+    steno.script = scripts.silent(after=3)
     request = job(deadline_s=1)
     with working(bus, [config]) as worker:
         office.send(request)
@@ -151,14 +152,14 @@ def test_cancelled_job_frees_store_and_worker_at_once(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """A cancel drops the connection to the store, and the next job is read."""
-    steno.script = stand_in.silent(after=3)
+    steno.script = scripts.silent(after=3)
     cancelled, following = job(), job()
     with working(bus, [config]) as worker:
         office.send(cancelled)
         wait_until(lambda: steno.open_queries == 1, "the query to arrive")
         office.tell(EventName.CANCELLED, cancelled)
         wait_until(lambda: steno.open_queries == 0, "the store to be left", timeout_s=2.0)
-        steno.script = stand_in.serve
+        steno.script = scripts.serve
         office.send(following)
         office.ended(following)
         settled(bus, worker)
@@ -169,7 +170,7 @@ def test_job_that_was_cancelled_while_it_waited_is_never_read(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """A cancel also takes a job out of the queue for its turn."""
-    steno.script = stand_in.silent(after=3)
+    steno.script = scripts.silent(after=3)
     first, waiting = job(minutes=60_000), job(minutes=60_000)
     with working(bus, [config], given_back=1) as worker:
         office.send(first)
@@ -210,12 +211,12 @@ def test_later_attempt_replaces_a_running_one(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """When the collector lost a piece, the reading under way is dropped and begun anew."""
-    steno.script = stand_in.silent(after=3)
+    steno.script = scripts.silent(after=3)
     request = job()
     with working(bus, [config]) as worker:
         office.send(request)
         wait_until(lambda: steno.open_queries == 1, "the query to arrive")
-        steno.script = stand_in.serve
+        steno.script = scripts.serve
         office.send(armed(request, 2))
         end = office.ended(request)
         settled(bus, worker)
@@ -223,42 +224,47 @@ def test_later_attempt_replaces_a_running_one(
     assert (end.attempt, end.verdict) == (2, Verdict.COMPLETE)
 
 
-def test_event_under_a_key_that_is_not_its_own_stops_nothing(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
-) -> None:
-    """Whoever may publish one event cannot end a job by putting another one into it."""
+def verdict_after(
+    bus: EmbeddedBroker,
+    office: Office,
+    config: StenographerConfig,
+    steno: StandIn,
+    sent: Request | Retry,
+    tell: Callable[[], None],
+) -> Verdict | None:
+    """What becomes of a reading that hears what `tell` tells while its answer is held back."""
+    request = sent if isinstance(sent, Request) else sent.order.request  # type: ignore[union-attr]
     release = held(steno)
-    request, marker = job(), job()
+    marker = job()
     with working(bus, [config]) as worker:
-        office.send(request)
+        office.send(sent)
         wait_until(lambda: steno.open_queries == 1, "the query to arrive")
-        office.tell(EventName.CANCELLED, request, key=EventName.FAILED.value)
+        tell()
         office.send(marker)
         wait_until(lambda: steno.open_queries == 2, "the other query to arrive")
         office.tell(EventName.CANCELLED, marker)
         # Events are heard in order: once this one has had its effect, the one before would have had it, too.
         wait_until(lambda: worker.in_hand == 1, "the other job to be dropped")
         release.set()
-        assert office.ended(request).verdict is Verdict.COMPLETE
+        return office.ended(request).verdict
+
+
+def test_event_under_a_key_that_is_not_its_own_stops_nothing(
+    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+) -> None:
+    """Whoever may publish one event cannot end a job by putting another one into it."""
+    asked = job()
+    forged = partial(office.tell, EventName.CANCELLED, asked, key=EventName.FAILED.value)
+    assert verdict_after(bus, office, config, steno, asked, forged) is Verdict.COMPLETE
 
 
 def test_event_of_an_earlier_attempt_does_not_stop_a_retry(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """The closing event of the revision before may be heard late; the retry goes on."""
-    release = held(steno)
-    request, marker = job(), job()
-    with working(bus, [config]) as worker:
-        office.send(armed(request, 2))
-        wait_until(lambda: steno.open_queries == 1, "the query to arrive")
-        office.tell(EventName.PARTIAL, request, attempt=1)
-        # Events are heard in order: once this one has had its effect, so had the one before.
-        office.send(marker)
-        wait_until(lambda: steno.open_queries == 2, "the other query to arrive")
-        office.tell(EventName.CANCELLED, marker)
-        wait_until(lambda: worker.in_hand == 1, "the other job to be dropped")
-        release.set()
-        assert office.ended(request).verdict is Verdict.COMPLETE
+    asked = job()
+    late = partial(office.tell, EventName.PARTIAL, asked, attempt=1)
+    assert verdict_after(bus, office, config, steno, armed(asked, 2), late) is Verdict.COMPLETE
 
 
 def test_same_request_twice_is_one_reading(
@@ -282,12 +288,12 @@ def test_stop_in_mid_job_gives_the_request_back(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """A worker that stops drops its reading; the next one reads anew, as a later attempt."""
-    steno.script = stand_in.silent(after=3)
+    steno.script = scripts.silent(after=3)
     request = job()
     with working(bus, [config], given_back=1):
         office.send(request)
         wait_until(lambda: steno.open_queries == 1, "the query to arrive")
-    steno.script = stand_in.serve
+    steno.script = scripts.serve
     with working(bus, [config]) as worker:
         end = office.ended(request)
         settled(bus, worker)
@@ -298,14 +304,14 @@ def test_small_question_passes_big_ones(
     bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """With two queries at once, big questions never hold both places, however many wait."""
-    steno.script = stand_in.silent(after=3)
+    steno.script = scripts.silent(after=3)
     big = [job(minutes=60_000) for _ in range(3)]
     with working(bus, [config], given_back=3):
         for request in big:
             office.send(request)
             office.begun(request)
         wait_until(lambda: len(steno.queries) == 1, "the first query to arrive")
-        steno.script = stand_in.serve
+        steno.script = scripts.serve
         small = job()
         office.send(small)
         assert office.ended(small).verdict is Verdict.COMPLETE

@@ -11,7 +11,7 @@ from docket.bus.open import open_broker
 from docket.bus.topology import FRAGMENT_SHARDS, fragment_queue, source_queue
 from docket.config import StenographerConfig
 from docket.job import Verdict
-from tests.faults import stand_in
+from tests.faults import scripts
 from tests.faults.certificates import Pair
 from tests.faults.packets import Packet, capture
 from tests.faults.stand_in import StandIn
@@ -88,8 +88,8 @@ def test_reading_goes_on_through_an_outage_of_the_broker(
     """The request comes again after the outage; the reading under way is the one that counts, and is the only one."""
     half_way, go_on = threading.Event(), threading.Event()
 
-    def script(asked: stand_in.Asked) -> Iterator[bytes]:
-        for number, piece in enumerate(stand_in.serve(asked)):
+    def script(asked: scripts.Asked) -> Iterator[bytes]:
+        for number, piece in enumerate(scripts.serve(asked)):
             if number == 700:
                 half_way.set()
                 go_on.wait(60)
@@ -131,12 +131,12 @@ def test_killed_worker_leaves_its_job_to_the_next(
     broker: RabbitMQ, vhost: str, bus: Broker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """When all of a worker's connections break at once, the request is delivered to another one, as a later attempt."""
-    steno.script = stand_in.silent(after=3)
+    steno.script = scripts.silent(after=3)
     request = ask(*WINDOW)
     with working(bus, [config], given_back=1):
         office.send(request)
         wait_until(lambda: steno.open_queries == 1, "the query to arrive")
-    steno.script = stand_in.serve
+    steno.script = scripts.serve
     with working(bus, [config]):
         end = office.ended(request)
         empty(broker, vhost)

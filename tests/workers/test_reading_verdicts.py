@@ -9,10 +9,11 @@ from docket.job import Verdict
 from docket.pcap import RECORD_HEADER_BYTES, file_header
 from docket.workers.reading import Stopped
 from docket.workers.stenographer import StenographerSource
-from tests.faults import stand_in
+from tests.faults import scripts
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, capture
-from tests.faults.stand_in import Asked, Script, StandIn
+from tests.faults.scripts import Asked, Script
+from tests.faults.stand_in import StandIn
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until
 from tests.workers.asking import START_US, US, Heard, SetClock, ask, read, steno_config
@@ -58,7 +59,7 @@ def test_empty(source: StenographerSource) -> None:
 
 def test_empty_for_a_vlan_comes_with_advice(source: StenographerSource, steno: StandIn) -> None:
     """Who asks for a VLAN and gets nothing hears that the capture loses the outermost tag."""
-    steno.script = stand_in.clean_end(0)
+    steno.script = scripts.clean_end(0)
     finding = read(source, ask(AFTER_US, BEFORE_US, "vlan 100"))
     assert (finding.verdict, "VLAN tag" in finding.next_step) == (Verdict.EMPTY, True)
 
@@ -99,7 +100,7 @@ def test_limit_without_proof_of_more_says_so(
 ) -> None:
     """At its limit the reading looks for one more packet only for a while, and tells that it does not know."""
     monkeypatch.setattr("docket.workers.reading.LOOK_FURTHER_S", 0.3)
-    steno.script = stand_in.silent(after=700)
+    steno.script = scripts.silent(after=700)
     inside = sum(packet.time_us >= AFTER_US for packet in steno.packets[:1400:2])
     finding = read(source, ask(AFTER_US, BEFORE_US, packets=inside))
     assert (finding.verdict, "not looked for" in finding.sentence) == (Verdict.LIMITED, True)
@@ -119,8 +120,8 @@ def test_store_that_stops_at_the_limit_it_was_given_is_asked_again(
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (stand_in.half_record(after=700), "half a record"),
-        (stand_in.broken(after=700), "broke off"),
+        (scripts.half_record(after=700), "half a record"),
+        (scripts.broken(after=700), "broke off"),
     ],
 )
 def test_cut(source: StenographerSource, steno: StandIn, packets: list[Packet], script: Script, why: str) -> None:
@@ -135,7 +136,7 @@ def test_cut(source: StenographerSource, steno: StandIn, packets: list[Packet], 
 
 def test_cut_by_a_reset(source: StenographerSource, steno: StandIn, packets: list[Packet]) -> None:
     """A reset may overtake the last packets, but what came before it is kept."""
-    steno.script = stand_in.broken(after=700, reset=True)
+    steno.script = scripts.broken(after=700, reset=True)
     heard = Heard()
     finding = read(source, ask(AFTER_US, BEFORE_US), heard)
     assert (finding.verdict, "broke off" in finding.sentence) == (Verdict.CUT, True)
@@ -144,7 +145,7 @@ def test_cut_by_a_reset(source: StenographerSource, steno: StandIn, packets: lis
 
 def test_cut_tells_how_far_it_came(source: StenographerSource, steno: StandIn) -> None:
     """The sentence names the last packet and its distance from the end of the window."""
-    steno.script = stand_in.half_record(after=700)
+    steno.script = scripts.half_record(after=700)
     sentence = read(source, ask(AFTER_US, BEFORE_US)).sentence
     assert sentence.endswith("from 2023-11-14 22:15:19 UTC, 40.2 s before the end of what was asked.")
 
@@ -154,7 +155,7 @@ def test_cut_that_looks_like_a_normal_end(
 ) -> None:
     """A clean end near stenographer's own 15-minute stop is not believed."""
     monkeypatch.setattr("docket.workers.stenographer.SUSPICIOUS_AFTER_S", 0.0)
-    steno.script = stand_in.clean_end(after=700)
+    steno.script = scripts.clean_end(after=700)
     finding = read(source, ask(AFTER_US, BEFORE_US))
     assert (finding.verdict, "probably not whole" in finding.sentence) == (Verdict.CUT, True)
 
@@ -164,7 +165,7 @@ def test_cut_by_files_that_age_off_while_they_are_read(source: StenographerSourc
 
     def ages(asked: Asked) -> list[bytes]:
         steno.oldest_us = START_US + MINUTE_US
-        return list(stand_in.clean_end(after=5)(asked))  # type: ignore[arg-type]
+        return list(scripts.clean_end(after=5)(asked))  # type: ignore[arg-type]
 
     steno.script = ages
     finding = read(source, ask(AFTER_US, BEFORE_US))
@@ -175,7 +176,7 @@ def test_cut_by_garbage_between_the_packets(source: StenographerSource, steno: S
     """Packets before the garbage are good, and the sentence names the byte."""
 
     def script(asked: Asked) -> list[bytes]:
-        return [*list(stand_in.serve(asked))[:700], b"\xff" * 40, capture(asked.packets)]
+        return [*list(scripts.serve(asked))[:700], b"\xff" * 40, capture(asked.packets)]
 
     steno.script = script
     heard = Heard()
@@ -213,10 +214,10 @@ def test_aged_out_with_nothing_on_disk(authority: Authority, server: Pair, clien
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (stand_in.status(400), "HTTP status 400: could not parse query"),
-        (stand_in.status(403, "forbidden\n"), "HTTP status 403: forbidden"),
-        (stand_in.status(500, "no\x1b[31m\x00 disk\r\n"), "HTTP status 500: no [31m disk"),
-        (stand_in.web_page, "text in place of packets: <html><body><h1>Log in</h1>"),
+        (scripts.status(400), "HTTP status 400: could not parse query"),
+        (scripts.status(403, "forbidden\n"), "HTTP status 403: forbidden"),
+        (scripts.status(500, "no\x1b[31m\x00 disk\r\n"), "HTTP status 500: no [31m disk"),
+        (scripts.web_page, "text in place of packets: <html><body><h1>Log in</h1>"),
         (lambda _: [b"GARBAGE! " * 10], "this is no capture: it begins with the bytes 47 41 52 42"),
         (lambda _: [file_header()[:11]], "after 11 of 24 bytes"),
         (lambda _: [], r"begins with the bytes (none)"),
@@ -233,7 +234,7 @@ def test_refused(source: StenographerSource, steno: StandIn, script: Script, why
 
 def test_garbage_right_after_the_header(source: StenographerSource, steno: StandIn) -> None:
     """A good header does not make garbage an answer."""
-    steno.script = stand_in.garbage
+    steno.script = scripts.garbage
     finding = read(source, ask(AFTER_US, BEFORE_US))
     assert (finding.verdict, finding.usable) == (Verdict.CUT, False)
     assert "at byte 24 " in finding.sentence
@@ -335,7 +336,7 @@ def test_capture_that_stands_still_is_not_taken_for_silence(steno: StandIn, clie
 @pytest.mark.parametrize("after", [-1, 0, 3])
 def test_silent_store_is_left_within_a_second(source: StenographerSource, steno: StandIn, after: int) -> None:
     """A reading that is stopped leaves a silent store at once, says nothing more, and the store's query ends."""
-    steno.script = stand_in.silent(after)
+    steno.script = scripts.silent(after)
     stop = threading.Event()
     heard = Heard()
     stopped: list[type[BaseException]] = []
@@ -356,7 +357,7 @@ def test_silent_store_is_left_within_a_second(source: StenographerSource, steno:
     wait_until(lambda: steno.open_queries == 0, "the store to see that nobody listens", timeout_s=2.0)
 
 
-@pytest.mark.parametrize("script", [stand_in.nanoseconds, stand_in.big_endian], ids=["nanoseconds", "big-endian"])
+@pytest.mark.parametrize("script", [scripts.nanoseconds, scripts.big_endian], ids=["nanoseconds", "big-endian"])
 def test_foreign_forms_are_converted(
     source: StenographerSource, steno: StandIn, packets: list[Packet], script: Script
 ) -> None:
@@ -369,7 +370,7 @@ def test_foreign_forms_are_converted(
 
 def test_packets_out_of_order_are_all_there(source: StenographerSource, steno: StandIn, packets: list[Packet]) -> None:
     """The order of a store does not matter for what is inside the window."""
-    steno.script = stand_in.out_of_order
+    steno.script = scripts.out_of_order
     heard = Heard()
     assert read(source, ask(AFTER_US, BEFORE_US), heard).verdict is Verdict.COMPLETE
     assert heard.body == capture(reversed(matching(packets)))
@@ -377,7 +378,7 @@ def test_packets_out_of_order_are_all_there(source: StenographerSource, steno: S
 
 def test_link_type_is_handed_on(source: StenographerSource, steno: StandIn) -> None:
     """The link type of the answer stands in its fragments."""
-    steno.script = stand_in.link_type(113)
+    steno.script = scripts.link_type(113)
     heard = Heard()
     read(source, ask(AFTER_US, BEFORE_US), heard)
     assert {fragment.linktype for fragment in heard.of(FragmentKind.DATA)} == {113}
@@ -385,7 +386,7 @@ def test_link_type_is_handed_on(source: StenographerSource, steno: StandIn) -> N
 
 def test_endless_answer_stops_at_the_limit(source: StenographerSource, steno: StandIn) -> None:
     """A store that never ends fills the limit and is left."""
-    steno.script = stand_in.endless
+    steno.script = scripts.endless
     finding = read(source, ask(AFTER_US, BEFORE_US, size_bytes=5_000_000))
     assert finding.verdict is Verdict.LIMITED
     wait_until(lambda: steno.open_queries == 0, "the store to see that nobody listens")

@@ -11,10 +11,11 @@ from docket.job import Verdict
 from docket.workers import steno_proof
 from docket.workers.sentences import Finding
 from docket.workers.stenographer import StenographerSource
-from tests.faults import stand_in
+from tests.faults import scripts
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, udp
-from tests.faults.stand_in import Asked, StandIn
+from tests.faults.scripts import Asked
+from tests.faults.stand_in import StandIn
 from tests.services.recording import StoredFile
 from tests.services.stenographer import Monitored, StoredStenographer
 from tests.services.truth import packets_of
@@ -52,7 +53,7 @@ def test_a_packet_from_after_the_window_is_proof_enough(source: StenographerSour
 @pytest.mark.parametrize("after", [0, 1, 700, 1499])
 def test_the_index_knows_how_many_packets_there_are(source: StenographerSource, burst: StandIn, after: int) -> None:
     """A single packet too few is found, also when none came; the answer's own question is not asked again."""
-    burst.script = stand_in.clean_end(after)
+    burst.script = scripts.clean_end(after)
     found, sentence = verdict(source)
     assert (found, "not whole: its index has" in sentence) == (Verdict.CUT, True)
     assert len(burst.queries) == 1
@@ -65,7 +66,7 @@ def test_without_an_index_a_second_look_finds_what_is_missing(
 ) -> None:
     """A store that stopped once, for whatever reason, is caught by its own next answer."""
     burst.shows_index = False
-    burst.script = stand_in.once(stand_in.clean_end(after))
+    burst.script = scripts.once(scripts.clean_end(after))
     found, sentence = verdict(source, query)
     assert (found, "a further packet, from 2023-11-14 22:1" in sentence) == (Verdict.CUT, True)
 
@@ -78,7 +79,7 @@ def test_a_large_answer_is_not_counted_again(
     monkeypatch.setattr(steno_proof, "MOST_PACKETS", 100)
     burst.shows_index = shows_index
     assert verdict(source)[0] is Verdict.COMPLETE
-    burst.script = stand_in.once(stand_in.clean_end(700))
+    burst.script = scripts.once(scripts.clean_end(700))
     assert verdict(source)[0] is Verdict.CUT
 
 
@@ -88,7 +89,7 @@ def test_of_many_files_a_sample_is_looked_at(
     """The sample spreads over all files and holds the last one."""
     monkeypatch.setattr(steno_proof, "MOST_FILES", 3)
     assert verdict(source)[0] is Verdict.COMPLETE
-    burst.script = stand_in.clean_end(0)
+    burst.script = scripts.clean_end(0)
     found, sentence = verdict(source)
     assert (found, "after the last one that came" in sentence) == (Verdict.CUT, True)
 
@@ -97,13 +98,13 @@ def test_fresh_packets_are_no_alarm(source: StenographerSource, burst: StandIn) 
     """Files that were finished while the answer was being read hold packets that nobody was promised."""
 
     def grow(asked: Asked) -> list[bytes]:
-        answer = list(stand_in.serve(asked))
+        answer = list(scripts.serve(asked))
         burst.packets = [*burst.packets, *(udp(START_US + 10 * MINUTE_US + step * US) for step in range(200))]
         return answer
 
     for shows_index in (True, False):
         burst.shows_index = shows_index
-        burst.script = stand_in.once(grow)
+        burst.script = scripts.once(grow)
         assert verdict(source)[0] is Verdict.COMPLETE
 
 
@@ -159,7 +160,7 @@ def test_the_index_cannot_be_read(
     packets: list[Packet], authority: Authority, server: Pair, client: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it is not known whether the answer is whole, and that is what is said."""
-    monkeypatch.setattr(stand_in.StandIn, "positions", lambda *_: "ERROR: index lookup failure")
+    monkeypatch.setattr(StandIn, "positions", lambda *_: "ERROR: index lookup failure")
     with StandIn(packets, authority, server) as steno:
         source = StenographerSource(steno_config(steno, client))
         found, sentence = verdict(source)

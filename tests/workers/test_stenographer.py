@@ -9,7 +9,7 @@ from docket.job import Verdict
 from docket.query import parse
 from docket.window import Window
 from docket.workers.stenographer import StenographerSource
-from tests.faults import stand_in
+from tests.faults import scripts
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, udp
 from tests.faults.stand_in import FILE_US, StandIn
@@ -103,8 +103,8 @@ def test_every_packet_appears_once_over_several_slices(steno: StandIn, client: P
 
 def test_slice_that_is_cut_does_not_keep_the_others_from_being_read(steno: StandIn, client: Pair) -> None:
     """The verdict is cut, but what the later slices hold is there."""
-    scripts = [stand_in.serve, stand_in.half_record(after=400), stand_in.serve]
-    steno.script = lambda asked: scripts.pop(0)(asked)
+    turns = [scripts.serve, scripts.half_record(after=400), scripts.serve]
+    steno.script = lambda asked: turns.pop(0)(asked)
     source = StenographerSource(steno_config(steno, client, slice_s=60))
     heard = Heard()
     finding = read(source, ask(START_US, START_US + 180 * US), heard)
