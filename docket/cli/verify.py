@@ -114,13 +114,11 @@ def _manifest_of(capture: Path, args: argparse.Namespace, terminal: Terminal) ->
 
 
 def _lines(verification: Verification) -> list[str]:
-    manifest = verification.manifest
+    manifest, question = verification.manifest, verification.manifest.question
     lines = [
         text.safe(f"{verification.path}: job {manifest.job}, revision {manifest.revision}, {manifest.state}"),
-        text.safe(f"  {manifest.question.query or 'every packet'}"),
-        text.safe(
-            f"  asked by {manifest.question.owner or 'nobody in particular'} at {manifest.question.requested_at}"
-        ),
+        text.safe(f"  {question.query or 'every packet'}, {text.window(question.after, question.before)}"),
+        text.safe(f"  asked by {question.owner or 'nobody in particular'}, {text.instant(question.requested_at)}"),
     ]
     lines += [text.safe(f"  {'ok   ' if check.ok else 'WRONG'}  {check.what}") for check in verification.checks]
     lines += [

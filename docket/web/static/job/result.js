@@ -40,10 +40,8 @@ function File({ job }) {
   const { pcap } = job;
   return html`
     <a class="file" href=${pcapPath(job)} download><${Icon} name="download" /><span>${pcap.name}</span></a>
-    <p>
-      or <a href=${pcapngPath(job.id)} download>the same as pcapng</a>; and
-      <a href=${manifestPath(job)} download>its manifest</a>, for <code>docket verify</code>
-    </p>
+    <p>or <a href=${pcapngPath(job.id)} download>the same as pcapng</a></p>
+    <p>with <a href=${manifestPath(job)} download>its manifest</a>, which <code>docket verify</code> reads</p>
     <dl class="facts">
       <dt>Size</dt><dd><span class="figure">${size(pcap.size)}</span>, ${counted(job.packets, "packet")}</dd>
       <dt>SHA-256</dt><${Copied} text=${pcap.sha256} label="Copy the SHA-256" />
