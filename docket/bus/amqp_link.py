@@ -64,7 +64,6 @@ class AmqpLink:
             async with asyncio.timeout(timeout_s):
                 while True:
                     session = await self._ready()
-                    failure = None
                     try:
                         answer = await _confirmed(
                             session, session.send(exchange, routing_key, body, mandatory=mandatory)
@@ -110,7 +109,7 @@ class AmqpLink:
                     return session
 
     def _why_not(self, failure: BusFull | BusLost | None) -> BusFull | BusLost:
-        """Why a message could not be published in time; `failure` is what the last attempt said."""
+        """Why a message could not be published in time; `failure` is the last answer."""
         if self._session is None:
             return BusLost(f"not connected to {self._address}")
         if not self._session.unblocked.is_set():
