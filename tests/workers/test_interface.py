@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 
 import pytest
@@ -12,11 +11,9 @@ from docket.bus.messages import FragmentKind, Order, Retry
 from docket.bus.topology import DEAD_QUEUE, REQUEST_KEY, RETRY_KEY, source_queue
 from docket.config import StenographerConfig
 from docket.job import EventName, Verdict
-from docket.query import Query
 from docket.request import Request
-from docket.window import Window
 from docket.workers.interface import InterfaceWorker
-from docket.workers.source import Coverage, Reading, Source, Wording
+from docket.workers.source import Source
 from tests.faults import scripts
 from tests.faults.certificates import Pair
 from tests.faults.packets import Packet, capture
@@ -24,6 +21,7 @@ from tests.faults.stand_in import StandIn
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until
 from tests.workers.asking import START_US, US, ask, steno_config
+from tests.workers.defective import Defective
 from tests.workers.office import Office, working
 
 MINUTE_US = 60 * US
@@ -359,36 +357,6 @@ def test_source_tells_that_its_store_does_not_answer(
     status = office.heard(EventName.SOURCE_ONLINE)[0].source
     assert status is not None
     assert status.error == f"{url.removeprefix('https://')} cannot be reached: Connection refused."
-
-
-class Defective:
-    """A source with a fault in its program."""
-
-    name = "rock01:em1"
-    kind = "defective"
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def coverage(self) -> Coverage:
-        return Coverage(0, None)
-
-    def slices(self, window: Window) -> list[Window]:
-        return [window]
-
-    def wording(self, query: Query, window: Window) -> Wording:  # noqa: ARG002
-        return Wording("")
-
-    def read(
-        self,
-        query: Query,  # noqa: ARG002
-        window: Window,  # noqa: ARG002
-        *,
-        most_bytes: int | None,  # noqa: ARG002
-        most_packets: int | None,  # noqa: ARG002
-        stop: threading.Event,  # noqa: ARG002
-    ) -> AbstractContextManager[Reading]:
-        raise ZeroDivisionError("a fault in the program")
 
 
 def test_fault_in_the_program_ends_the_job_with_a_word(
