@@ -6,11 +6,12 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fault-table chaos check format bench requirements wheel deb demo-traffic screenshots clean
+.PHONY: help run test fresh fault-table chaos check format bench requirements wheel deb demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
 	@echo "make test          install what the tests need and run them all"
+	@echo "make fresh         both of them in a pristine Debian, made for it (as root; RELEASE=trixie for another)"
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
 	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
 	@echo "make check         formatting, lint, types"
@@ -30,6 +31,9 @@ run: .venv/.run
 test: .venv/.test
 	@scripts/packages test
 	$(PYTHON) -m pytest -n $(PROCESSES) --no-loadscope-reorder $(TESTS)
+
+fresh:
+	@scripts/pristine scripts/newcomer
 
 fault-table: .venv/.test
 	@scripts/packages test
