@@ -1,0 +1,110 @@
+"""Where the packets of a classic capture lie in a block of its bytes. Pure; anybody may import it.
+
+    scanned = scan(block, byte_order="<", nanoseconds=False, start=24)
+    scanned.records          arrays: data_at, captured, original, time_ns; one element per whole record
+    scanned.end              the rest of the block begins here: a record whose bytes are still to come
+    scanned.damaged_at       None, or the offset of a header that is none; `end` is the same then
+
+The record i with its 16 byte header is block[data_at[i] - 16 : data_at[i] + captured[i]]. Nothing is shortened:
+records without a byte, fractions beyond a second and packets longer than the header's snaplen are whole records,
+as they are to tcpdump and Wireshark. Who reads other formats builds `Records` directly.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docket.packet.octets import Buffer, Integers, bytes_of, no_integers, sliding
+
+RECORD_HEADER_BYTES = 16
+LARGEST_RECORD_BYTES = 262_144
+"""libpcap's and Wireshark's bound; a longer record is garbage that only looks like a header."""
+
+_CAPTURED_AT = 8
+_NS_PER_S = 1_000_000_000
+_NS_PER_US = 1_000
+
+ByteOrder = Literal["<", ">"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """Packets in a buffer: four arrays of the same length."""
+
+    data_at: Integers
+    """Offset of the packet's first byte."""
+    captured: Integers
+    """Bytes of the packet in the buffer."""
+    original: Integers
+    """Bytes of the packet on the wire."""
+    time_ns: Integers
+    """Nanoseconds since 1970 UTC. A fraction of a second that is too large carries over, as in tcpdump."""
+
+    def __len__(self) -> int:
+        return int(self.data_at.size)
+
+    def chosen(self, which: NDArray[Any] | slice) -> Records:
+        """The records of a mask, of indices or of a slice."""
+        return Records(self.data_at[which], self.captured[which], self.original[which], self.time_ns[which])
+
+
+NO_RECORDS = Records(no_integers(), no_integers(), no_integers(), no_integers())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scanned:
+    """The whole records of a block, and how it ends."""
+
+    records: Records
+    end: int
+    """Offset behind the last whole record."""
+    damaged_at: int | None
+    """Offset of a record header that tells of more than 262,144 bytes; None if there is none."""
+
+
+def scan(buffer: Buffer, *, byte_order: ByteOrder = "<", nanoseconds: bool = False, start: int = 0) -> Scanned:
+    """Find the whole records of a classic capture, from the record header at `start` on.
+
+    About 0.1 µs per record. Never raises for what the bytes say.
+    """
+    data = bytes_of(buffer)
+    headers = _chain(data, byte_order, start)
+    if not headers.size:
+        return Scanned(NO_RECORDS, start, None)
+    numbers = sliding(data, byte_order + "u4")
+    captured = numbers[headers + _CAPTURED_AT].astype(np.int64)
+    too_long = np.flatnonzero(captured > LARGEST_RECORD_BYTES)
+    damaged_at = int(headers[too_long[0]]) if too_long.size else None
+    count = int(too_long[0]) if too_long.size else headers.size
+    if count and damaged_at is None and headers[-1] + RECORD_HEADER_BYTES + captured[-1] > data.size:
+        count -= 1  # of the last record only a beginning is there
+    end = int(headers[count]) if count < headers.size else int(headers[-1] + RECORD_HEADER_BYTES + captured[-1])
+    headers, captured = headers[:count], captured[:count]
+    fraction = numbers[headers + 4].astype(np.int64)
+    time_ns = numbers[headers].astype(np.int64) * _NS_PER_S + fraction * (1 if nanoseconds else _NS_PER_US)
+    original = numbers[headers + 12].astype(np.int64)
+    return Scanned(Records(headers + RECORD_HEADER_BYTES, captured, original, time_ns), end, damaged_at)
+
+
+def _chain(data: NDArray[np.uint8], byte_order: ByteOrder, start: int) -> Integers:
+    """The offsets of all whole record headers, each found by the length of the record before it."""
+    # Plain Python is the quickest here: each step needs the one before. 70 ns per record.
+    unpack = struct.Struct(byte_order + "I").unpack_from
+    view = data[: max(0, data.size - 4)].data
+    at = start + _CAPTURED_AT
+    lengths_at: list[int] = []
+    add = lengths_at.append
+    try:
+        while True:
+            # Ends with struct.error where the buffer has no whole header left.
+            (length,) = unpack(view, at)
+            add(at)
+            at += length + RECORD_HEADER_BYTES
+    except struct.error:
+        pass
+    return np.array(lengths_at, dtype=np.int64) - _CAPTURED_AT
