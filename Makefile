@@ -6,12 +6,13 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh fault-table chaos check format bench requirements wheel deb demo-traffic screenshots clean
+.PHONY: help run test fresh brokers fault-table chaos check format bench requirements wheel deb demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
 	@echo "make test          install what the tests need and run them all"
 	@echo "make fresh         both of them in a pristine Debian, made for it (as root; RELEASE=trixie for another)"
+	@echo "make brokers       the tests of the bus on RabbitMQ 3.10, 4.0 and 4.3 (as root)"
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
 	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
 	@echo "make check         formatting, lint, types"
@@ -34,6 +35,9 @@ test: .venv/.test
 
 fresh:
 	@scripts/pristine scripts/newcomer
+
+brokers: .venv/.test
+	@scripts/brokers
 
 fault-table: .venv/.test
 	@scripts/packages test

@@ -2,6 +2,9 @@
 
 Debian's server runs as an ordinary child process with its own directories, ports, node name, cookie and port
 mapper, so runs beside each other, or beside a broker of the machine, do not meet. bench/ may use Broker too.
+
+RABBITMQ_TREE=DIR takes the server of another Debian: DIR is a root made by debootstrap, in which rabbitmq-server is
+installed. Needs root. CONTRIBUTING.md says how to make one.
 """
 
 import base64
@@ -10,7 +13,7 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +30,19 @@ _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _START_S = 60.0
 _STOP_S = 30.0
 _USER = "docket-tests"
+_TREE = os.environ.get("RABBITMQ_TREE", "")
+
+# Gives a program of the tree what it needs of this machine, then becomes it, so that its pid is the child's own.
+_IN_TREE = """
+tree=$1 shared=$2; shift 2
+mount -t tmpfs tmpfs "$tree/tmp"
+mkdir -p "$tree$shared"
+mount --bind "$shared" "$tree$shared"
+mount -t proc proc "$tree/proc"
+mount --rbind /dev "$tree/dev"
+touch "$tree/etc/hosts" && mount --bind /etc/hosts "$tree/etc/hosts"
+exec chroot "$tree" "$@"
+"""
 
 _numbers = itertools.count(1)
 
@@ -40,16 +56,25 @@ class Broker:
 
     def __init__(self, directory: Path, extra_conf: str = "") -> None:
         """Prepare a node below the directory, which must be its own; extra_conf is added to rabbitmq.conf."""
-        self._server = str(needs.file(_SERVER, _PACKAGE))
-        self._epmd_program = needs.program("epmd", "erlang-base")
-        self._erl_call = needs.program("erl_call", "erlang-base")
         self._directory = directory
+        self._server = self._command(str(_SERVER), lambda: str(needs.file(_SERVER, _PACKAGE)))
+        self._epmd_program = self._command("epmd", lambda: needs.program("epmd", "erlang-base"))
+        self._erl_call = self._command("erl_call", lambda: needs.program("erl_call", "erlang-base"))
         self._node: Child | None = None
         self._epmd: Child | None = None
         self.port = free_port()
         self._dist_port = free_port()
         self._cookie = secrets.token_hex(16)
         self._env = self._prepare(free_port(), extra_conf)
+
+    def _command(self, name: str, here: Callable[[], str]) -> list[str]:
+        """The start of the command line of a program of the server's Debian: this machine's, or that of the tree."""
+        if not _TREE:
+            return [here()]
+        needs.root("for a RabbitMQ in a tree of its own")
+        apart = [needs.program("unshare", "util-linux"), "--mount", "--propagation", "private"]
+        # The parent, because a broker with TLS has its certificates beside it.
+        return [*apart, "sh", "-ec", _IN_TREE, "tree", _TREE, str(self._directory.parent), name]
 
     def _prepare(self, epmd_port: int, extra_conf: str) -> dict[str, str]:
         """Write the node's files and give the environment it starts in."""
@@ -109,10 +134,10 @@ class Broker:
         if self._epmd is None or not self._epmd.running:
             port = self._env["ERL_EPMD_PORT"]
             self._epmd = Child(
-                [self._epmd_program, "-port", port, "-address", "127.0.0.1"], self._directory / "epmd.log"
+                [*self._epmd_program, "-port", port, "-address", "127.0.0.1"], self._directory / "epmd.log"
             )
             wait_until(lambda: listening(int(port)), "the Erlang port mapper")
-        self._node = Child([self._server], self._directory / "node.log", env=self._env)
+        self._node = Child(self._server, self._directory / "node.log", env=self._env)
         try:
             wait_until(self._serves, "RabbitMQ to serve", timeout_s=_START_S, step_s=0.1)
         except TimeoutError as error:
@@ -162,7 +187,7 @@ class Broker:
         caller = f"caller-{os.getpid()}-{next(_numbers)}"
         target = f"127.0.0.1:{self._dist_port}"
         done = subprocess.run(
-            [self._erl_call, "-c", self._cookie, "-h", caller, "-address", target, "-e"],
+            [*self._erl_call, "-c", self._cookie, "-h", caller, "-address", target, "-e"],
             input=code,
             capture_output=True,
             text=True,

@@ -104,5 +104,5 @@ def test_definitions_are_imported(broker: Broker, vhost: str) -> None:
 
 def test_refused_order_is_an_error(broker: Broker) -> None:
     """An order that the broker cannot carry out raises and names the order."""
-    with pytest.raises(RuntimeError, match="no_such_vhost"):
+    with pytest.raises(RuntimeError, match="rabbit_vhost:delete"):
         broker.drop_vhost("never-made")
