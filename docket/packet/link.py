@@ -30,6 +30,7 @@ ETHERTYPES = {
 """What leads to an IP header of the same layer."""
 _PPPOE_SESSION = 0x8864
 _LOOKED_BEHIND = np.array([*ETHERTYPES, _PPPOE_SESSION])
+_TAGS = np.array([number for number, kind in ETHERTYPES.items() if kind is Kind.TAG])
 
 PPP_PROTOCOLS = {0x0021: Kind.IPV4, 0x0057: Kind.IPV6, 0x0281: Kind.LABEL, 0x0283: Kind.LABEL}
 _PPP_ETHERTYPES = {0x0021: ETHERTYPE_IPV4, 0x0057: ETHERTYPE_IPV6}
@@ -101,6 +102,8 @@ def _pseudowire(walk: Walk, rows: Integers, at: Integers, control: np.ndarray) -
     """Ethernet behind labels: with a control word, as stenographer takes it, or without, where that makes sense."""
     with_word, at_word = walk.fitting(rows[control], at[control], 18)
     sensible = np.isin(walk.octets.u16(at_word + 16), _LOOKED_BEHIND)
+    # Two types in a row are those of a tag and of what follows it, in a frame without the word.
+    sensible &= ~np.isin(walk.octets.u16(at_word + 12), _TAGS)
     walk.pseudowire[with_word[sensible]] = True
     walk.push(Kind.ETHERNET, with_word[sensible], at_word[sensible] + 4)
     without = np.concatenate((with_word[~sensible], rows[~control]))
