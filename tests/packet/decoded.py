@@ -42,8 +42,8 @@ def levels_of(headers: Headers) -> list[tuple[Level, ...]]:
 def _levels(layer: Layer) -> list[Level]:
     source = _addresses(layer, "source")
     destination = _addresses(layer, "destination")
-    from_port, to_port = (dict(_pairs(*pairs)) for pairs in (layer.source_port(), layer.destination_port()))
-    senders, receivers = (dict(_pairs(*pairs)) for pairs in (layer.mac_from(), layer.mac_to()))
+    from_port, to_port = _numbers(layer.source_port()), _numbers(layer.destination_port())
+    senders, receivers = _numbers(layer.mac_from()), _numbers(layer.mac_to())
     vlans, labels = _listed(layer.vlan), _listed(layer.label)
     levels = []
     for row in range(len(layer)):
@@ -69,14 +69,16 @@ def _levels(layer: Layer) -> list[Level]:
 def _addresses(layer: Layer, side: str) -> dict[int, IPv4Address | IPv6Address]:
     rows, values = layer.source4() if side == "source" else layer.destination4()
     rows6, (upper, lower) = layer.source6() if side == "source" else layer.destination6()
-    found: dict[int, IPv4Address | IPv6Address] = dict(_pairs(rows, values, IPv4Address))
+    found: dict[int, IPv4Address | IPv6Address] = {
+        row: IPv4Address(value) for row, value in _numbers((rows, values)).items()
+    }
     for row, high, low in zip(rows6.tolist(), upper.tolist(), lower.tolist(), strict=True):
         found[row] = ip_address((high << 64 | low).to_bytes(16, "big"))
     return found
 
 
-def _pairs(rows: np.ndarray, values: np.ndarray, kind: type = int) -> list[tuple[int, object]]:
-    return [(row, kind(value)) for row, value in zip(rows.tolist(), values.tolist(), strict=True)]
+def _numbers(pairs: tuple[np.ndarray, np.ndarray]) -> dict[int, int]:
+    return dict(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True))
 
 
 def _listed(pairs: tuple[np.ndarray, np.ndarray]) -> dict[int, tuple[int, ...]]:
@@ -86,5 +88,5 @@ def _listed(pairs: tuple[np.ndarray, np.ndarray]) -> dict[int, tuple[int, ...]]:
     return found
 
 
-def _mac(number: object) -> str:
-    return number.to_bytes(6, "big").hex(":") if isinstance(number, int) else ""
+def _mac(number: int | None) -> str:
+    return "" if number is None else number.to_bytes(6, "big").hex(":")

@@ -101,10 +101,13 @@ def pppoe(maker: Maker, depth: int) -> Packet:
 
 
 def serial(maker: Maker, depth: int) -> Packet:
-    if maker.chance.random() < 0.5:
-        return maker.ppp(depth, framing=(b"\xff\x03",))
-    kind, packet = _typed(maker, depth)
-    return packet.at_outer(struct.pack("!BBH", 0x0F, 0, kind) + packet.data, packet.outer)
+    return (maker.ppp(depth, framing=(b"\xff\x03",))) if maker.chance.random() < 0.5 else cisco(maker, depth)
+
+
+def cisco(maker: Maker, depth: int) -> Packet:
+    packet = maker.ip(depth)
+    head = struct.pack("!BBH", maker.chance.choice((0x0F, 0x8F)), 0, ethertype_of(packet))
+    return packet.at_outer(head + packet.data, packet.outer)
 
 
 def wifi(maker: Maker, depth: int) -> Packet:
@@ -185,7 +188,7 @@ MAKERS: dict[int, Callable[[Maker, int], Packet]] = {
     51: pppoe,
     100: atm,
     101: raw,
-    104: serial,
+    104: cisco,
     105: wifi,
     108: loop,
     113: cooked,

@@ -26,9 +26,35 @@ TAG_TYPES = (0x8100, 0x88A8, 0x9100, 0x9200, 0x9300)
 TCP, UDP, SCTP, GRE = 6, 17, 132, 47
 _FRAGMENT = 44
 
+Tunnel = Callable[[int], tuple[int, bytes, int | None, Packet]]
+"""Gives the outer protocol, the tunnel's own header, the UDP port if it has one, and what is inside."""
+
 
 class Maker:
-    """Makes packets; two makers with the same seed make the same ones."""
+    """Makes packets; two makers with the same seed make the same ones. Who wants less overrides the class's choices."""
+
+    tag_types: tuple[int, ...] = TAG_TYPES
+    extensions: tuple[tuple[int, ...], ...] = ((), (), (), (0,), (60, 43), (_FRAGMENT,), (135, _FRAGMENT, 60), (-1,))
+    """Chains of IPv6 extension headers; -1 is the header of a later fragment."""
+    tunnels: tuple[str, ...] = (
+        "ip_in_ip",
+        "etherip",
+        "labels_in_ip",
+        "gre_ip",
+        "gre_frame",
+        "erspan",
+        "gre_ppp",
+        "vxlan",
+        "geneve",
+        "gtp",
+        "l2tp2",
+        "l2tp3",
+        "l2tp3_ip",
+    )
+    sender_ports: tuple[int, ...] = (40001, 53, 65535)
+    """From which datagrams with tunnels come."""
+    wires = True
+    """Whether there is Ethernet behind labels."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -59,14 +85,14 @@ class Maker:
         data = carried.data
         for tag in reversed(tags):
             data = struct.pack("!HH", self.chance.randrange(8) << 13 | tag, ethertype) + data
-            ethertype = self.chance.choice(TAG_TYPES)
+            ethertype = self.chance.choice(self.tag_types)
         macs = (self.chance.choice(MACS), self.chance.choice(MACS))
         data = frames.mac(macs[1]) + frames.mac(macs[0]) + struct.pack("!H", ethertype) + data
         return carried.at_outer(data, replace(carried.outer.behind(vlans=tuple(tags)), macs=macs))
 
     def _labelled(self, depth: int) -> Packet:
         labels = tuple(self.chance.choice(LABELS) for _ in range(self.chance.choice((1, 1, 2, 3))))
-        carried = self._wire(depth) if depth and self.chance.random() < 0.3 else self.ip(depth)
+        carried = self._wire(depth) if self.wires and depth and self.chance.random() < 0.3 else self.ip(depth)
         data = carried.data
         for number, label in enumerate(reversed(labels)):
             data = struct.pack("!I", label << 12 | (number == 0) << 8 | 64) + data
@@ -110,26 +136,12 @@ class Maker:
         return (1 if kind == "icmp" else self.chance.choice((2, 58, 50, 51, 89))), b"\x08\0" + bytes(6) + rest, None, ()
 
     def _tunnel(self, depth: int) -> tuple[int, bytes, tuple[int, int] | None, tuple[Level, ...]]:
-        makers: tuple[Callable[[int], tuple[int, bytes, int | None, Packet]], ...] = (
-            self._ip_in_ip,
-            self._etherip,
-            self._labels_in_ip,
-            self._gre_ip,
-            self._gre_frame,
-            self._erspan,
-            self._gre_ppp,
-            self._vxlan,
-            self._geneve,
-            self._gtp,
-            self._l2tp2,
-            self._l2tp3,
-            self._l2tp3_ip,
-        )
-        protocol, head, port, carried = self.chance.choice(makers)(depth)
+        make: Tunnel = getattr(self, "_" + self.chance.choice(self.tunnels))
+        protocol, head, port, carried = make(depth)
         data = head + carried.data
         if port is None:
             return protocol, data, None, carried.levels
-        ports = (self.chance.choice((40001, 53, 65535)), port)
+        ports = (self.chance.choice(self.sender_ports), port)
         return UDP, struct.pack("!HHHH", *ports, 8 + len(data), 0) + data, ports, carried.levels
 
     def _ip_in_ip(self, depth: int) -> tuple[int, bytes, int | None, Packet]:
@@ -241,7 +253,7 @@ class Maker:
     def _ipv6(self, protocol: int, carried: bytes, ports: tuple[int, int] | None, inside: tuple[Level, ...]) -> Packet:
         source, destination = self.chance.choice(HOSTS6), self.chance.choice(HOSTS6)
         following, body, later = protocol, carried, False
-        for extension in self.chance.choice(((), (), (), (0,), (60, 43), (_FRAGMENT,), (135, _FRAGMENT, 60), (-1,))):
+        for extension in self.chance.choice(self.extensions):
             later = extension == -1
             if extension in (_FRAGMENT, -1):
                 body = struct.pack("!BBHI", following, 0, 0x0101 * later | 1, 7) + body
