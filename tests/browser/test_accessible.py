@@ -104,7 +104,7 @@ def test_list_with_jobs_in_every_state(visit: Visit, sensor_of_package: Held, jo
     """Six rows, six states."""
     person = visit(sensor_of_package.server.url).open("?text=for+axe")
     expect(person.rows).to_have_count(len(jobs))
-    for word in ("Running", "Cancelled", "Expired", "Failed", "Partial", "Complete"):
+    for word in ("Running", "Cancelled", "Deleted", "Failed", "Partial", "Complete"):
         expect(person.rows.filter(has_text=word)).to_have_count(1)
     assert faults_of(person) == []
 

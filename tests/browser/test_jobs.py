@@ -147,7 +147,7 @@ def test_download_from_the_list(watcher: Person, demo: Server, tmp_path: Path) -
 
 
 def test_delete_asks_first(watcher: Person, demo: Server) -> None:
-    """Keep keeps; Delete removes the file for everybody, and the record stays as expired."""
+    """Keep keeps; Delete removes the file for everybody, and the record stays as deleted."""
     job = demo.finished("port 443", note="to be deleted")
     row = watcher.row("to be deleted")
     row.get_by_role("button", name="Delete: port 443").click()
@@ -158,7 +158,7 @@ def test_delete_asks_first(watcher: Person, demo: Server) -> None:
     assert demo.job(job["id"])["state"] == "completed"
     row.get_by_role("button", name="Delete: port 443").click()
     dialog.get_by_role("button", name="Delete").click()
-    expect(row).to_contain_text("Expired")
+    expect(row).to_contain_text("Deleted")
     expect(row.get_by_role("link", name="Download: port 443")).to_have_count(0)
     assert demo.job(job["id"])["pcap"] is None
 
@@ -229,5 +229,5 @@ def test_an_empty_list_says_what_to_do(visit: Visit, tmp_path: Path) -> None:
     """Before the first question there is a hint, and no empty table."""
     with DemoServer(tmp_path) as fresh:
         person = visit(fresh.url).open()
-        expect(person.page.get_by_text(re.compile("Nothing has been asked yet"))).to_be_visible()
+        expect(person.page.get_by_text(re.compile("No jobs yet"))).to_be_visible()
         expect(person.rows).to_have_count(0)

@@ -134,7 +134,7 @@ def test_deleted_on_its_own_page(visit: Visit, demo: Server) -> None:
     person = visit(demo.url).open("jobs/" + job["id"])
     person.page.get_by_role("button", name="Delete").click()
     person.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(person.headline).to_contain_text("Expired")
+    expect(person.headline).to_contain_text("Deleted")
     expect(person.page.locator(".story li").last).to_contain_text("File removed")
     expect(person.page.get_by_role("link", name="Download", exact=True)).to_have_count(0)
 

@@ -66,7 +66,7 @@ def test_hierarchy_and_conversations_are_shown(looking: Person, demo: Server, wh
     for kind in ("dns", "tls", "http"):
         expect(panel(page, "Names")).to_contain_text(summary[kind][0]["name"])
     finding = summary["findings"][0]
-    panel(page, "Worth a look").get_by_role("button", name=finding["message"], exact=True).click()
+    panel(page, "Expert information").get_by_role("button", name=finding["message"], exact=True).click()
     expect(page.get_by_label("Display filter")).to_have_value(finding["filter"])
     expect(panel(page, "Over time").get_by_role("img")).to_have_attribute(
         "aria-label", re.compile(f"^{whole['packets']:,} packets")
@@ -101,7 +101,7 @@ def test_brush_refine_follow_download(visit: Visit, demo: Server, reference: Ref
     page.get_by_role("button", name="Refine to it").click()
     dialog = page.get_by_role("dialog", name="Refine")
     dialog.get_by_label("Display filter").fill("tcp")
-    dialog.get_by_role("button", name="Make the job").click()
+    dialog.get_by_role("button", name="Create job").click()
     expect(panel(page, "Refined")).to_contain_text("Taken from")
     expect(person.headline).to_contain_text("Complete:")
     child = demo.wait(page.url.rpartition("/")[2])
@@ -283,13 +283,13 @@ def test_refinement_tells_faults_at_their_fields(looking: Person) -> None:
     dialog = page.get_by_role("dialog", name="Refine")
     dialog.get_by_label("From").fill("soon")
     dialog.get_by_label("Only what this end sent").fill("somebody")
-    dialog.get_by_role("button", name="Make the job").click()
+    dialog.get_by_role("button", name="Create job").click()
     expect(dialog.get_by_label("From")).to_have_attribute("aria-invalid", "true")
     expect(dialog.get_by_role("alert")).to_have_count(2)
     dialog.get_by_label("From").fill("1h")
     dialog.get_by_label("Only what this end sent").fill("")
     dialog.get_by_label("Packet filter").fill("host host")
-    dialog.get_by_role("button", name="Make the job").click()
+    dialog.get_by_role("button", name="Create job").click()
     expect(dialog.get_by_label("Packet filter")).to_have_attribute("aria-invalid", "true")
     expect(dialog.get_by_role("alert")).to_have_count(1)
 
@@ -305,7 +305,7 @@ def test_refinement_for_sharing(visit: Visit, demo: Server, whole: dict[str, Any
     dialog.get_by_label("Shorten packets to", exact=True).check()
     dialog.get_by_role("textbox", name="Shorten packets to, bytes").fill("60")
     dialog.get_by_label("Drop duplicates within", exact=True).check()
-    dialog.get_by_role("button", name="Make the job").click()
+    dialog.get_by_role("button", name="Create job").click()
     expect(panel(page, "Refined")).to_contain_text("Taken from")
     expect(page.locator(".answer-says")).to_contain_text("Duplicates within 10 ms that were dropped")
     path = person.download(page.get_by_role("link", name="Download", exact=True), tmp_path)
@@ -385,7 +385,7 @@ def test_accessible_with_all_open(visit: Visit, demo: Server, whole: dict[str, A
     panel(page, "Packets").get_by_role("button", name="Refine", exact=True).click()
     dialog = page.get_by_role("dialog", name="Refine")
     dialog.get_by_label("From").fill("soon")
-    dialog.get_by_role("button", name="Make the job").click()
+    dialog.get_by_role("button", name="Create job").click()
     expect(dialog.get_by_role("alert")).to_have_count(1)
     assert faults_of(person) == []
 
@@ -395,3 +395,61 @@ def test_nothing_of_it_weighs_on_the_first_page(person: Person) -> None:
     names = "() => performance.getEntriesByType('resource').map((entry) => entry.name)"
     loaded = [name for name in person.page.evaluate(names) if "/static/packets/" in name]
     assert loaded == []
+
+
+def test_back_takes_back_one_step(looking: Person) -> None:
+    """Filter, packet and stream are steps of their own; the packets come to where one looks."""
+    page = looking.page
+    row = panel(page, "Conversations").locator("tbody tr").filter(has_text="HTTP").first
+    row.locator(".pick").click()
+    expect(lines(page).first).to_be_in_viewport()
+    lines(page).nth(3).click()
+    expect(page.locator("#detail-title")).to_be_visible()
+    page.get_by_role("button", name="Follow TCP").click()
+    stream = page.get_by_role("dialog", name="TCP stream")
+    expect(stream).to_be_visible()
+    page.go_back()
+    expect(stream).to_have_count(0)
+    expect(page.locator("#detail-title")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#detail-title")).to_have_count(0)
+    expect(page.get_by_label("Display filter")).not_to_have_value("")
+    page.go_back()
+    expect(page.get_by_label("Display filter")).to_have_value("")
+    expect(looking.headline).to_contain_text("Complete")
+
+
+def test_shared_link_opens_at_the_packet(
+    visit: Visit, demo: Server, whole: dict[str, Any], reference: Reference
+) -> None:
+    """Also below a filter, which gives the packet another place in the list; the link that is copied is the view."""
+    number = reference.numbers("tcp")[400]
+    person = look(visit(demo.url), whole, f"?filter=tcp&packet={number}")
+    row = person.page.locator(".grid-row.is-open")
+    expect(row.locator(".is-no")).to_have_text(f"{number:,}")
+    expect(row).to_be_in_viewport()
+    assert person.copied("Share link: copy the address of this job") == person.page.url
+
+
+def test_few_steps_of_the_keyboard_to_the_packets(looking: Person) -> None:
+    """A skip link, a key, and not many stops in between; a slash searches here."""
+    page, keys = looking.page, looking.page.keyboard
+    keys.press("Tab")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(page.get_by_role("grid", name="Packets")).to_be_focused()
+    keys.press("/")
+    expect(page.get_by_label("Display filter")).to_be_focused()
+    page.locator("h1").click()
+    keys.press("p")
+    expect(page.get_by_role("grid", name="Packets")).to_be_focused()
+    page.locator(".crumbs a").focus()
+    for _ in range(40):
+        keys.press("Tab")
+        if page.evaluate("document.activeElement.matches('.grid')"):
+            break
+    expect(page.get_by_role("grid", name="Packets")).to_be_focused()
+    scroll = page.get_by_role("group", name="Conversations")
+    scroll.focus()
+    keys.press("ArrowDown")
+    expect(scroll.locator("tbody tr").first.locator(".pick")).to_be_focused()

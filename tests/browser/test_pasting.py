@@ -65,7 +65,7 @@ def test_dialog_shows_what_it_reads(person: Person) -> None:
     person.page.get_by_role("button", name="From a record").click()
     dialog = person.page.get_by_role("dialog", name="Ask from a record")
     dialog.get_by_role("textbox").fill("no record at all")
-    expect(dialog).to_contain_text("Nothing known in this text.")
+    expect(dialog).to_contain_text("No address, net or query was found in this text.")
     expect(dialog.get_by_role("button", name="Fill in")).to_be_disabled()
     dialog.get_by_role("textbox").fill(EVE)
     expect(dialog.locator(".paste-found")).to_contain_text("Suricata alert record")
@@ -80,3 +80,29 @@ def test_a_part_pasted_into_a_text_is_only_a_part(person: Person) -> None:
     person.query.fill("port 53 and host ")
     person.paste("10.1.2.3", ".query textarea")
     expect(person.query).to_have_value("port 53 and host ")
+
+
+def test_text_without_a_question_is_answered(person: Person) -> None:
+    """What names no packets says so, and fills in nothing."""
+    person.paste("1:LQU9qZlK+B5F3KDmev6m5PMibrg=")
+    expect(person.toast("A community id is a hash of a flow")).to_be_visible()
+    expect(person.query).to_have_value("")
+
+
+def test_of_several_records_one_or_all(person: Person) -> None:
+    """Pasted anywhere they open the dialog; one of them is chosen, or all."""
+    person.paste(f"{FAST}\n{FAST.replace('10.1.2.3', '10.1.2.4')}")
+    dialog = person.page.get_by_role("dialog", name="Ask from a record")
+    dialog.get_by_role("radio").nth(2).check()
+    expect(dialog.locator(".paste-found")).to_contain_text("host 10.1.2.4")
+    dialog.get_by_role("radio", name="all 2").check()
+    dialog.get_by_role("button", name="Fill in").click()
+    expect(person.query).to_have_value(f"({FLOW}) or ({FLOW.replace('10.1.2.3', '10.1.2.4')})")
+    expect(person.says.locator(".fault")).to_have_count(0)
+
+
+def test_filter_of_wireshark(person: Person) -> None:
+    """It is translated, and the sentence below says what it means."""
+    person.paste("ip.addr == 10.1.2.3 && tcp.port == 443")
+    expect(person.query).to_have_value("host 10.1.2.3 and port 443 and tcp")
+    expect(person.says).to_contain_text("10.1.2.3")

@@ -21,7 +21,7 @@ def test_each_source_tells_what_it_has(visit: Visit, demo: Server) -> None:
         re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
     )
     expect(card.get_by_role("row", name="queries")).to_be_visible()
-    expect(card).to_contain_text("nobody right now")
+    expect(card).to_contain_text("no job right now")
     card.get_by_role("link", name="port 53").click()
     expect(person.page).to_have_url(demo.url + "jobs/" + job["id"])
 
@@ -34,7 +34,7 @@ def test_readings_under_way_are_listed(visit: Visit, held: Held) -> None:
     expect(card.locator("h3:text-is('Reading for') + ul").get_by_role("link", name="udp and port 53")).to_be_visible()
     held.release()
     held.server.wait(job["id"])
-    expect(card).to_contain_text("nobody right now")
+    expect(card).to_contain_text("no job right now")
 
 
 def test_a_source_that_goes_away_is_said_to_be_offline(visit: Visit, held: Held) -> None:

@@ -5,11 +5,11 @@ from playwright.sync_api import Response, expect
 from tests.browser.conftest import Visit
 from tests.browser.server import Server
 
-MOST_BYTES = 200_000
-MOST_FILES = 90
+MOST_BYTES = 260_000
+MOST_FILES = 100
 
 
-def test_first_page_weighs_less_than_200_kb(visit: Visit, demo: Server) -> None:
+def test_first_page_weighs_less_than_260_kb(visit: Visit, demo: Server) -> None:
     """All files that the first page loads, uncompressed; nothing comes from elsewhere."""
     person = visit(demo.url)
     answers: list[Response] = []

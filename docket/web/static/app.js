@@ -4,7 +4,7 @@ import { html, render, useEffect, useState } from "./dom.js";
 import { Header } from "./parts/header.js";
 import { Confirmation } from "./parts/dialog.js";
 import { LostBanner } from "./parts/link.js";
-import { Shortcuts, useShortcuts } from "./parts/shortcuts.js";
+import { Shortcuts, focusPackets, useShortcuts } from "./parts/shortcuts.js";
 import { Toasts } from "./parts/toast.js";
 import { Link, readRoute, useRoute } from "./route.js";
 import { setPageTitle, startNotices } from "./notices.js";
@@ -20,6 +20,7 @@ function App() {
   useShortcuts(() => setHelping(true));
   return html`
     <a class="skip" href="#main" onClick=${toContent}>Skip to the content</a>
+    ${route.page === "job" && html`<a class="skip" href="#packets" onClick=${toPackets}>Skip to the packets</a>`}
     <${Header} page=${route.page} onHelp=${() => setHelping(true)} />
     <${LostBanner} onTry=${connection.tryNow} />
     <main id="main" tabindex="-1"><${Page} route=${route} /></main>
@@ -33,6 +34,11 @@ function App() {
 function toContent(event) {
   event.preventDefault();
   document.getElementById("main").focus();
+}
+
+function toPackets(event) {
+  event.preventDefault();
+  focusPackets();
 }
 
 /** Each page is loaded when it is first gone to. */

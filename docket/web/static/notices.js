@@ -22,7 +22,7 @@ function read() {
   }
 }
 
-/** Remember that a job was asked from this tab: its progress is shown and its end told. */
+/** Remember that a job was asked from this tab: its progress is shown and its end announced. */
 export function noticeFor(id) {
   asked = new Set([...asked, id].slice(-MOST));
   try {

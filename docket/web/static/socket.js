@@ -1,6 +1,6 @@
 /**
  * The one WebSocket. Resumes after the last sequence number it saw; waits longer after each failure, with
- * chance in it so that a restarted server is not met by everybody at once.
+ * chance in it so that not all browsers meet a restarted server at once.
  */
 
 import { address } from "./base.js";
@@ -55,9 +55,8 @@ export function keepConnected(store) {
   }
 
   function listenForSilence() {
-    const sources = [...store.state.sources.values()];
     const silence = Date.now() - (store.state.link.lastHeard ?? Date.now());
-    if (silence > LONGEST_SILENCE_MS && sources.some((source) => source.state === "online")) drop();
+    if (silence > LONGEST_SILENCE_MS && store.state.offline < store.state.names.length) drop();
   }
 
   addEventListener("online", tryNow);

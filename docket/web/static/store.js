@@ -4,18 +4,33 @@
  */
 
 import { useEffect, useState } from "./dom.js";
+import { KnownJobs } from "./known_jobs.js";
+import { KnownSources } from "./known_sources.js";
 import { isFinal } from "./words.js";
 
-const MOST_JOBS = 2000;
-const MOST_SAMPLES = 120;
-const MOST_ERRORS = 5;
+/** Components are notified of all changes together, at most so often. */
+const PAUSE_MS = 40;
 
 export function createStore(now = Date.now) {
+  const jobs = new KnownJobs();
+  const sources = new KnownSources();
   const state = {
-    jobs: new Map(),
-    sources: new Map(),
-    samples: new Map(),
-    errors: new Map(),
+    jobs: jobs.all,
+    sources: sources.all,
+    samples: sources.samples,
+    errors: sources.errors,
+    get names() {
+      return sources.names;
+    },
+    get offline() {
+      return sources.offline;
+    },
+    get presence() {
+      return sources.presence;
+    },
+    get owners() {
+      return jobs.owners;
+    },
     seq: null,
     user: "",
     loaded: false,
@@ -25,53 +40,24 @@ export function createStore(now = Date.now) {
   const listeners = new Set();
   const watchers = new Set();
   let planned = false;
+  let notifiedMs = -PAUSE_MS;
 
   function changed() {
     if (planned) return;
     planned = true;
-    queueMicrotask(() => {
-      planned = false;
-      for (const listener of [...listeners]) listener();
-    });
+    setTimeout(notify, Math.max(0, notifiedMs + PAUSE_MS - performance.now()));
   }
 
-  function keepJob(job) {
-    const known = state.jobs.get(job.id);
-    const merged = known?.events && !job.events ? { ...job, events: known.events } : job;
-    state.jobs.delete(job.id);
-    state.jobs.set(job.id, merged);
-    if (state.jobs.size > MOST_JOBS) dropOldest();
-    return merged;
+  function notify() {
+    planned = false;
+    notifiedMs = performance.now();
+    for (const listener of [...listeners]) listener();
   }
 
-  function dropOldest() {
-    for (const [id, job] of state.jobs) {
-      if (state.jobs.size <= MOST_JOBS) return;
-      if (isFinal(job.state)) state.jobs.delete(id);
-    }
-  }
-
-  function keepSource(source) {
-    state.sources = new Map(state.sources).set(source.name, source);
-    keepError(source);
-    const samples = state.samples.get(source.name) ?? [];
-    const last = samples[samples.length - 1];
-    if (last?.seen === source.last_seen) return;
-    samples.push({ seen: source.last_seen, at: Date.parse(source.last_seen), stats: source.stats ?? {} });
-    if (samples.length > MOST_SAMPLES) samples.shift();
-    state.samples.set(source.name, samples);
-  }
-
-  function keepError({ name, error, last_seen: at }) {
-    const errors = state.errors.get(name) ?? [];
-    if (error && errors[0]?.text !== error)
-      state.errors.set(name, [{ at, text: error }, ...errors].slice(0, MOST_ERRORS));
-  }
-
-  /** Keep a job that was asked for, and not told as news: what is known may be newer. */
+  /** Keep a job that was asked for, and is no event: what is known may be newer. */
   function keepAsked(job) {
     const known = state.jobs.get(job.id);
-    keepJob(known && isBehind(job, known) ? { ...known, events: job.events ?? known.events } : job);
+    jobs.keep(known && isBehind(job, known) ? { ...known, events: job.events ?? known.events } : job);
   }
 
   function takeSnapshot(message) {
@@ -79,10 +65,7 @@ export function createStore(now = Date.now) {
     state.seq = message.seq ?? state.seq;
     state.user = message.user ?? "";
     for (const job of [...(message.jobs ?? [])].reverse()) keepAsked(job);
-    if (message.sources) {
-      state.sources = new Map();
-      message.sources.forEach(keepSource);
-    }
+    if (message.sources) sources.replace(message.sources);
     state.loaded = true;
     for (const watcher of [...watchers]) watcher({ event: "snapshot" });
   }
@@ -94,15 +77,15 @@ export function createStore(now = Date.now) {
     }
     const before = message.job ? state.jobs.get(message.job.id) : undefined;
     if (message.job) {
-      const job = keepJob(message.job);
+      const job = jobs.keep(message.job);
       if (message.seq != null && before?.events) addToStory(job, message, before);
     }
-    if (message.source) keepSource(message.source);
+    if (message.source) sources.keep(message.source);
     if (message.event === "job.rejected") state.jobs.delete(message.job_id);
     for (const watcher of [...watchers]) watcher({ ...message, before });
   }
 
-  /** The message carries the whole job; whose answer it tells is seen by comparing. */
+  /** The message carries the whole job; whose answer it brings is seen by comparing. */
   function addToStory(job, message, before) {
     const { seq, event, at, reason, user } = message;
     if (job.events.some((known) => known.seq === seq)) return;
@@ -138,7 +121,7 @@ export function createStore(now = Date.now) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    /** Hear of each single event, with the job as it was before. */
+    /** Have each single event, with the job as it was before. */
     watch(watcher) {
       watchers.add(watcher);
       return () => watchers.delete(watcher);
@@ -147,7 +130,7 @@ export function createStore(now = Date.now) {
 }
 
 /**
- * Whether a job is told as it was before. Progress is not in the ledger, which a server reads after a restart, so
+ * Whether a job comes as it was before. Progress is not in the ledger, which a server reads after a restart, so
  * a job may come with less than is known already.
  */
 function isBehind(job, known) {
@@ -176,7 +159,7 @@ export function useStore(select) {
       shown = news;
       setVersion((version) => version + 1);
     };
-    // What changed between drawing and now was told to nobody here.
+    // What changed between drawing and now reached no listener.
     look();
     return store.subscribe(look);
   });
@@ -185,7 +168,7 @@ export function useStore(select) {
 
 export const useLive = () => useStore((state) => state.link.state === "live");
 
-/** The server's time, drawn anew every `everyMs` (for ages and counts of seconds). */
+/** The server's time, drawn again every `everyMs` (for ages and counts of seconds). */
 export function useNow(everyMs = 1000) {
   const [time, setTime] = useState(store.now);
   useEffect(() => {

@@ -39,6 +39,17 @@ export function toRfc(us) {
   return `${new Date(ms).toISOString().slice(0, 19)}.${pad(us - Math.floor(us / S) * S, 6)}Z`;
 }
 
+const IN_SENTENCE = /(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s?(?:UTC|Z)\b/g;
+
+/** A sentence of the server, which names times in UTC, with the times of the reader's zone. */
+export function inZone(text, zone) {
+  if (zone === "utc" || !text) return text;
+  return text.replace(IN_SENTENCE, (all, day, clock) => {
+    const us = fromRfc(`${day}T${clock.length === 5 ? clock + ":00" : clock}Z`);
+    return us === null ? all : `${formatTime(us, zone)} ${zoneName(us, zone)}`;
+  });
+}
+
 /** The parts of an instant in a zone ("utc" or "local"). */
 export function partsOf(us, zone) {
   const date = new Date(Math.floor(us / 1000));
@@ -75,6 +86,12 @@ export function formatClock(us, zone, seconds = true) {
   const { hour, minute, second, micro } = partsOf(us, zone);
   const fraction = micro ? "." + pad(micro, 6).replace(/(000)?$/, "") : "";
   return `${pad(hour)}:${pad(minute)}` + (seconds || second || micro ? `:${pad(second)}${fraction}` : "");
+}
+
+/** "14:02:00.000000": all digits, so that times below each other are aligned. */
+export function formatExactClock(us, zone) {
+  const { hour, minute, second, micro } = partsOf(us, zone);
+  return `${pad(hour)}:${pad(minute)}:${pad(second)}.${pad(micro, 6)}`;
 }
 
 export const formatTime = (us, zone) => `${formatDay(us, zone)} ${formatClock(us, zone)}`;
@@ -126,6 +143,9 @@ export function formatAge(us, nowUs) {
   return age < 0 ? `in ${short}` : `${short} ago`;
 }
 
+/** The same with the larger unit alone, for narrow columns. */
+export const shortAge = (us, nowUs) => formatAge(us, nowUs).replace(/ \d+ (?:h|min|s)(?= ago|$)/, "");
+
 /** Microseconds of "15m", "3h30m", "3.5h", "2w1d"; null if it is no duration. */
 export function readDuration(text) {
   const trimmed = text.trim();
@@ -138,7 +158,7 @@ export function readDuration(text) {
 }
 
 /**
- * The instant that somebody typed: with an offset, or a wall-clock reading in `zone`; a bare clock time is
+ * The instant of a typed text: with an offset, or a wall-clock reading in `zone`; a bare clock time is
  * today's; "now"; a duration counts back from now; seconds since 1970. Null if it is none of these.
  */
 export function readTime(text, zone, nowUs) {

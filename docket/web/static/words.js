@@ -1,6 +1,6 @@
 /** States and verdicts in words, icons and tones, and the sentences that are made of them. Pure. */
 
-import { count, counted, percent } from "./figures.js";
+import { counted, percent } from "./figures.js";
 
 /** `tone` names a colour in the stylesheet; the word and the icon always stand beside it. */
 export const STATES = {
@@ -17,6 +17,7 @@ export const VERDICTS = {
   complete: { word: "Complete", icon: "check", tone: "good" },
   empty: { word: "Empty", icon: "zero", tone: "good" },
   limited: { word: "Limited", icon: "limit", tone: "warn" },
+  gap: { word: "Gap", icon: "gap", tone: "warn" },
   cut: { word: "Cut", icon: "cut", tone: "warn" },
   "aged-out": { word: "Aged out", icon: "archive", tone: "warn" },
   "not-yet": { word: "Not yet", icon: "clock", tone: "warn" },
@@ -32,7 +33,11 @@ const FULL = new Set(["complete", "empty"]);
 
 export const isFinal = (state) => FINAL.has(state);
 export const isFull = (verdict) => FULL.has(verdict);
-export const stateOf = (job) => STATES[job.state] ?? { ...UNKNOWN, word: job.state };
+export const stateOf = (job) =>
+  isDeleted(job) ? { ...STATES.expired, word: "Deleted" } : (STATES[job.state] ?? { ...UNKNOWN, word: job.state });
+
+/** Whether a user removed the file, rather than age or a lack of space. */
+export const isDeleted = (job) => job.state === "expired" && /^deleted\b/.test(job.reason ?? "");
 
 /** What a source is doing or has said: a verdict, or that it is still reading or waiting. */
 export function answerOf(source, job) {
@@ -61,6 +66,8 @@ const ofSources = (job) => {
   return `${job.sources.filter((source) => isFull(source.verdict)).length} of ${all} source${all === 1 ? "" : "s"}`;
 };
 
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
 /** One job's headline in plain words. */
 export function headline(job) {
   const packets = counted(job.packets, "packet");
@@ -82,9 +89,10 @@ export function headline(job) {
     case "cancelled":
       return job.packets ? `Cancelled: ${packets} had arrived` : "Cancelled before any packet arrived";
     case "expired":
+      if (isDeleted(job)) return `${capital(job.reason)}: the file with ${packets} is gone, the record stays`;
       return `Expired: the file with ${packets} has been removed, the record stays`;
     default:
-      return `${job.state}: ${count(job.packets)} packets`;
+      return `${job.state}: ${packets}`;
   }
 }
 

@@ -7,25 +7,24 @@ import { toQuestion } from "./draft.js";
 
 const WAIT_MS = 250;
 
-/** The newest answer of `query/check` and the question it belongs to: `{ ok, …, question }` or null. Asked anew
- *  when a source comes or goes, since its coverage is another then. */
-export function useCheck(draft, sources) {
+/** The newest answer of `query/check` and the question it belongs to: `{ ok, …, question }` or null. Asked again
+ *  when a source comes or goes (`presence` is another number then), since its coverage is another. */
+export function useCheck(draft, presence) {
   const [answer, setAnswer] = useState(null);
   const question = JSON.stringify(toQuestion(draft));
-  const present = sources.map((source) => `${source.name} ${source.state}`).join();
   const live = useLive();
   useEffect(() => {
     const stop = new AbortController();
     const timer = setTimeout(async () => {
       const asked = JSON.parse(question);
-      const heard = await ask(asked, stop.signal);
-      if (heard && !stop.signal.aborted) setAnswer({ ...heard, question: asked, key: question });
+      const found = await ask(asked, stop.signal);
+      if (found && !stop.signal.aborted) setAnswer({ ...found, question: asked, key: question });
     }, WAIT_MS);
     return () => {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [question, live, present]);
+  }, [question, live, presence]);
   return { answer, current: answer?.key === question };
 }
 

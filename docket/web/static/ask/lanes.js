@@ -2,22 +2,39 @@
 
 import { html, names } from "../dom.js";
 import { fromRfc } from "../time.js";
+import { store, useStore } from "../store.js";
 import { place, span, ticksOf } from "./scale.js";
 
-/** What one source has: since when, up to when, and what is not on its disk yet. */
-export function Lane({ source, view, nowUs, off = false }) {
-  const oldest = fromRfc(source.oldest);
-  const edge = fromRfc(source.readable_until) ?? nowUs;
-  const online = source.state === "online";
-  const begins = oldest !== null && oldest > view.from && oldest < view.to;
+/** What a row of the list has: since when, up to when, and what is not on its disk yet. */
+export function Lane({ row, view, nowUs, off = false }) {
+  useStore((state) => (row.sensor ? state.presence : state.sources.get(row.name)));
+  const { some, all, online, isGroup } = reachOf(row.names ?? [row.name]);
+  const begins = some.from !== null && some.from > view.from && some.from < view.to;
+  const stretch = (look, from, to) =>
+    from !== null && to > view.from && to > from && html`<span class=${look} style=${span(view, from, to)}></span>`;
   return html`
     <div class=${names("lane", { "is-off": off, "is-offline": !online })} aria-hidden="true">
-      <span class="lane-name">${source.name}</span>
-      ${oldest !== null && edge > view.from && html`<span class="has" style=${span(view, oldest, edge)}></span>`}
-      ${online && edge < nowUs && html`<span class="pending" style=${span(view, edge, nowUs)}></span>`}
-      ${begins && html`<span class="oldest" style=${span(view, oldest, oldest)}></span>`}
+      <span class="lane-name">${row.sensor ?? row.name}</span>
+      ${stretch(isGroup ? "has is-some" : "has", some.from, some.to ?? nowUs)}
+      ${isGroup && stretch("has", all.from, all.to ?? nowUs)}
+      ${online && (some.to ?? nowUs) < nowUs && stretch("pending", some.to, nowUs)}
+      ${begins && html`<span class="oldest" style=${span(view, some.from, some.from)}></span>`}
     </div>
   `;
+}
+
+/** The stretch that any of these has, and the stretch that each of them has. */
+function reachOf(members) {
+  const known = members.map((name) => store.state.sources.get(name)).filter(Boolean);
+  const oldest = known.map((source) => fromRfc(source.oldest)).filter((us) => us !== null);
+  const edges = known.map((source) => fromRfc(source.readable_until)).filter((us) => us !== null);
+  const end = (choose, values) => (values.length ? values.reduce((one, other) => choose(one, other)) : null);
+  return {
+    some: { from: end(Math.min, oldest), to: end(Math.max, edges) },
+    all: { from: oldest.length === known.length ? end(Math.max, oldest) : null, to: end(Math.min, edges) },
+    online: known.some((source) => source.state === "online"),
+    isGroup: members.length > 1,
+  };
 }
 
 /** Ticks with their times, and the mark of now. */

@@ -8,6 +8,7 @@ import { Icon } from "../parts/icons.js";
 import { say, sayError } from "../parts/toast.js";
 import { store, useStore } from "../store.js";
 import { setSetting, useSetting } from "../settings.js";
+import { counted, readCount, readSize, size } from "../figures.js";
 import { noticeFor } from "../notices.js";
 import { navigate } from "../route.js";
 import { faultsOf, useCheck } from "./check.js";
@@ -15,15 +16,14 @@ import { EMPTY, changeDraft, currentDraft, toRequest, useDraft } from "./draft.j
 import { Fields } from "./fields.js";
 import { More } from "./more.js";
 import { PasteDialog, usePasting } from "./paste.js";
-import { SourceTicks } from "./sources.js";
 import { QueryText } from "./text.js";
-import { Timeline } from "./timeline.js";
 import { When } from "./when.js";
+import { Where } from "./where.js";
 
 export function AskPanel() {
   const open = useSetting("askOpen");
-  const [pasting, setPasting] = useState(false);
-  usePasting();
+  const [pasting, setPasting] = useState(null);
+  usePasting(setPasting);
   return html`
     <section class="ask panel" aria-labelledby="ask-title">
       <header class="panel-head">
@@ -34,11 +34,11 @@ export function AskPanel() {
           </button>
         </h2>
         <span class="grow"></span>
-        <${Button} icon="clipboard" look="is-small" onClick=${() => setPasting(true)}>From a record<//>
+        <${Button} icon="clipboard" look="is-small" onClick=${() => setPasting("")}>From a record<//>
         <${Button} icon="cross" look="is-small" onClick=${clear}>Clear<//>
       </header>
       ${open && html`<${Form} />`}
-      ${pasting && html`<${PasteDialog} onClose=${() => setPasting(false)} />`}
+      ${pasting !== null && html`<${PasteDialog} text=${pasting} onClose=${() => setPasting(null)} />`}
     </section>
   `;
 }
@@ -49,14 +49,13 @@ function clear() {
   say("The form is empty.", { action: { word: "Undo", run: () => changeDraft(before) } });
 }
 
-/** The fields beside which a fault is shown; others are told below the form. */
+/** The fields beside which a fault is shown; others are shown below the form. */
 const PLACES = new Set("query after before sources limits limits.bytes limits.packets deadline_s note".split(" "));
 
 function Form() {
   const draft = useDraft();
-  const sources = useStore((state) => state.sources);
-  const list = [...sources.values()];
-  const { answer, current } = useCheck(draft, list);
+  const presence = useStore((state) => state.presence);
+  const { answer, current } = useCheck(draft, presence);
   const [refused, setRefused] = useState([]);
   const [sending, setSending] = useState(false);
   const query = useRef(null);
@@ -65,7 +64,6 @@ function Form() {
   const errors = [...faultsThatStand(answer, current, draft), ...refused];
   const queryFaults = faultsOf(errors, "query");
   const others = errors.filter((fault) => !PLACES.has(fault.field));
-  const ticked = (name) => !draft.sources || draft.sources.includes(name);
   const send = async (event) => {
     event.preventDefault();
     if (sending) return undefined;
@@ -79,18 +77,14 @@ function Form() {
   return html`
     <form id="ask-form" onSubmit=${send} onKeyDown=${(event) => isCtrlEnter(event) && event.currentTarget.requestSubmit()}>
       <${When} when=${draft.when} faults=${faultsOf(errors, "after", "before")} />
-      <div class="where">
-        <${SourceTicks} sources=${list} chosen=${draft.sources} coverage=${answer?.coverage} known=${current}
-          wait=${draft.wait} />
-        ${list.length > 0 && html`<${Timeline} sources=${list} when=${draft.when} ticked=${ticked} />`}
-      </div>
+      <${Where} draft=${draft} coverage=${answer?.coverage} known=${current} />
       <${Faults} faults=${faultsOf(errors, "sources")} />
       <${Fields} text=${draft.text} faults=${queryFaults} />
       <${QueryText} text=${draft.text} faults=${queryFaults} inputRef=${query}
         explanation=${answer?.ok ? answer.explanation : ""} />
       <div class="ask-foot">
         <${More} draft=${draft} errors=${errors} />
-        <span class="estimate">${answer?.ok && answer.estimate?.sentence}</span>
+        <span class="estimate">${answer?.ok && answer.estimate && estimateText(answer.estimate, draft)}</span>
         <button type="submit" class="button is-primary" title="Ctrl + Enter"
           disabled=${sending || queryFaults.length > 0}>
           ${sending ? "Asking…" : "Ask"}
@@ -108,9 +102,19 @@ function faultsThatStand(answer, current, draft) {
   return answer.question.query === draft.text ? faultsOf(answer.errors, "query") : [];
 }
 
+/** What may come, and where the limits beside it will end that. */
+function estimateText({ bytes, packets, sentence }, draft) {
+  const [mostBytes, mostPackets] = [readSize(draft.bytes), readCount(draft.packets)];
+  const limits = [
+    mostBytes && bytes > mostBytes && size(mostBytes),
+    mostPackets && packets > mostPackets && counted(mostPackets, "packet"),
+  ].filter(Boolean);
+  return limits.length ? `${sentence.replace(/\.?$/, ".")} The job stops at its limit of ${limits.join(" or ")}.` : sentence;
+}
+
 const isCtrlEnter = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey);
 
-/** What may be a slip of the finger is asked only if its author insists. */
+/** What may be a mistake, far more than a job may have, is asked only after a confirmation. */
 async function askForMuch(error, request, onRefused, onFault) {
   const text = error.message[0].toUpperCase() + error.message.slice(1) + ".";
   const insists = await confirmed({ title: "Really so much?", text, verb: "Ask all the same", keep: "Back" });

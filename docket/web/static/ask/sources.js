@@ -1,11 +1,12 @@
-/** The sources to ask, ticked or not, each with what it can say about the window. */
+/** One row of the sources to ask: a source, or all sources of a sensor, with what can be said about the window. */
 
-import { html, names } from "../dom.js";
+import { html, names as classes } from "../dom.js";
 import { Icon } from "../parts/icons.js";
 import { formatClock, formatDay, fromRfc, wholeSecond } from "../time.js";
 import { useZone } from "../settings.js";
-import { store } from "../store.js";
-import { changeDraft } from "./draft.js";
+import { store, useStore } from "../store.js";
+import { counted } from "../figures.js";
+import { ticksOf } from "./grouping.js";
 
 const LOOKS = {
   full: { icon: "check", tone: "good" },
@@ -16,46 +17,82 @@ const LOOKS = {
 };
 const UNKNOWN = { icon: "info", tone: "idle" };
 
-export function SourceTicks({ sources, chosen, coverage, known, wait }) {
-  const all = sources.map((source) => source.name);
-  const toggle = (name) => {
-    const now = chosen ?? all;
-    const next = now.includes(name) ? now.filter((other) => other !== name) : [...now, name];
-    changeDraft({ sources: all.every((other) => next.includes(other)) ? null : next });
-  };
+/** How the sources of a sensor are counted, the worst first. */
+const COUNTED = [
+  ["offline", "offline"],
+  ["aged-out", "too young for the window"],
+  ["part", "with a part of the window"],
+  ["not-yet", "not on disk yet"],
+  ["full", "with the whole window"],
+  ["unknown", "not known"],
+];
+
+export function SourceRow({ row, says, known, wait, ...rest }) {
+  const Says = row.sensor ? GroupSays : SourceSays;
+  return html`<${Row} row=${row} ...${rest}><${Says} row=${row} says=${says} known=${known} wait=${wait} /><//>`;
+}
+
+function Row({ row, chosen, choice, isTab, onTick, onOnly, onFold, children }) {
+  const members = row.names ?? [row.name];
+  const ticks = ticksOf(members, chosen);
+  const name = row.sensor ?? row.name;
+  const look = { "is-off": ticks === "none", "is-group": row.sensor, "is-inner": row.inGroup };
   return html`
-    <fieldset class="ticks">
-      <legend class="visually-hidden">Sources to ask</legend>
-      ${sources.map((source) => {
-        const says = coverage?.find((one) => one.source === source.name);
-        return html`<${Tick} key=${source.name} source=${source} says=${says} known=${known} wait=${wait}
-          ticked=${!chosen || chosen.includes(source.name)} onToggle=${() => toggle(source.name)} />`;
-      })}
-    </fieldset>
+    <div class=${classes("tick-row", look)}>
+      ${
+        row.sensor &&
+        html`<button type="button" class="twist plain" aria-expanded=${row.open} tabindex=${isTab ? 0 : -1}
+          aria-label=${`Sources of ${name}`} onClick=${onFold}><${Icon} name="chevron" /></button>`
+      }
+      <label class="tick-label">
+        <input type="checkbox" checked=${ticks === "all"} indeterminate=${ticks === "some"} tabindex=${isTab ? 0 : -1}
+          onChange=${() => onTick(members, ticks !== "all")} />
+        <span class="tick-text">
+          <span class="tick-name">${name}${row.sensor && html` <span class="faint">${counted(members.length, "source")}</span>`}</span>
+          ${children}
+        </span>
+      </label>
+      ${
+        choice &&
+        html`<button type="button" class="only link" tabindex="-1" aria-label=${`Only ${name}`}
+          onClick=${() => onOnly(members)}>only</button>`
+      }
+    </div>
   `;
 }
 
-function Tick({ source, says, known, wait, ticked, onToggle }) {
-  const zone = useZone();
-  const offline = source.state !== "online";
-  const state = offline ? "offline" : says?.state;
-  const look = LOOKS[state] ?? UNKNOWN;
-  const text = offline ? offlineText(source, says) : says ? coverageText(says, zone, wait) : "";
+function Says({ look, known, text, title }) {
   return html`
-    <label class=${names("tick-row", { "is-off": !ticked })}>
-      <input type="checkbox" checked=${ticked} onChange=${onToggle} />
-      <span class="tick-text">
-        <span class="tick-name">${source.name}</span>
-        <span class=${names(`tick-says tone-${look.tone}`, { "is-stale": !known })} title=${says?.sentence ?? text}>
-          ${text && html`<${Icon} name=${look.icon} />`}<span>${text}</span>
-        </span>
-      </span>
-    </label>
+    <span class=${classes(`tick-says tone-${look.tone}`, { "is-stale": !known })} title=${title ?? text}>
+      ${text && html`<${Icon} name=${look.icon} />`}<span>${text}</span>
+    </span>
   `;
+}
+
+function SourceSays({ row, says, known, wait }) {
+  const zone = useZone();
+  const source = useStore((state) => state.sources.get(row.name));
+  const answer = says.get(row.name);
+  const offline = source?.state !== "online";
+  const look = LOOKS[offline ? "offline" : answer?.state] ?? UNKNOWN;
+  const text = offline ? offlineText(source, answer) : answer ? coverageText(answer, zone, wait) : "";
+  return html`<${Says} look=${look} known=${known} text=${text} title=${answer?.sentence} />`;
+}
+
+function GroupSays({ row, says, known }) {
+  useStore((state) => state.presence);
+  const counts = {};
+  for (const name of row.names) {
+    const state = store.state.sources.get(name)?.state === "online" ? (says.get(name)?.state ?? "unknown") : "offline";
+    counts[state] = (counts[state] ?? 0) + 1;
+  }
+  const kinds = COUNTED.filter(([state]) => counts[state]);
+  const text = kinds.map(([state, words]) => `${counts[state]} ${words}`).join(", ");
+  return html`<${Says} look=${LOOKS[kinds[0]?.[0]] ?? UNKNOWN} known=${known} text=${text} />`;
 }
 
 const offlineText = (source, says) =>
-  source.error ? `Offline: ${source.error}` : says?.state === "offline" ? says.sentence : "Offline";
+  source?.error ? `Offline: ${source.error}` : says?.state === "offline" ? says.sentence : "Offline";
 
 /** Coverage in few words and in the reader's zone; the server's sentence, in UTC, says the same at length. */
 function coverageText(says, zone, wait) {

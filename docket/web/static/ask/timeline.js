@@ -4,12 +4,14 @@ import { html, useRef, useState } from "../dom.js";
 import { IconButton } from "../parts/button.js";
 import { formatTime, fromRfc } from "../time.js";
 import { useZone } from "../settings.js";
-import { useNow } from "../store.js";
+import { store, useNow } from "../store.js";
 import { changeDraft, windowOf } from "./draft.js";
+import { ticksOf } from "./grouping.js";
 import { Axis, Lane } from "./lanes.js";
 import { grain, rounded, span, viewAround, viewOfAll, zoomed } from "./scale.js";
 
-export function Timeline({ sources, when, ticked }) {
+/** `rows` are those of the list beside it that are in view. */
+export function Timeline({ rows, when, chosen, onWheel }) {
   const nowUs = Math.round(useNow(5000) * 1000);
   const zone = useZone();
   const window = windowOf(when, nowUs);
@@ -23,13 +25,16 @@ export function Timeline({ sources, when, ticked }) {
     changeDraft({ when: next });
   };
   const zoom = (factor) => hold(zoomed(view, factor, (window.after + window.before) / 2, nowUs));
+  const oldest = () => [...store.state.sources.values()].map((source) => fromRfc(source.oldest));
   return html`
     <div class="timeline">
-      <div class="lanes">
-        ${sources.map(
-          (source) => html`<${Lane} key=${source.name} source=${source} view=${view} nowUs=${nowUs}
-            off=${!ticked(source.name)} />`,
-        )}
+      <div class="lanes" onWheel=${onWheel}>
+        <div class="lane-window"><div class="lane-rows">
+          ${rows.map(
+            (row) => html`<${Lane} key=${row.key} row=${row} view=${view} nowUs=${nowUs}
+              off=${ticksOf(row.names ?? [row.name], chosen) === "none"} />`,
+          )}
+        </div></div>
         <${Axis} view=${view} zone=${zone} nowUs=${nowUs} />
         <${Selection} view=${view} window=${window} zone=${zone} onWindow=${setWindow} />
       </div>
@@ -37,13 +42,7 @@ export function Timeline({ sources, when, ticked }) {
         <${IconButton} icon="minus" label="Show a longer time" onClick=${() => zoom(2)} />
         <${IconButton} icon="plus" label="Show a shorter time" onClick=${() => zoom(0.5)} />
         <button type="button" class="plain" onClick=${() => setHeld(null)}>Window</button>
-        <button type="button" class="plain" onClick=${() =>
-          hold(
-            viewOfAll(
-              sources.map((source) => fromRfc(source.oldest)),
-              nowUs,
-            ),
-          )}>All</button>
+        <button type="button" class="plain" onClick=${() => hold(viewOfAll(oldest(), nowUs))}>All</button>
       </div>
     </div>
   `;

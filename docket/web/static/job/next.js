@@ -25,7 +25,7 @@ export function NextSteps({ job }) {
         ${
           canRetry(job) &&
           again.length > 0 &&
-          html`<${Button} icon="again" look="is-primary" onClick=${() => retry(job)}>Retry ${counted(short.length, "source")}<//>`
+          html`<${Button} icon="again" look="is-primary" onClick=${() => retry(job)}>Retry ${counted(again.length, "source")}<//>`
         }
         <${Button} icon="edit" onClick=${() => askAgain(job)}>Ask again with changes<//>
       </div>

@@ -3,7 +3,7 @@
 import { html } from "../dom.js";
 import { useZone } from "../settings.js";
 import { formatTime, fromRfc, zoneName } from "../time.js";
-import { count, size } from "../figures.js";
+import { counted, size } from "../figures.js";
 
 export function Question({ job }) {
   const zone = useZone();
@@ -11,7 +11,7 @@ export function Question({ job }) {
     html`<span class="figure">${formatTime(fromRfc(text), zone)}</span> ${zoneName(fromRfc(text), zone)}`;
   const limits = [
     job.limits?.bytes && size(job.limits.bytes),
-    job.limits?.packets && `${count(job.limits.packets)} packets`,
+    job.limits?.packets && counted(job.limits.packets, "packet"),
   ].filter(Boolean);
   return html`
     <section class="panel" aria-labelledby="question-title">
@@ -22,9 +22,9 @@ export function Question({ job }) {
         ${job.asked && job.asked !== job.query && html`<dt>As asked</dt><dd><code>${job.asked}</code></dd>`}
         <dt>From</dt><dd>${time(job.after)}</dd>
         <dt>To</dt><dd>${time(job.before)} <span class="faint">(not included)</span></dd>
-        <dt>Owner</dt><dd>${job.owner || html`<span class="faint">nobody</span>`}</dd>
+        <dt>Owner</dt><dd>${job.owner || html`<span class="faint">not known</span>`}</dd>
         ${job.note && html`<dt>Note</dt><dd class="note-text">${job.note}</dd>`}
-        <dt>Limits</dt><dd>${limits.join(", ") || html`<span class="faint">none but the server's</span>`}</dd>
+        <dt>Limits</dt><dd>${limits.join(", ") || html`<span class="faint">server default</span>`}</dd>
         <dt>Late packets</dt><dd>${job.wait_for_flush ? "waited for until they are on disk" : "not waited for"}</dd>
         <dt>Deadline</dt><dd>${time(job.deadline)}</dd>
       </dl>

@@ -53,7 +53,7 @@ function File({ job }) {
 function absence(job) {
   const why = job.reason ? `: ${job.reason}` : "";
   if (job.state === "expired") {
-    return `The file has been removed${why}. Ask again to read it anew, as far as the sources still have it.`;
+    return `The file has been removed${why}. Ask again to read it once more, as far as the sources still have it.`;
   }
   if (isFinal(job.state)) return "There is no file: no packet arrived.";
   return job.packets > 0

@@ -3,7 +3,7 @@
 import { html } from "../dom.js";
 import { Icon } from "../parts/icons.js";
 import { useZone } from "../settings.js";
-import { S, formatClock, formatTime, fromRfc } from "../time.js";
+import { S, formatClock, formatTime, fromRfc, inZone } from "../time.js";
 import { counted } from "../figures.js";
 import { VERDICTS, eventOf } from "../words.js";
 
@@ -25,7 +25,7 @@ export function Story({ job, error }) {
 function Happening({ event, zone, job }) {
   const at = fromRfc(event.at);
   const what = lookOf(event);
-  const details = detailOf(event, job);
+  const details = detailOf(event, job).map((text) => inZone(text, zone));
   return html`
     <li>
       <span class=${`tone-${what.tone}`}><${Icon} name=${what.icon} /></span>
@@ -38,7 +38,7 @@ function Happening({ event, zone, job }) {
   `;
 }
 
-/** A source's own event is told by its name and, once it has one, its verdict. */
+/** A source's own event is shown by its name and, once it has one, its verdict. */
 function lookOf(event) {
   const answer = event.name === "job.source" && event.answers?.length === 1 ? event.answers[0] : null;
   if (!answer) return eventOf(event.name);

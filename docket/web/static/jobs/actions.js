@@ -52,7 +52,7 @@ export async function remove(job) {
 
 /** Puts the job's question into the form, to be changed and asked again. */
 export function askAgain(job) {
-  changeDraft(draftOf(job, [...store.state.sources.keys()]));
+  changeDraft(draftOf(job, store.state.names));
   setSetting("askOpen", true);
   navigate("");
   say("The question is in the form; change it and ask.");

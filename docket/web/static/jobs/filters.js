@@ -4,6 +4,7 @@ import { html, useId, useState } from "../dom.js";
 import { Button } from "../parts/button.js";
 import { Icon } from "../parts/icons.js";
 import { useStore } from "../store.js";
+import { FEW } from "../ask/grouping.js";
 
 const NAMES = ["text", "state", "owner", "source", "sort"];
 
@@ -42,14 +43,12 @@ export function matches(job, filters) {
 }
 
 export function Filters({ filters, onChange }) {
-  const sources = useStore((state) => state.sources);
+  const sources = useStore((state) => state.names);
   const [text, setText] = useState(filters.text);
   const user = useStore((state) => state.user);
   const id = useId();
   const set = (name) => (event) => onChange({ ...filters, [name]: event.target.value });
-  const owners = useStore((state) =>
-    [...new Set([...state.jobs.values()].map((job) => job.owner))].filter(Boolean).sort().join("\n"),
-  );
+  const owners = useStore((state) => state.owners);
   const search = (value) => {
     setText(value);
     onChange({ ...filters, text: value });
@@ -69,10 +68,7 @@ export function Filters({ filters, onChange }) {
       <select aria-label="State" value=${filters.state} onChange=${set("state")}>
         ${STATES.map(([value, word]) => html`<option key=${value} value=${value}>${word}</option>`)}
       </select>
-      <select aria-label="Source" value=${filters.source} onChange=${set("source")}>
-        <option value="">All sources</option>
-        ${[...sources.keys()].map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
-      </select>
+      <${SourceFilter} sources=${sources} value=${filters.source} onChange=${set("source")} />
       <input class="owner" aria-label="Owner" placeholder="Any owner" list=${id} value=${filters.owner}
         onChange=${set("owner")} />
       ${
@@ -80,8 +76,25 @@ export function Filters({ filters, onChange }) {
         html`<button type="button" class="segment" aria-pressed=${filters.owner === user}
           onClick=${() => onChange({ ...filters, owner: filters.owner === user ? "" : user })}>Mine</button>`
       }
-      <datalist id=${id}>${owners.split("\n").map((owner) => html`<option key=${owner} value=${owner} />`)}</datalist>
+      <datalist id=${id}>${owners.map((owner) => html`<option key=${owner} value=${owner} />`)}</datalist>
       ${any && html`<${Button} icon="cross" look="is-small" onClick=${clear}>No filters<//>`}
     </form>
+  `;
+}
+
+/** A list to choose from, or where that would be long, a field that proposes names. */
+function SourceFilter({ sources, value, onChange }) {
+  const id = useId();
+  if (sources.length > FEW) {
+    return html`
+      <input class="owner" aria-label="Source" placeholder="All sources" list=${id} value=${value} onChange=${onChange} />
+      <datalist id=${id}>${sources.map((name) => html`<option key=${name} value=${name} />`)}</datalist>
+    `;
+  }
+  return html`
+    <select aria-label="Source" value=${value} onChange=${onChange}>
+      <option value="">All sources</option>
+      ${sources.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+    </select>
   `;
 }

@@ -82,7 +82,7 @@ function pageOf(answer) {
   };
 }
 
-/** The list with the jobs that became known while its answer was on the way, or before the link told of any. */
+/** The list with the jobs that became known while its answer was on the way, or before the link was up. */
 function withMissed(shown, state) {
   if (state.cursor || state.filters.sort) return shown;
   const newest = shown.ids.reduce((latest, id) => later(latest, shown.kept.get(id).created_at), "");

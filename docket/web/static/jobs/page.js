@@ -74,7 +74,7 @@ function Nothing({ list, filters, onClear }) {
   if (list.loading) return html`<p class="empty" role="status">Loading jobs…</p>`;
   if (list.error) return null;
   const filtered = Object.entries(filters).some(([name, value]) => name !== "sort" && value);
-  if (!filtered) return html`<p class="empty">Nothing has been asked yet. Say when and what above, then press Ask.</p>`;
+  if (!filtered) return html`<p class="empty">No jobs yet. Say when and what above, then press Ask.</p>`;
   return html`
     <p class="empty">
       No job matches these filters. <button type="button" class="link" onClick=${onClear}>Show all jobs</button>

@@ -5,7 +5,7 @@ import { useStore } from "../store.js";
 import { SourceBar } from "../parts/bar.js";
 import { Badge } from "../parts/icons.js";
 import { Link } from "../route.js";
-import { formatAge, formatDay, formatDuration, formatClock, formatTime, fromRfc } from "../time.js";
+import { formatDay, formatDuration, formatClock, formatTime, fromRfc, shortAge } from "../time.js";
 import { count, percent, size } from "../figures.js";
 import { isFull, progressOf, stateOf } from "../words.js";
 import { Actions } from "./actions.js";
@@ -38,9 +38,9 @@ class Cells extends Component {
         <td class="cell-sources"><${Sources} job=${job} /></td>
         <td class="cell-number" data-label="packets">${count(job.packets)}</td>
         <td class="cell-number" data-label="">${size(job.pcap?.size ?? job.bytes)}</td>
-        <td class="cell-owner">${job.owner || html`<span class="faint">nobody</span>`}</td>
+        <td class="cell-owner" title=${job.owner}>${job.owner || html`<span class="faint">not known</span>`}</td>
         <td class="cell-age">
-          <time datetime=${job.created_at} title=${formatTime(created, zone)}>${formatAge(created, Math.max(created, nowUs))}</time>
+          <time datetime=${job.created_at} title=${formatTime(created, zone)}>${shortAge(created, Math.max(created, nowUs))}</time>
         </td>
         <td class="cell-actions"><${Actions} job=${job} compact /></td>
       </tr>

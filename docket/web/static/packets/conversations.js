@@ -1,6 +1,7 @@
 /** Who spoke with whom, and how much each of them said. */
 
 import { html, useState } from "../dom.js";
+import { byRows } from "../parts/roving.js";
 import { S, formatDuration, fromRfc } from "../time.js";
 import { count, counted, size } from "../figures.js";
 import { PacketButton } from "./icons.js";
@@ -23,10 +24,10 @@ export function Conversations({ summary, view, onFilter, onView }) {
       <header class="panel-head">
         <h2 id="conversations-title">Conversations<span class="count">${count(summary.conversation_count)}</span></h2>
       </header>
-      <div class="finds-scroll" tabindex="0" role="group" aria-label="Conversations">
+      <div class="finds-scroll" tabindex="0" role="group" onKeyDown=${byRows} aria-label="Conversations">
         <table class="finds-table conversations">
           <thead>
-            <tr><th scope="col">Protocol</th><th scope="col">First speaker</th><th scope="col" class="number">sent</th>
+            <tr><th scope="col">Protocol</th><th scope="col">Initiator</th><th scope="col" class="number">sent</th>
               <th scope="col"><span class="visually-hidden">Shares</span></th><th scope="col">answered</th>
               <th scope="col">by</th><th scope="col" class="number">Packets</th>
               <th scope="col" class="number">Lasted</th>

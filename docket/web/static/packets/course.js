@@ -20,6 +20,9 @@ export function grainOf({ from, to }) {
   return GRAINS.findLast((grain) => grain * 200 <= to - from) ?? 1;
 }
 
+/** Of a thousand: a bar is never too narrow to be seen. */
+const NARROWEST = 3;
+
 /** A path over a field one high: a step for each bucket, in the stretch's own measure from 0 to 1. */
 export function outline(timeline, values, stretch, most) {
   const scale = 1000 / (stretch.to - stretch.from);
@@ -28,7 +31,8 @@ export function outline(timeline, values, stretch, most) {
   values.forEach((value, index) => {
     if (!value) return;
     const height = Math.max(0.02, value / most) * 100;
-    const [left, right] = [x(index), x(index + 1)];
+    const left = Math.min(x(index), 1000 - NARROWEST);
+    const right = Math.max(x(index + 1), left + NARROWEST);
     const gap = values.length > 120 ? 0 : (right - left) * 0.1;
     pieces.push(`M${left.toFixed(2)} 100V${(100 - height).toFixed(2)}H${(right - gap).toFixed(2)}V100z`);
   });

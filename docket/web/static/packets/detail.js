@@ -78,7 +78,7 @@ function Follow({ detail, onView }) {
   const more = ["tls", "http"].filter((protocol) => tcp && detail.layers.includes(protocol));
   const all = [...streams, ...more.map((protocol) => ({ protocol, number: tcp.number }))];
   return all.map(
-    (stream) => html`<button type="button" class="button is-small" key=${stream.protocol + stream.number}
+    (stream) => html`<button type="button" class="button is-small follow-button" key=${stream.protocol + stream.number}
       onClick=${() => onView({ stream })}>
       <${PacketIcon} name="follow" /><span>Follow ${stream.protocol.toUpperCase()}</span></button>`,
   );

@@ -1,6 +1,6 @@
 /** The display filter, with its fault marked at its place. */
 
-import { html, names, useEffect, useId, useLayoutEffect, useRef, useState } from "../dom.js";
+import { html, names, useEffect, useLayoutEffect, useRef, useState } from "../dom.js";
 import { Icon } from "../parts/icons.js";
 
 /** Positions count characters; a JavaScript string counts UTF-16 units. */
@@ -13,7 +13,7 @@ function placeOf(text, fault) {
 }
 
 export function FilterBox({ filter, fault, busy, onFilter }) {
-  const id = useId();
+  const id = "packet-filter";
   const area = useRef(null);
   const [text, setText] = useState(filter);
   useEffect(() => setText(filter), [filter]);
@@ -21,8 +21,8 @@ export function FilterBox({ filter, fault, busy, onFilter }) {
     area.current.style.height = "auto";
     area.current.style.height = area.current.scrollHeight + "px";
   }, [text]);
-  const told = fault && text === filter ? fault : null;
-  const place = told?.position != null ? placeOf(text, told) : null;
+  const shown = fault && text === filter ? fault : null;
+  const place = shown?.position != null ? placeOf(text, shown) : null;
   const apply = (event) => {
     event?.preventDefault();
     onFilter(text.trim());
@@ -34,13 +34,13 @@ export function FilterBox({ filter, fault, busy, onFilter }) {
   return html`
     <form class="packets-filter" onSubmit=${apply}>
       <label class="visually-hidden" for=${id}>Display filter</label>
-      <div class=${names("query-box", { "is-faulty": told })}>
+      <div class=${names("query-box", { "is-faulty": shown })}>
         <div class="query-marks" aria-hidden="true">
           ${place && html`${text.slice(0, place[0])}<mark>${text.slice(...place) || " "}</mark>${text.slice(place[1])}`}
         </div>
         <textarea id=${id} ref=${area} rows="1" value=${text} spellcheck=${false} autocapitalize="off"
           autocomplete="off" placeholder="Display filter, as in Wireshark: dns or http.request"
-          aria-invalid=${told != null} aria-describedby=${told ? id + "-says" : undefined}
+          aria-invalid=${shown != null} aria-describedby=${shown ? id + "-says" : undefined}
           onInput=${(event) => setText(event.target.value.replaceAll("\n", " "))}
           onKeyDown=${(event) => event.key === "Enter" && apply(event)}></textarea>
       </div>
@@ -50,11 +50,11 @@ export function FilterBox({ filter, fault, busy, onFilter }) {
         if (filter) onFilter("");
       }}>Clear</button>
       ${
-        told &&
-        html`<p class="fault" id=${id + "-says"} role="alert"><${Icon} name="warn" /><span>${told.message}</span>
+        shown &&
+        html`<p class="fault" id=${id + "-says"} role="alert"><${Icon} name="warn" /><span>${shown.message}</span>
           ${
             place &&
-            html` <button type="button" class="link" onClick=${goTo}>at character ${told.position + 1}</button>`
+            html` <button type="button" class="link" onClick=${goTo}>at character ${shown.position + 1}</button>`
           }
         </p>`
       }

@@ -61,7 +61,7 @@ export function Hex({ buffer, from, to, onByte }) {
   `;
 }
 
-/** One line. Drawn anew only when what is marked in it changes. */
+/** One line. Drawn again only when what is marked in it changes. */
 class HexLine extends Component {
   shouldComponentUpdate(next) {
     return ["bytes", "width", "from", "to", "at"].some((name) => next[name] !== this.props[name]);

@@ -16,7 +16,7 @@ export function PacketIcon({ name }) {
 /** A button that shows only its icon; `label` is what it does. */
 export function PacketButton({ icon, label, ...rest }) {
   return html`
-    <button type="button" class="plain" title=${label} aria-label=${label} ...${rest}>
+    <button type="button" class="plain" tabindex="-1" title=${label} aria-label=${label} ...${rest}>
       <${PacketIcon} name=${icon} />
     </button>
   `;

@@ -1,7 +1,7 @@
 /** What the list of packets is made of: its head, one packet in a line, and what stands there without any. */
 
 import { html, names } from "../dom.js";
-import { formatClock, formatTime, fromRfc, zoneName } from "../time.js";
+import { formatExactClock, formatTime, fromRfc, zoneName } from "../time.js";
 import { count } from "../figures.js";
 
 export const COLUMNS = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"];
@@ -38,7 +38,7 @@ export function Line({ place, row, zone, clock, isActive, isOpen }) {
     <div ...${facts} data-place=${place}>
       <span role="gridcell" class="is-no figure">${count(row.number)}</span>
       <span role="gridcell" class="is-time figure" title=${formatTime(us, zone)}>
-        ${clock === "clock" ? formatClock(us, zone) : row.relative_s.toFixed(6)}</span>
+        ${clock === "clock" ? formatExactClock(us, zone) : row.relative_s.toFixed(6)}</span>
       <span role="gridcell" class="is-source stranger" title=${row.source}>${row.source}</span>
       <span role="gridcell" class="is-destination stranger" title=${row.destination}>${row.destination}</span>
       <span role="gridcell" class="is-protocol stranger">${row.protocol}</span>

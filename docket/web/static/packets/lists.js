@@ -1,6 +1,7 @@
-/** Top talkers, names that were asked for, and what the dissector finds worth a look. */
+/** Top talkers, names that were asked for, and the expert information of the dissector. */
 
 import { html } from "../dom.js";
+import { byRows } from "../parts/roving.js";
 import { Badge } from "../parts/icons.js";
 import { count, counted, size } from "../figures.js";
 import { Pick, Share } from "./pick.js";
@@ -13,7 +14,7 @@ function Finds({ id, title, count: number, children }) {
       </header>
       ${
         number > 0
-          ? html`<div class="finds-scroll is-short" tabindex="0" role="group" aria-label=${title}>${children}</div>`
+          ? html`<div class="finds-scroll is-short" tabindex="0" role="group" onKeyDown=${byRows} aria-label=${title}>${children}</div>`
           : html`<p class="finds-none hint">None.</p>`
       }
     </section>
@@ -97,7 +98,7 @@ const SEVERITIES = {
 
 export function Findings({ summary, view, onFilter }) {
   return html`
-    <${Finds} id="findings-title" title="Worth a look" count=${summary.findings.length}>
+    <${Finds} id="findings-title" title="Expert information" count=${summary.findings.length}>
       <table class="finds-table">
         <thead><tr><th scope="col">What</th><th scope="col" class="number">Times</th></tr></thead>
         <tbody>

@@ -22,7 +22,7 @@ export function Packets({ job, view, onView }) {
         <span class="grow"></span>
         <label class="packets-times">Time <select value=${clock}
           onChange=${(event) => setSetting("packetTimes", event.target.value)}>
-          <option value="clock">of the clock</option><option value="relative">since the first packet</option>
+          <option value="clock">absolute</option><option value="relative">since the first packet</option>
         </select></label>
         <button type="button" class="button is-small"
           onClick=${() => onView({ refine: { filter: misread ? "" : view.filter } })}>

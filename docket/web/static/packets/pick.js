@@ -8,7 +8,7 @@ export function Pick({ filter, view, onFilter, children, ...rest }) {
   if (!filter) return html`<span ...${rest}>${children}</span>`;
   const pick = (event) => onFilter(event.shiftKey ? both(view.filter, filter) : filter);
   return html`
-    <button type="button" class="pick" title=${`Show these packets: ${filter}\n(with Shift: of those that are shown)`}
+    <button type="button" class="pick" tabindex="-1" title=${`Show these packets: ${filter}\n(with Shift: of those that are shown)`}
       aria-pressed=${view.filter === filter} onClick=${pick} ...${rest}>${children}</button>
   `;
 }

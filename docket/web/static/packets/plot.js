@@ -8,7 +8,7 @@ import { formatClock, formatDuration, formatTime, fromRfc, zoneName } from "../t
 import { count, counted, size } from "../figures.js";
 import { Brush } from "./brush.js";
 import { bucketName, grainOf, niceCeiling, outline, stretchOf, within } from "./course.js";
-import { inTime } from "./view.js";
+import { inTime, revealPackets } from "./view.js";
 
 const UNITS = [
   { name: "packets", word: "Packets", write: count },
@@ -40,7 +40,7 @@ export function Plot({ summary, view, onView }) {
       </header>
       <div class="course-plot">
         <span class="course-most" aria-hidden="true">${unit.write(most)}</span>
-        <svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label=${told(summary, zone)}>
+        <svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label=${description(summary, zone)}>
           <path d=${outline(timeline, timeline[unit.name], stretch, most)} />
         </svg>
         <${Axis} view=${stretch} zone=${zone} nowUs=${stretch.to} />
@@ -52,7 +52,7 @@ export function Plot({ summary, view, onView }) {
   `;
 }
 
-function told({ packets, bytes, first, last }, zone) {
+function description({ packets, bytes, first, last }, zone) {
   const [begin, end] = [first, last].map((time) => formatTime(fromRfc(time), zone));
   return `${counted(packets, "packet")}, ${size(bytes)}, from ${begin} to ${end}`;
 }
@@ -90,7 +90,10 @@ function Brushed({ timeline, view, zone, pointed, onView, stretch }) {
       brush
         ? html`
           <button type="button" class="button is-small"
-            onClick=${() => onView({ filter: inTime(view.filter, brush), packet: null })}>
+            onClick=${() => {
+              onView({ filter: inTime(view.filter, brush), packet: null });
+              revealPackets();
+            }}>
             Show its packets</button>
           <button type="button" class="button is-small" onClick=${() => onView({ refine: { brush } })}>
             Refine to it</button>

@@ -1,8 +1,10 @@
-/** The protocols in a result, one inside the other, as tshark counts them. */
+/** The protocols in a result, one inside the other, as tshark counts them, by the names that people use. */
 
 import { html } from "../dom.js";
+import { byRows } from "../parts/roving.js";
 import { count, size } from "../figures.js";
 import { Pick, Share } from "./pick.js";
+import { plainHierarchy, protocolName } from "./protocol_names.js";
 
 const flat = (protocols, depth = 0, path = "") =>
   protocols.flatMap((protocol) => {
@@ -10,12 +12,16 @@ const flat = (protocols, depth = 0, path = "") =>
     return [{ ...protocol, depth, key }, ...flat(protocol.children, depth + 1, key)];
   });
 
+/** The name that filters use, where it is another. */
+const inFilters = (name) =>
+  protocolName(name).toLowerCase() !== name && html`${" "}<span class="faint">${name}</span>`;
+
 export function Protocols({ summary, view, onFilter }) {
-  const rows = flat(summary.protocols);
+  const rows = flat(plainHierarchy(summary.protocols));
   return html`
     <section class="panel finds" aria-labelledby="protocols-title">
       <header class="panel-head"><h2 id="protocols-title">Protocols</h2></header>
-      <div class="finds-scroll" tabindex="0" role="group" aria-label="Protocols">
+      <div class="finds-scroll" tabindex="0" role="group" onKeyDown=${byRows} aria-label="Protocols">
         <table class="finds-table">
           <thead>
             <tr><th scope="col">Protocol</th><th scope="col" class="number">Packets</th>
@@ -27,7 +33,7 @@ export function Protocols({ summary, view, onFilter }) {
               (row) => html`
                 <tr key=${row.key}>
                   <th scope="row" style=${{ "--depth": row.depth }} class="nested">
-                    <${Pick} filter=${row.name} view=${view} onFilter=${onFilter}>${row.name}<//>
+                    <${Pick} filter=${row.name} view=${view} onFilter=${onFilter}>${protocolName(row.name)}${inFilters(row.name)}<//>
                   </th>
                   <td class="number">${count(row.packets)}</td>
                   <td><${Share} part=${row.packets / Math.max(1, summary.packets)} /></td>

@@ -45,7 +45,7 @@ export function RefineDialog({ job, from, onClose }) {
       store.putJob(child);
       onClose();
       navigate("jobs/" + child.id);
-      say(isNew ? "The smaller job is being made." : "This very part was made before; here it is.");
+      say(isNew ? "The smaller job is being made." : "This part exists already; here it is.");
     } catch (error) {
       setBusy(false);
       setFaults(error.errors ?? [{ code: "failed", message: error.message }]);
@@ -78,7 +78,7 @@ export function RefineDialog({ job, from, onClose }) {
         ${elsewhere.map((fault) => html`<${Fault} key=${fault.message} fault=${fault} role="alert" />`)}
         <div class="dialog-actions">
           <button type="button" class="button" onClick=${onClose}>Leave</button>
-          <button type="submit" class="button is-primary" disabled=${busy}>Make the job</button>
+          <button type="submit" class="button is-primary" disabled=${busy}>Create job</button>
         </div>
       </form>
     <//>

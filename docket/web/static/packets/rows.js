@@ -34,12 +34,38 @@ class Rows {
     this.fill();
   }
 
-  /** Few at once: whoever drags through a million rows is only interested in where that ends. */
+  /** Few at once: of a scroll through a million rows only its end matters. */
   fill() {
     for (let page = this.wanted[0]; page <= this.wanted[1]; page++) {
       const known = this.pages.get(page);
       const isWanted = !this.error && !this.busy.has(page) && (!known || known.stale);
       if (isWanted && this.busy.size < MOST_AT_ONCE) this.load(page);
+    }
+  }
+
+  /** The place of a packet in the list, or null if the filter does not show it: numbers ascend. */
+  async placeOf(number) {
+    if (!this.filter.trim()) return Math.min(number, this.facts.total) - 1;
+    let [low, high] = [0, this.facts.total];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const found = await this.numberAt(middle);
+      if (found === number) return middle;
+      if (found === null) return null;
+      if (found < number) low = middle + 1;
+      else high = middle;
+    }
+    return null;
+  }
+
+  async numberAt(place) {
+    const known = this.at(place);
+    if (known) return known.number;
+    try {
+      const asked = { filter: this.filter, offset: place, limit: 1 };
+      return (await packets.page(this.id, asked, this.stop.signal)).rows[0]?.number ?? null;
+    } catch {
+      return null; // the list itself says why
     }
   }
 
@@ -82,7 +108,7 @@ class Rows {
   }
 }
 
-/** The rows that a filter shows; drawn again whenever more of them are there. `turn` starts anew. */
+/** The rows that a filter shows; drawn again whenever more of them are there. `turn` starts over. */
 export function useRows(job, filter, turn) {
   const [, setVersion] = useState(0);
   const rows = useMemo(

@@ -1,6 +1,6 @@
 /** What is in the file of a finished job. The page of one job shows it; its parts are loaded with it, and only then. */
 
-import { html, useEffect, useState } from "../dom.js";
+import { html, useEffect, useRef, useState } from "../dom.js";
 import { path } from "../base.js";
 import { isFinal } from "../words.js";
 import { Conversations } from "./conversations.js";
@@ -13,7 +13,7 @@ import { RefineDialog } from "./refine.js";
 import { SummaryState } from "./state.js";
 import { StreamDialog } from "./stream.js";
 import { useSummary } from "./summary.js";
-import { useView } from "./view.js";
+import { revealPackets, revealPacketsAtFirst, useView } from "./view.js";
 
 export function Contents({ job }) {
   const styled = useStyle();
@@ -30,21 +30,27 @@ function Content({ job }) {
   const [view, change] = useView();
   const onFilter = (filter) => {
     change({ filter, packet: null });
-    document.getElementById("packets-title")?.scrollIntoView({ block: "nearest" });
+    revealPackets();
   };
-  const shared = { summary, view, onFilter, onView: change };
+  const isShown = Boolean(summary || error);
+  const shared = useRef(Boolean(view.packet || view.filter));
+  useEffect(() => {
+    if (isShown && shared.current) revealPacketsAtFirst();
+    if (isShown) shared.current = false;
+  }, [isShown]);
+  const common = { summary, view, onFilter, onView: change };
   const counted = summary && summary.state !== "working" && summary.covers.packets > 0;
   return html`
     <${SummaryState} summary=${summary} error=${error} onAgain=${again} />
-    ${summary?.timeline && html`<${Plot} ...${shared} />`}
+    ${summary?.timeline && html`<${Plot} ...${common} />`}
     ${
       counted &&
       html`
-        <div class="finds-wide"><${Protocols} ...${shared} /><${Conversations} ...${shared} /></div>
-        <div class="finds-three"><${Talkers} ...${shared} /><${Names} ...${shared} /><${Findings} ...${shared} /></div>`
+        <div class="finds-wide"><${Protocols} ...${common} /><${Conversations} ...${common} /></div>
+        <div class="finds-three"><${Talkers} ...${common} /><${Names} ...${common} /><${Findings} ...${common} /></div>`
     }
-    ${(summary || error) && html`<${Packets} job=${job} view=${view} onView=${change} />`}
-    ${view.stream && html`<${StreamDialog} job=${job} stream=${view.stream} onView=${change} />`}
+    ${isShown && html`<${Packets} job=${job} view=${view} onView=${change} />`}
+    ${view.stream && html`<${StreamDialog} job=${job} view=${view} onView=${change} />`}
     ${view.refine && html`<${RefineDialog} job=${job} from=${view.refine} onClose=${() => change({ refine: null })} />`}
   `;
 }

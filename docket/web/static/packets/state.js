@@ -1,4 +1,4 @@
-/** How far the inspector is with a result, and what it could not do; nothing once all is well. */
+/** How far the inspector is with a result, and what it could not do; nothing once everything is there. */
 
 import { html } from "../dom.js";
 import { Icon } from "../parts/icons.js";
@@ -13,8 +13,8 @@ export function SummaryState({ summary, error, onAgain }) {
   if (summary.state === "working") return html`<${Working} summary=${summary} />`;
   if (summary.state === "failed") return html`<${Note} tone="bad">${failureOf(summary)}<//>`;
   if (summary.state === "partial") return html`<${Note} tone="warn">${summary.covers.sentence} ${summary.note}<//>`;
-  const told = summary.covers.packets < summary.packets || summary.covers.sentence !== "All packets were looked at.";
-  return told && html`<${Note} tone="warn">${summary.covers.sentence} ${summary.note}<//>`;
+  const isPart = summary.covers.packets < summary.packets || summary.covers.sentence !== "All packets were looked at.";
+  return isPart && html`<${Note} tone="warn">${summary.covers.sentence} ${summary.note}<//>`;
 }
 
 function Working({ summary }) {

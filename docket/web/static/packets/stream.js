@@ -6,7 +6,7 @@ import { Icon } from "../parts/icons.js";
 import { count, counted, size } from "../figures.js";
 import { packets, transcriptPath } from "./api.js";
 import { Note, reasonOf } from "./state.js";
-import { streamName } from "./view.js";
+import { revealPackets, streamName } from "./view.js";
 
 const AGAIN_MS = 700;
 const FORMATS = [
@@ -15,14 +15,18 @@ const FORMATS = [
   ["raw", "Raw"],
 ];
 
-export function StreamDialog({ job, stream, onView }) {
-  const [direction, setDirection] = useState("both");
-  const [format, setFormat] = useState("text");
+export function StreamDialog({ job, view, onView }) {
+  const { stream, direction, format } = view;
+  const setDirection = (next) => onView({ direction: next }, { quiet: true });
+  const setFormat = (next) => onView({ format: next }, { quiet: true });
   const how = { ...stream, direction, format };
   const { page, pieces, error, more, loading } = useStream(job, how);
   const close = () => onView({ stream: null });
   const protocols = stream.protocol === "udp" ? ["udp"] : ["tcp", "tls", "http"];
-  const showPackets = () => onView({ stream: null, filter: page.filter, packet: null });
+  const showPackets = () => {
+    onView({ stream: null, filter: page.filter, packet: null });
+    revealPackets();
+  };
   const isThere = page && page.state !== "working";
   const nodes = page?.nodes ?? ["", ""];
   return html`
@@ -53,7 +57,7 @@ export function StreamDialog({ job, stream, onView }) {
         ${!isThere && !error && html`<p class="hint" role="status">Putting the stream together…</p>`}
         ${
           pieces.length > 0 &&
-          html`<div class=${`stream-said is-${format}`} tabindex="0" role="group" aria-label="What was said">
+          html`<div class=${`stream-said is-${format}`} tabindex="0" role="group" aria-label="Stream content">
           ${pieces.map((piece, index) => html`<${Piece} key=${index} piece=${piece} nodes=${nodes} />`)}
           ${
             page.next !== null &&
@@ -116,7 +120,7 @@ function Legend({ page }) {
       ${page.nodes.map(
         (node, index) => html`<span key=${index} class=${`said-by-${index}`}>
           <span class="said-mark" aria-hidden="true">${index ? "◀" : "▶"}</span>
-          <strong class="stranger">${node || "nobody"}</strong>
+          <strong class="stranger">${node || "unknown"}</strong>
           ${" "}<span class="faint">${size(page.bytes[index])}</span></span>`,
       )}
       <span class="faint">${count(page.total)} pieces</span>

@@ -27,7 +27,7 @@ export function useSummary(job) {
       }
     };
     load();
-    const unwatch = store.watch(({ event, job: told }) => event === "job.inspected" && told?.id === job.id && load());
+    const unwatch = store.watch(({ event, job: inspected }) => event === "job.inspected" && inspected?.id === job.id && load());
     return () => {
       clearTimeout(timer);
       unwatch();

@@ -45,13 +45,19 @@ export function PacketTable({ rows, view, clock, onView }) {
     setActive(0);
   }, [rows]);
 
-  // Without a filter, the place of a packet is known: a link, or the way to the next one, brings its row into view.
+  // A link, or the way to the next one, brings the row of a packet into view.
   useEffect(() => {
-    const place = view.packet - 1;
-    if (!view.packet || view.filter || !total || rows.at(active)?.number === view.packet) return;
-    setActive(Math.min(place, total - 1));
-    show(place);
-  }, [view.packet, total > 0]);
+    if (!view.packet || !total || rows.at(active)?.number === view.packet) return undefined;
+    let isWanted = true;
+    rows.placeOf(view.packet).then((place) => {
+      if (!isWanted || place === null) return;
+      setActive(place);
+      show(place);
+    });
+    return () => {
+      isWanted = false;
+    };
+  }, [view.packet, total > 0, rows]);
 
   const show = (place) => {
     const start = place < top + 1 ? place : place > top + inView - 1 ? place - inView + 1 : null;
@@ -61,16 +67,16 @@ export function PacketTable({ rows, view, clock, onView }) {
     pinned.current = { scroll: box.current.scrollTop, top: begin };
     setScroll(box.current.scrollTop);
   };
-  const open = (place) => {
+  const open = (place, quiet) => {
     const row = rows.at(place);
-    if (row) onView({ packet: row.number });
+    if (row) onView({ packet: row.number }, { quiet });
   };
   const go = (place) => {
     const next = Math.max(0, Math.min(total - 1, place));
     setActive(next);
     show(next);
     clearTimeout(settle.current);
-    if (view.packet) settle.current = setTimeout(() => open(next), SETTLE_MS);
+    if (view.packet) settle.current = setTimeout(() => open(next, true), SETTLE_MS);
   };
   const moves = {
     ArrowDown: 1,

@@ -1,47 +1,69 @@
 /**
- * What is looked at among the packets: filter, packet, stream, stretch of time. It stands in the address too, so that
- * a link shows the same to others.
+ * What is looked at among the packets: filter, packet, stream, stretch of time. It stands in the address, so that a
+ * link shows the same to others, and each step can be taken back.
  */
 
 import { useCallback, useState } from "../dom.js";
-import { toRfc } from "../time.js";
+import { setSearch, useSearch } from "../route.js";
+import { fromRfc, toRfc } from "../time.js";
 
 const STREAM = /^(tcp|udp|tls|http)-(\d{1,9})$/;
 const PACKET = /^[1-9]\d{0,9}$/;
+const DIRECTIONS = ["both", "first", "second"];
+const FORMATS = ["text", "hex", "raw"];
 
-function read() {
-  const search = new URLSearchParams(location.search);
+/** The view that an address names. Pure. */
+export function readView(search) {
   const stream = STREAM.exec(search.get("follow") ?? "");
   const packet = search.get("packet") ?? "";
+  const [from, to] = [fromRfc(search.get("from")), fromRfc(search.get("to"))];
+  const one = (name, known) => (known.includes(search.get(name)) ? search.get(name) : known[0]);
   return {
     filter: search.get("filter") ?? "",
     packet: PACKET.test(packet) ? Number(packet) : null,
     stream: stream && { protocol: stream[1], number: Number(stream[2]) },
-    brush: null,
-    refine: null,
+    direction: one("who", DIRECTIONS),
+    format: one("as", FORMATS),
+    brush: from !== null && to > from ? { from, to } : null,
   };
 }
 
-function write({ filter, packet, stream }) {
+/** The address of a view. Pure. */
+export function writeView({ filter, packet, stream, direction, format, brush }) {
   const search = new URLSearchParams();
-  if (filter) search.set("filter", filter);
-  if (packet) search.set("packet", packet);
-  if (stream) search.set("follow", `${stream.protocol}-${stream.number}`);
-  const text = search.toString();
-  history.replaceState(history.state, "", location.pathname + (text && "?" + text));
+  const put = (name, value) => value && search.set(name, value);
+  put("filter", filter);
+  put("packet", packet);
+  put("follow", stream && `${stream.protocol}-${stream.number}`);
+  put("who", stream && direction !== DIRECTIONS[0] && direction);
+  put("as", stream && format !== FORMATS[0] && format);
+  put("from", brush && toRfc(brush.from));
+  put("to", brush && toRfc(brush.to));
+  return search;
 }
 
-/** `[view, change]`; `change` takes what is to be different. */
+/** Whether Back leads from the next view to this one: not while a brush is drawn, or the keys go from row to row. */
+export function isStep(before, next) {
+  const streamKey = ({ stream }) => stream && `${stream.protocol}-${stream.number}`;
+  return (
+    before.filter !== next.filter ||
+    before.packet !== next.packet ||
+    streamKey(before) !== streamKey(next) ||
+    Boolean(before.brush) !== Boolean(next.brush)
+  );
+}
+
+/** `[view, change]`; `change` takes what is to be different, and `{ quiet: true }` for what is no step of its own. */
 export function useView() {
-  const [view, setView] = useState(read);
-  const change = useCallback((news) => {
-    setView((before) => {
-      const next = { ...before, ...news };
-      write(next);
-      return next;
-    });
+  const shown = readView(useSearch());
+  const [refine, setRefine] = useState(null);
+  const change = useCallback((news, { quiet = false } = {}) => {
+    if ("refine" in news) setRefine(news.refine);
+    const before = readView(new URLSearchParams(location.search));
+    const next = { ...before, ...news };
+    setSearch(writeView(next), !quiet && isStep(before, next));
   }, []);
-  return [view, change];
+  return [{ ...shown, refine }, change];
 }
 
 /** Both filters at once; the first may be empty. */
@@ -65,3 +87,28 @@ export function streamOf(text) {
 
 /** The text of a stream as others write it: "TCP 5". */
 export const streamName = ({ protocol, number }) => `${protocol.toUpperCase()} stream ${number}`;
+
+const SETTLED_MS = 1500;
+
+/** Bring the list of packets into view, so that what a press elsewhere shows stands where one looks. */
+export function revealPackets() {
+  const panel = document.querySelector(".packets");
+  if (!panel) return;
+  const { top, height } = panel.getBoundingClientRect();
+  const isSeen = top >= 0 && top + Math.min(height, 420) <= innerHeight;
+  if (!isSeen) panel.scrollIntoView({ block: "start" });
+}
+
+/** The same once, and again while what stands above still grows, until a hand moves the page. */
+export function revealPacketsAtFirst() {
+  const until = performance.now() + SETTLED_MS;
+  const stop = new AbortController();
+  for (const name of ["wheel", "pointerdown", "keydown"]) addEventListener(name, () => stop.abort(), { signal: stop.signal });
+  const look = () => {
+    if (stop.signal.aborted) return;
+    revealPackets();
+    if (performance.now() < until) requestAnimationFrame(look);
+    else stop.abort();
+  };
+  look();
+}

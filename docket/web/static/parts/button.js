@@ -32,6 +32,6 @@ export function Fault({ fault, children, ...rest }) {
   `;
 }
 
-/** Several of them, told aloud. */
+/** Several of them, announced by screen readers. */
 export const Faults = ({ faults }) =>
   faults.map((fault) => html`<${Fault} key=${fault.code + fault.message} fault=${fault} role="alert" />`);

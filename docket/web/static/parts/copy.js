@@ -16,12 +16,12 @@ async function copyText(text) {
   return undefined;
 }
 
-/** A button that copies `text` and says so. */
+/** A button that copies `text`, or what the function `text` gives, and says so. */
 export function Copy({ text, label, icon = "clipboard", children }) {
   const [done, setDone] = useState(null);
   const timer = useRef(null);
   const copy = async () => {
-    const worked = await copyText(text).then(
+    const worked = await copyText(typeof text === "function" ? text() : text).then(
       () => true,
       () => false,
     );

@@ -12,7 +12,7 @@ import { LinkState } from "./link.js";
 import { say } from "./toast.js";
 
 export function Header({ page, onHelp }) {
-  const offline = useStore((state) => [...state.sources.values()].filter((source) => source.state !== "online").length);
+  const offline = useStore((state) => state.offline);
   const current = (name) => (page === name ? "page" : undefined);
   return html`
     <header class="top">

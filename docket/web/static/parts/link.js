@@ -1,4 +1,4 @@
-/** The state of the link to the server: quiet while all is well, plain when it is not. */
+/** The state of the link to the server: quiet while it works, plain when it is not. */
 
 import { html } from "../dom.js";
 import { Icon } from "./icons.js";
@@ -24,7 +24,7 @@ function Lost({ link, onTry }) {
   const now = Date.now();
   const age = link.lastHeard
     ? `last known ${formatDuration(Math.max(1e6, (now - link.lastHeard) * 1000))} ago`
-    : "nothing heard yet";
+    : "no message yet";
   const wait = Math.max(0, Math.ceil((link.retryAt - now) / 1000));
   return html`
     <div class="lost" role="alert">

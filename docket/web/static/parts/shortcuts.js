@@ -1,19 +1,19 @@
-/** Keys that work on the whole page, and the dialog that tells them. */
+/** Keys that work on the whole page, and the dialog that lists them. */
 
 import { html, useEffect } from "../dom.js";
 import { navigate } from "../route.js";
 import { setSetting } from "../settings.js";
 import { Dialog } from "./dialog.js";
 
-const TOLD = [
-  ["/", "Search the jobs"],
+const PAGE_KEYS = [
+  ["/", "Search the jobs; on a job, filter its packets"],
   ["n", "Write a question"],
   ["Ctrl Enter", "Ask it"],
   ["s", "Sources"],
   ["?", "These keys"],
 ];
 
-const TOLD_OF_ROWS = [
+const ROW_KEYS = [
   ["↓ ↑ or j k", "Next, previous job"],
   ["Enter", "Open"],
   ["d", "Download"],
@@ -21,6 +21,17 @@ const TOLD_OF_ROWS = [
   ["r", "Retry the sources that fell short"],
   ["c", "Cancel"],
   ["Delete", "Delete the result"],
+];
+
+const PACKET_KEYS = [
+  ["p", "To the list of packets"],
+  ["↓ ↑ or j k", "Next, previous packet"],
+  ["Page Down, End", "Further on, to the last one"],
+  ["Enter", "Open"],
+  ["Escape", "Close"],
+  ["f", "Follow the stream of the open packet"],
+  ["m", "Mark the packet"],
+  ["Alt ←", "One step back: stream, packet, filter"],
 ];
 
 const MOST_FRAMES = 120;
@@ -32,11 +43,25 @@ function focusWhenDrawn(selector, frames = MOST_FRAMES) {
   else if (frames > 0) requestAnimationFrame(() => focusWhenDrawn(selector, frames - 1));
 }
 
+/** What `/` searches, the nearest first. */
+const SEARCHES = ["#packet-filter", ".reach #source-search", "#job-search"];
+
+/** Puts the keyboard on the list of packets. */
+export function focusPackets() {
+  const list = document.querySelector(".packets .grid");
+  list?.closest(".packets").scrollIntoView({ block: "start" });
+  list?.focus({ preventScroll: true });
+}
+
 const KEYS = {
   "/": () => {
-    if (!document.getElementById("job-search")) navigate("");
-    focusWhenDrawn("#job-search");
+    const search = SEARCHES.map((selector) => document.querySelector(selector)).find(Boolean);
+    if (search) return search.focus();
+    navigate("");
+    return focusWhenDrawn("#job-search");
   },
+  p: focusPackets,
+  f: () => document.querySelector(".detail .follow-button")?.click(),
   n: () => {
     setSetting("askOpen", true);
     if (!document.getElementById("ask-title")) navigate("");
@@ -69,9 +94,11 @@ export function Shortcuts({ onClose }) {
   return html`
     <${Dialog} title="Keyboard" onClose=${onClose}>
       <h3>Anywhere</h3>
-      ${list(TOLD)}
+      ${list(PAGE_KEYS)}
       <h3>On a row of the jobs</h3>
-      ${list(TOLD_OF_ROWS)}
+      ${list(ROW_KEYS)}
+      <h3>On the packets of a job</h3>
+      ${list(PACKET_KEYS)}
       <div class="dialog-actions"><button type="button" class="button" onClick=${onClose}>Close</button></div>
     <//>
   `;

@@ -1,66 +1,147 @@
-/** Lines of text with addresses in them: Snort and Suricata fast alerts, arrows between ends, lists. Pure. */
+/** Any line of text with addresses in it: alerts, firewalls, netstat, packet lists, sentences. Pure. */
 
-import { DAY, fromParts, fromRfc } from "../time.js";
-import { flowText, isAddress, readEnd, windowAround } from "./flow.js";
+import { S } from "../time.js";
+import { counted } from "../figures.js";
+import { found, isAddress, readEnd } from "./flow.js";
+import { findTime } from "./times.js";
 
-const FAST_TIME = /^(\d\d)\/(\d\d)(?:\/(\d{2}|\d{4}))?-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?/;
-const FAST_ENDS = /\{([\w-]+)\}\s+(\S+)\s+(?:->|<->|<-)\s+(\S+)/;
-const ARROW =
-  /(\S+?)(?:[\s:]+(\d{1,5}))?\s*(?:<->|-+>|=>|→|↔|<-+|>)\s*(\[?[0-9a-fA-F.:]+\]?(?::\d{1,5})?)(?:\s+(\d{1,5})(?!\S))?/;
-const TCPDUMP_END = /^((?:\d{1,3}\.){3}\d{1,3}|[0-9a-f:]*:[0-9a-f:]+)\.(\d{1,5})$/i;
-const ANY_RFC = /\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s*(?:Z|[+-]\d\d:?\d\d)/i;
-const PROTOCOL = /\b(tcp|udp|icmp6?|icmpv6|ipv6-icmp)\b/i;
+const V4 = "(?:\\d{1,3}\\.){3}\\d{1,3}";
+const V6 = "(?:[0-9a-fA-F]{0,4}:){2,7}(?:[0-9a-fA-F]{1,4}|(?:\\d{1,3}\\.){3}\\d{1,3})?";
+/** An address with what stands directly behind it: a port after a colon, a dot, a slash or a blank, or a length of a net. */
+const ADDRESS = new RegExp(
+  `(?<![\\w.-])(?:\\[(${V6})\\](?::(\\d{1,5}))?|(${V4})(?:[:.](\\d{1,5})(?![\\w.])|/(\\d{1,5})(?![\\w.])|\\((\\d{1,5})\\))?|(?<!:)(${V6})(?:/(\\d{1,3})(?!\\d)|\\.(\\d{1,5})(?![\\w.]))?)(?![\\w-]|\\.\\d)`,
+  "g",
+);
+const LONGEST_V4_NET = 32;
+const PROTOCOL = /\b(tcp|udp|icmp6|icmpv6|ipv6-icmp|icmp|sctp|gre|esp)(?=\b|v?[46]\b)/i;
+const PORTS = /(?<![\d.:])(\d{1,5})\s*(?:→|->|>|=>)\s*(\d{1,5})(?![\d.:])/;
+const TIMES_OF_NFDUMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+(\d+\.\d+)\s/;
+const LASTED = /\bduration (\d+):(\d\d):(\d\d)\b/;
+const URL = /\b(https?|ftp|ssh|rdp|smb|ldaps?):\/\/(?:[^\s/@]*@)?(\[[0-9a-f:.]+\]|[^\s/:?#"'<>]+)(?::(\d{1,5}))?/gi;
+const PORT_OF = { http: "80", https: "443", ftp: "21", ssh: "22", rdp: "3389", smb: "445", ldap: "389", ldaps: "636" };
+const BARE = new Set(["0.0.0.0", "255.255.255.255", "127.0.0.1", "::", "::1", "224.0.0.1"]);
 
-/** A fast alert names no zone, and that of Snort not even a year: the last such day counts. */
-function fastTime(found, { nowUs, zone }) {
-  const [month, day, hour, minute, second] = [found[1], found[2], found[4], found[5], found[6]].map(Number);
-  const parts = { month: month - 1, day, hour, minute, second, micro: Number((found[7] ?? "").padEnd(6, "0")) };
-  if (found[3]) return fromParts({ ...parts, year: Number(found[3].padStart(4, "20")) }, zone);
-  const year = new Date(nowUs / 1000).getUTCFullYear();
-  const us = fromParts({ ...parts, year }, zone);
-  return us > nowUs + DAY ? fromParts({ ...parts, year: year - 1 }, zone) : us;
-}
-
-export function readSnortAlert(text, context) {
-  const time = FAST_TIME.exec(text);
-  const ends = FAST_ENDS.exec(text);
-  if (!time || !ends) return null;
-  const protocol = ends[1].toLowerCase();
-  const withPorts = protocol === "tcp" || protocol === "udp";
-  const both = [readEnd(ends[2], withPorts), readEnd(ends[3], withPorts)];
-  if (!both.every(Boolean)) return null;
-  const at = fastTime(time, context);
-  return { kind: "fast alert", text: flowText(both, protocol), when: windowAround(at, at, context.nowUs) };
-}
-
-/** One end as tcpdump, Wireshark and people write it; a port may stand behind a dot or a space. */
-function looseEnd(text, port) {
-  const plain = text.replace(/^[("'<]+|[)"'>,;]+$/g, "").replace(/:$/, "");
-  const dotted = TCPDUMP_END.exec(plain);
-  if (dotted && isAddress(dotted[1])) return { host: dotted[1], port: dotted[2] };
-  const end = readEnd(plain);
-  return end && { host: end.host, port: end.port ?? port };
-}
-
-/** "10.1.2.3:443 -> 10.9.8.7:51544", the second end may be left open; a time in the line is used. */
-export function readArrow(text, context) {
-  const found = ARROW.exec(text) ?? /^(\S+)\s*(?:-+>|→|=>)\s*(?:…|\.\.\.|\?|\*)?$/.exec(text);
-  if (!found || text.includes("\n")) return null;
-  const ends = [looseEnd(found[1], found[2]), found[3] ? looseEnd(found[3], found[4]) : null];
-  if (!ends[0] || (found[3] && !ends[1])) return null;
-  const at = fromRfc(ANY_RFC.exec(text)?.[0]);
-  const protocol = PROTOCOL.exec(text)?.[1];
-  return { kind: "connection", text: flowText(ends, protocol), when: windowAround(at, at, context.nowUs) };
-}
-
-/** One address (with a port, perhaps), or a list of them: any of these. */
-export function readAddressList(text) {
-  const items = text.split(/[\s,;]+/).filter(Boolean);
-  if (items.length === 1) {
-    const end = readEnd(items[0]);
-    return end && { kind: "address", text: flowText([end]) };
+/** Every address of a text as `{ host, port, net, at, end }`, in its order. */
+export function addressesIn(text) {
+  const nat = /%(?:ASA|FTD|PIX)-/.test(text);
+  const all = [];
+  for (const one of text.matchAll(ADDRESS)) {
+    const [, six, sixPort, four, fourPort, slash, bracket, bareSix, sixNet, dotPort] = one;
+    const host = six ?? four ?? bareSix;
+    if (!isAddress(host)) continue;
+    const isNet = four ? slash !== undefined && !nat && Number(slash) <= LONGEST_V4_NET && !/->|→/.test(text) : sixNet !== undefined;
+    const port = sixPort ?? fourPort ?? bracket ?? dotPort ?? (isNet ? undefined : slash);
+    all.push({
+      host,
+      port: Number(port) < 65_536 ? port : undefined,
+      net: isNet ? `${host}/${slash ?? sixNet}` : null,
+      at: one.index,
+      end: one.index + one[0].length,
+    });
   }
-  if (!items.every(isAddress)) return null;
-  const hosts = [...new Set(items.map((item) => `host ${item.toLowerCase()}`))];
-  return { kind: `list of ${hosts.length} addresses`, text: hosts.join(" or ") };
+  return nat ? all.filter(({ at }) => text[at - 1] !== "(") : all;
+}
+
+/** A port behind a blank: "10.1.2.3 51544 -> 10.9.8.7 443". */
+function withBlankPorts(text, ends) {
+  return ends.map((end, at) => {
+    const named = /^,?\s+port\s+(\d{1,5})\b/i.exec(text.slice(end.end));
+    if (named && end.port === undefined) return { ...end, port: named[1] };
+    const behind = /^\s+(\d{1,5})\s*(?=-+>|→|=>|>|<|$|\s)/.exec(text.slice(end.end));
+    const isLast = at === ends.length - 1;
+    const arrow = /^\s+\d{1,5}\s*(?:-+>|→|=>|>|<-+>|<-)/.test(text.slice(end.end));
+    return end.port === undefined && behind && (arrow || (isLast && ends[0].blank)) ? { ...end, port: behind[1], blank: true } : end;
+  });
+}
+
+/** The same in two steps, as the second end takes a blank port only where the first has one. */
+function endsOf(text) {
+  const all = addressesIn(text).filter((one) => !one.net);
+  const first = withBlankPorts(text, all.slice(0, 1));
+  return withBlankPorts(text, [...first, ...all.slice(1)]).slice(0);
+}
+
+/** A fast alert writes the port of an IPv6 address behind one more colon. */
+function withColonPort(end) {
+  const found = /^(.+):(\d{1,5})$/.exec(end.host);
+  return found && end.port === undefined && end.host.includes("::") && isAddress(found[1]) ? { ...end, host: found[1], port: found[2] } : end;
+}
+
+const ARROW = /->|→|=>|<->|↔/;
+
+const KINDS = [
+  [/%(?:ASA|FTD|PIX)-\d-\d+/, "Cisco ASA message"],
+  [/\[\*\*\]/, "fast alert"],
+  [/\bFlags \[|\bIP6? .* > .*: /, "tcpdump line"],
+  [/\b(?:ESTAB|ESTABLISHED|TIME[-_]WAIT|CLOSE[-_]WAIT|SYN[-_]SENT|LISTEN)\b/, "line of netstat or ss"],
+  [/\brule \d+.*\b(?:block|pass)\b/, "pf log line"],
+];
+
+/** One line or a few that belong together: its first two ends, its protocol, its time. */
+export function readLine(text, context) {
+  const ends = distinct(endsOf(text)).filter(({ host }, at, all) => !BARE.has(host) || all.length < 2);
+  if (!ends.length) return null;
+  if (/\{(?:TCP|UDP)\}/i.test(text)) ends.splice(0, ends.length, ...ends.map(withColonPort));
+  const ports = PORTS.exec(text);
+  if (ports && ends.length >= 2 && ends[0].port === undefined && ends[1].port === undefined) {
+    [ends[0].port, ends[1].port] = [ports[1], ports[2]];
+  }
+  const kind = KINDS.find(([form]) => form.test(text))?.[1] ?? (ends.length > 1 || ARROW.test(text) ? "connection" : "address");
+  const time = findTime(withoutAddresses(text), context);
+  const record = found(kind, ends.slice(0, 2), PROTOCOL.exec(text)?.[1], lastedFrom(text, time), context);
+  if (record && ends.length > 2) record.missed.push(`${counted(ends.length - 2, "more end")} not taken`);
+  return record;
+}
+
+/** A firewall names the end of a connection and how long it was; nfdump the beginning. */
+function lastedFrom(text, time) {
+  if (!time) return { first: null, last: null };
+  const lasted = LASTED.exec(text);
+  if (lasted) {
+    const seconds = Number(lasted[1]) * 3600 + Number(lasted[2]) * 60 + Number(lasted[3]);
+    return { first: time.us - seconds * S, last: time.us, isZoned: time.isZoned };
+  }
+  const flow = TIMES_OF_NFDUMP.exec(text.trim());
+  return { first: time.us, last: time.us + Math.round(Number(flow?.[1] ?? 0) * S), isZoned: time.isZoned };
+}
+
+/** Without what could be taken for a time. */
+const withoutAddresses = (text) =>
+  addressesIn(text).reduce((rest, { at, end }) => rest.slice(0, at) + " ".repeat(end - at) + rest.slice(end), text);
+
+const distinct = (ends) =>
+  ends.filter((end, at) => ends.findIndex((other) => other.host === end.host && other.port === end.port) === at);
+
+/** Links, each with the port that its scheme means; names in them are said to be of no use. */
+export function readLinks(text, context) {
+  const links = [...text.matchAll(URL)];
+  const ends = links.map((one) => ({ end: readEnd(one[2].replace(/^\[|\]$/g, "")), port: one[3] ?? PORT_OF[one[1].toLowerCase()], name: one[2] }));
+  const time = findTime(text.replace(URL, " "), context);
+  return ends
+    .filter(({ end }) => end)
+    .map(({ end, port }) => found("URL", [{ host: end.host, port }], "", { first: time?.us ?? null, last: time?.us ?? null, isZoned: time?.isZoned }, context));
+}
+
+/** The names in links of a text that have no address. */
+export const namesIn = (text) => [...text.matchAll(URL)].map((one) => one[2]).filter((name) => !readEnd(name.replace(/^\[|\]$/g, "")));
+
+/** One address, net or end, or a list of nothing else: any of these. */
+export function readAddressList(text) {
+  const items = text.split(/[\s,;|]+/).filter(Boolean);
+  const terms = items.map(termOf);
+  if (!items.length || terms.some((term) => term === null)) return null;
+  const unique = [...new Set(terms)];
+  const missed = ["no time in it: the window stays as it is"];
+  if (unique.length === 1) return { kind: "address", text: unique[0], understood: items.slice(0, 1), missed };
+  const texts = unique.map((term) => (term.includes(" and ") ? `(${term})` : term));
+  return { kind: `list of ${unique.length} addresses`, text: texts.join(" or "), understood: items, missed };
+}
+
+/** One word of a list, as a term of a query. */
+export function termOf(item) {
+  const net = /^(.+)\/(\d{1,3})$/.exec(item);
+  if (net) return isAddress(net[1]) && Number(net[2]) <= (net[1].includes(":") ? 128 : 32) ? `net ${item.toLowerCase()}` : null;
+  const end = readEnd(item);
+  if (!end) return null;
+  return `host ${end.host.toLowerCase()}${end.port ? ` and port ${Number(end.port)}` : ""}`;
 }

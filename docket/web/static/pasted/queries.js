@@ -7,6 +7,9 @@ import { words } from "../ask/query.js";
 const AFTER_A_LINK = 10 * MIN;
 
 const STARTS = /^\(*\s*(?:host|net|port|ip\s+proto|tcp|udp|icmp6?|vlan|mpls|before|after)\b/i;
+/** A word of a query: its own words, and values. Anything else is a line of another kind that begins alike. */
+const WORD =
+  /^(?:[()!&|]+|and|or|not|host|net|mask|port|portrange|ip6?|arp|sctp|proto|tcp|udp|icmp6?|vlan|mpls|ether|src|dst|inner|any|flow|less|greater|before|after|ago|[0-9a-f]*[:.][0-9a-f:./-]*|\d+(?:[-/][\d.]+)?|\d+(?:\.\d+)?[a-z]{1,2}|\d{4}-\d\d-\d\dT\S+|-)+$/i;
 const COMMAND = /^(?:sudo\s+)?(?:stenoread|stenocurl\s+\/query\s+-d)\s+(["'])(.*?)\1/;
 
 /** From `{ after, before }` texts to a `when`; undefined if they say nothing. */
@@ -60,7 +63,7 @@ function decoded(part) {
 /** A query for stenographer, alone or as a command; its times become the window. */
 export function readStenographer(text, context) {
   const query = COMMAND.exec(text)?.[2] ?? text;
-  if (!STARTS.test(query) || query.includes("\n")) return null;
+  if (!STARTS.test(query) || query.includes("\n") || !words(query).every((word) => WORD.test(word.text))) return null;
   const { text: rest, times } = withoutTimes(query);
   return { kind: "query", text: rest, when: whenOf(times, context) };
 }

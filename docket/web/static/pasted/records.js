@@ -1,93 +1,128 @@
-/** Structured records: Zeek (TSV and JSON), Suricata EVE, and events in the Elastic Common Schema. Pure. */
+/** Records in JSON, alone, in a list, inside other records, or behind the head of a syslog line. Pure. */
 
-import { S, fromRfc } from "../time.js";
-import { flowText, isAddress, windowAround } from "./flow.js";
+import { flatten, readValues, rowsOfTable } from "./keyed.js";
+import { found as foundRecord } from "./flow.js";
+import { fromEpoch } from "./times.js";
 
+const MOST_RECORDS = 200;
 const ZEEK_FIELDS = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "service", "duration"];
 const ZEEK_UID = /^[A-Z][0-9A-Za-z]{8,20}$/;
+/** In these stand whole records, and what is around them is only a wrapping. */
+const WRAPPINGS = ["_source", "hits", "result", "results", "records", "data", "event", "suricata", "eve", "zeek", "message", "_raw", "fields", "doc"];
 
-/** A value by its dotted name, whether it is nested or written flat. */
-function pick(record, name) {
-  if (record === null || typeof record !== "object") return undefined;
-  if (Object.hasOwn(record, name)) return record[name];
-  for (let cut = name.indexOf("."); cut > 0; cut = name.indexOf(".", cut + 1)) {
-    const head = name.slice(0, cut);
-    if (Object.hasOwn(record, head)) return pick(record[head], name.slice(cut + 1));
-  }
-  return undefined;
-}
-
-/** Microseconds of seconds since 1970 (number or text) or of an RFC 3339 text; null if it is neither. */
-function instant(value) {
-  if (typeof value === "string" && !/^\d+(\.\d+)?$/.test(value)) return fromRfc(value);
-  const [whole, fraction = ""] = String(value ?? "").split(".");
-  return /^\d{9,10}$/.test(whole) ? Number(whole) * S + Number(fraction.padEnd(6, "0").slice(0, 6)) : null;
-}
-
-const seconds = (value) => (Number(value) > 0 ? Math.round(Number(value) * S) : 0);
-
-function found(kind, record, { hosts, ports, proto, first, last }, context) {
-  const ends = hosts.map((name, index) => ({ host: pick(record, name), port: pick(record, ports[index]) }));
-  if (!ends.every((end) => isAddress(end.host))) return null;
-  return { kind, text: flowText(ends, pick(record, proto)), when: windowAround(first, last, context.nowUs) };
-}
-
-function zeek(record, context) {
-  const first = instant(record.ts);
-  const names = { hosts: ["id.orig_h", "id.resp_h"], ports: ["id.orig_p", "id.resp_p"], proto: "proto" };
-  const log = "conn_state" in record || "duration" in record ? "conn " : "";
-  const last = first === null ? null : first + seconds(record.duration);
-  return found(`Zeek ${log}record`, record, { ...names, first, last }, context);
-}
-
-function suricata(record, context) {
-  const at = instant(record.timestamp);
-  const first = instant(pick(record, "flow.start")) ?? at;
-  const last = instant(pick(record, "flow.end")) ?? at;
-  const names = { hosts: ["src_ip", "dest_ip"], ports: ["src_port", "dest_port"], proto: "proto" };
-  return found(`Suricata ${record.event_type ?? "EVE"} record`, record, { ...names, first, last }, context);
-}
-
-function elastic(record, context) {
-  const at = instant(pick(record, "event.start")) ?? instant(record["@timestamp"]);
-  const duration = Number(pick(record, "event.duration")) / 1000;
-  const last = instant(pick(record, "event.end")) ?? (at !== null && duration > 0 ? at + Math.round(duration) : at);
-  const names = {
-    hosts: ["source.ip", "destination.ip"],
-    ports: ["source.port", "destination.port"],
-    proto: "network.transport",
-  };
-  return found("Elastic event", record, { ...names, first: at, last }, context);
-}
-
-/** A JSON record of any of the three; an Elasticsearch hit is looked into. */
-export function readJson(text, context) {
-  if (!text.startsWith("{")) return null;
-  let record;
+function parsed(text) {
   try {
-    record = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return null;
   }
-  const inner = record._source ?? record;
-  if (pick(inner, "id.orig_h") !== undefined) return zeek(inner, context);
-  if (inner.src_ip !== undefined) return suricata(inner, context);
-  if (pick(inner, "source.ip") !== undefined) return elastic(inner, context);
+}
+
+/** The JSON in a text, which may have something in front of it. */
+function jsonIn(text) {
+  const whole = /^[[{]/.test(text) ? parsed(text) : null;
+  if (whole !== null) return whole;
+  for (const [open, close] of ["{}", "[]"]) {
+    const [start, end] = [text.indexOf(open), text.lastIndexOf(close)];
+    const inner = start > 0 && end > start ? parsed(text.slice(start, end + 1)) : null;
+    if (inner !== null) return inner;
+  }
   return null;
 }
 
-/** A line of a Zeek log; a `#fields` line above it says what the columns are, else they are those of conn. */
-export function readZeekLine(text, context) {
-  const lines = text.split(/\r?\n/);
-  const header = lines.find((line) => line.startsWith("#fields"));
-  const names = header ? header.split(/\s+/).slice(1) : ZEEK_FIELDS;
-  const line = lines.find((candidate) => candidate && !candidate.startsWith("#")) ?? "";
-  const values = line.split(line.includes("\t") ? "\t" : /\s+/);
-  const record = Object.fromEntries(names.map((name, index) => [name, values[index]]));
-  if (instant(record.ts) === null || !ZEEK_UID.test(record.uid ?? "")) return null;
-  if (!/^(tcp|udp|icmp)$/.test(record.proto ?? "")) {
-    delete record.proto;
-    delete record.duration;
+/** What a record is called by what it has. */
+function kindOf(values) {
+  const has = (name) => values.has(name);
+  if (has("id.orig_h")) return has("conn_state") || has("duration") ? "Zeek conn record" : "Zeek record";
+  if (has("src_ip") && has("event_type")) return `Suricata ${String(values.get("event_type")).slice(0, 20)} record`;
+  if (has("firstPacket") || has("srcIp")) return "Arkime session";
+  if (has("source.ip")) return "Elastic event";
+  return "record";
+}
+
+/** All records in a value, the outermost that name an address. */
+function recordsIn(value, raw, context) {
+  if (Array.isArray(value)) return value.flatMap((one) => recordsIn(one, JSON.stringify(one), context)).slice(0, MOST_RECORDS);
+  if (typeof value === "string") return /[{[]/.test(value) ? recordsIn(jsonIn(value), value, context) : [];
+  if (value === null || typeof value !== "object") return [];
+  const inner = WRAPPINGS.map((name) => value[name]).filter((one) => one !== undefined);
+  for (const one of inner) {
+    const records = recordsIn(one, JSON.stringify(one), context);
+    if (records.length) return records.map((record) => (record.when ? record : withTime(record, value, context)));
   }
-  return zeek(record, context);
+  const values = flatten(value);
+  const record = readValues(kindOf(values), values, raw, context);
+  return record ? [record] : [];
+}
+
+/** A record without a time of its own, with that of what it is wrapped in. */
+function withTime(record, value, context) {
+  const outer = flatten(Object.fromEntries(Object.entries(value).filter(([, one]) => typeof one !== "object")));
+  const ends = new Map([["src", "0.0.0.0"], ...outer]);
+  const timed = readValues("", ends, "", context);
+  if (!timed?.when) return record;
+  return { ...record, when: timed.when, missed: record.missed.filter((text) => !text.startsWith("no time")) };
+}
+
+/** Each line, or the whole text, as JSON. */
+export function readJson(text, context) {
+  if (!/[{[]/.test(text)) return [];
+  const whole = jsonIn(text);
+  if (whole !== null) return recordsIn(whole, text, context);
+  return text
+    .split(/\r?\n/)
+    .slice(0, MOST_RECORDS)
+    .flatMap((line) => recordsIn(jsonIn(line.trim()), line, context));
+}
+
+/** Rows of a table whose head names its columns, such as a log of Zeek or a CSV file. */
+export function readTable(text, context) {
+  const rows = rowsOfTable(text).slice(0, MOST_RECORDS);
+  const isZeek = /^#fields/m.test(text);
+  return rows.map(({ named, raw }) => readValues(isZeek ? kindOf(named) : "row of a table", named, raw, context)).filter(Boolean);
+}
+
+/** Lines of a Zeek log without its head: the columns are those of conn, of which all logs have the first six. */
+export function readZeekLines(text, context) {
+  const lines = text.split(/\r?\n/).filter((line) => line && !line.startsWith("#"));
+  return lines.slice(0, MOST_RECORDS).flatMap((line) => {
+    const cells = line.trim().split(line.includes("\t") ? "\t" : /\s+/);
+    const named = new Map(ZEEK_FIELDS.map((name, at) => [name, cells[at]]));
+    if (fromEpoch(named.get("ts"), context.nowUs) === null || !ZEEK_UID.test(named.get("uid") ?? "")) return [];
+    if (!/^(tcp|udp|icmp)$/.test(named.get("proto") ?? "")) ["proto", "service", "duration"].forEach((one) => named.delete(one));
+    const record = readValues(named.has("duration") ? "Zeek conn record" : "Zeek record", named, line, context);
+    return record ? [record] : [];
+  });
+}
+
+/** Logs that name nothing: a value is what it is by its place. */
+const PLACES = [
+  {
+    kind: "AWS flow log record",
+    fits: (cells) => cells.length >= 14 && /^\d$/.test(cells[0]) && /^eni-/.test(cells[2]),
+    separator: /\s+/,
+    read: (cell) => ({ ends: [[3, 5], [4, 6]], protocol: cell[7], first: cell[10], last: cell[11] }),
+  },
+  {
+    kind: "Palo Alto log record",
+    fits: (cells) => cells.length > 29 && /^(TRAFFIC|THREAT)$/.test(cells[3]),
+    separator: ",",
+    read: (cell) => ({ ends: [[7, 24], [8, 25]], protocol: cell[29], first: cell[6] || cell[1], last: null }),
+  },
+];
+
+export function readPlaces(text, context, readTime) {
+  return text.split(/\r?\n/).slice(0, MOST_RECORDS).flatMap((line) => {
+    for (const { kind, fits, separator, read } of PLACES) {
+      const cells = line.trim().split(separator);
+      if (!fits(cells)) continue;
+      const { ends, protocol, first, last } = read(cells);
+      const [begin, end] = [first, last].map((value) => readTime(value, context));
+      const times = { first: begin?.us ?? null, last: Math.max(begin?.us ?? 0, end?.us ?? 0), isZoned: begin?.isZoned };
+      const both = ends.map(([host, port]) => ({ host: cells[host], port: cells[port] }));
+      const record = foundRecord(kind, both, protocol, times, context);
+      if (record) return [record];
+    }
+    return [];
+  });
 }

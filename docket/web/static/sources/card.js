@@ -7,16 +7,18 @@ import { Link } from "../route.js";
 import { useZone } from "../settings.js";
 import { useNow, useStore } from "../store.js";
 import { formatAge, formatDuration, formatTime, fromRfc, wholeSecond } from "../time.js";
-import { VERDICTS, isFinal, isFull } from "../words.js";
+import { VERDICTS } from "../words.js";
+import { newest } from "./busy.js";
 import { Counters } from "./counters.js";
+import { HEALTH } from "./health.js";
 
-const HEALTH = {
-  online: { word: "Online", icon: "check", tone: "good" },
-  offline: { word: "Offline", icon: "unplug", tone: "bad" },
-};
-const MOST_JOBS = 5;
+/** Follows its source by itself, so that news of one draws one card. */
+export function SourceCard({ name, busy }) {
+  const source = useStore((state) => state.sources.get(name));
+  return source ? html`<${Card} source=${source} busy=${busy} />` : null;
+}
 
-export function SourceCard({ source }) {
+function Card({ source, busy }) {
   const nowUs = useNow(1000) * 1000;
   const online = source.state === "online";
   const seen = fromRfc(source.last_seen);
@@ -32,7 +34,7 @@ export function SourceCard({ source }) {
       ${source.error && html`<${Fault} fault=${{ message: source.error }} />`}
       <${Edges} source=${source} nowUs=${nowUs} />
       <${Errors} source=${source} />
-      <${Busy} name=${source.name} />
+      <${Jobs} name=${source.name} busy=${busy} />
       <${Counters} source=${source} />
     </section>
   `;
@@ -74,45 +76,27 @@ function Errors({ source }) {
 }
 
 /** Jobs that read from it now, and the last ones in which it fell short. */
-function Busy({ name }) {
-  const key = useStore((state) => idsOf(state.jobs, name, isReading).join());
-  const short = useStore((state) => idsOf(state.jobs, name, fellShort).join());
+function Jobs({ name, busy }) {
+  useStore((state) => state.seq);
+  const [reading, short] = [busy.reading, busy.short].map((index) => newest(index.get(name)));
   return html`
-    <${JobList} title="Reading for" ids=${key} name=${name} nothing="nobody right now" />
-    ${short && html`<${JobList} title="Fell short for" ids=${short} name=${name} />`}
+    <${JobList} title="Reading for" jobs=${reading} name=${name} nothing="no job right now" />
+    ${short.length > 0 && html`<${JobList} title="Fell short for" jobs=${short} name=${name} />`}
   `;
 }
 
-const isReading = (answer, job) => !isFinal(job.state) && !answer.verdict;
-const fellShort = (answer) => answer.verdict !== null && answer.verdict !== "cancelled" && !isFull(answer.verdict);
-
-function idsOf(jobs, name, wanted) {
-  const found = [];
-  for (const job of jobs.values()) {
-    const answer = job.sources.find((source) => source.name === name);
-    if (answer && wanted(answer, job)) found.push(job);
-  }
-  found.sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
-  return found.slice(0, MOST_JOBS).map((job) => job.id);
-}
-
-function JobList({ title, ids, name, nothing }) {
-  const jobs = useStore((state) => state.jobs);
+function JobList({ title, jobs, name, nothing }) {
   return html`
     <h3>${title}</h3>
-    ${!ids && html`<p class="hint">${nothing}</p>`}
+    ${!jobs.length && html`<p class="hint">${nothing}</p>`}
     <ul class="job-list">
-      ${ids
-        .split(",")
-        .filter(Boolean)
-        .map((id) => {
-          const job = jobs.get(id);
-          const verdict = VERDICTS[job.sources.find((source) => source.name === name)?.verdict];
-          return html`<li key=${id}>
-          <${Link} to=${"jobs/" + id}><code>${job.query || "every packet"}</code><//>
+      ${jobs.map((job) => {
+        const verdict = VERDICTS[job.sources.find((source) => source.name === name)?.verdict];
+        return html`<li key=${job.id}>
+          <${Link} to=${"jobs/" + job.id}><code>${job.query || "every packet"}</code><//>
           ${verdict && html`<${Badge} of=${verdict} />`}
         </li>`;
-        })}
+      })}
     </ul>
   `;
 }

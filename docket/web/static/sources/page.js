@@ -1,34 +1,74 @@
-/** The sources: health, what each has, its own counters, what it is busy with. */
+/** The sources: health, what each has, its own counters, what it is busy with. Of many, the one that is chosen. */
 
-import { html, useEffect } from "../dom.js";
+import { html, useEffect, useMemo, useState } from "../dom.js";
+import { found } from "../ask/grouping.js";
+import { Icon } from "../parts/icons.js";
 import { setPageTitle } from "../notices.js";
-import { useStore } from "../store.js";
-import { counted } from "../figures.js";
+import { useSearch } from "../route.js";
+import { store, useStore } from "../store.js";
+import { count, counted } from "../figures.js";
+import { useBusy } from "./busy.js";
 import { SourceCard } from "./card.js";
 import { Reach } from "./reach.js";
 
+/** Up to so many are all shown at once. */
+const FEW = 12;
+
 export default function SourcesPage() {
   useEffect(() => setPageTitle("Sources"), []);
-  const sources = useStore((state) => state.sources);
+  const names = useStore((state) => state.names);
   const loaded = useStore((state) => state.loaded);
-  const list = [...sources.values()];
-  const offline = list.filter((source) => source.state !== "online").length;
-  const all = counted(list.length, "source");
-  const health = offline ? `${offline} of ${all} offline` : `${all}, all online`;
+  const offline = useStore((state) => state.offline);
+  const busy = useBusy();
+  const all = counted(names.length, "source");
+  const health = offline ? `${count(offline)} of ${all} offline` : `${all}, all online`;
   return html`
     <header class="page-head">
       <h1>Sources</h1>
-      <p>${list.length > 0 && health}</p>
+      <p>${names.length > 0 && health}</p>
     </header>
     ${!loaded && html`<section class="panel"><p class="empty" role="status">Loading sources…</p></section>`}
     ${
       loaded &&
-      !list.length &&
+      !names.length &&
       html`<section class="panel"><p class="empty">
-        No source has said a word yet. Start a worker: <code>docket worker SENSOR:INTERFACE</code>.
+        No source has reported yet. Start a worker: <code>docket worker SENSOR:INTERFACE</code>.
       </p></section>`
     }
-    ${list.length > 0 && html`<${Reach} sources=${list} />`}
-    <div class="cards">${list.map((source) => html`<${SourceCard} key=${source.name} source=${source} />`)}</div>
+    ${names.length > 0 && (names.length > FEW ? html`<${Many} names=${names} busy=${busy} />` : html`<${Few} names=${names} busy=${busy} />`)}
+  `;
+}
+
+function Few({ names, busy }) {
+  return html`
+    <${Reach} names=${names} />
+    <div class="cards">${names.map((name) => html`<${SourceCard} key=${name} name=${name} busy=${busy} />`)}</div>
+  `;
+}
+
+function Many({ names, busy }) {
+  const [search, setSearch] = useState("");
+  const [down, setDown] = useState(false);
+  const presence = useStore((state) => state.presence);
+  const chosen = useSearch().get("source");
+  const shown = useMemo(
+    () => found(names, search).filter((name) => !down || store.state.sources.get(name)?.state !== "online"),
+    [names, search, down, presence],
+  );
+  return html`
+    <${Reach} names=${shown} many chosen=${chosen}>
+      <span class="search">
+        <${Icon} name="search" />
+        <input type="search" id="source-search" aria-label="Search sources" placeholder="Search  /" value=${search}
+          onInput=${(event) => setSearch(event.target.value)} />
+      </span>
+      <button type="button" class="segment" aria-pressed=${down} onClick=${() => setDown(!down)}>Offline only</button>
+      <span class="hint" aria-live="polite">${counted(shown.length, "source")}</span>
+    <//>
+    ${
+      chosen
+        ? html`<div class="cards"><${SourceCard} key=${chosen} name=${chosen} busy=${busy} /></div>`
+        : html`<p class="hint">Choose a source to see its counters and its jobs.</p>`
+    }
   `;
 }
