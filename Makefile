@@ -71,7 +71,7 @@ requirements: .venv/.test
 	scripts/pin
 
 demo-traffic: .venv/.run
-	$(PYTHON) -m docket.demo.record
+	$(PYTHON) -m tools.demo_traffic.record
 
 screenshots: .venv/.test
 	@scripts/packages test

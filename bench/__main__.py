@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import audience, big, browser, growth, inspector, limit, mercy, merge, small
+from bench import audience, big, browser, capture_loss, growth, inspector, limit, merge, small
 from bench.figure import Report
+from bench.harness import Stage
 from bench.page import rewrite, shown
-from bench.stage import Stage
 from tests.services.bulk import PACKETS
 
 RUNS = 3
@@ -26,7 +26,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, int], Report]] = {
     "limit": limit.measure,
     "audience": audience.measure,
     "growth": growth.measure,
-    "mercy": mercy.measure,
+    "mercy": capture_loss.measure,
     "merge": merge.measure,
     "browser": browser.measure,
     "inspector": inspector.measure,

@@ -16,7 +16,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from bench.figure import Figure, Report, percentile
-from bench.stage import NEEDLE, Stage
+from bench.harness import NEEDLE, Stage
 from bench.watch import Watch
 from tests.services.sensor import Sensor
 

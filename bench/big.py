@@ -5,10 +5,10 @@ from collections import defaultdict
 
 from bench.by_hand import by_hand
 from bench.figure import Figure, Judged, Report
+from bench.harness import Stage
 from bench.process import CpuMeter, peak_mib
-from bench.stage import Stage
 from bench.watch import Watch
-from docket.pcap import FILE_HEADER_BYTES, scan
+from docket.packet.pcap import FILE_HEADER_BYTES, scan
 from tests.services.sensor import Sensor
 
 MEMORY_BARS_MIB = {"collector": 150.0, "web": 150.0, "worker": 100.0}

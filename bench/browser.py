@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.figure import Figure, Report
 from bench.growth import fill_ledger
-from bench.stage import Stage
+from bench.harness import Stage
 from tests.browser.conftest import FLAGS
 from tests.services import needs
 from tests.services.sensor import Sensor

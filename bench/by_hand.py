@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.stage import Server, curl_command, run_all
-from docket.pcap import FILE_HEADER_BYTES
+from bench.harness import Server, curl_command, run_all
+from docket.packet.pcap import FILE_HEADER_BYTES
 
 _POLL_S = 0.002
 

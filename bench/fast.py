@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docket.pcap import RECORD_HEADER, file_header
+from docket.packet.pcap import RECORD_HEADER, file_header
 from tests.services.certificates import Certificates, make_certificates
 from tests.services.child import Child
 from tests.services.ports import free_port, listening

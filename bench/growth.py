@@ -7,14 +7,14 @@ from pathlib import Path
 
 from bench.fast import window_of
 from bench.figure import Figure, Report, Series
+from bench.harness import Stage
 from bench.process import CpuMeter
-from bench.stage import Stage
 from bench.watch import Watch
-from docket.job import Event, EventName, SourceAnswer, Verdict
-from docket.request import check_request
-from docket.spool.files import Spool
-from docket.spool.ledger import Entries, Ledger
-from docket.window import US_PER_S, format_us
+from docket.domain.job import Event, EventName, SourceAnswer, Verdict
+from docket.domain.request import check_request
+from docket.domain.timewindow import US_PER_S, format_us
+from docket.spool.layout import Spool
+from docket.spool.ledger_writer import Entries, Ledger
 from tests.services.sensor import Sensor
 
 SIZES_MB = (1, 10, 100, 1000)

@@ -18,18 +18,18 @@ from typing import Any
 import msgspec
 
 from bench.figure import Figure, Judged, Report
+from bench.harness import Stage
 from bench.process import peak_mib
-from bench.stage import Stage
-from docket.bus.embedded import EmbeddedBroker
-from docket.config import Config, SpoolConfig
-from docket.packets.answers import Question
-from docket.spool.files import Spool
-from docket.workers.inspector import Inspector
-from tests.packets.office import Office, at_counter
-from tests.packets.processes import descendants, resident_mib
-from tests.packets.reference import ENVIRON
+from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.config.model import Config, SpoolConfig
+from docket.spool.layout import Spool
+from docket.workers.inspector.rpc_messages import Question
+from docket.workers.inspector.service import Inspector
 from tests.services.bulk import write_bulk
 from tests.services.waiting import wait_until
+from tests.workers.inspector.inspector_harness import Office, at_counter
+from tests.workers.inspector.processes import descendants, resident_mib
+from tests.workers.inspector.reference_tshark import ENVIRON
 
 PACKETS = 1_000_000
 QUICK_PACKETS = 50_000

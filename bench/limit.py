@@ -7,10 +7,10 @@ from bench.big import MEMORY_BARS_MIB
 from bench.by_hand import by_hand
 from bench.fast import FastStenographer, window_of
 from bench.figure import Figure, Judged, Report
+from bench.harness import Stage
 from bench.process import peak_mib
-from bench.stage import Stage
 from bench.watch import Watch
-from docket.pcap import FILE_HEADER_BYTES
+from docket.packet.pcap import FILE_HEADER_BYTES
 from tests.services.sensor import Sensor
 
 SIZES_MB = (1000, 5000)

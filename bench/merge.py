@@ -9,10 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.figure import Figure, Judged, Report
-from bench.stage import Stage
-from docket.pcap import FILE_HEADER_BYTES, file_header, scan
-from docket.workers.merge import Merge
-from docket.workers.record_stream import RecordStream
+from bench.harness import Stage
+from docket.packet.pcap import FILE_HEADER_BYTES, file_header, scan
+from docket.workers.collector.merge import Merge
+from docket.workers.collector.record_stream import RecordStream
 from tests.services.needs import program
 
 PACKETS = 400_000

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 
 from bench.figure import Figure, Judged, Report
-from bench.stage import NEEDLE, Stage, curl_command, run_all
+from bench.harness import NEEDLE, Stage, curl_command, run_all
 from bench.watch import Watch
 from tests.services.bulk import NEEDLE_PACKETS
 from tests.services.sensor import Sensor

@@ -20,7 +20,7 @@ SENSITIVE = (
     "tests/e2e",
     "tests/faults",
     "tests/page",
-    "tests/workers/test_interface_rabbitmq.py",
+    "tests/workers/interface/test_interface_rabbitmq.py",
 )
 """Folders and files whose tests run one after the other, whatever runs beside them."""
 

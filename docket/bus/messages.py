@@ -1,7 +1,7 @@
 """The messages on the bus, version 1: classes, and the only functions that touch their bytes.
 
 JSON with a `schema` field, except fragments, which carry their facts in AMQP headers and raw packet records
-as the body. Fields are only ever added. The words themselves live in `docket.job` and `docket.request`.
+as the body. Fields are only ever added. The words themselves live in `docket.domain.job` and `docket.domain.request`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from docket.domain.job import EventName, Job, Verdict
+from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
+from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import InvalidRequest, MessageError
-from docket.job import EventName, Job, Verdict
-from docket.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
-from docket.window import US_PER_S, parse_time_us
 
 LARGEST_JSON_BYTES = 1_000_000
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from docket.request import LONGEST_DEADLINE_S
+from docket.domain.request import LONGEST_DEADLINE_S
 
 JOBS = "docket.jobs"
 FRAGMENTS = "docket.fragments"

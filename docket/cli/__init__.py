@@ -13,8 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docket import __version__, log
-from docket.cli import (
+from docket import __version__
+from docket.cli.client.save import NotSaved
+from docket.cli.commands import (
     config_command,
     get,
     install,
@@ -23,16 +24,16 @@ from docket.cli import (
     services,
     setup,
     status,
-    text,
     token,
-    topology,
+    topology_command,
     verify,
 )
-from docket.cli.exit_codes import MEANINGS, ExitCode
-from docket.cli.save import NotSaved
-from docket.cli.terminal import Terminal
-from docket.config_file import find_config
+from docket.cli.ui import text
+from docket.cli.ui.terminal import Terminal
+from docket.config.loader import find_config
 from docket.errors import BusError, ConfigError, DocketError, ServerRefused, ServerUnreachable
+from docket.runtime import logs
+from docket.runtime.exit_codes import MEANINGS, ExitCode
 
 DESCRIPTION = "Ask every stenographer of a sensor at once and get one time-ordered PCAP."
 
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     args = make_parser().parse_args(argv)
     terminal = Terminal()
-    log.set_up(terminal.environ, verbose=args.verbose)
+    logs.set_up(terminal.environ, verbose=args.verbose)
     try:
         code = int(args.run(args, terminal))
         sys.stdout.flush()
@@ -77,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"docket {__version__}")
     _add_common(parser, None, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for face in (services, get, jobs, packets, verify, status, topology, config_command, setup, token):
+    for face in (services, get, jobs, packets, verify, status, topology_command, config_command, setup, token):
         face.add(commands)
     install.add(commands, make_parser)
     for command in commands.choices.values():

@@ -17,20 +17,20 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from docket.bus.open import open_broker, open_link
-from docket.cli.assembly import collector_service, inspector_service, source_names, web_service, worker_service
-from docket.cli.hosting import Host
-from docket.cli.notify import Notifier
-from docket.cli.server_file import announced
-from docket.cli.services import listening_on
-from docket.cli.terminal import Terminal, reachable
-from docket.config import CaptureFilesConfig, Config, SpoolConfig
-from docket.config_file import load_config
-from docket.config_values import MEMORY_BUS, UNIX, TcpAddress, listen_address
+from docket.bus.factory import open_broker, open_link
+from docket.cli.client.discovery import announced
+from docket.cli.commands.services import listening_on
+from docket.cli.service_factory import collector_service, inspector_service, source_names, web_service, worker_service
+from docket.cli.ui.terminal import Terminal, reachable
+from docket.config.loader import load_config
+from docket.config.model import CaptureFilesConfig, Config, SpoolConfig
+from docket.config.values import MEMORY_BUS, UNIX, TcpAddress, listen_address
 from docket.demo import place_demo
 from docket.errors import ConfigError, Fault
-from docket.spool.files import Spool
-from docket.spool.ledger import Ledger
+from docket.runtime.host import Host
+from docket.runtime.systemd import Notifier
+from docket.spool.layout import Spool
+from docket.spool.ledger_writer import Ledger
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from docket.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header, scan
+from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header, scan
 
 INTERFACES = ("em1", "em2")
 

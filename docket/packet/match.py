@@ -18,11 +18,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from docket.domain.query.terms import And, Mpls, Net, Node, Or, Port, Protocol, Term, Vlan
 from docket.packet import conditions
 from docket.packet.conditions import Truth, both, either, truth
 from docket.packet.headers import Headers, Layer
 from docket.packet.octets import Integers, Mask
-from docket.terms import And, Mpls, Net, Node, Or, Port, Protocol, Term, Vlan
 
 Scope: TypeAlias = Literal["outer", "inner", "any"]
 """Whose headers a term asks for: the outermost, those inside of tunnels, or all."""

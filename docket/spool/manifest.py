@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from docket import __version__
-from docket.job import Job, PcapFile, SourceAnswer, State
-from docket.refinement import Refinement
-from docket.request import Limits, Request
-from docket.window import format_us
+from docket.domain.job import Job, PcapFile, SourceAnswer, State
+from docket.domain.refinement import Refinement
+from docket.domain.request import Limits, Request
+from docket.domain.timewindow import format_us
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from docket.config import SpoolConfig
+from docket.config.model import SpoolConfig
+from docket.domain.job import Job, State
+from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import NoSuchJob
-from docket.job import Job, State
-from docket.spool.files import Spool
-from docket.window import US_PER_S, parse_time_us
+from docket.spool.layout import Spool
 
 log = logging.getLogger(__name__)
 

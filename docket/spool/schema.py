@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from docket.errors import SpoolError, SpoolFull
-from docket.spool.blocks import FILE_MODE
+from docket.spool.file_io import FILE_MODE
 
 SCHEMA_VERSION = 1
 

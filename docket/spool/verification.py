@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.job import FULL, State
+from docket.domain.request import SOURCE_NAME
+from docket.domain.timewindow import Window, format_us, parse_time_us
 from docket.errors import CaptureError, SpoolError
-from docket.job import FULL, State
-from docket.pcap import FILE_HEADER_BYTES, parse_file_header, scan_blocks
-from docket.request import SOURCE_NAME
-from docket.spool.blocks import file_size, read_at
-from docket.spool.files import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_manifest
+from docket.packet.pcap import FILE_HEADER_BYTES, parse_file_header, scan_blocks
+from docket.spool.file_io import file_size, read_at
+from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_manifest
 from docket.spool.manifest import Manifest
-from docket.window import Window, format_us, parse_time_us
 
 _BLOCK_BYTES = 1 << 20
 _NONE = "none"

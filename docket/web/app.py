@@ -13,62 +13,60 @@ import msgspec
 from tornado.routing import URLSpec
 from tornado.web import Application
 
-from docket.bus.link import Link
-from docket.config import Config
-from docket.spool.files import Spool
-from docket.spool.reader import LedgerReader
-from docket.web import (
-    base,
-    check,
-    downloads,
-    health,
-    jobs,
-    listen,
-    live,
-    manifests,
-    openapi,
-    packets,
-    pages,
-    pcapng,
-    refine,
-    sources,
+from docket.bus.async_interface import Link
+from docket.config.model import Config
+from docket.spool.layout import Spool
+from docket.spool.ledger_reader import LedgerReader
+from docket.web.compat.docket1_handlers import LEGACY
+from docket.web.compat.stenoread import STENOREAD
+from docket.web.context import Services
+from docket.web.handlers import (
+    check_handlers,
+    download_handlers,
+    event_handlers,
+    health_handlers,
+    job_handlers,
+    manifest_handlers,
+    packet_handlers,
+    page_handlers,
+    pcapng_handlers,
+    refine_handlers,
+    source_handlers,
 )
-from docket.web.connections import BoundedServer, make_room
-from docket.web.contract import Route
-from docket.web.legacy import LEGACY
-from docket.web.outbox import AWAY_CODE
-from docket.web.services import Services
-from docket.web.stenoread import STENOREAD
+from docket.web.http import base, listen, openapi
+from docket.web.http.connections import BoundedServer, make_room
+from docket.web.http.route_spec import Route
+from docket.web.live.send_queue import AWAY_CODE
 
 logger = logging.getLogger(__name__)
 
 ROUTES = (
-    Route("api/v1/jobs", jobs.JobsHandler),
-    Route("api/v1/jobs/{id}", jobs.JobHandler),
-    Route("api/v1/jobs/{id}/cancel", jobs.CancelHandler),
-    Route("api/v1/jobs/{id}/retry", jobs.RetryHandler),
-    Route("api/v1/jobs/{id}/pcap", downloads.PcapHandler),
-    Route("api/v1/jobs/{id}/manifest", manifests.ManifestHandler),
-    Route("api/v1/jobs/{id}/pcapng", pcapng.PcapngHandler),
-    Route("api/v1/jobs/{id}/summary", packets.SummaryHandler),
-    Route("api/v1/jobs/{id}/packets", packets.PacketsHandler),
-    Route("api/v1/jobs/{id}/packets/{number}", packets.PacketHandler),
-    Route("api/v1/jobs/{id}/streams/{number}", packets.StreamHandler),
-    Route("api/v1/jobs/{id}/refine", refine.RefineHandler),
-    Route("api/v1/query/check", check.CheckHandler),
-    Route("api/v1/sources", sources.SourcesHandler),
-    Route("api/v1/health", health.HealthHandler),
-    Route("api/v1/events", live.EventsHandler),
+    Route("api/v1/jobs", job_handlers.JobsHandler),
+    Route("api/v1/jobs/{id}", job_handlers.JobHandler),
+    Route("api/v1/jobs/{id}/cancel", job_handlers.CancelHandler),
+    Route("api/v1/jobs/{id}/retry", job_handlers.RetryHandler),
+    Route("api/v1/jobs/{id}/pcap", download_handlers.PcapHandler),
+    Route("api/v1/jobs/{id}/manifest", manifest_handlers.ManifestHandler),
+    Route("api/v1/jobs/{id}/pcapng", pcapng_handlers.PcapngHandler),
+    Route("api/v1/jobs/{id}/summary", packet_handlers.SummaryHandler),
+    Route("api/v1/jobs/{id}/packets", packet_handlers.PacketsHandler),
+    Route("api/v1/jobs/{id}/packets/{number}", packet_handlers.PacketHandler),
+    Route("api/v1/jobs/{id}/streams/{number}", packet_handlers.StreamHandler),
+    Route("api/v1/jobs/{id}/refine", refine_handlers.RefineHandler),
+    Route("api/v1/query/check", check_handlers.CheckHandler),
+    Route("api/v1/sources", source_handlers.SourcesHandler),
+    Route("api/v1/health", health_handlers.HealthHandler),
+    Route("api/v1/events", event_handlers.EventsHandler),
     Route("api/v1/openapi.json", openapi.OpenApiHandler),
-    Route("metrics", health.MetricsHandler),
+    Route("metrics", health_handlers.MetricsHandler),
 )
 """The API, in the order of the documentation. A new room adds its routes here."""
 
 PAGES = (
-    Route("", pages.PageHandler),
-    Route("jobs/{id}", pages.PageHandler),
-    Route("sources", pages.PageHandler),
-    Route("static/{name:path}", pages.StaticHandler),
+    Route("", page_handlers.PageHandler),
+    Route("jobs/{id}", page_handlers.PageHandler),
+    Route("sources", page_handlers.PageHandler),
+    Route("static/{name:path}", page_handlers.StaticHandler),
 )
 """The page: `index.html` at each of its own addresses, and its files."""
 
@@ -100,7 +98,7 @@ def make_app(services: Services) -> Application:
         default_handler_args={"route": "unknown"},
         log_function=base.log_request,
         services=services,
-        static_files=pages.StaticFiles(STATIC_FOLDER, base_path),
+        static_files=page_handlers.StaticFiles(STATIC_FOLDER, base_path),
         openapi=msgspec.json.encode(description),
         websocket_ping_interval=PING_S,
         websocket_max_message_size=LARGEST_MESSAGE_BYTES,
@@ -172,7 +170,7 @@ async def _drain(services: Services, patience_s: float) -> None:
 def _url_specs(base_path: str) -> Iterator[URLSpec]:
     prefixes = dict.fromkeys((base_path, "/"))
     if base_path != "/":
-        yield URLSpec(re.escape(base_path.rstrip("/")), pages.SlashHandler, {"route": "redirect"})
+        yield URLSpec(re.escape(base_path.rstrip("/")), page_handlers.SlashHandler, {"route": "redirect"})
     for route in (*ROUTES, *PAGES, *LEGACY, *STENOREAD):
         pattern = re.sub(r"\\\{\w+:path\\\}", "(.+)", re.escape(route.path))
         pattern = re.sub(r"\\\{\w+\\\}", "([^/]+)", pattern) + ("/?" if route.loose else "")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
-from tests.browser.held import Held, running_sensor
-from tests.browser.person import Person
+from tests.browser.held_answers import Held, running_sensor
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running import DemoServer
+from tests.cli.running_demo import DemoServer
 from tests.services import needs
 from tests.services.rabbitmq import Broker
 

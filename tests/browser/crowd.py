@@ -9,7 +9,7 @@ from uuid import UUID
 
 from playwright.sync_api import Page, Route, WebSocketRoute
 
-from tests.browser.person import Person
+from tests.browser.page_driver import Person
 
 SENSORS = 250
 INTERFACES = 4

@@ -14,8 +14,8 @@ from typing import Literal
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS
-from tests.browser.person import Person
-from tests.browser.stage import Stage, staged
+from tests.browser.page_driver import Person
+from tests.browser.page_fixture import Stage, staged
 from tests.services import needs
 
 WIDTHS: dict[str, ViewportSize] = {

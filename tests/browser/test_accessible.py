@@ -7,8 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ViewportSize, expect
 
 from tests.browser.conftest import WIDE, Visit
-from tests.browser.held import SOURCES, Held
-from tests.browser.person import Person
+from tests.browser.held_answers import SOURCES, Held
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.faults.scripts import serve, status
 

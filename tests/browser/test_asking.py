@@ -5,10 +5,10 @@ import time
 
 from playwright.sync_api import Page, expect
 
-from docket.window import format_us, parse_time_us
+from docket.domain.timewindow import format_us, parse_time_us
 from tests.browser.conftest import Visit
-from tests.browser.held import START, START_US, Held
-from tests.browser.person import Person
+from tests.browser.held_answers import START, START_US, Held
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.services.waiting import wait_until
 

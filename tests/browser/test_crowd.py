@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 from tests.browser.crowd import Crowd
-from tests.browser.person import Person
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.browser.test_accessible import faults_of
 

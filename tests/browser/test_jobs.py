@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.cable import Cable
 from tests.browser.conftest import Visit
-from tests.browser.held import END, START, Held
-from tests.browser.person import Person
+from tests.browser.held_answers import END, START, Held
+from tests.browser.network_cut import Cable
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running import DemoServer
+from tests.cli.running_demo import DemoServer
 from tests.services.waiting import wait_until
 
 FAR = {"after": "2026-01-01T00:00:00Z", "before": "2026-01-01T00:01:00Z"}

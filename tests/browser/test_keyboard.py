@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.person import Person
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
 
 MOST_STEPS = 60

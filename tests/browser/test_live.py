@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from docket.pcap import FILE_HEADER_BYTES
-from docket.window import parse_time_us
-from tests.browser.cable import Cable
+from docket.domain.timewindow import parse_time_us
+from docket.packet.pcap import FILE_HEADER_BYTES
 from tests.browser.conftest import Visit
-from tests.browser.held import END, PACKETS, SOURCES, START, Held
+from tests.browser.held_answers import END, PACKETS, SOURCES, START, Held
+from tests.browser.network_cut import Cable
 from tests.browser.server import Server
 from tests.faults.scripts import serve, silent, status
 from tests.services.waiting import wait_until

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.person import Person
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running import DemoServer
+from tests.cli.running_demo import DemoServer
 from tests.services import needs
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
-from docket.window import format_us
+from docket.domain.timewindow import format_us
 from tests.browser.conftest import Visit
-from tests.browser.packets import HOSTILE, box_of, lines, look, panel, place_hostile_packets, show, shown
-from tests.browser.person import Person
+from tests.browser.packet_view import HOSTILE, box_of, lines, look, panel, place_hostile_packets, show, shown
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.browser.test_accessible import faults_of
-from tests.cli.running import DemoServer
+from tests.cli.running_demo import DemoServer
 from tests.faults.packets import US_PER_S
-from tests.packets.reference import Reference
 from tests.services import needs
+from tests.workers.inspector.reference_tshark import Reference
 
 TEN_SECONDS_US = 10 * US_PER_S
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.person import Person
+from tests.browser.page_driver import Person
 
 ZEEK = "1795526520.482913\tCHhAvVGS1DHFjwGM9\t10.1.2.3\t51544\t198.51.100.20\t443\ttcp\tssl\t2.500000\t1021\t48213\tSF"
 EVE = json.dumps(

@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from docket.bus import topology
+from docket.bus.factory import open_broker
 from docket.bus.messages import EventMessage, SourceStatus, encode
-from docket.bus.open import open_broker
-from docket.job import EventName
+from docket.domain.job import EventName
 from tests.browser.conftest import Visit
-from tests.browser.held import SOURCES, Held
-from tests.browser.person import Person
+from tests.browser.held_answers import SOURCES, Held
+from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.faults.scripts import status
 from tests.services.waiting import wait_until

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.held import SOURCES, Held
+from tests.browser.held_answers import SOURCES, Held
 from tests.browser.server import Server
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from docket.bus.address import parse_address
-from docket.bus.amqp import AmqpBroker
-from docket.bus.broker import Broker
-from docket.bus.embedded import EmbeddedBroker
+from docket.bus.interface import Broker
+from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.rabbitmq.address import parse_address
+from docket.bus.rabbitmq.broker import AmqpBroker
 
 SOURCE = "rock01:em1"
 

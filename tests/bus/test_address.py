@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from docket.bus import topology
-from docket.bus.address import Address, parse_address
-from docket.bus.amqp import AmqpBroker
-from docket.bus.amqp_link import AmqpLink
-from docket.bus.embedded import EmbeddedBroker
-from docket.bus.embedded_link import EmbeddedLink
-from docket.bus.open import open_broker, open_link
+from docket.bus.factory import open_broker, open_link
+from docket.bus.memory.memory_async_client import EmbeddedLink
+from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.rabbitmq.address import Address, parse_address
+from docket.bus.rabbitmq.async_client import AmqpLink
+from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.errors import BusLost, ConfigError
-from tests.bus.hands import publishing, receiving, take
+from tests.bus.bus_actions import publishing, receiving, take
 from tests.services import needs
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker as RabbitMQ

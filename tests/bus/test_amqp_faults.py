@@ -8,12 +8,12 @@ import kombu
 import pytest
 
 from docket.bus import topology
-from docket.bus.address import parse_address
-from docket.bus.amqp import AmqpBroker
-from docket.bus.broker import Delivery, Publisher, Receiver
+from docket.bus.interface import Delivery, Publisher, Receiver
+from docket.bus.rabbitmq.address import parse_address
+from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.errors import BusFull, BusLost, TopologyMismatch, Unroutable
+from tests.bus.bus_actions import attach, publishing, receiving, settle_now, take, take_bodies
 from tests.bus.conftest import SOURCE
-from tests.bus.hands import attach, publishing, receiving, settle_now, take, take_bodies
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker as RabbitMQ
 from tests.services.waiting import wait_until

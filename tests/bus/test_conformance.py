@@ -5,11 +5,11 @@ from threading import Event
 
 import pytest
 
-from docket.bus import dead_letter, topology
-from docket.bus.broker import Broker, Delivery, Publisher, QueueDepth
+from docket.bus import dead_letters, topology
+from docket.bus.interface import Broker, Delivery, Publisher, QueueDepth
 from docket.errors import BusFull, Unroutable
+from tests.bus.bus_actions import attach, publishing, receiving, settle_now, take, take_bodies
 from tests.bus.conftest import SOURCE
-from tests.bus.hands import attach, publishing, receiving, settle_now, take, take_bodies
 from tests.services.waiting import wait_until
 
 SOURCE_QUEUE = topology.source_queue(SOURCE)
@@ -265,10 +265,10 @@ def test_dead_letter_carries_reason_and_origin(bus: Broker) -> None:
             letter.ack()
     expected = {
         "own": "kept",
-        dead_letter.REASON_HEADER: "it is not JSON",
-        dead_letter.EXCHANGE_HEADER: topology.JOBS,
-        dead_letter.ROUTING_KEY_HEADER: "job.request",
-        dead_letter.QUEUE_HEADER: topology.COLLECTOR_QUEUE,
+        dead_letters.REASON_HEADER: "it is not JSON",
+        dead_letters.EXCHANGE_HEADER: topology.JOBS,
+        dead_letters.ROUTING_KEY_HEADER: "job.request",
+        dead_letters.QUEUE_HEADER: topology.COLLECTOR_QUEUE,
     }
     assert (letter.body, dict(letter.headers)) == (b"broken", expected)
     assert bus.depth(topology.COLLECTOR_QUEUE).messages == 0

@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from docket.bus import dead_letter, describe, topology
-from docket.bus.amqp import AmqpBroker
+from docket.bus import asyncapi, dead_letters, topology
 from docket.bus.messages import (
     AuditMessage,
     Cancel,
@@ -23,16 +22,17 @@ from docket.bus.messages import (
     decode_job_message,
     encode,
 )
-from docket.job import EventName, Job, PcapFile, SourceAnswer, State, Verdict
-from docket.request import Limits, Request
-from tests.bus.hands import publishing, receiving, take
+from docket.bus.rabbitmq.broker import AmqpBroker
+from docket.domain.job import EventName, Job, PcapFile, SourceAnswer, State, Verdict
+from docket.domain.request import Limits, Request
+from tests.bus.bus_actions import publishing, receiving, take
 from tests.services import needs
 
 TEXT = (Path(__file__).parents[2] / "docs/bus.md").read_text()
 DOCUMENTED_URL = "amqp://docket-tool:secret@127.0.0.1/docket"
 
 TABLES: dict[str, type[msgspec.Struct]] = {
-    "`job.request`": describe.RequestMessage,
+    "`job.request`": asyncapi.RequestMessage,
     "`job.cancel`": Cancel,
     "`job.retry`": Retry,
     "`job.delete`": Delete,
@@ -88,7 +88,7 @@ def test_fields_of_small_objects_are_named(heading: str, kind: type[msgspec.Stru
 def test_every_routing_key_is_documented() -> None:
     """The table of events has every event."""
     listed = [key for key in first_column(section("Messages on `docket.events`")) if "." in key]
-    assert sorted(listed) == sorted([*(event.value for event in EventName), *describe.AUDIT_KEYS])
+    assert sorted(listed) == sorted([*(event.value for event in EventName), *asyncapi.AUDIT_KEYS])
 
 
 def test_every_exchange_and_queue_is_documented() -> None:
@@ -120,8 +120,8 @@ def test_numbers_of_the_topology_are_documented() -> None:
 
 def test_states_verdicts_and_dead_letter_headers_are_documented() -> None:
     """Every state, every verdict and every header of a dead letter stands in the page."""
-    headers = [dead_letter.REASON_HEADER, dead_letter.EXCHANGE_HEADER, dead_letter.ROUTING_KEY_HEADER]
-    words = [*(s.value for s in State), *(v.value for v in Verdict), *headers, dead_letter.QUEUE_HEADER]
+    headers = [dead_letters.REASON_HEADER, dead_letters.EXCHANGE_HEADER, dead_letters.ROUTING_KEY_HEADER]
+    words = [*(s.value for s in State), *(v.value for v in Verdict), *headers, dead_letters.QUEUE_HEADER]
     assert [word for word in words if f"`{word}`" not in TEXT] == []
 
 

@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from docket.bus import topology
-from docket.bus.broker import QueueDepth
-from docket.bus.embedded import EmbeddedBroker
-from docket.bus.embedded_queue import MOST_BYTES, EmbeddedQueue, Message
+from docket.bus.interface import QueueDepth
+from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_queue import MOST_BYTES, EmbeddedQueue, Message
 from docket.errors import BusFull, BusLost
+from tests.bus.bus_actions import publishing, receiving, take
 from tests.bus.conftest import SOURCE
-from tests.bus.hands import publishing, receiving, take
 
 BLOCK = bytes(1024 * 1024)
 

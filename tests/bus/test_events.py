@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from docket.bus.messages import EventMessage, SourceStatus, decode_event, encode
+from docket.domain.job import EventName
 from docket.errors import MessageError
-from docket.job import EventName
 
 KEY = EventName.SOURCE_STATS.value
 NOW = "2026-11-24T14:00:00.000000Z"

@@ -8,9 +8,9 @@ import amqp
 import pytest
 
 from docket.bus import topology
-from docket.bus.amqp import AmqpBroker
-from docket.bus.dead_letter import REASON_HEADER, dead_headers
-from tests.bus.hands import publishing, receiving, settle_now, take
+from docket.bus.dead_letters import REASON_HEADER, dead_headers
+from docket.bus.rabbitmq.broker import AmqpBroker
+from tests.bus.bus_actions import publishing, receiving, settle_now, take
 
 pytestmark = pytest.mark.rabbitmq
 

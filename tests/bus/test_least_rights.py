@@ -15,7 +15,7 @@ import requests
 import yaml
 
 from docket.bus import topology
-from docket.bus.rights import roles, user_definitions
+from docket.bus.permissions import roles, user_definitions
 from tests.deploy.tls_broker import TlsBroker, tls_broker
 from tests.services import needs
 from tests.services.child import Child

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from docket.bus import topology
-from docket.bus.address import parse_address
-from docket.bus.amqp import AmqpBroker
-from docket.bus.amqp_link import AmqpLink
-from docket.bus.broker import Broker, QueueDepth
-from docket.bus.embedded import EmbeddedBroker
-from docket.bus.embedded_link import EmbeddedLink
-from docket.bus.link import Link
+from docket.bus.async_interface import Link
+from docket.bus.interface import Broker, QueueDepth
+from docket.bus.memory.memory_async_client import EmbeddedLink
+from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.rabbitmq.address import parse_address
+from docket.bus.rabbitmq.async_client import AmqpLink
+from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.errors import BusFull, BusLost, Unroutable
-from tests.bus.hands import publishing, receiving, take_bodies
+from tests.bus.bus_actions import publishing, receiving, take_bodies
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker as RabbitMQ
 
@@ -276,7 +276,7 @@ def test_link_comes_back_after_a_cut(
             await link.publish(topology.JOBS, "job.request", b"after", mandatory=True, timeout_s=5)
 
     run(scene)
-    warnings = [record for record in caplog.records if record.levelname == "WARNING" and "link" in record.name]
+    warnings = [record for record in caplog.records if record.levelname == "WARNING" and "async_client" in record.name]
     assert len(warnings) == 1
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docket.bus import describe, topology
-from docket.bus.address import parse_address
-from docket.bus.amqp import AmqpBroker
+from docket.bus import asyncapi, topology
+from docket.bus.memory.routing import key_matches, topic_matches
 from docket.bus.messages import Fragment, FragmentFacts, fragment_headers
-from docket.bus.routing import key_matches, topic_matches
-from docket.job import EventName, Verdict
-from docket.request import Request
+from docket.bus.rabbitmq.address import parse_address
+from docket.bus.rabbitmq.broker import AmqpBroker
+from docket.domain.job import EventName, Verdict
+from docket.domain.request import Request
 from tests.bus.conftest import SOURCE
 from tests.services.rabbitmq import Broker as RabbitMQ
 
@@ -23,18 +23,18 @@ WORDS = st.sampled_from(["a", "b", "ab"])
 
 
 def test_definitions_file_is_current() -> None:
-    """deploy/rabbitmq/definitions.json is what `python -m docket.bus.describe definitions` prints."""
-    assert (ROOT / "deploy/rabbitmq/definitions.json").read_text() == describe.definitions_text()
+    """deploy/rabbitmq/definitions.json is what `python -m docket.bus.asyncapi definitions` prints."""
+    assert (ROOT / "deploy/rabbitmq/definitions.json").read_text() == asyncapi.definitions_text()
 
 
 def test_asyncapi_file_is_current() -> None:
-    """docs/asyncapi.json is what `python -m docket.bus.describe asyncapi` prints."""
-    assert (ROOT / "docs/asyncapi.json").read_text() == describe.asyncapi_text()
+    """docs/asyncapi.json is what `python -m docket.bus.asyncapi asyncapi` prints."""
+    assert (ROOT / "docs/asyncapi.json").read_text() == asyncapi.asyncapi_text()
 
 
 def test_references_in_asyncapi_lead_somewhere() -> None:
     """Every $ref of the AsyncAPI document points at something in it."""
-    document = describe.asyncapi()
+    document = asyncapi.asyncapi()
     references = set(find_references(document))
     assert len(references) > 20
     for reference in references:
@@ -55,8 +55,8 @@ def find_references(value: object) -> list[str]:
 def test_every_event_and_order_is_a_channel() -> None:
     """The AsyncAPI document has a channel for each routing key of docket.jobs and docket.events."""
     keys = {topology.REQUEST_KEY, topology.CANCEL_KEY, topology.RETRY_KEY, topology.DELETE_KEY}
-    events = {event.value for event in EventName} | set(describe.AUDIT_KEYS)
-    assert set(describe.asyncapi()["channels"]) == keys | events | {"fragments"}
+    events = {event.value for event in EventName} | set(asyncapi.AUDIT_KEYS)
+    assert set(asyncapi.asyncapi()["channels"]) == keys | events | {"fragments"}
 
 
 @pytest.mark.rabbitmq
@@ -122,7 +122,7 @@ def test_a_request_on_the_wire_has_the_described_fields() -> None:
     """The described job.request has exactly the fields that Docket publishes."""
     plain = Request(id="", query="", asked="", after_us=0, before_us=1, requested_at_us=0)
     refined = msgspec.structs.replace(plain, parent="p")
-    assert set(describe.RequestMessage.__struct_fields__) == set(refined.to_message())
+    assert set(asyncapi.RequestMessage.__struct_fields__) == set(refined.to_message())
     assert set(refined.to_message()) - set(plain.to_message()) == {"parent", "refine"}
 
 
@@ -147,6 +147,6 @@ def test_fragment_headers_are_described() -> None:
 
 def test_descriptions_are_not_indented() -> None:
     """Texts in the AsyncAPI document are clean, whatever Python does with docstrings."""
-    schemas = describe.asyncapi()["components"]["schemas"]
+    schemas = asyncapi.asyncapi()["components"]["schemas"]
     texts = [schema["description"] for schema in schemas.values() if "description" in schema]
     assert texts == [inspect.cleandoc(text) for text in texts]

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from docket.bus.topology import DEAD_QUEUE
-from docket.job import CLOSING, FULL, Event, EventName, Job, State, fold
-from docket.spool.reader import LedgerReader
+from docket.domain.job import CLOSING, FULL, Event, EventName, Job, State, fold
+from docket.spool.ledger_reader import LedgerReader
 from docket.spool.verification import verify_directory
 from tests.chaos.questions import Question, traffic
 from tests.faults.packets import Packet

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from docket.window import US_PER_S, format_us
+from docket.domain.timewindow import US_PER_S, format_us
 from tests.faults.packets import Packet, udp
 from tests.faults.scripts import Asked, Break, Script, serve
 

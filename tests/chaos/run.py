@@ -21,11 +21,11 @@ import msgspec
 import requests
 
 from docket.bus.topology import JOBS, REQUEST_KEY
+from docket.domain.timewindow import format_us
 from docket.errors import SpoolError
-from docket.spool.reader import LedgerReader
-from docket.window import format_us
-from tests.chaos.blows import Blows
+from docket.spool.ledger_reader import LedgerReader
 from tests.chaos.inspection import inspect
+from tests.chaos.kills import Blows
 from tests.chaos.questions import NAMES, Question, moody, questions, traffic
 from tests.faults.certificates import Authority
 from tests.faults.stand_in import StandIn
@@ -197,7 +197,10 @@ def _ask_by_http(sensor: Sensor, question: Question) -> bool:
 
 
 def _ask_by_bus(bus_url: str, question: Question) -> bool:
-    body = {"schema": "docket.job.request/1", "requested_at": format_us(time.time_ns() // 1000)} | question.body()
+    body = {
+        "schema": "docket.job.request/1",
+        "requested_at": format_us(time.time_ns() // 1000),
+    } | question.body()
     message = amqp.Message(msgspec.json.encode(body), delivery_mode=2, content_type="application/json")
     connection = connect(bus_url, confirm_publish=True, connect_timeout=5, read_timeout=20)
     try:

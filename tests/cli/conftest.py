@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.running import DemoServer
+from tests.cli.running_demo import DemoServer
 from tests.services import needs
 
 

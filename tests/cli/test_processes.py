@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from docket.cli.exit_codes import ExitCode
 from docket.demo import place_demo
-from tests.cli.running import DOCKET, clean_environ, docket
+from docket.runtime.exit_codes import ExitCode
+from tests.cli.running_demo import DOCKET, clean_environ, docket
 from tests.services import needs
 from tests.services.child import Child
 from tests.services.ports import free_port

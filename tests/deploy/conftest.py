@@ -10,7 +10,7 @@ import pytest
 import requests
 import yaml
 
-from docket.web.tokens import make_token
+from docket.web.auth.tokens import make_token
 from tests.deploy.proxies import PASSWORD, Kibana, Site, prepare_site, start_lighttpd, start_nginx
 from tests.services.child import Child
 from tests.services.rabbitmq import Broker

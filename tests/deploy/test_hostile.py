@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from docket.web.connections import FILES_ASIDE, MOST_CONNECTIONS
+from docket.web.http.connections import FILES_ASIDE, MOST_CONNECTIONS
 from tests.deploy.conftest import Deployment, client
 from tests.deploy.proxies import Site
 from tests.services.waiting import wait_until

@@ -11,27 +11,32 @@ from pathlib import Path
 import pytest
 import requests
 
-from docket.bus import dead_letter, topology
-from docket.bus.embedded import EmbeddedBroker
+from docket.bus import dead_letters, topology
+from docket.bus.memory.memory_broker import EmbeddedBroker
 from docket.bus.messages import EventMessage, SourceStatus
 from docket.cli import make_parser
-from docket.cli.checkup import SOON, advice, queues
-from docket.cli.client import Check, Health
-from docket.cli.exit_codes import ExitCode
-from docket.cli.status import _check_lines, _queue_lines
-from docket.config_file import every_setting
+from docket.cli.checks import SOON, advice, queues
+from docket.cli.client.http_client import Check, Health
+from docket.cli.commands.status import _check_lines, _queue_lines
+from docket.config.loader import every_setting
+from docket.domain.clock import Clock
+from docket.domain.job import EventName, State, Verdict
+from docket.domain.request import LONGEST_DEADLINE_S
 from docket.errors import BusLost, SourceError, SpoolFull
-from docket.job import EventName, State, Verdict
-from docket.request import LONGEST_DEADLINE_S
-from docket.spool.files import Spool
-from docket.web.desk import _clock_faults
-from docket.web.refusal import from_exception
-from docket.workers import words
-from docket.workers.clock import Clock
-from docket.workers.parts import Part
-from docket.workers.presence import Presence
-from docket.workers.steno_session import StenoSession
-from docket.workers.steno_tls import NameMismatch, check_name, client_context, explain_tls_failure
+from docket.runtime.exit_codes import ExitCode
+from docket.spool.layout import Spool
+from docket.web.http.api_errors import from_exception
+from docket.web.jobs.service import _clock_faults
+from docket.workers.collector import outcome_texts
+from docket.workers.collector.part import Part
+from docket.workers.collector.source_registry import Presence
+from docket.workers.sources.stenographer.server_identity import (
+    NameMismatch,
+    check_name,
+    client_context,
+    explain_tls_failure,
+)
+from docket.workers.sources.stenographer.session import StenoSession
 from tests.faults.certificates import Authority
 from tests.services.ports import free_port
 
@@ -46,7 +51,7 @@ EXPIRED, UNKNOWN_ISSUER = 10, 20
 SHIPPED = "\n".join(
     path.read_text() for place in ("lighttpd", "rabbitmq") for path in (ROOT / "deploy" / place).iterdir()
 )
-FIGURES = (ROOT / "docket/web/health.py").read_text()
+FIGURES = (ROOT / "docket/web/handlers/health_handlers.py").read_text()
 
 OF_OTHERS = {
     "rabbitmq-server": "the broker's unit",
@@ -82,7 +87,7 @@ def check_line(name: str) -> str:
     return squeezed(_check_lines(Health(status="", version="", checks=(Check(name=name, ok=False, message=""),))))
 
 
-def dead_letters() -> str:
+def dead_letter_lines() -> str:
     return squeezed(_queue_lines(queues(f'docket_queue_messages{{queue="{topology.DEAD_QUEUE}"}} 1')))
 
 
@@ -111,7 +116,9 @@ def absences() -> str:
     clock.passed_s += 60
     part = Part("rock01:em1")
     gone, silence = presence.gone(part.source, 30), presence.silence(part.source, 30)
-    return "\n".join((words.gone(part, gone), words.gone(part, silence), words.timed_out(part, at, "")[0]))
+    return "\n".join(
+        (outcome_texts.gone(part, gone), outcome_texts.gone(part, silence), outcome_texts.timed_out(part, at, "")[0])
+    )
 
 
 def failures(directory: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -149,7 +156,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """What Docket says when things are as the page tells."""
     with monkeypatch.context() as patched:
         failed = failures(tmp_path, patched)
-    pieces = [failed, absences(), *map(check_line, ("spool", "broker")), dead_letters()]
+    pieces = [failed, absences(), *map(check_line, ("spool", "broker")), dead_letter_lines()]
     pieces += map(refusal, (SpoolFull(""), BusLost("")))
     pieces += [fault.message for fault in _clock_faults("2001-01-01T00:00:00Z", Clock().now_us())]
     return "\n".join(pieces)
@@ -166,7 +173,7 @@ def is_command(word: str) -> bool:
 
 def is_ours(word: str) -> bool:
     """Whether it is a name of Docket's own: of a state, a setting, a header, an event, a figure, a queue or a file."""
-    names = {*State, *Verdict, *(event.value for event in EventName), "online", "offline", dead_letter.REASON_HEADER}
+    names = {*State, *Verdict, *(event.value for event in EventName), "online", "offline", dead_letters.REASON_HEADER}
     names |= {*SETTINGS, *SETTINGS.values(), topology.fragment_queue(0).replace("0", "N")}
     names |= {"job.json", Spool(Path()).ledger.name}
     return word in names or (ROOT / word).exists() or word in SHIPPED or f'"{word}"' in FIGURES

@@ -11,9 +11,9 @@ import pytest
 import requests
 from playwright.sync_api import expect, sync_playwright
 
-from docket.pcap import FILE_HEADER_BYTES, scan
+from docket.packet.pcap import FILE_HEADER_BYTES, scan
 from tests.browser.conftest import FLAGS, PATIENCE_MS
-from tests.browser.person import Person
+from tests.browser.page_driver import Person
 from tests.deploy.machine import Machine
 from tests.deploy.proxies import PASSWORD
 from tests.services import needs

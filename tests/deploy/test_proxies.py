@@ -13,7 +13,7 @@ import requests
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from docket.pcap import FILE_HEADER_BYTES, scan
+from docket.packet.pcap import FILE_HEADER_BYTES, scan
 from tests.deploy.conftest import Deployment, client
 from tests.deploy.proxies import PASSWORD, Site
 from tests.services import needs

@@ -15,7 +15,7 @@ from tests.services import needs
 from tests.services.child import Child
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until
-from tests.web.test_auth import UnixConnection
+from tests.web.auth.test_authenticator import UnixConnection
 
 SYSTEMD = Path(__file__).parents[2] / "deploy/systemd"
 UNITS = sorted(path.name for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".target"))

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from docket.bus import describe
-from docket.bus.rights import roles
+from docket.bus import asyncapi
+from docket.bus.permissions import roles
 from tests.deploy.proxies import DEPLOY, certificates
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker
@@ -38,7 +38,7 @@ def tls_broker(directory: Path, names: Sequence[str] = ("localhost", "127.0.0.1"
     certificates(tls, "ca", f"server {' '.join(names)}", *clients, "client stranger")
     (tls / "server.pem").write_bytes((tls / f"{names[0]}.pem").read_bytes())
     (tls / "server.key").write_bytes((tls / f"{names[0]}.key").read_bytes())
-    (directory / "definitions.json").write_text(describe.definitions_text())
+    (directory / "definitions.json").write_text(asyncapi.definitions_text())
     port = free_port()
     text = (DEPLOY / "rabbitmq/rabbitmq.conf").read_text()
     # The tests' broker has a listener and a log of its own.

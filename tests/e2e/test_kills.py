@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from docket.window import format_us
+from docket.domain.timewindow import format_us
 from tests.faults.certificates import Authority
 from tests.faults.halfway import Gate
 from tests.faults.packets import Packet, udp

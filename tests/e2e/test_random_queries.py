@@ -1,7 +1,7 @@
 """A thousand random questions over random windows, through everything: each answer is the truth, to the packet.
 
 The sample traffic stands on the disks of two real stenographers twice, an hour apart, so windows may cross quiet
-stretches and the edges of slices. What is meant is decided by `tests.random_queries`, not by Docket.
+stretches and the edges of slices. What is meant is decided by `tests.domain.query.random_queries`, not by Docket.
 """
 
 import heapq
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from docket.window import US_PER_S, format_us
-from tests.query_meaning import Facts, dissect
-from tests.random_queries import RandomQuery, random_query
+from docket.domain.timewindow import US_PER_S, format_us
+from tests.domain.query.query_meaning import Facts, dissect
+from tests.domain.query.random_queries import RandomQuery, random_query
 from tests.services.chance import seed_from_environment
 from tests.services.rabbitmq import Broker
 from tests.services.recording import Recording, shifted

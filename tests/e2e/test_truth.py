@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from docket.window import format_us
+from docket.domain.timewindow import format_us
 from tests.services.sensor import Sensor
 from tests.services.stenographer import Monitored
 from tests.services.traffic import (

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docket.pcap import file_header
-from docket.window import US_PER_S, format_us
+from docket.domain.timewindow import US_PER_S, format_us
+from docket.packet.pcap import file_header
 from tests.faults import scripts
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, capture, udp

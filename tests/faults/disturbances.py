@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docket.spool.reader import LedgerReader
-from docket.window import format_us
+from docket.domain.timewindow import format_us
+from docket.spool.ledger_reader import LedgerReader
 from tests.faults.certificates import Authority
-from tests.faults.gate import AFTER_US, BEFORE_US, NAMES, Gate
+from tests.faults.fragment_replay import BadPostman
+from tests.faults.mid_job import AFTER_US, BEFORE_US, NAMES, Gate
 from tests.faults.outcome import Outcome, honest, packets_in
-from tests.faults.postman import BadPostman
 from tests.services import needs
 from tests.services.rabbitmq import Broker
 from tests.services.sensor import Sensor

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from docket.pcap import file_header
+from docket.packet.pcap import file_header
 from tests.faults.packets import Packet, record
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from docket.window import format_us
+from docket.domain.timewindow import format_us
 from tests.faults.cases import (
     AFTER_US,
     BEFORE_US,

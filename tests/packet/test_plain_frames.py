@@ -6,13 +6,13 @@ import struct
 
 import pytest
 
+from docket.domain.query.canonical import parse
 from docket.packet.decode import decode
 from docket.packet.headers import Headers
 from docket.packet.match import match
 from docket.packet.records import scan
-from docket.query import parse
-from tests.query_frames import all_frames
-from tests.query_meaning import dissect, matches
+from tests.domain.query.query_frames import all_frames
+from tests.domain.query.query_meaning import dissect, matches
 
 QUERIES = [
     "",

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from docket.window import format_us, parse_time_us
+from docket.domain.timewindow import format_us, parse_time_us
 from tests.page.conftest import Call
 
 pytestmark = pytest.mark.browser

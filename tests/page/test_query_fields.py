@@ -2,7 +2,7 @@
 
 import pytest
 
-from docket.query import parse
+from docket.domain.query.canonical import parse
 from tests.page.conftest import Call
 
 pytestmark = pytest.mark.browser

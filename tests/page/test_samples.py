@@ -2,7 +2,7 @@
 
 import pytest
 
-from docket.window import parse_time_us
+from docket.domain.timewindow import parse_time_us
 from tests.page.conftest import Call
 from tests.page.samples import SAMPLES, Sample
 

@@ -8,7 +8,7 @@ import random
 import struct
 from pathlib import Path
 
-from docket.pcap import RECORD_HEADER, file_header
+from docket.packet.pcap import RECORD_HEADER, file_header
 from tests.services import frames
 from tests.services.traffic import START_US
 

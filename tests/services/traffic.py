@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from docket.pcap import RECORD_HEADER, file_header
+from docket.packet.pcap import RECORD_HEADER, file_header
 from tests.services import frames
 
 START_US = 1_700_000_000_000_000

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from docket.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header, scan
+from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header, scan
 from tests.services import needs
 
 _TAGS = (b"\x81\x00", b"\x88\xa8")

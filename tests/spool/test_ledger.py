@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from docket.bus.messages import SourceStatus
+from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold
+from docket.domain.refinement import SPOOL_SOURCE, Refinement
+from docket.domain.request import Limits, Request, fingerprint
+from docket.domain.timewindow import format_us
 from docket.errors import InvalidRequest, SpoolError
-from docket.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold
-from docket.refinement import SPOOL_SOURCE, Refinement
-from docket.request import Limits, Request, fingerprint
-from docket.spool.health import CollectorHealth
-from docket.spool.ledger import Entries, Ledger
-from docket.spool.reader import SORTS, LedgerReader
-from docket.window import format_us
+from docket.spool.collector_health import CollectorHealth
+from docket.spool.ledger_reader import SORTS, LedgerReader
+from docket.spool.ledger_writer import Entries, Ledger
 
 US = 1_000_000
 NOW_US = 1_795_530_120 * US

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from docket.config import SpoolConfig
-from docket.job import Job, PcapFile, State
-from docket.spool.blocks import write_at
-from docket.spool.files import Spool
+from docket.config.model import SpoolConfig
+from docket.domain.job import Job, PcapFile, State
+from docket.domain.timewindow import format_us
+from docket.spool.file_io import write_at
+from docket.spool.layout import Spool
 from docket.spool.retention import Leaving, Retention, in_bytes, in_hours
-from docket.window import format_us
 
 US = 1_000_000
 NOW_US = 1_795_530_120 * US

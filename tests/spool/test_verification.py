@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from docket.domain.job import PcapFile, SourceAnswer, State, Verdict
+from docket.domain.request import Limits
+from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import SpoolError
-from docket.job import PcapFile, SourceAnswer, State, Verdict
-from docket.pcap import ETHERNET, RECORD_HEADER, file_header
-from docket.request import Limits
-from docket.spool.files import read_manifest
+from docket.packet.pcap import ETHERNET, RECORD_HEADER, file_header
+from docket.spool.layout import read_manifest
 from docket.spool.manifest import Manifest, Question, encode_manifest
 from docket.spool.verification import sha256_of, verify_directory, verify_file
-from docket.window import format_us, parse_time_us
 
 AFTER, BEFORE = "2026-11-24T14:00:00.000000Z", "2026-11-24T14:01:00.000000Z"
 AFTER_US = parse_time_us(AFTER, None)

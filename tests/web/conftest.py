@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.web.docket_site import SOURCES, Site
 from tests.web.scripted import ScriptedWorker
-from tests.web.site import SOURCES, Site
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from docket.bus import topology
-from docket.bus.broker import Broker, Delivery
+from docket.bus.interface import Broker, Delivery
 from docket.bus.messages import (
     EventMessage,
     Fragment,
@@ -16,11 +16,11 @@ from docket.bus.messages import (
     encode,
     fragment_headers,
 )
-from docket.job import EventName, Verdict
-from docket.pcap import RECORD_HEADER
-from docket.request import Request
-from docket.web.clock import now_text
-from docket.window import format_us
+from docket.domain.clock import now_text
+from docket.domain.job import EventName, Verdict
+from docket.domain.request import Request
+from docket.domain.timewindow import format_us
+from docket.packet.pcap import RECORD_HEADER
 from tests.services.waiting import wait_until
 
 

@@ -10,7 +10,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from tests.services.waiting import wait_until
-from tests.web.site import Site
+from tests.web.docket_site import Site
 
 
 class Socket:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from docket.workers.stenographer import StenographerSource
+from docket.workers.sources.stenographer.store import StenographerSource
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, udp
 from tests.faults.stand_in import StandIn
-from tests.workers.asking import START_US, US, steno_config
+from tests.workers.requests import START_US, US, steno_config
 
 
 @pytest.fixture(scope="session")

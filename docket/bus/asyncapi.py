@@ -1,0 +1,164 @@
+"""Describes the bus for machines: AsyncAPI from the message classes, and RabbitMQ's definitions from the topology.
+
+`python -m docket.bus.asyncapi asyncapi` and `… definitions` print what stands in docs/asyncapi.json and in
+deploy/rabbitmq/definitions.json; a test says that the files are current.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from docket.bus import permissions, topology
+from docket.bus.messages import AuditAction, AuditMessage, Cancel, Delete, EventMessage, FragmentFacts, Retry
+from docket.domain.job import EventName
+from docket.domain.refinement import Refinement
+from docket.domain.request import Limits
+
+VHOST = "docket"
+"""The vhost of a deployment as the manual describes it."""
+
+CONTRACT_VERSION = "1"
+
+_SCHEMAS = "#/components/schemas/"
+_MESSAGES = "#/components/messages/"
+
+
+class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`job.request`: ask all sources, or some, for the packets of one query in one window.
+
+    Everybody may publish it. `id` is a UUID that the asker chooses: the same id twice is one job. Unknown fields
+    are refused, so that a slip of the pen never asks for something else.
+    """
+
+    schema: str = "docket.job.request/1"
+    id: str
+    query: str | dict[str, Any] = ""
+    asked: str | None = None
+    after: str | None = None
+    before: str | None = None
+    requested_at: str | None = None
+    sources: list[str] | None = None
+    limits: Limits | None = None
+    deadline_s: int | None = None
+    wait_for_flush: bool | None = None
+    owner: str | None = None
+    note: str | None = None
+    parent: str | None = None
+    refine: Refinement | None = None
+
+
+JOB_MESSAGES: Mapping[str, type[msgspec.Struct]] = {
+    topology.REQUEST_KEY: RequestMessage,
+    topology.CANCEL_KEY: Cancel,
+    topology.RETRY_KEY: Retry,
+    topology.DELETE_KEY: Delete,
+}
+"""Routing key on `docket.jobs` to its message."""
+
+AUDIT_KEYS = tuple(f"audit.{action.value}" for action in AuditAction)
+"""Further routing keys on `docket.events`."""
+
+
+def asyncapi() -> dict[str, Any]:
+    """The contract as an AsyncAPI 3.0 document."""
+    types = [*JOB_MESSAGES.values(), EventMessage, AuditMessage, FragmentFacts]
+    _, schemas = msgspec.json.schema_components(types, ref_template=_SCHEMAS + "{name}")
+    for schema in schemas.values():
+        # Python before 3.13 leaves the indentation in docstrings.
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Docket's bus",
+            "version": CONTRACT_VERSION,
+            "description": "Ask for packets, hear what becomes of it. Fields are only ever added.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {"rabbitmq": {"host": "127.0.0.1:5672", "pathname": f"/{VHOST}", "protocol": "amqp"}},
+        "channels": _channels(),
+        "operations": _operations(),
+        "components": {"messages": _messages(), "schemas": schemas},
+    }
+
+
+def asyncapi_text() -> str:
+    """`asyncapi` as the text of the file."""
+    return msgspec.json.format(msgspec.json.encode(asyncapi()), indent=2).decode() + "\n"
+
+
+def definitions_text() -> str:
+    """The text of deploy/rabbitmq/definitions.json, users included; queues of sources are declared by their workers."""
+    whole = topology.definitions(VHOST, ()) | permissions.user_definitions(VHOST)
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+
+
+def _channels() -> dict[str, Any]:
+    channels = {
+        key: _channel(topology.JOBS, key, [kind.__name__], f"Routing key {key}.") for key, kind in JOB_MESSAGES.items()
+    }
+    for event in EventName:
+        channels[event.value] = _channel(topology.EVENTS, event.value, ["EventMessage"], f"Routing key {event.value}.")
+    for key in AUDIT_KEYS:
+        channels[key] = _channel(topology.EVENTS, key, ["AuditMessage"], f"Routing key {key}.")
+    fragments = _channel(topology.FRAGMENTS, "{shard}", ["FragmentFacts"], "From workers to collector.")
+    fragments["parameters"] = {
+        "shard": {
+            "description": "CRC-32 of `<job>/<source>` modulo the number of shards.",
+            "enum": [str(shard) for shard in range(topology.FRAGMENT_SHARDS)],
+        }
+    }
+    channels["fragments"] = fragments
+    return channels
+
+
+def _channel(exchange: str, address: str, messages: list[str], description: str) -> dict[str, Any]:
+    kind = next(declared.kind for declared in topology.EXCHANGES if declared.name == exchange)
+    return {
+        "address": address,
+        "description": description,
+        "messages": {name: {"$ref": _MESSAGES + name} for name in messages},
+        "bindings": {
+            "amqp": {
+                "is": "routingKey",
+                "exchange": {"name": exchange, "type": kind, "durable": True, "autoDelete": False, "vhost": VHOST},
+                "bindingVersion": "0.3.0",
+            }
+        },
+    }
+
+
+def _operations() -> dict[str, Any]:
+    """What a tool does: it sends to `docket.jobs` and receives from `docket.events`."""
+    operations: dict[str, Any] = {}
+    for key in JOB_MESSAGES:
+        operations[f"send {key}"] = {"action": "send", "channel": {"$ref": f"#/channels/{key}"}}
+    for key in (*(event.value for event in EventName), *AUDIT_KEYS):
+        operations[f"receive {key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
+    return operations
+
+
+def _messages() -> dict[str, Any]:
+    messages: dict[str, Any] = {}
+    for name in (*(kind.__name__ for kind in JOB_MESSAGES.values()), EventMessage.__name__, AuditMessage.__name__):
+        messages[name] = {"contentType": "application/json", "payload": {"$ref": _SCHEMAS + name}}
+    messages["FragmentFacts"] = {
+        "contentType": "application/octet-stream",
+        "headers": {"$ref": _SCHEMAS + "FragmentFacts"},
+        "payload": {
+            "type": "string",
+            "format": "binary",
+            "description": "Classic PCAP records, little-endian, microseconds; no file header.",
+        },
+    }
+    return messages
+
+
+if __name__ == "__main__":
+    sys.stdout.write({"asyncapi": asyncapi_text, "definitions": definitions_text}[sys.argv[1]]())

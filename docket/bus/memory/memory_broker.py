@@ -1,0 +1,215 @@
+"""The bus inside one process, for `docket run`: the faces of `docket.bus.interface` without a broker.
+
+Exchanges, queues and bindings come from `topology`, so messages go the same ways as on RabbitMQ. Nothing is
+kept on disk: what is in the queues ends with the process. Any thread may use any part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from threading import Condition, Event, Lock
+from typing import Any
+
+from docket.bus import topology
+from docket.bus.dead_letters import dead_headers
+from docket.bus.interface import QueueDepth
+from docket.bus.memory.memory_consumer import EmbeddedReceiver
+from docket.bus.memory.memory_queue import EmbeddedQueue, Entry, Message
+from docket.bus.memory.routing import key_matches
+from docket.errors import BusFull, BusLost, Unroutable
+
+_GIVE_UP_LOOK_S = 0.05
+"""How often a waiting publisher looks whether it was told to give up."""
+
+Ear = Callable[[Message], None]
+"""Called under the broker's lock with every event it listens to; must only put it aside."""
+
+
+class EmbeddedBroker:
+    """A `Broker` in memory."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.closed = False
+        self._space = Condition(self.lock)
+        self._kinds = {exchange.name: exchange.kind for exchange in topology.EXCHANGES}
+        self._queues: dict[str, EmbeddedQueue] = {}
+        self._bindings: dict[str, list[topology.Binding]] = {name: [] for name in self._kinds}
+        self._ears: dict[Ear, tuple[str, ...]] = {}
+        self._receivers: set[EmbeddedReceiver] = set()
+
+    def declare(self, sources: Sequence[str]) -> None:
+        """Declare the topology. What is there already stays as it is, with its messages."""
+        with self.lock:
+            for queue in topology.queues(sources):
+                self._queues.setdefault(queue.name, EmbeddedQueue(queue))
+            for binding in topology.bindings(sources):
+                if binding not in self._bindings[binding.exchange]:
+                    self._bindings[binding.exchange].append(binding)
+
+    def publisher(self, name: str) -> EmbeddedPublisher:
+        return EmbeddedPublisher(self, name)
+
+    def receiver(
+        self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()
+    ) -> EmbeddedReceiver:
+        receiver = EmbeddedReceiver(self, name, queues, prefetch)
+        with self.lock:
+            self._receivers.add(receiver)
+        if listen:
+            self.add_ear(receiver.hear, listen)
+        return receiver
+
+    def depth(self, queue: str) -> QueueDepth:
+        with self.lock:
+            found = self._queues.get(queue)
+            return QueueDepth(0, 0) if found is None else QueueDepth(len(found), len(found.waiting))
+
+    def close(self) -> None:
+        """End the bus: receivers return None from now on, publishers raise BusLost."""
+        with self.lock:
+            self.closed = True
+            self._space.notify_all()
+            receivers = tuple(self._receivers)
+        for receiver in receivers:
+            receiver.wake()
+
+    def offer(
+        self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, Any], *, mandatory: bool
+    ) -> bool:
+        """Publish without waiting. False: a queue is full and nobody got it. Raises Unroutable, BusLost."""
+        with self.lock:
+            return self._offer(Message(exchange, routing_key, body, headers), mandatory)
+
+    def offer_until(self, message: Message, *, mandatory: bool, wait_s: float, give_up: Event | None) -> None:
+        """Publish, waiting for room. Raises BusFull, Unroutable, BusLost."""
+        deadline_s = time.monotonic() + wait_s
+        with self.lock:
+            while not self._offer(message, mandatory):
+                remaining_s = deadline_s - time.monotonic()
+                if remaining_s <= 0 or (give_up is not None and give_up.is_set()):
+                    raise BusFull(f"the queue behind {message.exchange} {message.routing_key!r} is full")
+                self._space.wait(remaining_s if give_up is None else min(remaining_s, _GIVE_UP_LOOK_S))
+
+    def add_ear(self, ear: Ear, patterns: Sequence[str]) -> None:
+        """Let the ear hear the events that match, from now on."""
+        with self.lock:
+            self._ears[ear] = tuple(patterns)
+
+    def remove_ear(self, ear: Ear) -> None:
+        with self.lock:
+            self._ears.pop(ear, None)
+
+    # What follows is for receivers, which hold the lock already.
+
+    def consume(self, queue: str, condition: Condition) -> EmbeddedQueue | None:
+        """Become a consumer of the queue; None if it is not declared (yet)."""
+        found = self._queues.get(queue)
+        if found is not None and condition not in found.waiting:
+            found.waiting.append(condition)
+        return found
+
+    def take(self, queue: EmbeddedQueue) -> Entry | None:
+        """The next message of the queue that has not outlived its time."""
+        for expired in queue.take_expired(time.monotonic()):
+            self._bury(queue, expired.message, "expired")
+        entry = queue.take()
+        if entry is not None:
+            self._space.notify_all()
+        return entry
+
+    def put_back(self, queue: EmbeddedQueue, entry: Entry) -> None:
+        if not queue.put_back(entry):
+            self._bury(queue, entry.message, "delivery_limit")
+
+    def dead(self, queue: EmbeddedQueue | None, message: Message, reason: str) -> None:
+        """Put the message into `docket.dead` with the reason."""
+        headers = dead_headers(
+            message.headers,
+            reason=reason,
+            exchange=message.exchange,
+            routing_key=message.routing_key,
+            queue="" if queue is None else queue.name,
+        )
+        self._lay_out(Message(topology.DEAD, message.routing_key, message.body, headers))
+
+    def forget(self, receiver: EmbeddedReceiver, condition: Condition) -> None:
+        """Take a receiver that closes out of every queue."""
+        self._receivers.discard(receiver)
+        self._ears.pop(receiver.hear, None)
+        for queue in self._queues.values():
+            with suppress(ValueError):
+                queue.waiting.remove(condition)
+
+    def _bury(self, queue: EmbeddedQueue, message: Message, reason: str) -> None:
+        """What RabbitMQ does by itself with expired and too often returned messages, with its own headers."""
+        headers = dict(message.headers) | {
+            "x-first-death-reason": reason,
+            "x-first-death-queue": queue.name,
+            "x-first-death-exchange": message.exchange,
+        }
+        self._lay_out(Message(topology.DEAD, message.routing_key, message.body, headers))
+
+    def _lay_out(self, message: Message) -> None:
+        if not self.closed:
+            self._offer(message, mandatory=False)
+
+    def _offer(self, message: Message, mandatory: bool) -> bool:
+        if self.closed:
+            raise BusLost("the embedded bus is closed")
+        kind = self._kinds.get(message.exchange)
+        if kind is None:
+            raise Unroutable(f"there is no exchange {message.exchange!r}")
+        bindings = self._bindings[message.exchange]
+        names = {bound.queue for bound in bindings if key_matches(kind, bound.key, message.routing_key)}
+        queues = [self._queues[name] for name in names]
+        ears = self._listening(message)
+        if mandatory and not queues and not ears:
+            raise Unroutable(f"no queue takes {message.routing_key!r} on {message.exchange}")
+        if not all(queue.has_room(len(message.body)) for queue in queues):
+            return False
+        now_s = time.monotonic()
+        for queue in queues:
+            queue.put(message, now_s)
+        for ear in ears:
+            ear(message)
+        return True
+
+    def _listening(self, message: Message) -> list[Ear]:
+        if message.exchange != topology.EVENTS:
+            return []
+        return [
+            ear
+            for ear, patterns in self._ears.items()
+            if any(key_matches("topic", pattern, message.routing_key) for pattern in patterns)
+        ]
+
+
+class EmbeddedPublisher:
+    """A `Publisher` into memory. `persistent` means nothing here: the bus lives as long as the process."""
+
+    def __init__(self, broker: EmbeddedBroker, name: str) -> None:
+        self.name = name
+        self._broker = broker
+
+    def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes | memoryview,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        persistent: bool = True,  # noqa: ARG002
+        mandatory: bool = False,
+        wait_s: float = 30.0,
+        give_up: Event | None = None,
+    ) -> None:
+        # A memoryview shows a buffer that its owner will use again, so it must be copied; bytes cannot change.
+        kept = body if isinstance(body, bytes) else bytes(body)
+        message = Message(exchange, routing_key, kept, dict(headers or {}))
+        self._broker.offer_until(message, mandatory=mandatory, wait_s=wait_s, give_up=give_up)
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,151 @@
+"""The users of RabbitMQ, one per role, and the least that each may do. Pure; anybody may import it.
+
+RabbitMQ knows three rights on names, as regular expressions: configure (declare, delete), write (publish; bind a
+queue), read (consume; bind to an exchange). On topic exchanges the routing keys of publishing (write) and binding
+(read) can be limited, too. Looking whether something is there needs no right at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from docket.bus.topology import (
+    COLLECTOR_QUEUE,
+    DEAD,
+    EVENTS,
+    FRAGMENTS,
+    INSPECTOR_QUEUE,
+    JOBS,
+    source_queue,
+)
+from docket.domain.refinement import SPOOL_SOURCE
+
+AUDIT_QUEUE = "docket.audit"
+"""A durable queue that a SIEM may declare for itself."""
+
+_LISTEN = r"docket\.listen\..+"
+_OWN = rf"amq\.gen-.+|{_LISTEN}"
+"""Queues of one's own: exclusive ones, which RabbitMQ keeps from everybody else by itself."""
+_NOTHING = "^$"
+_REFINEMENTS = source_queue(SPOOL_SOURCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Which routing keys may be published to (`write`) and bound (`read`) on a topic exchange."""
+
+    exchange: str
+    write: str = _NOTHING
+    read: str = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A user and what it may do."""
+
+    name: str
+    configure: str
+    write: str
+    read: str
+    topics: tuple[Topic, ...]
+
+
+def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
+    """Every role. `sensor` is the pattern of the sensors whose queues a worker may read; by default all of them."""
+    source = rf"docket\.source\.{sensor}:.+"
+    return (
+        Role(
+            "docket-web",
+            configure=_names(_LISTEN),
+            write=_names(_exactly(JOBS, EVENTS), _LISTEN),
+            read=_names(_exactly(EVENTS), _LISTEN),
+            topics=(
+                Topic(JOBS, write=r"^job\.(request|cancel|retry|delete)$"),
+                Topic(EVENTS, write=r"^audit\.[a-z]+$", read=r"^(job|source)\."),
+            ),
+        ),
+        Role(
+            "docket-worker",
+            # A worker declares the queues of its own sources, so that a new interface needs nobody at the broker.
+            configure=_names(_LISTEN, source),
+            write=_names(_exactly(FRAGMENTS, EVENTS, DEAD), _LISTEN, source),
+            read=_names(_exactly(JOBS, EVENTS), _LISTEN, source),
+            topics=(
+                Topic(JOBS, read=r"^job\.(request|retry)$"),
+                Topic(EVENTS, write=r"^source\.[a-z]+$", read=r"^job\."),
+            ),
+        ),
+        Role(
+            "docket-collector",
+            configure=_names(_LISTEN),
+            write=_names(_exactly(JOBS, EVENTS, DEAD), _LISTEN),
+            read=_names(_exactly(EVENTS, COLLECTOR_QUEUE), r"docket\.fragments\.\d+", _LISTEN),
+            topics=(
+                Topic(JOBS, write=r"^job\.retry$"),
+                Topic(EVENTS, write=r"^(job|source)\.[a-z]+$", read=r"^(job|source)\."),
+            ),
+        ),
+        Role(
+            "docket-inspector",
+            # It answers refinements like a worker does, from a queue of its own.
+            configure=_names(_LISTEN, _exactly(_REFINEMENTS)),
+            write=_names(_exactly(FRAGMENTS, EVENTS, DEAD, _REFINEMENTS), _LISTEN),
+            read=_names(_exactly(JOBS, EVENTS, INSPECTOR_QUEUE, _REFINEMENTS), _LISTEN),
+            topics=(
+                Topic(JOBS, read=r"^job\.(request|retry)$"),
+                Topic(EVENTS, write=r"^job\.inspected$", read=r"^job\."),
+            ),
+        ),
+        Role(
+            "docket-tool",
+            configure=_names(_OWN),
+            write=_names(_exactly(JOBS), _OWN),
+            read=_names(_exactly(EVENTS), _OWN),
+            topics=(Topic(JOBS, write=r"^job\.request$"), Topic(EVENTS, read=r"^(job|source)\.")),
+        ),
+        Role(
+            "docket-audit",
+            configure=_names(_OWN, _exactly(AUDIT_QUEUE)),
+            write=_names(_OWN, _exactly(AUDIT_QUEUE)),
+            read=_names(_exactly(EVENTS, AUDIT_QUEUE), _OWN),
+            topics=(Topic(JOBS), Topic(EVENTS, read=r"^audit\.")),
+        ),
+    )
+
+
+def user_definitions(vhost: str, sensor: str = "[^:]+") -> dict[str, Any]:
+    """Users and rights as RabbitMQ's definitions file has them.
+
+    No user has a password, so none can log in with one, until somebody says `rabbitmqctl change_password`; a client
+    certificate with the user's name as CN needs none.
+    """
+    return {
+        "users": [
+            {
+                "name": role.name,
+                "password_hash": "",
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": [],
+                "limits": {},
+            }
+            for role in roles(sensor)
+        ],
+        "permissions": [
+            {"user": role.name, "vhost": vhost, "configure": role.configure, "write": role.write, "read": role.read}
+            for role in roles(sensor)
+        ],
+        "topic_permissions": [
+            {"user": role.name, "vhost": vhost, "exchange": topic.exchange, "write": topic.write, "read": topic.read}
+            for role in roles(sensor)
+            for topic in role.topics
+        ],
+    }
+
+
+def _names(*patterns: str) -> str:
+    return f"^({'|'.join(patterns)})$"
+
+
+def _exactly(*names: str) -> str:
+    return "|".join(name.replace(".", r"\.") for name in names)

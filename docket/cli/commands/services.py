@@ -1,0 +1,141 @@
+"""`docket run`, `web`, `worker`, `collector`, `inspector`: Docket itself, in one process or in one per service."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from docket.cli.ui.arguments import bus_url, listen
+from docket.cli.ui.terminal import Terminal
+from docket.config.loader import load_config
+from docket.config.model import Config
+from docket.errors import ConfigError, Fault
+
+RUN_EXAMPLES = """\
+examples:
+  docket run --demo                                  two sample interfaces with traffic of the last hour
+  docket run --config ./docket.yaml                  your own sources, on a bus inside the process
+  docket run --bus amqp://guest:guest@127.0.0.1/     the same with RabbitMQ
+
+Ctrl-C ends it in an orderly way, a second one at once.
+"""
+
+
+def add(commands: Any) -> None:
+    _add_run(commands)
+    parser = _parser(commands, "web", web, "serve the page and the API", "docket web --listen 127.0.0.1:8080")
+    _add_listen(parser)
+    parser = _parser(
+        commands, "worker", worker, "read packets from sources of this machine", "docket worker rock01:em1"
+    )
+    parser.add_argument(
+        "sources",
+        metavar="SOURCE",
+        nargs="*",
+        help="a source of the configuration, by its name or its interface (default: all of them)",
+    )
+    _parser(commands, "collector", collector, "collect, merge and keep the answers", "docket collector")
+    _parser(commands, "inspector", inspector, "look into finished results", "docket inspector")
+
+
+def _add_run(commands: Any) -> None:
+    parser = _parser(commands, "run", run, "run everything in one process", "")
+    parser.epilog = RUN_EXAMPLES
+    parser.add_argument("--demo", action="store_true", help="bring two sample interfaces; needs no configuration")
+    parser.add_argument(
+        "--bus",
+        metavar="URL",
+        type=bus_url,
+        help="amqp://… or memory:// (default: the configuration's, else memory://)",
+    )
+    parser.add_argument("--spool", metavar="DIR", help="where results are kept (with --demo: a directory of its own)")
+    _add_listen(parser)
+
+
+def _add_listen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--listen",
+        metavar="ADDR",
+        action="append",
+        type=listen,
+        help="host:port, [v6]:port or unix:/path; may be repeated",
+    )
+
+
+def _parser(commands: Any, name: str, work: Any, help_text: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=f"{help_text[0].upper()}{help_text[1:]}.",
+        epilog=f"example:\n  {example}\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=work)
+    return parser
+
+
+# The services and their libraries take longer to load than most other commands to run, hence the imports inside.
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.one_process import run_all
+
+    return run_all(args, terminal)
+
+
+def web(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.service_factory import run_web
+
+    return run_web(listening_on(_service_config(args, terminal), args.listen), terminal)
+
+
+def worker(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.service_factory import run_worker
+
+    return run_worker(only_sources(_service_config(args, terminal), args.sources), terminal)
+
+
+def collector(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.service_factory import run_collector
+
+    return run_collector(_service_config(args, terminal), terminal)
+
+
+def inspector(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.service_factory import run_inspector
+
+    return run_inspector(_service_config(args, terminal), terminal)
+
+
+def _service_config(args: argparse.Namespace, terminal: Terminal) -> Config:
+    return load_config(args.config, terminal.environ, allow_memory=False)
+
+
+def listening_on(config: Config, addresses: list[str] | None) -> Config:
+    """The configuration with other addresses to listen on, if there are any. Raises ConfigError."""
+    if not addresses:
+        return config
+    return dataclasses.replace(config, web=dataclasses.replace(config.web, listen=tuple(addresses)))
+
+
+def only_sources(config: Config, names: list[str]) -> Config:
+    """The configuration with the named sources only; all if none is named. Raises ConfigError.
+
+    An interface alone names the one source with that interface, so that a systemd instance can be `em1`.
+    """
+    if not names:
+        return config
+    chosen, faults = [], []
+    for name in dict.fromkeys(names):
+        found = [one for one in config.sources if name in (one.name, one.name.partition(":")[2])]
+        exact = [one for one in found if one.name == name] or found
+        if len(exact) == 1:
+            chosen += exact
+        else:
+            what = f"several sources are called {name}" if exact else f"there is no source {name}"
+            known = ", ".join(one.name for one in config.sources)
+            faults.append(Fault("bad-source", f"{what}; the configuration has {known or 'none'}"))
+    if faults:
+        raise ConfigError(faults)
+    return dataclasses.replace(config, sources=tuple(dict.fromkeys(chosen)))

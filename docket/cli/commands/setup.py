@@ -1,0 +1,100 @@
+"""`docket setup`: find this machine's stenographers and write them into the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from docket.cli.setup.installation import EXAMPLE
+from docket.cli.setup.stenographers import find, sensor_name, sources_text, with_section
+from docket.cli.ui import text
+from docket.cli.ui.terminal import Terminal
+from docket.config.loader import check_text, find_config
+from docket.errors import ConfigError, Fault
+from docket.runtime.exit_codes import ExitCode
+
+EXAMPLES = """\
+examples:
+  docket setup --dry-run                             show the file that would be written
+  docket setup                                       sources from /etc/stenographer into /etc/docket/docket.yaml
+  docket setup --sensor rock01 --bus amqps://broker.example/docket
+
+Only the sections that are set change; everything else in the file stays, comments as well.
+"""
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "setup",
+        help="find this machine's stenographers and write the configuration",
+        description="Find this machine's stenographers and write them as sources into the configuration.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--stenographer",
+        metavar="DIR",
+        type=Path,
+        default=Path("/etc/stenographer"),
+        help="where its configurations are (default: /etc/stenographer)",
+    )
+    parser.add_argument("--sensor", metavar="NAME", help="the first half of the sources' names (default: the host's)")
+    parser.add_argument("--bus", metavar="URL", help="set the broker, too")
+    parser.add_argument("--dry-run", action="store_true", help="print the file, write nothing")
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    found, faults = find(args.stenographer)
+    if faults:
+        raise ConfigError([Fault("bad-stenographer", fault) for fault in faults])
+    if not found:
+        message = f"there is no stenographer in {args.stenographer}: no config and no config.INTERFACE"
+        raise ConfigError([Fault("no-stenographer", message)])
+    sensor = args.sensor or sensor_name(socket.gethostname())
+    path = find_config(args.config, terminal.environ)
+    old = _read(path)
+    new = with_section(old, "sources", sources_text([one.source(sensor) for one in found]))
+    if args.bus:
+        new = with_section(new, "bus", yaml.safe_dump({"bus": args.bus}))
+    config = check_text(new, path)
+    if args.dry_run:
+        terminal.out.write(new)
+        return ExitCode.OK
+    _write(path, new)
+    for one, source in zip(found, config.sources, strict=True):
+        terminal.say(text.safe(f"{source.name:<24} {one.host}:{one.port}  from {one.config}"))
+    units = " ".join(f"docket-worker@{one.interface}" for one in found)
+    terminal.tell([text.safe(f"{path} is written."), f"  start them: systemctl enable --now {text.safe(units)}"])
+    return ExitCode.OK
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return EXAMPLE
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Fault("no-config", f"{path} cannot be read: {error}")]) from error
+
+
+def _write(path: Path, content: str) -> None:
+    """Replace the file in one piece; it keeps its owner and mode, for it may hold a password."""
+    beginning = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(beginning, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content)
+        if path.exists():
+            there = path.stat()
+            os.chmod(beginning, there.st_mode & 0o777)
+            os.chown(beginning, there.st_uid, there.st_gid)
+        os.replace(beginning, path)
+    except OSError as error:
+        raise ConfigError([Fault("cannot-write", f"{path} cannot be written: {error.strerror}")]) from error

@@ -1,0 +1,138 @@
+"""`docket status`: services, broker, queues, sources, spool and certificates on one screen.
+
+The exit code says whether all is well, and every line that is not says what to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from docket.bus.messages import SourceStatus
+from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
+from docket.cli.client.http_client import Client, Health
+from docket.cli.ui import text
+from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.config.loader import load_config
+from docket.errors import ConfigError, ServerRefused
+from docket.runtime.exit_codes import ExitCode
+
+_GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "status",
+        help="say whether all is well",
+        description=f"Show services, broker, queues, sources, spool and certificates, and what to do about what is not "
+        f"well. Ends {ExitCode.NOT_WELL.value} if something is not.",
+        epilog="example:\n  docket status --json\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_server_option(parser)
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    client = client_for(args, terminal)
+    health = client.health()
+    sources = _sources(client)
+    states = _queues(client)
+    ends = _certificates(args, terminal)
+    well = health.status == "ok" and all(one.ok for one in states) and all(one.ok for one in ends)
+    if args.json:
+        terminal.say_json(
+            {
+                "well": well,
+                "server": client.url,
+                "health": health,
+                "sources": sources,
+                "queues": states,
+                "certificates": ends,
+            }
+        )
+    else:
+        terminal.say([f"{text.safe(client.url)}  Docket {text.safe(health.version)}"])
+        for lines in (_check_lines(health), _source_lines(sources), _queue_lines(states), _certificate_lines(ends)):
+            if lines:
+                terminal.say(["", *_coloured(lines, terminal)])
+        terminal.tell("\nAll is well." if well else "\nNot all is well.")
+    return ExitCode.OK if well else ExitCode.NOT_WELL
+
+
+def _sources(client: Client) -> tuple[SourceStatus, ...]:
+    try:
+        return client.sources()
+    except ServerRefused:
+        # Without the ledger there is no list; the health has said why.
+        return ()
+
+
+def _queues(client: Client) -> list[QueueState]:
+    try:
+        return queues(client.metrics())
+    except ServerRefused:
+        return []
+
+
+def _certificates(args: argparse.Namespace, terminal: Terminal) -> list[CertificateState]:
+    """None where there is no configuration on this machine, or it is not for this user to read."""
+    try:
+        return certificates(load_config(args.config, terminal.environ))
+    except ConfigError:
+        if args.config is not None:
+            raise
+        return []
+
+
+def _check_lines(health: Health) -> list[str]:
+    """The server's checks; those of sources are left to the table of sources."""
+    checks = [check for check in health.checks if not check.name.startswith("source ")]
+    rows = [(one.name, _word(one.ok), one.message, "" if one.ok else advice(one.name)) for one in checks]
+    return _table(("SERVICE", "STATE", "", "WHAT TO DO"), rows)
+
+
+def _source_lines(sources: Sequence[SourceStatus]) -> list[str]:
+    if not sources:
+        return ["No source is known; is a `docket worker` running?"]
+    rows = []
+    for one in sources:
+        well = one.state == "online" and not one.error
+        held = (text.instant(one.oldest), text.instant(one.readable_until))
+        what = "" if well else "; ".join(filter(None, (one.error, advice(f"source {one.name}"))))
+        rows.append((one.name, _word(well, one.state), one.kind, *held, what))
+    return _table(("SOURCE", "STATE", "KIND", "OLDEST PACKET", "READABLE UNTIL", "WHAT TO DO"), rows)
+
+
+def _queue_lines(states: Sequence[QueueState]) -> list[str]:
+    rows = [(one.name, _word(one.ok), str(one.messages), str(one.consumers), one.advice) for one in states]
+    return _table(("QUEUE", "STATE", "MESSAGES", "READERS", "WHAT TO DO"), rows) if rows else []
+
+
+def _certificate_lines(ends: Sequence[CertificateState]) -> list[str]:
+    rows = [(one.path, _word(one.ok), text.instant(one.ends), one.advice) for one in ends]
+    return _table(("CERTIFICATE", "STATE", "ENDS", "WHAT TO DO"), rows) if rows else []
+
+
+def _word(ok: bool, state: str = "ok") -> str:
+    return state if ok else "NOT OK"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table whose last column is left out while there is nothing to do."""
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    return text.table(header, rows)
+
+
+def _coloured(lines: Sequence[str], terminal: Terminal) -> Iterator[str]:
+    """Colours on a terminal alone: the words say the same without."""
+    for line in lines:
+        if not terminal.out_has_colour:
+            yield line
+        elif "  NOT OK" in line:
+            yield line.replace("  NOT OK", f"  {_RED}NOT OK{_PLAIN}", 1)
+        else:
+            yield line.replace("  ok", f"  {_GREEN}ok{_PLAIN}", 1).replace("  online", f"  {_GREEN}online{_PLAIN}", 1)

@@ -1,0 +1,129 @@
+"""`docket verify`: does a result hold what its manifest says?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docket.cli.ui import text
+from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.errors import SpoolError
+from docket.runtime.exit_codes import ExitCode
+from docket.spool.layout import MANIFEST_NAME, read_manifest
+from docket.spool.manifest import Manifest
+from docket.spool.verification import Verification, sha256_of, verify_directory, verify_file
+
+EXAMPLES = """\
+examples:
+  docket verify /var/spool/docket/jobs/0192f0c1-…     a job in the spool, with the parts that are kept
+  docket verify /var/spool/docket                     every job in the spool
+  docket verify dns.pcap                              a download; the server is asked for its manifest
+  docket verify dns.pcap --manifest dns.pcap.json     a download with its manifest, without any server
+
+The manifest of FILE is --manifest, else FILE.json or job.json beside it, else the server's: that of the job named
+with --job, or of the newest job whose result has the same SHA-256. Ends 0 only if all is as the manifests say.
+"""
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="hold a capture against its manifest",
+        description="Check SHA-256, packets, order and window of a result against its manifest.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=verify)
+    add_server_option(parser)
+    parser.add_argument("paths", metavar="DIR|FILE", nargs="+", type=Path, help="a job's directory, or a capture")
+    parser.add_argument("--manifest", metavar="FILE", type=Path, help="the manifest, for a single capture")
+    parser.add_argument("--job", metavar="ID", help="ask the server for this job's manifest, for a single capture")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def verify(args: argparse.Namespace, terminal: Terminal) -> int:
+    if len(args.paths) > 1 and (args.manifest or args.job):
+        terminal.tell("--manifest and --job are for one capture at a time")
+        return ExitCode.USAGE
+    found: list[Verification] = []
+    well = True
+    for path in args.paths:
+        try:
+            for verification in _verifications(path, args, terminal):
+                found.append(verification)
+                well = well and verification.ok
+                if not args.json:
+                    terminal.say(_lines(verification))
+        except SpoolError as error:
+            well = False
+            terminal.tell(text.safe(str(error)))
+    if args.json:
+        terminal.say_json(
+            [
+                {
+                    "ok": one.ok,
+                    "path": one.path,
+                    "job": one.manifest.job,
+                    "revision": one.manifest.revision,
+                    "state": one.manifest.state,
+                    "checks": one.checks,
+                }
+                for one in found
+            ]
+        )
+    return ExitCode.OK if well else ExitCode.NOT_VERIFIED
+
+
+def _verifications(path: Path, args: argparse.Namespace, terminal: Terminal) -> Iterator[Verification]:
+    """Raises SpoolError for what cannot be verified at all."""
+    if path.is_dir():
+        jobs = path / "jobs"
+        if not jobs.is_dir():
+            yield verify_directory(path)
+            return
+        for manifest in sorted(jobs.glob(f"*/{MANIFEST_NAME}")):
+            yield verify_directory(manifest.parent)
+    elif path.name == MANIFEST_NAME:
+        yield verify_directory(path.parent)
+    elif not path.is_file():
+        raise SpoolError(f"there is no {path}")
+    else:
+        yield verify_file(path, _manifest_of(path, args, terminal))
+
+
+def _manifest_of(capture: Path, args: argparse.Namespace, terminal: Terminal) -> Manifest:
+    if args.manifest:
+        return read_manifest(args.manifest)
+    if not args.job:
+        for beside in (capture.with_name(f"{capture.name}.json"), capture.with_name(MANIFEST_NAME)):
+            if beside.is_file():
+                return read_manifest(beside)
+    client = client_for(args, terminal)
+    job_id = args.job
+    if not job_id:
+        digest = sha256_of(capture)
+        same = client.jobs(sha256=digest, limit=1).jobs
+        if not same:
+            raise SpoolError(
+                f"{capture}: no result at {client.url} has its SHA-256, {digest}; if you know the job, say --job ID"
+            )
+        job_id = same[0].id
+    return client.manifest(job_id)
+
+
+def _lines(verification: Verification) -> list[str]:
+    manifest, question = verification.manifest, verification.manifest.question
+    lines = [
+        text.safe(f"{verification.path}: job {manifest.job}, revision {manifest.revision}, {manifest.state}"),
+        text.safe(f"  {question.query or 'every packet'}, {text.window(question.after, question.before)}"),
+        text.safe(f"  asked by {question.owner or 'nobody in particular'}, {text.instant(question.requested_at)}"),
+    ]
+    lines += [text.safe(f"  {'ok   ' if check.ok else 'WRONG'}  {check.what}") for check in verification.checks]
+    lines += [
+        text.safe(f"  {source.name}: {source.verdict}, {text.packets(source.packets)}. {source.sentence}")
+        for source in manifest.sources
+    ]
+    lines.append("  verified" if verification.ok else "  NOT what the manifest says")
+    return lines

@@ -1,0 +1,114 @@
+"""Puts the services together. The only module that knows both wings; loaded by the commands that run services."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+from docket.bus.async_interface import Link
+from docket.bus.factory import open_broker, open_link
+from docket.bus.interface import Broker
+from docket.bus.retry import Backoff
+from docket.cli.ui.terminal import Terminal
+from docket.config.model import Config
+from docket.errors import BusError, BusLost, NotDeclared
+from docket.runtime.exit_codes import ExitCode
+from docket.runtime.host import Host, Runnable, Serve, Service
+from docket.runtime.systemd import Notifier, inherited_sockets
+from docket.web.app import serve
+from docket.workers.collector.service import Collector
+from docket.workers.inspector.service import Inspector
+from docket.workers.interface.service import InterfaceWorker
+from docket.workers.sources.kinds import open_source
+
+log = logging.getLogger(__name__)
+
+OnReady = Callable[[Sequence[str]], object]
+"""Called with the addresses once the web app can be reached."""
+
+
+class Patient:
+    """A service that begins when it can: at boot the broker may come up later, or go away once more.
+
+    With the least rights, workers declare their sources' queues, so a worker may have to come first, too.
+    """
+
+    def __init__(self, broker: Broker, sources: Sequence[str], make: Callable[[], Runnable]) -> None:
+        """What `make` gives raises BusLost only if it cannot even begin; then a new one is made."""
+        self._broker = broker
+        self._sources = sources
+        self._make = make
+
+    def run(self, stop: threading.Event) -> None:
+        backoff = Backoff()
+        told: type[BusError] | None = None
+        while not stop.is_set():
+            try:
+                self._broker.declare(self._sources)
+                self._make().run(stop)
+                return
+            except (BusLost, NotDeclared) as error:
+                # One line per outage: the rest of the attempts say nothing new.
+                known = told is type(error)
+                log.log(logging.DEBUG if known else logging.WARNING, "waiting for the broker: %s", error)
+                told = type(error)
+                stop.wait(backoff.next_s())
+
+
+def collector_service(config: Config, broker: Broker) -> Service:
+    return Service("collector", Patient(broker, source_names(config), lambda: Collector(config, broker)))
+
+
+def worker_service(config: Config, broker: Broker) -> Service:
+    sources = [open_source(source) for source in config.sources]
+    return Service("worker", InterfaceWorker(config, broker, sources))
+
+
+def inspector_service(config: Config, broker: Broker) -> Service:
+    return Service("inspector", Inspector(config, broker))
+
+
+def web_service(config: Config, link: Link, on_ready: OnReady, sockets: Sequence[socket.socket] = ()) -> Serve:
+    async def serving(stop: asyncio.Event) -> None:
+        await serve(config, link, stop, on_ready, sockets=sockets)
+
+    return serving
+
+
+def source_names(config: Config) -> list[str]:
+    return [source.name for source in config.sources]
+
+
+def run_collector(config: Config, terminal: Terminal) -> int:
+    return _run_one(config, collector_service, terminal)
+
+
+def run_inspector(config: Config, terminal: Terminal) -> int:
+    return _run_one(config, inspector_service, terminal)
+
+
+def run_worker(config: Config, terminal: Terminal) -> int:
+    return _run_one(config, worker_service, terminal)
+
+
+def run_web(config: Config, terminal: Terminal) -> int:
+    notifier = Notifier(terminal.environ)
+
+    def ready(addresses: Sequence[str]) -> None:
+        log.info("listening on %s below %s", ", ".join(addresses), config.web.base_path)
+        notifier.ready(f"listening on {', '.join(addresses)}")
+
+    link = open_link(config.bus, config.bus_tls)
+    serving = web_service(config, link, ready, inherited_sockets(terminal.environ))
+    return asyncio.run(Host([], notifier).run(serving))
+
+
+def _run_one(config: Config, make: Callable[[Config, Broker], Service], terminal: Terminal) -> ExitCode:
+    broker = open_broker(config.bus, config.bus_tls)
+    try:
+        return asyncio.run(Host([make(config, broker)], Notifier(terminal.environ)).run())
+    finally:
+        broker.close()

@@ -1,0 +1,116 @@
+"""What a command has to talk with: its environment, its outputs, and the options that all clients share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+from docket.cli.client.discovery import running_server
+from docket.cli.client.http_client import Client
+from docket.config.loader import load_config
+from docket.config.values import UNIX, TcpAddress, listen_address
+from docket.errors import ConfigError
+
+DEFAULT_SOCKET = Path("/run/docket/docket.socket")
+"""Where the socket unit lets the server listen."""
+
+FALLBACK_URL = "http://127.0.0.1:8080/app/docket/"
+SERVER_VARIABLE = "DOCKET_SERVER"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The outside of a command. Results go to `out`, everything on the way to `err`."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def say(self, lines: str | Iterable[str]) -> None:
+        """Result lines."""
+        _write(self.out, lines)
+
+    def tell(self, lines: str | Iterable[str]) -> None:
+        """Lines beside the result: progress, reasons, hints."""
+        _write(self.err, lines)
+
+    def say_json(self, value: Any) -> None:
+        """A result for programs: indented JSON, pure ASCII, so that nothing in it can steer a terminal."""
+        # The standard library's encoder, unlike msgspec's, can write everything beyond ASCII as escapes.
+        self.say(json.dumps(msgspec.to_builtins(value), indent=2))
+
+    @property
+    def err_is_live(self) -> bool:
+        """Whether lines on `err` can be drawn anew."""
+        return self.err.isatty() and self.environ.get("TERM", "dumb") != "dumb"
+
+    @property
+    def out_has_colour(self) -> bool:
+        return self.out.isatty() and self.environ.get("TERM", "dumb") != "dumb" and not self.environ.get("NO_COLOR")
+
+    @property
+    def err_has_colour(self) -> bool:
+        return self.err_is_live and not self.environ.get("NO_COLOR")
+
+
+def add_server_option(parser: argparse.ArgumentParser) -> None:
+    """`--server URL`, for the commands that talk to a server."""
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="the Docket server, such as http://127.0.0.1:8080/app/docket/ or unix:/run/docket/docket.socket "
+        "(default: DOCKET_SERVER, else the running `docket run`, else where the configuration listens)",
+    )
+
+
+def client_for(args: argparse.Namespace, terminal: Terminal) -> Client:
+    """The client of the server that was named, or of the one that can be found."""
+    return Client(
+        args.server
+        or terminal.environ.get(SERVER_VARIABLE)
+        or running_server(terminal.environ)
+        or _configured_server(args, terminal)
+        or usual_socket()
+        or FALLBACK_URL
+    )
+
+
+def _configured_server(args: argparse.Namespace, terminal: Terminal) -> str | None:
+    """The first TCP address that the configuration listens on, else its unix socket, if this user may read the file."""
+    try:
+        web = load_config(args.config, terminal.environ).web
+    except ConfigError:
+        if args.config is not None:
+            raise
+        return None
+    for listening in web.listen:
+        address = listen_address(listening)
+        if isinstance(address, TcpAddress):
+            return f"http://{reachable(address)}{web.base_path}"
+    return web.listen[0] if web.listen else None
+
+
+def usual_socket(path: Path = DEFAULT_SOCKET) -> str | None:
+    """The usual socket, where it is there and this user may connect to it."""
+    return f"{UNIX}{path}" if os.access(path, os.W_OK) and path.is_socket() else None
+
+
+def reachable(address: TcpAddress) -> TcpAddress:
+    """Where a client finds a server that listens on all addresses."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return TcpAddress(everywhere.get(address.host, address.host), address.port)
+
+
+def _write(out: TextIO, lines: str | Iterable[str]) -> None:
+    text = lines if isinstance(lines, str) else "\n".join(lines)
+    if text:
+        out.write(f"{text}\n")
+        out.flush()

@@ -1,0 +1,96 @@
+"""The configuration: one YAML file, read once into a frozen object that is handed in. No module reads it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from docket.domain.request import DEFAULT_DEADLINE_S, DEFAULT_WINDOW_S
+
+USER_HEADER = "X-Remote-User"
+"""Whose name a proxy, or the command line on the unix socket, hands in with this header."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolConfig:
+    path: Path = Path("/var/spool/docket")
+    max_bytes: int = 50_000_000_000
+    """Results beyond this are removed, the oldest first."""
+    min_free_bytes: int = 500_000_000
+    """Below this, results are removed and new jobs are refused."""
+    keep_s: int = 48 * 3600
+    """Results older than this are removed; their records stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    listen: tuple[str, ...] = ("127.0.0.1:8080",)
+    """`host:port`, `[v6]:port` or `unix:/path`."""
+    base_path: str = "/app/docket/"
+    user_header: str | None = USER_HEADER
+    """Header that carries the user's name; believed only on the unix socket and from `trusted_proxies`."""
+    trusted_proxies: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+    own_jobs_only: bool = False
+    """Hide every job from all but its owner and the admins."""
+    tokens: Path | None = None
+    """File with the hashed tokens of tools, a line each."""
+    sendfile: str = "none"
+    """Which proxy sends results from the spool itself: `lighttpd`, `nginx` or `none`."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsConfig:
+    deadline_s: int = DEFAULT_DEADLINE_S
+    default_window_s: int = DEFAULT_WINDOW_S
+    max_bytes: int = 10_000_000_000
+    """The byte limit of a job that asks for no lower one."""
+    patience_s: int = 30
+    """How long a source that cannot be reached keeps its jobs open."""
+
+
+@dataclass(frozen=True, slots=True)
+class StenographerConfig:
+    """A source of the kind `stenographer`."""
+
+    name: str
+    url: str
+    cert: Path
+    key: Path
+    ca: Path
+    server_name: str | None = None
+    """The name that the certificate must carry; default: the host of `url`, or the CN of its own CA's making."""
+    flush_lag_s: int = 120
+    """Packets younger than this may not be on disk yet."""
+    widen_s: int = 120
+    """How much wider than the window stenographer is asked, since it picks whole files by their start."""
+    queries_at_once: int = 2
+    slice_s: int = 3600
+    """Longest stretch of time asked in one query, well below stenographer's own 15-minute stop."""
+    kind: str = "stenographer"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFilesConfig:
+    """A source of the kind `capture-files`: a directory of rotated pcap or pcapng files."""
+
+    name: str
+    path: Path
+    flush_lag_s: int = 10
+    queries_at_once: int = 2
+    kind: str = "capture-files"
+
+
+SourceConfig = StenographerConfig | CaptureFilesConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    sources: tuple[SourceConfig, ...]
+    bus: str = "amqp://guest:guest@127.0.0.1:5672/%2F"
+    """`amqp://`, `amqps://`, or `memory://` (only for `docket run`)."""
+    bus_tls: dict[str, str] = field(default_factory=dict)
+    """`ca`, `cert`, `key` for `amqps://`."""
+    spool: SpoolConfig = field(default_factory=SpoolConfig)
+    web: WebConfig = field(default_factory=WebConfig)
+    jobs: JobsConfig = field(default_factory=JobsConfig)

@@ -1,0 +1,212 @@
+"""The directory with the results: where each file of a job is, how it comes and goes, how much room is left.
+
+    ledger.sqlite3
+    jobs/<id>/parts/<source>.pcap    while it is read, and as long as a retry may want it
+    jobs/<id>/job.pcap.partial       the growing result
+    jobs/<id>/job.pcap               the result
+    jobs/<id>/job.json               its manifest
+    jobs/<id>/summary.json           from the inspector
+    jobs/<id>/index/                 its list of packets, and the streams that it followed
+    inspector/socket                 where it answers questions
+    trash/                           what was removed, while its room is given back
+
+Only the collector writes, except for what is the inspector's. Names come from checked ids and source names alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from docket.domain.job import Job
+from docket.domain.request import SOURCE_NAME
+from docket.errors import NoSuchJob, SpoolError
+from docket.spool.file_io import spool_error, write_at
+from docket.spool.manifest import Manifest, decode_manifest, encode_manifest
+from docket.spool.trash import Trash
+
+DIRECTORY_MODE = 0o750
+
+RESULT_NAME = "job.pcap"
+MANIFEST_NAME = "job.json"
+PARTS_NAME = "parts"
+"""In a job's directory, and in a copy of one."""
+
+_LONGEST_WORDS = 40
+"""Of the query in a file name: enough to recognise it, short enough for every file system."""
+
+
+class Spool:
+    """Paths and room of one spool directory. Any process may make one; it opens nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.jobs = path / "jobs"
+        self.ledger = path / "ledger.sqlite3"
+        self.counter = path / "inspector" / "socket"
+        self._trash = Trash(path / "trash")
+
+    def create(self) -> None:
+        """Make the directories. Raises SpoolError."""
+        for directory in (self.path, self.jobs):
+            _make_directory(directory)
+
+    def job_directory(self, job_id: str) -> Path:
+        """Raises NoSuchJob for what is no canonical UUID, so that no other path can ever come out."""
+        try:
+            canonical = str(uuid.UUID(job_id)) == job_id
+        except ValueError:
+            canonical = False
+        if not canonical:
+            raise NoSuchJob(f"there is no job {job_id[:64]!r}")
+        return self.jobs / job_id
+
+    def result(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / RESULT_NAME
+
+    def partial(self, job_id: str) -> Path:
+        """The result while it grows. It vanishes, or begins anew, when a source must be read again."""
+        return self.job_directory(job_id) / f"{RESULT_NAME}.partial"
+
+    def sorting(self, job_id: str) -> Path:
+        """The result while it is made anew because packets came far out of order."""
+        return self.job_directory(job_id) / f"{RESULT_NAME}.sorting"
+
+    def manifest(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / MANIFEST_NAME
+
+    def summary(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / "summary.json"
+
+    def parts(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / PARTS_NAME
+
+    def part(self, job_id: str, source: str) -> Path:
+        if not SOURCE_NAME.fullmatch(source):
+            raise SpoolError(f"{source[:80]!r} is not a source name")
+        return self.parts(job_id) / f"{source}.pcap"
+
+    def pcap_name(self, job: Job) -> str:
+        """The name that a downloaded result gets: its window, its query, the beginning of the job's id."""
+        words = re.sub(r"[^a-z0-9.]+", "-", job.query.lower()).strip("-.")[:_LONGEST_WORDS].strip("-.")
+        return f"docket-{_compact(job.after)}-{_compact(job.before)}-{words or 'all'}-{job.id[:8]}.pcap"
+
+    def prepare(self, job_id: str) -> None:
+        """Make the directories of one job. Raises SpoolFull or SpoolError."""
+        _make_directory(self.job_directory(job_id))
+        _make_directory(self.parts(job_id))
+
+    def finish(self, job_id: str, whole: Path) -> None:
+        """Give the finished file its final name; the result of an earlier revision is gone in the same moment.
+
+        There is no fsync: after a power loss the job may be open again in the ledger, and is then put together
+        anew from its parts or asked anew. A finished one whose bytes the disk lost fails its SHA-256.
+        """
+        try:
+            os.replace(whole, self.result(job_id))
+        except OSError as error:
+            raise spool_error(error, whole) from error
+        partial = self.partial(job_id)
+        if whole != partial:
+            remove_file(partial)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write `job.json`, in one piece or not at all. Raises SpoolFull or SpoolError."""
+        path = self.manifest(manifest.job)
+        beginning = path.with_suffix(".json.tmp")
+        remove_file(beginning)
+        write_at(beginning, 0, [encode_manifest(manifest)])
+        try:
+            os.replace(beginning, path)
+        except OSError as error:
+            raise spool_error(error, path) from error
+
+    def remove_growing(self, job_id: str) -> None:
+        """Remove a result that will not be finished."""
+        for path in (self.partial(job_id), self.sorting(job_id)):
+            remove_file(path)
+
+    def remove_parts(self, job_id: str) -> None:
+        """Their names are free at once, their room bit by bit, with `sweep`. Cannot fail."""
+        self._trash.take(self.parts(job_id))
+
+    def remove_job(self, job_id: str) -> None:
+        """Remove everything of one job, in the same way."""
+        self._trash.take(self.job_directory(job_id))
+
+    def remove_stray(self, path: Path) -> None:
+        """Remove something that does not belong into `jobs/`, in the same way."""
+        self._trash.take(path)
+
+    def sweep(self) -> bool:
+        """Give back some of the room of what was removed; a few milliseconds. True: there is more."""
+        return self._trash.sweep()
+
+    def directories(self) -> Iterator[Path]:
+        """Whatever lies in `jobs/`, ours or not. Raises SpoolError."""
+        try:
+            yield from sorted(self.jobs.iterdir())
+        except OSError as error:
+            raise spool_error(error, self.jobs) from error
+
+    def size_of(self, job_id: str) -> int:
+        """Bytes that the files of one job take up, as far as they can be read."""
+        total = 0
+        for directory, _, names in os.walk(self.job_directory(job_id)):
+            for name in names:
+                try:
+                    total += os.stat(os.path.join(directory, name)).st_size
+                except FileNotFoundError:
+                    continue  # a temporary file that has just got its final name
+        return total
+
+    def free_bytes(self) -> int:
+        """Bytes that may still be written here. Raises SpoolError."""
+        found = self._statvfs()
+        return found.f_bavail * found.f_frsize
+
+    def free_inodes(self) -> int | None:
+        """Files that may still be made here; None on file systems that do not count them. Raises SpoolError."""
+        found = self._statvfs()
+        return found.f_favail if found.f_files else None
+
+    def _statvfs(self) -> os.statvfs_result:
+        try:
+            return os.statvfs(self.path)
+        except OSError as error:
+            raise spool_error(error, self.path) from error
+
+
+def _compact(time: str) -> str:
+    """`2026-11-24T14:02:00.000000Z` as `20261124T140200Z`."""
+    return re.sub(r"[-:]|\.\d+", "", time)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=DIRECTORY_MODE, exist_ok=True, parents=True)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in this file. Raises SpoolError where there is none, or something else."""
+    try:
+        return decode_manifest(path.read_bytes())
+    except OSError as error:
+        raise SpoolError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except msgspec.DecodeError as error:
+        raise SpoolError(f"{path} is no manifest of Docket's: {error}") from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that may be gone already. Raises SpoolError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise spool_error(error, path) from error

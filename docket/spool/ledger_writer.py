@@ -1,0 +1,237 @@
+"""The collector's record of jobs and events: SQLite, one writer. Web and tools read it with `LedgerReader`.
+
+An event is written here before anybody hears of it. What belongs together goes into one `Entries` and is
+committed as one transaction, so that a killed collector finds either all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from docket.bus.messages import SourceStatus
+from docket.domain.job import Event, EventName, Job
+from docket.domain.request import Request, fingerprint
+from docket.errors import SpoolError
+from docket.spool.collector_health import CollectorHealth
+from docket.spool.schema import ledger_error, open_for_writing
+
+_OPEN_STATES = "'queued', 'running'"
+
+
+class Recorded(NamedTuple):
+    """An event with its place in the ledger, and the job right after it (None for a rejected question)."""
+
+    event: Event
+    job: Job | None
+
+
+@dataclass(slots=True)
+class Entries:
+    """What is to be written down together."""
+
+    events: list[Event] = field(default_factory=list)
+    parts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """(job id, source) to the state of that part, in the collector's own encoding."""
+    forgotten: set[str] = field(default_factory=set)
+    """Jobs whose parts are no longer on the disk."""
+    sources: dict[str, SourceStatus] = field(default_factory=dict)
+    published: list[int] = field(default_factory=list)
+    """Sequence numbers of events that the bus has taken."""
+    health: CollectorHealth | None = None
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.events or self.parts or self.forgotten or self.sources or self.published or self.health is not None
+        )
+
+
+class Ledger:
+    """The writing side. One process, one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SpoolError, also for a ledger that a newer Docket wrote."""
+        self._connection = open_for_writing(path)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def commit(self, entries: Entries) -> list[Recorded]:
+        """Write everything down in one transaction and return the events with their sequence numbers.
+
+        A `job.requested` for an id that is known already writes nothing and returns nothing. Raises SpoolFull
+        or SpoolError; nothing was written then, and the same entries may be committed again.
+        """
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            recorded = self._append_all(entries.events)
+            for (job_id, source), body in entries.parts.items():
+                execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (job_id, source, body))
+            for job_id in entries.forgotten:
+                execute("DELETE FROM parts WHERE job_id = ?", (job_id,))
+            for name, status in entries.sources.items():
+                execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, msgspec.json.encode(status)))
+            for seq in entries.published:
+                execute("UPDATE events SET published = 1 WHERE seq = ?", (seq,))
+            if entries.health is not None:
+                body = msgspec.json.encode(entries.health)
+                execute("INSERT OR REPLACE INTO services VALUES ('collector', ?)", (body,))
+            execute("COMMIT")
+        except sqlite3.Error as error:
+            raise ledger_error(error) from error
+        finally:
+            if self._connection.in_transaction:
+                self._roll_back()
+        return recorded
+
+    def append(self, event: Event) -> Recorded | None:
+        """Write down one event by itself; None if it asked for a job that is known already."""
+        recorded = self.commit(Entries(events=[event]))
+        return recorded[0] if recorded else None
+
+    def job(self, job_id: str) -> Job | None:
+        return self._job("SELECT snapshot FROM job_bodies JOIN jobs USING (n) WHERE id = ?", job_id)
+
+    def request(self, job_id: str) -> Request | None:
+        """The question of a job; after a retry with a deadline of its own, the one that was asked then."""
+        row = self._row("SELECT request FROM job_bodies JOIN jobs USING (n) WHERE id = ?", job_id)
+        return None if row is None else msgspec.json.decode(row[0], type=Request)
+
+    def open_jobs(self) -> list[Job]:
+        """The jobs that are not final, in the order in which they came."""
+        rows = self._rows(
+            f"SELECT snapshot FROM job_bodies JOIN jobs USING (n) WHERE state IN ({_OPEN_STATES}) ORDER BY n"
+        )
+        return [msgspec.json.decode(row[0], type=Job) for row in rows]
+
+    def with_results(self) -> list[Job]:
+        """The final jobs that have a file in the spool, or should have one."""
+        rows = self._rows(
+            "SELECT snapshot FROM job_bodies JOIN jobs USING (n)"
+            " WHERE state IN ('completed', 'partial', 'cancelled', 'failed') ORDER BY n"
+        )
+        jobs = (msgspec.json.decode(row[0], type=Job) for row in rows)
+        return [job for job in jobs if job.pcap is not None]
+
+    def short_of(self, source: str, now: str) -> list[Job]:
+        """Final jobs with a deadline still to come that asked this source and did not end complete."""
+        rows = self._rows(
+            "SELECT snapshot FROM job_bodies JOIN jobs USING (n) JOIN job_sources USING (n)"
+            " WHERE deadline > ? AND source = ? AND state IN ('partial', 'failed') ORDER BY n",
+            now,
+            source,
+        )
+        return [msgspec.json.decode(row[0], type=Job) for row in rows]
+
+    def events(self, job_id: str) -> list[Event]:
+        rows = self._rows("SELECT seq, body FROM events WHERE job_id = ? ORDER BY seq", job_id)
+        return [msgspec.structs.replace(msgspec.json.decode(body, type=Event), seq=seq) for seq, body in rows]
+
+    def unpublished(self, most: int = 1_000) -> list[Recorded]:
+        """The oldest events that the bus has not taken yet, each with its job as it stands now."""
+        rows = self._rows(
+            "SELECT events.seq, body, snapshot FROM events LEFT JOIN jobs ON jobs.id = events.job_id"
+            " LEFT JOIN job_bodies USING (n) WHERE published = 0 ORDER BY events.seq LIMIT ?",
+            most,
+        )
+        recorded = []
+        for seq, body, snapshot in rows:
+            event = msgspec.structs.replace(msgspec.json.decode(body, type=Event), seq=seq)
+            # A rejected question may carry an id that a good job has: it says nothing about that job.
+            whose = None if snapshot is None or event.name is EventName.REJECTED else snapshot
+            recorded.append(Recorded(event, None if whose is None else msgspec.json.decode(whose, type=Job)))
+        return recorded
+
+    def mark_published(self, seqs: list[int]) -> None:
+        self.commit(Entries(published=seqs))
+
+    def parts(self, job_id: str) -> dict[str, bytes]:
+        """Source name to the state of its part, in the collector's own encoding."""
+        return dict(self._rows("SELECT source, body FROM parts WHERE job_id = ?", job_id))
+
+    def sources(self) -> list[SourceStatus]:
+        rows = self._rows("SELECT status FROM sources ORDER BY name")
+        return [msgspec.json.decode(row[0], type=SourceStatus) for row in rows]
+
+    def _append_all(self, events: list[Event]) -> list[Recorded]:
+        recorded: list[Recorded] = []
+        jobs: dict[str, Job] = {}
+        for event in events:
+            if event.name is EventName.REJECTED:
+                recorded.append(Recorded(self._write_event(event), None))
+                continue
+            before = jobs.get(event.job_id) or self.job(event.job_id)
+            if event.name is EventName.REQUESTED and event.request is not None:
+                if before is not None:
+                    continue
+                job = Job.opened(event.request, event.source_names)
+            elif before is not None:
+                job = before.apply(event)
+            else:
+                raise SpoolError(f"the ledger knows no job {event.job_id} for {event.name}")
+            jobs[event.job_id] = job
+            written = self._write_event(event)
+            self._write_job(written, job)
+            recorded.append(Recorded(written, job))
+        return recorded
+
+    def _write_event(self, event: Event) -> Event:
+        cursor = self._connection.execute(
+            "INSERT INTO events (job_id, name, at, body) VALUES (?, ?, ?, ?)",
+            (event.job_id, event.name.value, event.at, msgspec.json.encode(event)),
+        )
+        return msgspec.structs.replace(event, seq=cursor.lastrowid)
+
+    def _write_job(self, event: Event, job: Job) -> None:
+        execute = self._connection.execute
+        snapshot = msgspec.json.encode(job)
+        if event.name is EventName.REQUESTED and event.request is not None:
+            text = "\n".join((job.query, job.asked, job.note, job.owner, job.id)).lower()
+            row = (job.id, job.state.value, job.created_at, "", job.deadline, job.owner, 0, 0, text)
+            cursor = execute(
+                "INSERT INTO jobs (id, state, created, finished, deadline, owner, packets, bytes, text, fingerprint)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, fingerprint(event.request)),
+            )
+            n = cursor.lastrowid
+            execute(
+                "INSERT INTO job_bodies VALUES (?, ?, ?, ?)",
+                (n, event.seq, snapshot, msgspec.json.encode(event.request)),
+            )
+            execute_many = self._connection.executemany
+            execute_many("INSERT INTO job_sources VALUES (?, ?)", [(name, n) for name in event.source_names])
+            return
+        execute(
+            "UPDATE jobs SET state = ?, finished = ?, deadline = ?, packets = ?, bytes = ? WHERE id = ?",
+            (job.state.value, job.finished_at or "", job.deadline, job.packets, job.bytes, job.id),
+        )
+        execute(
+            "UPDATE job_bodies SET seq = ?, snapshot = ?, request = coalesce(?, request)"
+            " WHERE n = (SELECT n FROM jobs WHERE id = ?)",
+            (event.seq, snapshot, None if event.request is None else msgspec.json.encode(event.request), job.id),
+        )
+
+    def _job(self, sql: str, *values: object) -> Job | None:
+        row = self._row(sql, *values)
+        return None if row is None else msgspec.json.decode(row[0], type=Job)
+
+    def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        rows = self._rows(sql, *values)
+        return rows[0] if rows else None
+
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise ledger_error(error) from error
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise ledger_error(error) from error

@@ -1,0 +1,160 @@
+"""Who is asking, and whether the request may change anything: user header, proxies, origins.
+
+A user's name comes from the proxy in front, in a header that is believed only where the proxy alone can be the
+peer: on the unix socket and from `web.trusted_proxies`. From anybody else the header is ignored. A tool may name
+itself with a token, wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tornado.httputil import HTTPServerRequest
+
+from docket.config.model import WebConfig
+from docket.domain.request import LONGEST_OWNER
+from docket.errors import ConfigError, Fault
+from docket.web.auth.forwarded import remote_user
+from docket.web.auth.tokens import bearer, digest, read_tokens
+from docket.web.http.api_errors import Refusal, refuse
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_DEFAULT_PORTS = (":80", ":443")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """One request's sender."""
+
+    user: str
+    """Empty for nobody in particular."""
+    address: str
+    """Where the request came from, for the audit trail; behind a trusted proxy, what the proxy says."""
+    proxied: bool
+    """Whether a trusted proxy handed the request in."""
+    is_admin: bool
+
+
+class Gate:
+    """Decides who a visitor is. Made once from the configuration; raises ConfigError."""
+
+    def __init__(self, web: WebConfig) -> None:
+        self._header = web.user_header
+        self._is_forwarded = (web.user_header or "").lower() == "forwarded"
+        self._admins = frozenset(web.admins)
+        self._proxies = _networks(web.trusted_proxies)
+        self._tokens = read_tokens(web.tokens) if web.tokens is not None else {}
+
+    def visitor(self, request: HTTPServerRequest) -> Visitor:
+        """Raises Refusal for a user header that makes no sense (400) and for a token that nobody knows (401)."""
+        context = getattr(request.connection, "context", None)
+        on_unix_socket = getattr(context, "address_family", None) == socket.AF_UNIX
+        peer = "unix" if on_unix_socket else str(request.remote_ip)
+        proxied = on_unix_socket or self._is_proxy(peer)
+        tool = self._tool(request)
+        user = tool or (self._user(request) if proxied else "")
+        return Visitor(
+            user=user,
+            address=_forwarded_for(request, peer) if proxied else peer,
+            proxied=proxied,
+            is_admin=user != "" and user in self._admins,
+        )
+
+    def check_same_origin(self, request: HTTPServerRequest, visitor: Visitor) -> None:
+        """Refuse what another site's page makes a browser send; programs that send no `Origin` are let through.
+
+        Needed for everything that changes something and for WebSockets, which browsers open across origins.
+        """
+        site = request.headers.get("Sec-Fetch-Site")
+        origin = request.headers.get("Origin")
+        if site in ("same-origin", "none") or (site is None and origin is None):
+            return
+        hosts = {_host(request.headers.get("Host", ""))}
+        if visitor.proxied:
+            hosts |= {_host(name) for name in request.headers.get("X-Forwarded-Host", "").split(",")}
+        if site is None and origin is not None and _host(urlsplit(origin).netloc) in hosts - {""}:
+            return
+        raise refuse(403, "foreign-origin", "the request comes from a page of another site")
+
+    def check_link(self, request: HTTPServerRequest) -> None:
+        """Refuse a GET that asks a question unless a person followed a link, or a program sent it.
+
+        Links on other sites are fine (Kibana may be one); their images, frames and scripts are not.
+        """
+        site = request.headers.get("Sec-Fetch-Site")
+        followed = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+        if site not in (None, "same-origin", "none") and followed != ("navigate", "document"):
+            raise refuse(403, "foreign-origin", "the request comes from a page of another site, and is no link")
+
+    def _tool(self, request: HTTPServerRequest) -> str:
+        token = bearer(request.headers.get("Authorization", ""))
+        if token is None:
+            return ""
+        name = self._tokens.get(digest(token), "")
+        if not name:
+            challenge = {"WWW-Authenticate": 'Bearer realm="docket", error="invalid_token"'}
+            raise refuse(401, "bad-token", "nobody has this token", headers=challenge)
+        return name
+
+    def _is_proxy(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._proxies)
+
+    def _user(self, request: HTTPServerRequest) -> str:
+        if self._header is None:
+            return ""
+        values = request.headers.get_list(self._header)
+        if not values:
+            return ""
+        if len(values) > 1:
+            raise _bad_user()
+        try:
+            # Tornado reads header bytes as Latin-1; names beyond ASCII come as UTF-8.
+            text = values[0].encode("latin-1").decode()
+            user = (remote_user(text) if self._is_forwarded else text).strip()
+        except ValueError as error:
+            raise _bad_user() from error
+        if len(user) > LONGEST_OWNER or not user.isprintable():
+            raise _bad_user()
+        return user
+
+
+def _bad_user() -> Refusal:
+    return refuse(400, "bad-user", "the proxy sent a user header that is no name")
+
+
+def _networks(names: tuple[str, ...]) -> tuple[_Network, ...]:
+    networks: list[_Network] = []
+    faults: list[Fault] = []
+    for name in names:
+        try:
+            networks.append(ipaddress.ip_network(name, strict=False))
+        except ValueError:
+            message = f"web.trusted_proxies: {name!r} is neither an address nor a network"
+            faults.append(Fault("bad-address", message, "web.trusted_proxies"))
+    if faults:
+        raise ConfigError(faults)
+    return tuple(networks)
+
+
+def _forwarded_for(request: HTTPServerRequest, peer: str) -> str:
+    """The last address in the list is the one that our own proxy saw; earlier ones anybody can write."""
+    last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return peer
+
+
+def _host(text: str) -> str:
+    host = text.strip().lower()
+    for port in _DEFAULT_PORTS:
+        host = host.removesuffix(port)
+    return host

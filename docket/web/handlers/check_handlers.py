@@ -1,0 +1,144 @@
+"""`POST api/v1/query/check`: a question read as it is typed, told in words and against what the sources hold."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from docket.bus.messages import SourceStatus
+from docket.domain.clock import now_us
+from docket.domain.estimate import Estimate
+from docket.domain.query.canonical import Query, parse, parse_fields
+from docket.domain.query.render import explain, to_bpf, to_stenographer
+from docket.domain.timewindow import US_PER_S, Window, format_us, make_window
+from docket.errors import Fault, InvalidRequest
+from docket.web.handlers.job_handlers import AskedFields
+from docket.web.http.base import Handler
+from docket.web.http.route_spec import Operation, Operations
+from docket.web.jobs.coverage import SourceCoverage, coverage
+
+_FIELDS = ("query", "after", "before", "sources")
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be checked; everything may be left out."""
+
+    query: str | AskedFields = ""
+    after: str | None = None
+    before: str | None = None
+    sources: list[str] | None = None
+    """Default: every known source."""
+
+
+class CheckedWindow(msgspec.Struct, frozen=True, kw_only=True):
+    after: str
+    before: str
+    sentence: str
+
+
+class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A question with faults is an answer like any other here (`ok` false, status 200): nobody has asked it yet."""
+
+    ok: bool
+    canonical: str | None = None
+    explanation: str | None = None
+    stenographer: str | None = None
+    bpf: str | None = None
+    window: CheckedWindow | None = None
+    coverage: tuple[SourceCoverage, ...] = ()
+    """What of the window each source can answer, also while the query has faults."""
+    estimate: Estimate | None = None
+    """Roughly how much it would be; null while there are faults."""
+    error: Fault | None = None
+    errors: tuple[Fault, ...] = ()
+
+
+class CheckHandler(Handler):
+    """Checking while somebody types."""
+
+    logged_quietly = True
+    operations: ClassVar[Operations] = {
+        "POST": Operation(
+            "Check a question: canonical text, explanation, coverage per source, or the faults and their positions",
+            takes=Checked,
+            gives={200: CheckAnswer},
+            refuses=(400, 403, 413, 415),
+        )
+    }
+
+    async def post(self) -> None:
+        raw = self.json_body()
+        faults = [
+            Fault("unknown-field", f"there is no field {name[:80]!r}", name[:80]) for name in raw if name not in _FIELDS
+        ]
+        query = _query(raw.get("query", ""), faults)
+        window = self._window(raw.get("after"), raw.get("before"), faults)
+        asked = await self._asked(raw.get("sources"), faults)
+        estimate = None
+        if query and window and not faults:
+            estimate = await self.services.experience.estimate(query, window, asked)
+        self.write_json(
+            CheckAnswer(
+                ok=not faults,
+                canonical=query.canonical if query else None,
+                explanation=explain(query) if query else None,
+                stenographer=to_stenographer(query, window.after_us, window.before_us) if query and window else None,
+                bpf=to_bpf(query) if query else None,
+                window=_shown(window) if window else None,
+                coverage=tuple(coverage(status, window) for status in asked) if window else (),
+                estimate=estimate,
+                error=faults[0] if faults else None,
+                errors=tuple(faults),
+            )
+        )
+
+    def _window(self, after: object, before: object, faults: list[Fault]) -> Window | None:
+        default_us = self.services.config.jobs.default_window_s * US_PER_S
+        for name, value in (("after", after), ("before", before)):
+            if value is not None and not isinstance(value, str):
+                faults.append(Fault("bad-time", f"{name} must be a text: a time or a duration", name))
+                return None
+        try:
+            return make_window(_text(after), _text(before), now_us(), default_us)
+        except InvalidRequest as error:
+            faults.extend(error.faults)
+            return None
+
+    async def _asked(self, names: object, faults: list[Fault]) -> list[SourceStatus]:
+        """The sources that the question goes to."""
+        known = await self.services.desk.sources_or_configured()
+        wanted = [status.name for status in known]
+        if names is not None:
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                faults.append(Fault("bad-sources", "sources must be a list of sensor:interface names", "sources"))
+                return []
+            faults += [
+                Fault("unknown-source", f"there is no source {name[:80]}", "sources")
+                for name in names
+                if name not in wanted
+            ]
+            wanted = names
+        return [status for status in known if status.name in wanted]
+
+
+def _query(value: Any, faults: list[Fault]) -> Query | None:
+    try:
+        if isinstance(value, str):
+            return parse(value)
+        if isinstance(value, dict):
+            return parse_fields(value)
+        faults.append(Fault("bad-query", "query must be a text or an object of fields", "query"))
+    except InvalidRequest as error:
+        faults.extend(error.faults)
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _shown(window: Window) -> CheckedWindow:
+    return CheckedWindow(
+        after=format_us(window.after_us), before=format_us(window.before_us), sentence=window.sentence()
+    )

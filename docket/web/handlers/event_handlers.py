@@ -1,0 +1,93 @@
+"""`WS api/v1/events`: the snapshot or the missed events first, then everything live, until either side leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import ClassVar
+
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketHandler
+
+from docket.errors import DocketError
+from docket.web.http.api_errors import Refusal, refuse
+from docket.web.http.base import Handler
+from docket.web.http.route_spec import Operation, Operations, Param
+from docket.web.live.send_queue import SLOW_CODE, Ended, Outbox
+
+logger = logging.getLogger(__name__)
+
+FAILED_CODE = 1011
+
+
+class EventsHandler(Handler, WebSocketHandler):
+    """One browser or tool that watches."""
+
+    changes_state = True
+    operations: ClassVar[Operations] = {
+        "GET": Operation(
+            "WebSocket: a snapshot or the missed events, then everything live",
+            gives={101: None},
+            params=(Param("since", "Number of the last event that the client knows", {"type": "integer"}),),
+            refuses=(400, 403, 426),
+        )
+    }
+
+    _sender: asyncio.Task[None] | None = None
+
+    async def get(self, *args: str, **kwargs: str) -> None:
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise refuse(426, "not-a-websocket", "this address speaks WebSocket", headers={"Upgrade": "websocket"})
+        self._since = self._read_since()
+        await super().get(*args, **kwargs)
+
+    def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
+        """Checked in `prepare`, where a refusal has the one shape."""
+        return True
+
+    def open(self, *_: str, **__: str) -> None:
+        access, visitor = self.services.access, self.visitor
+        self._hears = None if access.sees_all(visitor) else partial(access.hears, visitor)
+        self._outbox = Outbox(self._ended, self._hears)
+        # Listening comes before reading, so that no event falls between the two.
+        self.services.hub.outboxes.add(self._outbox)
+        self._sender = asyncio.create_task(self._send())
+
+    def on_message(self, message: str | bytes) -> None:
+        """Clients have nothing to say here; what they send is dropped."""
+
+    def on_close(self) -> None:
+        # Tornado calls this also for a request that was refused, and so never became a socket.
+        if self._sender is not None:
+            self.services.hub.outboxes.discard(self._outbox)
+            self._sender.cancel()
+
+    async def _send(self) -> None:
+        outbox = self._outbox
+        try:
+            outbox.begin(*await self.services.beginnings.beginning(self._since, self.visitor.user, self._hears))
+            while self.ws_connection is not None and self.ws_connection.stream is not None:
+                # Tornado's `write_message` would make the same frame anew, and two tasks, for each socket.
+                await self.ws_connection.stream.write(await outbox.take())
+        except (Ended, StreamClosedError):
+            pass
+        except (DocketError, Refusal) as error:
+            logger.warning("a socket cannot be served: %s", error)
+            self.close(FAILED_CODE, "the ledger cannot be read")
+        finally:
+            self.services.hub.outboxes.discard(outbox)
+
+    def _ended(self, code: int) -> None:
+        if code == SLOW_CODE:
+            self.services.metrics.sockets_dropped += 1
+            logger.info("a socket of %r at %s was too slow", self.visitor.user, self.visitor.address)
+        self.close(code, "come back and resume")
+
+    def _read_since(self) -> int | None:
+        text = self.get_query_argument("since", "")
+        if text in ("", "null"):
+            return None
+        if not (text.isascii() and text.isdigit()) or len(text) > 18:
+            raise refuse(400, "bad-number", "since must be the number of an event", "since")
+        return int(text)

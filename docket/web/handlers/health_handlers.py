@@ -1,0 +1,199 @@
+"""`GET api/v1/health` and `GET metrics`: whether this process lives, whether Docket works, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+from docket import __version__
+from docket.bus import topology
+from docket.bus.messages import SourceStatus
+from docket.domain.clock import now_us
+from docket.domain.job import State
+from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.errors import BusError, SpoolError
+from docket.spool.collector_health import HEARTBEAT_S, CollectorHealth
+from docket.web.http.base import Handler
+from docket.web.http.metrics import CONTENT_TYPE, Exposition
+from docket.web.http.route_spec import Operation, Operations, Param
+
+COLLECTOR_SILENCE_S = 3 * HEARTBEAT_S
+
+
+class Status(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    """Questions are taken; not all of them can be answered in full or at once."""
+    DOWN = "down"
+    """Questions are refused."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    ok: bool
+    message: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    status: Status
+    ready: bool
+    """Whether questions are taken; the HTTP status says the same (200 or 503)."""
+    version: str
+    checks: tuple[Check, ...]
+
+
+class HealthHandler(Handler):
+    """Liveness and readiness."""
+
+    operations: ClassVar[Operations] = {
+        "GET": Operation(
+            "Readiness with every check; with ?live only whether the process answers",
+            gives={200: Health, 503: Health},
+            params=(Param("live", "Present: say only that this process lives"),),
+        )
+    }
+
+    async def get(self) -> None:
+        health = _alive() if self.get_query_arguments("live") else await self._ready()
+        self.write_json(health, 200 if health.ready else 503)
+
+    head = get
+
+    async def _ready(self) -> Health:
+        broker = self._broker()
+        ledger, collector = await self._ledger()
+        space = await self._space()
+        sources = [_source(status) for status in await self.services.desk.sources_or_configured()]
+        needed = (broker, ledger, space)
+        checks = (*needed, collector, *sources)
+        if not all(check.ok for check in needed):
+            status = Status.DOWN
+        else:
+            status = Status.OK if all(check.ok for check in checks) else Status.DEGRADED
+        return Health(status=status, ready=status is not Status.DOWN, version=__version__, checks=checks)
+
+    def _broker(self) -> Check:
+        ok = self.services.link.connected
+        return Check(name="broker", ok=ok, message="connected" if ok else "no connection to the message bus")
+
+    async def _ledger(self) -> tuple[Check, Check]:
+        try:
+            seq = await self.services.ledger.last_seq()
+            health = await self.services.ledger.collector()
+        except SpoolError as error:
+            unknown = Check(name="collector", ok=False, message="not known without the ledger")
+            return Check(name="ledger", ok=False, message=str(error)), unknown
+        return Check(name="ledger", ok=True, message=f"{seq} events"), _collector(health)
+
+    async def _space(self) -> Check:
+        spool = self.services.config.spool
+        try:
+            free_bytes = await self.services.files.run(self.services.spool.free_bytes)
+        except SpoolError as error:
+            return Check(name="spool", ok=False, message=str(error))
+        words = f"{free_bytes / 1e6:,.0f} MB free, new jobs need {spool.min_free_bytes / 1e6:,.0f} MB"
+        return Check(name="spool", ok=free_bytes >= spool.min_free_bytes, message=words)
+
+
+class MetricsHandler(Handler):
+    """Figures for Prometheus."""
+
+    operations: ClassVar[Operations] = {"GET": Operation("Figures for Prometheus", gives={200: "text/plain"})}
+
+    async def get(self) -> None:
+        page = Exposition()
+        services = self.services
+        services.metrics.add_to(page)
+        page.value("docket_sockets", "gauge", "WebSockets that are open.", len(services.hub.outboxes))
+        waiting = sum(map(len, services.hub.outboxes))
+        page.value("docket_socket_messages_waiting", "gauge", "Messages that wait for slow sockets.", waiting)
+        page.value("docket_bus_connected", "gauge", "1 while the bus is there.", services.link.connected)
+        page.value("docket_live_seq", "gauge", "Last event told to the sockets.", services.hub.seq)
+        page.value("docket_jobs_pending", "gauge", "Jobs asked here that the ledger lacks.", len(services.desk.pending))
+        busy = (({"pool": name}, pool.busy) for name, pool in services.pools)
+        page.add("docket_threads_busy", "gauge", "Calls that run or wait, by pool of threads.", busy)
+        await self._add_ledger(page)
+        await self._add_queues(page)
+        _add_sources(page, await services.desk.sources_or_configured())
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.write(page.text())
+
+    head = get
+
+    async def _add_ledger(self, page: Exposition) -> None:
+        """Jobs, sequence, collector and space; left out, and shown as down, while they cannot be read."""
+        ledger, spool = self.services.ledger, self.services.config.spool
+        try:
+            states, seq, health = await ledger.states(), await ledger.last_seq(), await ledger.collector()
+        except SpoolError:
+            page.value("docket_ledger_up", "gauge", "1 while the ledger can be read.", 0)
+        else:
+            page.value("docket_ledger_up", "gauge", "1 while the ledger can be read.", 1)
+            page.value("docket_ledger_seq", "gauge", "Last event in the ledger.", seq)
+            counts = (({"state": state.value}, states[state]) for state in State)
+            page.add("docket_jobs", "gauge", "Jobs in the ledger, by state.", counts)
+            _add_collector(page, health)
+        try:
+            free_bytes = await self.services.files.run(self.services.spool.free_bytes)
+        except SpoolError:
+            return
+        page.value("docket_spool_free_bytes", "gauge", "Free space where the spool is.", free_bytes)
+        page.value("docket_spool_min_free_bytes", "gauge", "New jobs are refused below this.", spool.min_free_bytes)
+
+    async def _add_queues(self, page: Exposition) -> None:
+        names = [source.name for source in await self.services.desk.sources_or_configured()]
+        queues = [queue.name for queue in topology.queues(names)]
+        try:
+            depths = await self.services.link.depths(queues)
+        except BusError:
+            return
+        messages = (({"queue": name}, depth.messages) for name, depth in depths.items())
+        page.add("docket_queue_messages", "gauge", "Messages in each queue of the bus.", messages)
+        consumers = (({"queue": name}, depth.consumers) for name, depth in depths.items())
+        page.add("docket_queue_consumers", "gauge", "Consumers of each queue of the bus.", consumers)
+
+
+def _alive() -> Health:
+    check = Check(name="process", ok=True, message="answers")
+    return Health(status=Status.OK, ready=True, version=__version__, checks=(check,))
+
+
+def _collector(health: CollectorHealth | None) -> Check:
+    if health is None:
+        return Check(name="collector", ok=False, message="was never started")
+    silence_s = _age_s(health.at)
+    if silence_s > COLLECTOR_SILENCE_S:
+        return Check(name="collector", ok=False, message=f"nothing heard for {silence_s:.0f} s")
+    if health.trouble:
+        return Check(name="collector", ok=False, message=health.trouble)
+    return Check(name="collector", ok=True, message=f"running, {health.open_jobs} open jobs")
+
+
+def _source(status: SourceStatus) -> Check:
+    well = status.state == "online" and not status.error
+    return Check(name=f"source {status.name}", ok=well, message=status.error or status.state)
+
+
+def _age_s(at: str) -> float:
+    return max(0.0, (now_us() - parse_time_us(at, None)) / US_PER_S)
+
+
+def _add_collector(page: Exposition, health: CollectorHealth | None) -> None:
+    if health is None:
+        return
+    page.value("docket_collector_silent_seconds", "gauge", "Age of the collector's heartbeat.", _age_s(health.at))
+    page.value("docket_spool_used_bytes", "gauge", "What results and parts take up.", health.used_bytes)
+    page.value("docket_spool_max_bytes", "gauge", "The quota of results and parts.", health.max_bytes)
+
+
+def _add_sources(page: Exposition, sources: Iterable[SourceStatus]) -> None:
+    listed = list(sources)
+    up = (({"source": one.name, "kind": one.kind}, float(one.state == "online")) for one in listed)
+    page.add("docket_source_up", "gauge", "1 while the source is online.", up)
+    heard = (({"source": one.name}, _age_s(one.last_seen)) for one in listed if one.last_seen)
+    page.add("docket_source_silent_seconds", "gauge", "Time since the source was heard of.", heard)
+    oldest = (({"source": one.name}, parse_time_us(one.oldest, None) / US_PER_S) for one in listed if one.oldest)
+    page.add("docket_source_oldest_packet_seconds", "gauge", "Time of the source's oldest packet, Unix.", oldest)

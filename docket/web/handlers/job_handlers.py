@@ -1,0 +1,279 @@
+"""`api/v1/jobs`: ask, list, look up, cancel, retry, delete."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from docket.bus.messages import AuditAction
+from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
+from docket.domain.refinement import Refinement
+from docket.domain.request import LONGEST_DEADLINE_S
+from docket.errors import Fault, InvalidRequest
+from docket.spool.ledger_reader import NEWEST_FIRST, SORTS
+from docket.web.http.api_errors import no_such_job, refuse
+from docket.web.http.base import Handler
+from docket.web.http.route_spec import Operation, Operations, Param
+
+MOST_PER_PAGE = 500
+USUAL_PER_PAGE = 100
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+T = TypeVar("T")
+
+_FILTERS = ("state", "owner", "source", "text", "parent", "sha256")
+
+
+class AskedLimits(msgspec.Struct, frozen=True, kw_only=True):
+    bytes: int | None = None
+    packets: int | None = None
+
+
+class AskedFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The query as fields; each may be given once or as a list. All must hold."""
+
+    host: str | list[str] | None = None
+    net: str | list[str] | None = None
+    port: int | str | list[int | str] | None = None
+    proto: int | str | None = None
+    vlan: int | str | None = None
+    mpls: int | str | None = None
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked: `job.request` of the bus without its schema, `fresh` and `force`. Everything may be left out."""
+
+    id: str | None = None
+    query: str | AskedFields = ""
+    asked: str | None = None
+    after: str | None = None
+    before: str | None = None
+    requested_at: str | None = None
+    sources: list[str] | None = None
+    limits: AskedLimits | None = None
+    deadline_s: int | None = None
+    wait_for_flush: bool = True
+    owner: str = ""
+    note: str = ""
+    fresh: bool = False
+    force: bool = False
+    """Ask although the estimate is above what a job may have."""
+    parent: str | None = None
+    """Take the packets from the result of this job instead of asking sources."""
+    refine: Refinement | None = None
+
+
+class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event in the history of a job."""
+
+    seq: int | None
+    name: EventName
+    at: str
+    reason: str
+    user: str
+    answers: tuple[SourceAnswer, ...]
+    packets: int | None
+    bytes: int | None
+    revision: int | None
+    pcap: PcapFile | None
+
+    @classmethod
+    def of(cls, event: Event) -> StoryEvent:
+        return cls(**{name: getattr(event, name) for name in cls.__struct_fields__})
+
+
+class JobStory(Job, frozen=True, kw_only=True):
+    """A job with its events."""
+
+    events: tuple[StoryEvent, ...] = ()
+
+
+class JobList(msgspec.Struct, frozen=True, kw_only=True):
+    jobs: tuple[Job, ...]
+    total: int
+    """How many jobs the filters let through, on all pages."""
+    cursor: str | None
+    """For the next page; null on the last one."""
+    next: str | None
+    """The address of the next page; null on the last one."""
+
+
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    keep: bool = True
+
+
+class RetryOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    deadline_s: int | None = None
+
+
+class JobsHandler(Handler):
+    """All jobs."""
+
+    operations: ClassVar[Operations] = {
+        "POST": Operation(
+            "Ask a question; an identical one that runs or is still in the spool is the same job",
+            takes=Question,
+            gives={201: Job, 200: Job},
+            refuses=(400, 403, 409, 413, 415, 503, 507),
+        ),
+        "GET": Operation(
+            "List jobs, newest first",
+            gives={200: JobList},
+            params=(
+                Param("state", "One state, or several separated by commas"),
+                Param("owner", "Who asked"),
+                Param("source", "A source that was asked"),
+                Param("text", "Looked for in query, note, owner and id"),
+                Param("parent", "The job from whose result they were taken"),
+                Param("sha256", "That of the result"),
+                Param(
+                    "sort",
+                    "What to sort by; with a leading - the greatest first",
+                    {"type": "string", "enum": [sign + name for name in SORTS for sign in ("", "-")]},
+                ),
+                Param(
+                    "limit",
+                    "Jobs per page",
+                    {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": USUAL_PER_PAGE},
+                ),
+                Param("cursor", "The cursor that the page before gave"),
+            ),
+            refuses=(400, 503),
+        ),
+    }
+
+    async def post(self) -> None:
+        job, is_new = await self.services.access.ask(self.json_body(), self.visitor)
+        self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
+        self.set_header("Location", self.services.addresses.job(job.id))
+        self.write_json(self.services.addresses.shown(job), 201 if is_new else 200)
+
+    async def get(self) -> None:
+        filters = {name: self.get_query_argument(name, "") for name in _FILTERS}
+        sort = self.get_query_argument("sort", "") or NEWEST_FIRST
+        limit = self._limit()
+        owner = self.services.access.owner_filter(self.visitor, filters["owner"])
+        if owner is None:
+            self.write_json(JobList(jobs=(), total=0, cursor=None, next=None))
+            return
+        filters["owner"] = owner
+        page = await self.services.ledger.page(
+            **{name: text or None for name, text in filters.items()},
+            sort=sort,
+            limit=limit,
+            cursor=self.get_query_argument("cursor", "") or None,
+        )
+        following = {**filters, "sort": sort, "limit": str(limit), "cursor": page.next_cursor or ""}
+        query = urlencode({name: text for name, text in following.items() if text})
+        shown = self.services.addresses.shown
+        self.write_json(
+            JobList(
+                jobs=tuple(shown(self.services.desk.freshest(job)) for job in page.jobs),
+                total=page.total,
+                cursor=page.next_cursor,
+                next=f"{self.services.addresses.jobs}?{query}" if page.next_cursor else None,
+            )
+        )
+
+    head = get
+
+    def _limit(self) -> int:
+        text = self.get_query_argument("limit", "") or str(USUAL_PER_PAGE)
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PER_PAGE):
+            raise refuse(400, "bad-number", f"limit must be a whole number from 1 to {MOST_PER_PAGE}", "limit")
+        return int(text)
+
+
+class JobHandler(Handler):
+    """One job."""
+
+    operations: ClassVar[Operations] = {
+        "GET": Operation("One job with its events", gives={200: JobStory}, refuses=(404, 503)),
+        "DELETE": Operation(
+            "Delete the result; the record stays", gives={200: Job, 202: Job}, refuses=(403, 404, 409, 503)
+        ),
+    }
+
+    async def get(self, text: str) -> None:
+        job, events = await self.services.access.story(job_id(text), self.visitor)
+        shown = self.services.addresses.shown(job)
+        story = JobStory(**msgspec.structs.asdict(shown), events=tuple(StoryEvent.of(event) for event in events))
+        self.write_json(story)
+
+    head = get
+
+    async def delete(self, text: str) -> None:
+        job = await self.changeable_job(job_id(text))
+        answer(self, *await self.services.orders.delete(job.id, self.visitor.user))
+        self.record(AuditAction.DELETED, job.id)
+
+
+class CancelHandler(Handler):
+    """Stopping a job."""
+
+    operations: ClassVar[Operations] = {
+        "POST": Operation(
+            "Cancel; what arrived is kept unless keep is false",
+            takes=CancelOrder,
+            gives={200: Job, 202: Job},
+            refuses=(400, 403, 404, 409, 413, 415, 503),
+        )
+    }
+
+    async def post(self, text: str) -> None:
+        order = _order(self.json_body(optional=True), CancelOrder)
+        job = await self.changeable_job(job_id(text))
+        answer(self, *await self.services.orders.cancel(job.id, self.visitor.user, keep=order.keep))
+        self.record(AuditAction.CANCELLED, job.id, "" if order.keep else "what arrived is thrown away")
+
+
+class RetryHandler(Handler):
+    """Asking again."""
+
+    operations: ClassVar[Operations] = {
+        "POST": Operation(
+            "Ask the sources that fell short once more",
+            takes=RetryOrder,
+            gives={200: Job, 202: Job},
+            refuses=(400, 403, 404, 409, 413, 415, 503),
+        )
+    }
+
+    async def post(self, text: str) -> None:
+        order = _order(self.json_body(optional=True), RetryOrder)
+        deadline_s = order.deadline_s
+        if deadline_s is not None and not 1 <= deadline_s <= LONGEST_DEADLINE_S:
+            message = f"deadline_s must be a whole number from 1 to {LONGEST_DEADLINE_S}"
+            raise InvalidRequest([Fault("bad-number", message, "deadline_s")])
+        job = await self.changeable_job(job_id(text))
+        answer(self, *await self.services.orders.retry(job.id, self.visitor.user, deadline_s))
+        self.record(AuditAction.RETRIED, job.id)
+
+
+def job_id(text: str) -> str:
+    """An id as it stands in an address. Whatever is no UUID names no job. Raises Refusal (404)."""
+    lower = text.lower()
+    if not _ID.fullmatch(lower):
+        raise no_such_job()
+    return lower
+
+
+def asked(job: Job, *, is_new: bool) -> str:
+    """The question in the words of the audit trail."""
+    words = f"{job.query or 'every packet'} after {job.after} before {job.before}"
+    return words if is_new else f"{words}, answered by a job that is there"
+
+
+def answer(handler: Handler, job: Job, took_effect: bool) -> None:
+    """The job after an order: 200 when it shows the effect, 202 when that is still to come."""
+    handler.write_json(handler.services.addresses.shown(job), 200 if took_effect else 202)
+
+
+def _order(raw: dict[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest([Fault("bad-field", str(error))]) from error

@@ -1,0 +1,82 @@
+"""Sending a stream of bytes at the client's pace, and breaking off so that nobody takes a part for the whole.
+
+For the handlers that send packets. The next piece is read only when the client has taken the last one, so the size
+of a result and the pace of a client cost no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from tornado.iostream import StreamClosedError
+
+from docket.errors import DocketError
+from docket.web.http.api_errors import Refusal
+from docket.web.http.base import Handler
+from docket.web.jobs.result_follower import Broken
+
+logger = logging.getLogger(__name__)
+
+STALL_S = 300.0
+"""A client that takes not one piece in this time is gone, whatever its connection says."""
+
+
+class DeliveringHandler(Handler):
+    """A handler whose answer is a stream."""
+
+    _sending: asyncio.Task[None] | None = None
+    _left = False
+
+    async def deliver(self, pieces: AsyncGenerator[bytes, None]) -> bool:
+        """Send the pieces at the client's pace, until it has all or leaves; whether it has all."""
+        metrics = self.services.metrics
+        metrics.downloads += 1
+        self._sending = asyncio.create_task(self._send(pieces))
+        try:
+            await self._sending
+        except asyncio.CancelledError:
+            self._client_left()
+        finally:
+            metrics.downloads -= 1
+        return not self._left
+
+    def on_connection_close(self) -> None:
+        """The client left, perhaps while nothing is there to be sent."""
+        super().on_connection_close()
+        self._left = True
+        if self._sending is not None:
+            self._sending.cancel()
+
+    async def _send(self, pieces: AsyncGenerator[bytes, None]) -> None:
+        """A failure breaks the connection: the client must not take what it has for the whole."""
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    self.write(piece)
+                    # Not wait_for: before Python 3.12 it forgets a cancellation that comes as the last byte goes.
+                    async with asyncio.timeout(STALL_S):
+                        await self.flush()
+                    self.services.metrics.downloaded_bytes += len(piece)
+        except StreamClosedError:
+            self._client_left()
+        except TimeoutError:
+            self._break("the client takes nothing")
+        except (Broken, DocketError, Refusal) as error:
+            self._break(str(error))
+
+    def _client_left(self) -> None:
+        self._left = True
+        logger.debug("request %s: the client left", self.request_id)
+
+    def _break(self, reason: str) -> None:
+        self._left = True
+        logger.warning("download broken off: %s, %s, request %s", self.request.path, reason, self.request_id)
+        stream = self.detach()
+        if stream.socket.family != socket.AF_UNIX:
+            # A reset, which no client can take for the end of an answer that has no length.
+            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        stream.close()

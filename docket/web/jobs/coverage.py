@@ -1,0 +1,78 @@
+"""What part of a window each source can answer for right now, in words. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from docket.bus.messages import SourceStatus
+from docket.domain.timewindow import Window, format_human, format_us, parse_time_us
+
+
+class Reach(StrEnum):
+    """How a source stands to a window."""
+
+    FULL = "full"
+    PART = "part"
+    NOT_YET = "not-yet"
+    """Nothing or not all of it is on the disk yet; what is missing will be."""
+    AGED_OUT = "aged-out"
+    """All of it is older than the oldest packet."""
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+
+
+class SourceCoverage(msgspec.Struct, frozen=True, kw_only=True):
+    source: str
+    state: Reach
+    begins: str | None = msgspec.field(default=None, name="from")
+    until: str | None = None
+    """The part of the window that can be read, `[from, until)`; null where there is none or it is not known."""
+    sentence: str
+
+
+def coverage(status: SourceStatus, window: Window) -> SourceCoverage:
+    """What the source could answer if it were asked now."""
+    name = status.name
+    if status.state != "online":
+        return SourceCoverage(source=name, state=Reach.OFFLINE, sentence=f"{name} is offline{_because(status)}")
+    oldest_us = _us(status.oldest)
+    readable_us = _us(status.readable_until)
+    if oldest_us is None or readable_us is None:
+        return SourceCoverage(source=name, state=Reach.UNKNOWN, sentence=f"{name} has not said what it holds")
+    begins_us, until_us = max(window.after_us, oldest_us), min(window.before_us, readable_us)
+    if window.before_us <= oldest_us:
+        sentence = f"all of the window is older than the oldest packet of {name}, {format_human(oldest_us)}"
+        return SourceCoverage(source=name, state=Reach.AGED_OUT, sentence=sentence)
+    if window.after_us >= readable_us:
+        sentence = f"{name} has packets on disk up to {format_human(readable_us)}; the window comes after that"
+        return SourceCoverage(source=name, state=Reach.NOT_YET, sentence=sentence)
+    missing = []
+    if begins_us > window.after_us:
+        missing.append(f"packets of {name} begin {format_human(oldest_us)}")
+    if until_us < window.before_us:
+        missing.append(
+            f"{'those' if missing else f'packets of {name}'} after {format_human(readable_us)} are not on disk yet"
+        )
+    return SourceCoverage(
+        source=name,
+        state=_state(begins_us > window.after_us, until_us < window.before_us),
+        begins=format_us(begins_us),
+        until=format_us(until_us),
+        sentence=" and ".join(missing) if missing else f"{name} holds the whole window",
+    )
+
+
+def _state(begins_late: bool, ends_early: bool) -> Reach:
+    if begins_late:
+        return Reach.PART
+    return Reach.NOT_YET if ends_early else Reach.FULL
+
+
+def _us(text: str | None) -> int | None:
+    return None if text is None else parse_time_us(text, None)
+
+
+def _because(status: SourceStatus) -> str:
+    return f": {status.error}" if status.error else ""

@@ -1,0 +1,104 @@
+"""Following a result that still grows, to its end. For downloads only.
+
+The collector writes the growing file at one name and gives it its final name at the end. It may also begin anew,
+when a source's reading is repeated or a packet came later than its order allows. Then what was sent already is
+compared with the finished file: the same beginning goes on, any other is broken off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator
+
+from docket.domain.job import Job
+from docket.web.context import Services
+from docket.web.jobs.result_file import PIECE_BYTES, ResultFile
+from docket.web.live.event_feed import Watch
+
+LOOK_S = 0.05
+"""How often the file is looked at for growth. Watching costs one `fstat` in a thread."""
+ASK_AGAIN_LOOKS = 40
+"""After so many looks without news the ledger is asked, in case the bus is away."""
+
+
+class Broken(Exception):
+    """What was sent is not, or cannot become, the job's result; says why."""
+
+
+class Follower:
+    """One client that follows one job."""
+
+    def __init__(self, services: Services, job: Job) -> None:
+        self._services = services
+        self._run = services.files.run
+        self._job = job
+        self._growing = services.spool.partial(job.id)
+        self._file: ResultFile | None = None
+        self._sent_bytes = 0
+        self._digest = hashlib.sha256()
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The file's bytes as they come. Raises Broken."""
+        try:
+            with self._services.hub.watch(self._job.id) as watch:
+                self._job = await self._services.desk.job(self._job.id)
+                while not self._job.is_final:
+                    async for piece in self._grown():
+                        yield piece
+                    await self._wait(watch)
+            async for piece in self._rest():
+                yield piece
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+    async def _grown(self) -> AsyncGenerator[bytes, None]:
+        """What the growing file has more than was sent."""
+        if self._file is None:
+            self._file = await self._run(ResultFile.open, self._growing)
+        # A file that lost its name may be the finished one or a discarded one; `_rest` finds out.
+        while self._file is not None and await self._run(self._file.is_at, self._growing):
+            piece = await self._run(self._next, self._file)
+            if not piece:
+                return
+            yield piece
+
+    async def _wait(self, watch: Watch) -> None:
+        for _ in range(ASK_AGAIN_LOOKS):
+            if await watch.news(LOOK_S) and watch.latest is not None:
+                self._job = watch.latest
+                return
+            if await self._has_grown():
+                return
+        self._job = await self._services.desk.job(self._job.id)
+
+    async def _has_grown(self) -> bool:
+        if self._file is None:
+            return await self._run(self._growing.exists)
+        return await self._run(self._file.size_now) > self._sent_bytes
+
+    async def _rest(self) -> AsyncGenerator[bytes, None]:
+        """The finished file after what was sent, once its beginning is known to be the same."""
+        pcap = self._job.pcap
+        path = self._services.spool.result(self._job.id)
+        finished = await self._run(ResultFile.open, path) if pcap is not None else None
+        if pcap is None or finished is None:
+            raise Broken(f"the job is {self._job.state} and has no result")
+        followed, self._file = self._file, finished
+        renamed = False
+        if followed is not None:
+            renamed = await self._run(followed.is_at, path)
+            followed.close()
+        if not renamed and await self._run(finished.digest, self._sent_bytes) != self._digest.digest():
+            raise Broken("the result was put together anew and begins differently")
+        while piece := await self._run(self._next, finished):
+            yield piece
+        if self._digest.hexdigest() != pcap.sha256:
+            raise Broken("the result was replaced while it was sent")
+
+    def _next(self, file: ResultFile) -> bytes:
+        """Read and count the next piece. Blocking, for threads: hashing is as slow as reading."""
+        piece = file.read(self._sent_bytes, PIECE_BYTES)
+        self._sent_bytes += len(piece)
+        self._digest.update(piece)
+        return piece

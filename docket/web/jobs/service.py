@@ -1,0 +1,289 @@
+"""Where questions are handed in and jobs are looked up: checks, single flight, and the message to the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from docket.bus import topology
+from docket.bus.async_interface import Link
+from docket.bus.messages import SourceStatus, encode
+from docket.config.model import Config
+from docket.domain.clock import now_us
+from docket.domain.estimate import size
+from docket.domain.ids import is_new, new_id
+from docket.domain.job import Event, Job, State
+from docket.domain.request import SOURCE_NAME, Limits, Request, check_request, fingerprint
+from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
+from docket.spool.layout import Spool
+from docket.web.auth.authenticator import Visitor
+from docket.web.http.api_errors import RETRY_AFTER_S, Refusal, refuse
+from docket.web.http.executor import Threads
+from docket.web.jobs.async_ledger import Ledger
+from docket.web.jobs.job_history import Experience
+from docket.web.jobs.known_sources import known_sources
+from docket.web.jobs.pending import Pending, PendingJob
+from docket.web.live.event_feed import Hub
+
+PUBLISH_S = 5.0
+"""How long an asker waits for the broker before he hears that it is away: a short restart passes unnoticed."""
+
+CLOCK_SLACK_S = 300
+"""How far a client's own `requested_at` may be from this machine's clock."""
+
+ARRIVAL_S = 2.0
+"""How long a job that was asked of another process just now may take to come into the ledger; usually milliseconds."""
+
+MOST_AWAITED = 100
+"""Lookups that wait for that at once. Anybody can make up an id with today's time in it: the rest is told at once."""
+
+
+class Desk:
+    """One per process, for the event loop only."""
+
+    def __init__(
+        self, config: Config, link: Link, ledger: Ledger, hub: Hub, spool: Spool, files: Threads, experience: Experience
+    ) -> None:
+        self._config = config
+        self._link = link
+        self._ledger = ledger
+        self._hub = hub
+        self._spool = spool
+        self._files = files
+        self._experience = experience
+        self.pending = Pending()
+        self._awaited = 0
+        hub.add_listener(self.pending.hear)
+
+    async def job(self, job_id: str) -> Job:
+        """The job as it stands. Raises NoSuchJob, SpoolError."""
+        pending = self.pending.find(job_id)
+        try:
+            job = await self._ledger.find(job_id)
+        except SpoolError:
+            if pending is None:
+                raise
+            return pending
+        if job is None and pending is None and await self._arrives(job_id):
+            job = await self._ledger.find(job_id)
+        if job is not None:
+            return self.freshest(job)
+        if pending is not None:
+            return pending
+        raise NoSuchJob(job_id)
+
+    async def story(self, job_id: str) -> tuple[Job, tuple[Event, ...]]:
+        """The job and what happened to it. Raises NoSuchJob, SpoolError."""
+        pending = self.pending.find(job_id)
+        try:
+            job, events = await self._ledger.story(job_id)
+        except (NoSuchJob, SpoolError) as error:
+            if pending is not None:
+                return pending, ()
+            if isinstance(error, SpoolError) or not await self._arrives(job_id):
+                raise
+            job, events = await self._ledger.story(job_id)
+        return self.freshest(job), tuple(events)
+
+    async def _arrives(self, job_id: str) -> bool:
+        """Wait a little for a job that nobody knows; False, at once, if its id does not look like one of just now.
+
+        A process that answered 201 and died at once vouches for its job no more, and the collector may need a moment.
+        """
+        if self._awaited >= MOST_AWAITED or not is_new(job_id):
+            return False
+        self._awaited += 1
+        try:
+            with self._hub.watch(job_id) as watch:
+                # Its event may have come between the first look into the ledger and this watch.
+                if await self._ledger.find(job_id) is None:
+                    await watch.news(ARRIVAL_S)
+        finally:
+            self._awaited -= 1
+        return True
+
+    def freshest(self, job: Job) -> Job:
+        """The ledger's job, with the progress that the bus has brought since."""
+        progress = self._hub.progress.get(job.id)
+        if progress is None or job.state is not State.RUNNING or progress.revision != job.revision:
+            return job
+        return progress
+
+    async def sources(self) -> list[SourceStatus]:
+        """Every source that is known. Raises SpoolError."""
+        return known_sources(self._config.sources, await self._ledger.sources(), self._hub.sources, now_us())
+
+    async def ask(self, raw: Mapping[str, Any], visitor: Visitor, only_of: str | None = None) -> tuple[Job, bool]:
+        """Hand in a question; gives its job, and whether that is a new one.
+
+        With `only_of`, only a job of that owner may stand for the new one.
+        Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, Refusal.
+        """
+        known = await self.sources_or_configured()
+        request, will = self._check(raw, visitor, [source.name for source in known])
+        await self._check_space()
+        too_big = None if will.force else await self._too_big(request, raw, known)
+        print_ = fingerprint(request)
+        departures = -1
+        while departures != self.pending.departures:
+            departures = self.pending.departures
+            existing = await self._known(request, print_, only_of, fresh=will.fresh)
+            if existing is not None:
+                return existing, False
+        # Nothing is awaited between this look and the entry below: two identical questions cannot pass each other.
+        same = self.pending.same(request, print_, fresh=will.fresh)
+        if same is not None:
+            is_ours = only_of in (None, same.job.owner)
+            if same.fingerprint != print_ or (same.request.id == request.id and not is_ours):
+                raise _id_taken()
+            if is_ours:
+                await same.confirmed
+                return same.job, False
+        if self.pending.is_full:
+            raise _busy()
+        if too_big is not None:
+            raise too_big
+        return await self._publish(request, print_), True
+
+    async def sources_or_configured(self) -> list[SourceStatus]:
+        """Every source that is known; without a ledger those of the configuration and the bus."""
+        try:
+            return await self.sources()
+        except SpoolError:
+            return known_sources(self._config.sources, (), self._hub.sources, now_us())
+
+    def _check(self, raw: Mapping[str, Any], visitor: Visitor, known: list[str]) -> tuple[Request, _Will]:
+        question = dict(raw)
+        faults: list[Fault] = []
+        flags = {name: question.pop(name, False) for name in _Will._fields}
+        for name, flag in flags.items():
+            if not isinstance(flag, bool):
+                faults.append(Fault("bad-flag", f"{name} must be true or false", name))
+        if question.get("id") is None:
+            question["id"] = new_id()
+        if visitor.user:
+            question["owner"] = visitor.user
+        at_us = now_us()
+        faults += _clock_faults(question.get("requested_at"), at_us)
+        faults += _unknown_sources(question.get("sources"), known)
+        request: Request | None = None
+        try:
+            request = check_request(
+                question,
+                arrived_at_us=at_us,
+                stamp=True,
+                default_deadline_s=self._config.jobs.deadline_s,
+                default_window_s=self._config.jobs.default_window_s,
+            )
+        except InvalidRequest as error:
+            faults = [*error.faults, *faults]
+        if faults or request is None:
+            raise InvalidRequest(faults)
+        return self._with_defaults(request, known), _Will(**flags)
+
+    def _with_defaults(self, request: Request, known: list[str]) -> Request:
+        if request.sources is None and not known:
+            wait = {"Retry-After": str(RETRY_AFTER_S)}
+            raise refuse(503, "no-sources", "no source is known yet: is a worker running?", headers=wait)
+        most = self._config.jobs.max_bytes
+        limits = Limits(bytes=min(request.limits.bytes or most, most), packets=request.limits.packets)
+        return msgspec.structs.replace(request, sources=request.sources or tuple(known), limits=limits)
+
+    async def _too_big(self, request: Request, raw: Mapping[str, Any], known: list[SourceStatus]) -> Refusal | None:
+        """The refusal of what looks like a slip of the finger: far more than a job may have, and no limit set."""
+        limits = raw.get("limits") or {}
+        if any(limits.values()):
+            return None
+        asked = [status for status in known if status.name in (request.sources or ())]
+        found = await self._experience.estimate(request.parsed_query, request.window, asked)
+        most = self._config.jobs.max_bytes
+        if found.bytes is None or found.bytes <= most:
+            return None
+        message = (
+            f"this may be about {size(found.bytes)} and a job ends at {size(most)}: narrow the window or the query, "
+            "set a limit, or insist (force)"
+        )
+        return refuse(409, "too-big", message)
+
+    async def _check_space(self) -> None:
+        least_bytes = self._config.spool.min_free_bytes
+        free_bytes = await self._files.run(self._spool.free_bytes)
+        if free_bytes < least_bytes:
+            raise SpoolFull(
+                f"the spool has {free_bytes / 1e6:,.0f} MB left, new jobs need {least_bytes / 1e6:,.0f} MB; "
+                "delete results or make room"
+            )
+
+    async def _known(self, request: Request, print_: str, only_of: str | None, *, fresh: bool) -> Job | None:
+        """The job that this request already is, or that asks the same. Raises Refusal (409)."""
+        try:
+            job = await self._ledger.find(request.id)
+            same = None if fresh else await self._ledger.find_same(print_, only_of)
+        except SpoolError:
+            # Without a ledger the collector, which has one, finds doubles by their id.
+            return None
+        if job is None:
+            return same
+        opened = Job.opened(request, request.sources or ())
+        is_ours = only_of in (None, job.owner)
+        if not is_ours or (job.query, job.after, job.before) != (opened.query, opened.after, opened.before):
+            raise _id_taken()
+        return job
+
+    async def _publish(self, request: Request, print_: str) -> Job:
+        pending = PendingJob(request, print_, Job.opened(request, request.sources or ()))
+        self.pending.add(pending)
+        try:
+            await self._link.publish(
+                topology.JOBS, topology.REQUEST_KEY, encode(request), mandatory=True, timeout_s=PUBLISH_S
+            )
+        except BusError as error:
+            self.pending.remove(request.id)
+            pending.confirmed.set_exception(error)
+            pending.confirmed.exception()  # marks it as seen: often nobody else waits for it
+            raise
+        pending.confirmed.set_result(None)
+        return pending.job
+
+
+class _Will(NamedTuple):
+    """What the asker insists on."""
+
+    fresh: bool
+    force: bool
+
+
+def _clock_faults(requested_at: object, at_us: int) -> list[Fault]:
+    """A request from another clock would get a window and a deadline that nobody meant."""
+    if not isinstance(requested_at, str):
+        return []
+    try:
+        apart_us = abs(parse_time_us(requested_at, None) - at_us)
+    except ValueError:
+        return []  # `check_request` says so
+    if apart_us <= CLOCK_SLACK_S * US_PER_S:
+        return []
+    message = f"requested_at is more than {CLOCK_SLACK_S} s from the server's clock; leave it out"
+    return [Fault("bad-time", message, "requested_at")]
+
+
+def _unknown_sources(names: object, known: list[str]) -> list[Fault]:
+    if not isinstance(names, list):
+        return []
+    return [
+        Fault("unknown-source", f"there is no source {name}", "sources")
+        for name in names
+        if isinstance(name, str) and SOURCE_NAME.fullmatch(name) and name not in known
+    ]
+
+
+def _id_taken() -> Refusal:
+    return refuse(409, "id-taken", "another question has this id", "id")
+
+
+def _busy() -> Refusal:
+    wait = {"Retry-After": str(RETRY_AFTER_S)}
+    return refuse(503, "busy", "too many questions wait for the collector; try again later", headers=wait)

@@ -1,0 +1,68 @@
+"""The messages on the WebSocket. Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from docket.bus.messages import EventMessage, SourceStatus
+from docket.domain.job import Job
+from docket.web.http.urls import Addresses
+
+_FINAL_TEXT = 0x81
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event"):
+    """One event. The whole job comes each time, so that a message that was lost is healed by the next."""
+
+    event: str
+    at: str
+    seq: int | None = None
+    """Absent for progress and for `source.*`, which are not in the ledger."""
+    job: Job | None = None
+    source: SourceStatus | None = None
+    job_id: str | None = None
+    reason: str = ""
+    user: str = ""
+
+    @classmethod
+    def of(cls, message: EventMessage, addresses: Addresses) -> Told:
+        return cls(
+            event=message.event.value,
+            at=message.at,
+            seq=message.seq,
+            job=addresses.shown(message.job) if message.job is not None else None,
+            source=message.source,
+            job_id=message.job_id,
+            reason=message.reason,
+            user=message.user,
+        )
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot"):
+    """How things stand: the newest jobs and all that run, every source, and the number to resume from."""
+
+    seq: int
+    time: str
+    """The server's clock, from which a browser learns how far its own is off."""
+    jobs: Sequence[Any]
+    """Jobs, newest first."""
+    sources: Sequence[SourceStatus]
+    user: str = ""
+    """Whom the proxy says this is; empty where nobody says so."""
+
+
+def encode(message: Told | Snapshot) -> bytes:
+    """The message as a whole WebSocket frame: text, final, not masked, not compressed (RFC 6455 5.2).
+
+    Frames of a server are the same for every client, so they are made once and sent as they are.
+    """
+    text = msgspec.json.encode(message)
+    if len(text) < 126:
+        return struct.pack("!BB", _FINAL_TEXT, len(text)) + text
+    if len(text) <= 0xFFFF:
+        return struct.pack("!BBH", _FINAL_TEXT, 126, len(text)) + text
+    return struct.pack("!BBQ", _FINAL_TEXT, 127, len(text)) + text

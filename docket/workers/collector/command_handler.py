@@ -1,0 +1,194 @@
+"""What people and tools ask of the collector: new jobs, cancel, retry, delete. It judges; nobody else does.
+
+Each doing is noted in the batch. A message that comes twice does nothing the second time. The answer to each is
+the reason why it cannot be done, for `docket.dead`, or an empty text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+import msgspec
+
+from docket.bus.interface import Delivery
+from docket.bus.messages import Cancel, Delete, Retry, decode_job_message, job_id_of
+from docket.domain.job import Event, EventName, Job, State, Verdict
+from docket.domain.request import Request
+from docket.errors import InvalidRequest, MessageError, SpoolError
+from docket.spool.ledger_writer import Ledger
+from docket.workers.collector.commit import Batch
+from docket.workers.collector.open_job import OpenJob, Surroundings
+from docket.workers.collector.part import Part, decode_part
+from docket.workers.collector.source_registry import Presence
+from docket.workers.collector.space import Housekeeping
+
+log = logging.getLogger(__name__)
+
+WEB_USER = "docket-web"
+"""The web app's account on the bus. It names the asker inside the message."""
+
+_REMEMBERED_REJECTIONS = 10_000
+
+
+class Intake:
+    """The door through which jobs come."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        ledger: Ledger,
+        presence: Presence,
+        house: Housekeeping,
+        jobs: dict[str, OpenJob],
+    ) -> None:
+        self._around = around
+        self._ledger = ledger
+        self._presence = presence
+        self._house = house
+        self._jobs = jobs
+        self._rejected: deque[str] = deque(maxlen=_REMEMBERED_REJECTIONS)
+
+    def take(self, delivery: Delivery, batch: Batch) -> str:
+        """Do what a message on `docket.jobs` asks for."""
+        try:
+            message = decode_job_message(bytes(delivery.body), self._around.clock.now_us())
+        except (MessageError, InvalidRequest) as error:
+            self._reject(job_id_of(bytes(delivery.body)) or "", str(error), batch)
+            return str(error)
+        user = "" if delivery.user_id == WEB_USER else delivery.user_id or ""
+        match message:
+            case Request():
+                return self._request(_owned(message, user), batch)
+            case Cancel():
+                return self._cancel(message if not user else msgspec.structs.replace(message, user=user), batch)
+            case Retry():
+                return self._retry(message, user or message.user, batch)
+            case Delete():
+                return self._delete(message.id, user or message.user, batch)
+
+    def was_rejected(self, job_id: str) -> bool:
+        return job_id in self._rejected
+
+    def retry_by_itself(self, source: str, batch: Batch) -> None:
+        """A source came back: ask it again for the jobs that closed without it and whose deadline is to come."""
+        for job in self._ledger.short_of(source, self._around.clock.now()):
+            answer = job.answer(source)
+            request = self._ledger.request(job.id)
+            if job.id in self._jobs or request is None or answer is None or answer.verdict != Verdict.UNREACHABLE:
+                continue
+            log.info("job %s: %s is back and is asked again", job.id, source)
+            self._reopen(job, request, {source}, "", batch)
+
+    def load(self) -> None:
+        """Take up the jobs that were open when the collector ended. Raises SpoolError."""
+        for job in self._ledger.open_jobs():
+            request = self._ledger.request(job.id)
+            if request is not None:
+                self._jobs[job.id] = OpenJob(self._around, job, request, self._parts(job))
+
+    def _request(self, request: Request, batch: Batch) -> str:
+        if request.id in self._jobs or self._ledger.job(request.id) is not None:
+            return ""
+        names = request.sources if request.sources is not None else self._presence.names()
+        reason = self._no_sources(names) or self._house.refusal(batch)
+        if not reason:
+            job = Job.opened(request, names)
+            try:
+                self._jobs[job.id] = OpenJob(self._around, job, request, [Part(source=name) for name in names])
+            except SpoolError as error:
+                reason = str(error)
+        if reason:
+            self._reject(request.id, reason, batch, user=request.owner)
+            return reason
+        batch.entries.events.append(
+            Event(
+                name=EventName.REQUESTED,
+                job_id=request.id,
+                at=self._around.clock.now(),
+                request=request,
+                source_names=names,
+                user=request.owner,
+            )
+        )
+        return ""
+
+    def _cancel(self, cancel: Cancel, batch: Batch) -> str:
+        job = self._jobs.get(cancel.id)
+        if job is not None:
+            job.cancel(cancel, batch.entries)
+            return ""
+        return "" if self._ledger.job(cancel.id) is not None else f"there is no job {cancel.id[:64]!r} to cancel"
+
+    def _retry(self, retry: Retry, user: str, batch: Batch) -> str:
+        if retry.order is not None or retry.id in self._jobs:
+            return ""  # for the workers, or being done already
+        job, request = self._ledger.job(retry.id), self._ledger.request(retry.id)
+        if job is None or request is None:
+            return f"there is no job {retry.id[:64]!r} to retry"
+        if job.state is State.COMPLETED:
+            return f"job {job.id} is complete: no source fell short"
+        reason = self._house.refusal(batch)
+        if reason:
+            return reason
+        request = msgspec.structs.replace(
+            request,
+            requested_at_us=self._around.clock.now_us(),
+            deadline_s=retry.deadline_s or request.deadline_s,
+        )
+        return self._reopen(job, request, set(job.fell_short), user, batch)
+
+    def _reopen(self, job: Job, request: Request, sources: set[str], user: str, batch: Batch) -> str:
+        try:
+            opened = OpenJob(self._around, job, request, self._parts(job))
+            short = [name for name, part in opened.parts.items() if name in sources or not part.closed]
+            if job.state is State.EXPIRED:
+                short = list(opened.parts)
+            opened.begin_revision(short, user, batch.entries)
+        except SpoolError as error:
+            return str(error)
+        self._jobs[job.id] = opened
+        self._house.retention.forget(job.id)
+        return ""
+
+    def _delete(self, job_id: str, user: str, batch: Batch) -> str:
+        opened = self._jobs.get(job_id)
+        if opened is not None:
+            opened.cancel(Cancel(id=job_id, keep=False, user=user), batch.entries)
+            return ""
+        job = self._ledger.job(job_id)
+        if job is None:
+            return f"there is no job {job_id[:64]!r} to delete"
+        if job.state is not State.EXPIRED and job_id not in batch.removals:
+            self._house.let_go(job_id, f"deleted by {user}" if user else "deleted", batch, user)
+        return ""
+
+    def _parts(self, job: Job) -> list[Part]:
+        """The parts as the ledger has them; where it has none any more, as the job's record tells of them."""
+        rows = self._ledger.parts(job.id)
+        return [
+            decode_part(rows[answer.name]) if answer.name in rows else Part.of_record(answer) for answer in job.sources
+        ]
+
+    def _no_sources(self, names: tuple[str, ...]) -> str:
+        if not names:
+            return "no source is known yet: is a worker running?"
+        unknown = self._presence.unknown(names)
+        if not unknown:
+            return ""
+        known = ", ".join(self._presence.names()) or "none"
+        return f"there is no source {unknown[0]!r}; known are: {known}"
+
+    def _reject(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
+        log.warning("job %s is rejected: %s", job_id or "(without id)", reason)
+        if job_id and (job_id in self._jobs or self._ledger.job(job_id) is not None):
+            return  # somebody's broken message must not speak of a good job
+        if job_id:
+            self._rejected.append(job_id)
+        event = Event(name=EventName.REJECTED, job_id=job_id, at=self._around.clock.now(), reason=reason, user=user)
+        batch.entries.events.append(event)
+
+
+def _owned(request: Request, user: str) -> Request:
+    """The broker's word on who published counts more than what the message says."""
+    return msgspec.structs.replace(request, owner=user) if user else request

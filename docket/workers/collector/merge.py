@@ -1,0 +1,226 @@
+"""Parts become one PCAP in strict time order, in one pass, while the parts still grow. For the collector.
+
+The order is total: time, then the source's place, then arrival. So the same parts give the same file, however
+their bytes trickled in and however often the merge had to begin anew. Memory is bounded by the block size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise, takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+from docket.domain.request import Limits
+from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
+from docket.spool.file_io import write_at
+from docket.spool.hashing import RunningHash
+from docket.workers.collector.record_stream import FOREVER_US, RecordStream
+
+STEP_BYTES = 1 << 20
+"""About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
+
+_SMALLEST_BLOCK_BYTES = 1 << 15
+
+NO_LIMITS = Limits()
+
+
+class Share(NamedTuple):
+    """What one source gave to the result."""
+
+    packets: int
+    bytes: int
+    first_us: int | None
+    last_us: int | None
+
+
+class _Range(NamedTuple):
+    """Loaded records of one stream that may be written now."""
+
+    stream: RecordStream
+    start: int
+    until: int
+
+    @property
+    def view(self) -> memoryview:
+        offsets = self.stream.offsets
+        return memoryview(self.stream.buffer)[offsets[self.start] : offsets[self.until]]
+
+    @property
+    def packets(self) -> int:
+        return self.until - self.start
+
+    @property
+    def bytes(self) -> int:
+        return self.stream.offsets[self.until] - self.stream.offsets[self.start]
+
+
+class Merge:
+    """Writes the records of its streams to `output`, as far as their order is settled.
+
+    `streams` stand in the order of their places. The limits hold for the result: the earliest packets win.
+    """
+
+    def __init__(self, output: Path, streams: Sequence[RecordStream], limits: Limits = NO_LIMITS) -> None:
+        self.output = output
+        self.streams = list(streams)
+        self.packets = 0
+        self.size_bytes = 0
+        """Size of `output`; 0 as long as not even its header is written."""
+        self.disordered = False
+        """A record came so late that earlier ones had been written: the result must be made anew by sorting."""
+        self.limit_reached = False
+        self._limits = limits
+        self._linktype: int | None = None
+        self._sha256 = RunningHash()
+        self._written_to = (-1, -1)
+
+    @property
+    def linktype(self) -> int | None:
+        """The one link type of the result, once a packet has decided it."""
+        return self._linktype
+
+    @property
+    def done(self) -> bool:
+        """Nothing more will be written."""
+        return self.limit_reached or all(stream.exhausted for stream in self.streams)
+
+    @property
+    def sha256(self) -> str:
+        """Of everything that `output` holds."""
+        return self._sha256.hexdigest()
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Streams that ended in something that is no record, and what it was."""
+        return {stream.name: stream.fault for stream in self.streams if stream.fault}
+
+    @property
+    def left_over(self) -> frozenset[str]:
+        """Streams of which something is not in the result."""
+        return frozenset(stream.name for stream in self.streams if not stream.exhausted)
+
+    def shares(self) -> dict[str, Share]:
+        """What each source gave so far; several streams of one name count together."""
+        shares: dict[str, Share] = {}
+        for stream in self.streams:
+            before = shares.get(stream.name, Share(0, 0, None, None))
+            firsts = [time for time in (before.first_us, stream.first_us) if time is not None]
+            lasts = [time for time in (before.last_us, stream.last_us) if time is not None]
+            shares[stream.name] = Share(
+                before.packets + stream.packets,
+                before.bytes + stream.bytes,
+                min(firsts, default=None),
+                max(lasts, default=None),
+            )
+        return shares
+
+    def drop(self, name: str) -> None:
+        """Leave a source out, of which nothing has been written yet."""
+        self.streams = [stream for stream in self.streams if stream.name != name]
+
+    def step(self, step_bytes: int = STEP_BYTES) -> int:
+        """Write what is settled, at most about `step_bytes` of it, and return how many bytes that were.
+
+        0: nothing can be written before a part grows or ends. Raises SpoolFull or SpoolError; nothing counts
+        as written then, and the step may be tried again.
+        """
+        if self.limit_reached:
+            return 0
+        block_bytes = max(step_bytes // max(len(self.streams), 1), _SMALLEST_BLOCK_BYTES)
+        for stream in self.streams:
+            if stream.starts_at_us is None:
+                stream.load(block_bytes)
+        lowest = min(self.streams, key=RecordStream.horizon, default=None)
+        while lowest is not None and lowest.starts_at_us is not None:
+            # A stream that waits until its time comes: now it has come.
+            lowest.starts_at_us = None
+            lowest.load(block_bytes)
+            lowest = min(self.streams, key=RecordStream.horizon)
+        if lowest is None:
+            return 0
+        horizon = lowest.horizon()
+        ranges = [_Range(stream, stream.position, stream.ready_until(horizon)) for stream in self.streams]
+        ranges = [span for span in ranges if span.until > span.start]
+        return self._write(ranges) if ranges else 0
+
+    def close(self) -> None:
+        """Make `output` a whole capture, also where no packet was written. Raises SpoolFull or SpoolError."""
+        if not self.size_bytes:
+            known = (stream.linktype for stream in self.streams)
+            self._begin(next(known, ETHERNET))
+
+    def _begin(self, linktype: int) -> None:
+        header = file_header(linktype, LARGEST_RECORD_BYTES)
+        self.size_bytes = write_at(self.output, 0, [header])
+        self._sha256.update([header])
+        self._linktype = linktype
+
+    def _write(self, ranges: list[_Range]) -> int:
+        if not self.size_bytes:
+            self._begin(ranges[0].stream.linktype)
+        earliest = min((span.stream.times[span.start], span.stream.place) for span in ranges)
+        latest = max((span.stream.times[span.until - 1], span.stream.place) for span in ranges)
+        if earliest < self._written_to:
+            self.disordered = True
+        taken = [span.until for span in ranges]
+        pieces = _in_time_order(ranges)
+        if not self._fits(ranges):
+            pieces, taken = self._as_much_as_fits(ranges)
+        end = write_at(self.output, self.size_bytes, pieces)
+        written_bytes = end - self.size_bytes
+        self._sha256.update(pieces)
+        for span, until in zip(ranges, taken, strict=True):
+            span.stream.give(until)
+            self.packets += until - span.start
+        self.limit_reached = any(until < span.until for span, until in zip(ranges, taken, strict=True))
+        self.size_bytes = end
+        self._written_to = max(self._written_to, latest)
+        return written_bytes
+
+    def _fits(self, ranges: Sequence[_Range]) -> bool:
+        packets, size_bytes = self._room()
+        return sum(span.packets for span in ranges) <= packets and sum(span.bytes for span in ranges) <= size_bytes
+
+    def _room(self) -> tuple[int, int]:
+        """Packets and bytes that the limits still allow."""
+        most_packets, most_bytes = self._limits.packets, self._limits.bytes
+        written_bytes = self.size_bytes - FILE_HEADER_BYTES
+        return (
+            FOREVER_US if most_packets is None else most_packets - self.packets,
+            FOREVER_US if most_bytes is None else most_bytes - written_bytes,
+        )
+
+    def _as_much_as_fits(self, ranges: Sequence[_Range]) -> tuple[list[bytes | memoryview], list[int]]:
+        """The records up to the first one that a limit does not allow, and how far that goes in each range."""
+        records, order = _records(ranges)
+        packets, size_bytes = self._room()
+        sizes = accumulate(len(records[index]) for index in order[:packets])
+        fitting = order[: sum(1 for size in takewhile(lambda size: size <= size_bytes, sizes))]
+        taken: list[int] = []
+        begin = 0
+        for span in ranges:
+            end = begin + span.packets
+            taken.append(span.start + sum(1 for index in fitting if begin <= index < end))
+            begin = end
+        return [b"".join([records[index] for index in fitting])], taken
+
+
+def _in_time_order(ranges: Sequence[_Range]) -> list[bytes | memoryview]:
+    """The ranges as pieces to write one after the other. The ranges stand in the order of their places."""
+    by_start = sorted(ranges, key=lambda span: span.stream.times[span.start])
+    if all(one.stream.times[one.until - 1] < other.stream.times[other.start] for one, other in pairwise(by_start)):
+        return [span.view for span in by_start]
+    records, order = _records(ranges)
+    return [b"".join(map(records.__getitem__, order))]
+
+
+def _records(ranges: Sequence[_Range]) -> tuple[list[bytes], list[int]]:
+    """Every record of the ranges, and their indices in the total order: the sort is stable."""
+    times: list[int] = []
+    records: list[bytes] = []
+    for span in ranges:
+        stream, buffer = span.stream, span.stream.buffer
+        times += stream.times[span.start : span.until]
+        records += [buffer[a:b] for a, b in pairwise(stream.offsets[span.start : span.until + 1])]
+    return records, sorted(range(len(times)), key=times.__getitem__)

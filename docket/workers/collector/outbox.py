@@ -1,0 +1,114 @@
+"""What the collector says on the bus: what it has written down, what is to be read anew, how far open jobs are.
+
+Nothing is told before it is in the ledger. What cannot be told now waits and is told later, in order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Collection, Iterable
+from threading import Event as Flag
+
+from docket.bus.interface import Publisher
+from docket.bus.messages import EventMessage, Order, Retry, SourceStatus, encode
+from docket.bus.topology import EVENTS, JOBS, RETRY_KEY
+from docket.domain.clock import Clock
+from docket.domain.job import EventName
+from docket.errors import BusError
+from docket.spool.ledger_reader import event_message
+from docket.spool.ledger_writer import Recorded
+from docket.workers.collector.open_job import OpenJob
+
+log = logging.getLogger(__name__)
+
+PROGRESS_S = 0.25
+"""At most four times a second per job."""
+
+PUBLISH_WAIT_S = 2.0
+PUBLISH_AGAIN_S = 1.0
+
+MARK_AGAIN_S = 0.2
+"""How long it may take until the ledger knows what was told."""
+
+
+class Teller:
+    """For the collector's thread."""
+
+    def __init__(self, publisher: Publisher, clock: Clock, give_up: Flag, untold: Iterable[Recorded]) -> None:
+        """`untold` is what the ledger has, but the bus perhaps not."""
+        self._publisher = publisher
+        self._clock = clock
+        self._give_up = give_up
+        self._untold = deque(untold)
+        self._told: list[int] = []
+        self._again_at_s = 0.0
+        self._progress_told_s: dict[str, float] = {}
+
+    def add(self, recorded: Iterable[Recorded]) -> None:
+        """These are in the ledger now and are to be told."""
+        self._untold.extend(recorded)
+
+    def take_told(self) -> list[int]:
+        """The numbers of the events told since the last call, for the ledger to note."""
+        told, self._told = self._told, []
+        return told
+
+    def forget(self, job_id: str) -> None:
+        """The job is open no more."""
+        self._progress_told_s.pop(job_id, None)
+
+    def due_s(self, jobs: Collection[OpenJob], now_s: float) -> list[float]:
+        """When there will be something to tell, as far as that is known now."""
+        due_s = [self._next_progress_s(job) for job in jobs if job.changed]
+        if self._untold or self._told:
+            due_s.append(max(self._again_at_s, now_s + MARK_AGAIN_S))
+        return due_s
+
+    def tell(self, jobs: Collection[OpenJob]) -> None:
+        """Publish whatever waits. While the bus is away, that is tried once a second."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._again_at_s:
+            return
+        try:
+            while self._untold:
+                recorded = self._untold[0]
+                self._publish_event(event_message(recorded.event, recorded.job))
+                self._untold.popleft()
+                if recorded.event.seq is not None:
+                    self._told.append(recorded.event.seq)
+            for job in jobs:
+                self._tell_of(job, now_s)
+        except BusError as error:
+            log.warning("events wait for the bus: %s", error)
+            self._again_at_s = self._clock.monotonic_s() + PUBLISH_AGAIN_S
+
+    def tell_offline(self, status: SourceStatus) -> None:
+        """Say on behalf of a source that it is offline. Not worth waiting for: it is in the ledger."""
+        message = EventMessage(event=EventName.SOURCE_OFFLINE, at=self._clock.now(), source=status)
+        try:
+            self._publish_event(message, persistent=False)
+        except BusError as error:
+            log.info("nobody hears that %s is offline: %s", status.name, error)
+
+    def _tell_of(self, job: OpenJob, now_s: float) -> None:
+        if job.to_ask and (attempts := job.orders()):
+            order = Retry(id=job.id, order=Order(request=job.request, attempts=attempts))
+            self._publish(JOBS, RETRY_KEY, encode(order))
+            job.ordered(attempts)
+        if job.changed and now_s >= self._next_progress_s(job):
+            self._progress_told_s[job.id] = now_s
+            snapshot = job.snapshot()
+            message = EventMessage(event=EventName.PROGRESS, at=self._clock.now(), job=snapshot, job_id=job.id)
+            self._publish_event(message, persistent=False)
+
+    def _next_progress_s(self, job: OpenJob) -> float:
+        return self._progress_told_s.get(job.id, 0.0) + PROGRESS_S
+
+    def _publish_event(self, message: EventMessage, *, persistent: bool = True) -> None:
+        self._publish(EVENTS, message.event.value, encode(message), persistent=persistent)
+
+    def _publish(self, exchange: str, key: str, body: bytes, *, persistent: bool = True) -> None:
+        self._publisher.publish(
+            exchange, key, body, persistent=persistent, wait_s=PUBLISH_WAIT_S, give_up=self._give_up
+        )

@@ -1,0 +1,225 @@
+"""What the collector knows of one source's share of one job. It is written into the ledger with every change.
+
+A reading is (attempt, run). Only one counts at a time, the latest; fragments of it are taken in order, once
+each. What does not fit is dropped, and a hole makes the reading worthless: it is asked for anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+import msgspec
+
+from docket.bus.messages import Fragment, FragmentKind
+from docket.domain.job import SourceAnswer, Verdict
+from docket.domain.timewindow import Window, format_us
+from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES
+
+
+class Outcome(Enum):
+    """What became of a fragment."""
+
+    DROPPED = auto()
+    """Known already, of an older reading, or too late."""
+    BEGUN = auto()
+    """A new reading; whatever the part held before is worthless."""
+    DATA = auto()
+    """The body is to be appended to the part."""
+    SAID = auto()
+    """The source said something new about itself."""
+    MOVED = auto()
+    """The source is further through its window, nothing else."""
+    ENDED = auto()
+    """The reading is over and brought a verdict."""
+    BROKEN = auto()
+    """Something is missing: the source must read again."""
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """The verdict on what the part holds, kept while the source is asked once more."""
+
+    verdict: Verdict
+    usable: bool
+    sentence: str
+    next_step: str
+
+
+class Part(msgspec.Struct):
+    """One source's part. Its bytes are in the spool, as far as `size_bytes`."""
+
+    source: str
+    attempt: int = 0
+    run: str = ""
+    next_seq: int = 0
+    begun: bool = False
+    """The reading has begun in this revision of the job."""
+    broken: bool = False
+    """This reading is worth nothing any more: a fragment is missing, or the source was asked once more."""
+    size_bytes: int = FILE_HEADER_BYTES
+    linktype: int = ETHERNET
+    packets: int = 0
+    trimmed: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    through_us: int | None = None
+    sentence: str = ""
+    next_step: str = ""
+    sent: str = ""
+    verdict: Verdict | None = None
+    usable: bool = False
+    excluded: bool = False
+    """Its packets are of another kind than those of the result and stay out of it."""
+    earlier: Earlier | None = None
+
+    @classmethod
+    def of_record(cls, answer: SourceAnswer) -> Part:
+        """The part as a job's record tells of it: nothing has come yet, or its details are forgotten."""
+        return cls(
+            source=answer.name,
+            attempt=answer.attempt,
+            broken=answer.verdict is not None,
+            size_bytes=FILE_HEADER_BYTES + answer.bytes,
+            packets=answer.packets,
+            trimmed=answer.trimmed,
+            sentence=answer.sentence,
+            next_step=answer.next_step,
+            sent=answer.sent,
+            verdict=answer.verdict,
+            usable=answer.usable,
+        )
+
+    @property
+    def closed(self) -> bool:
+        """The source has its verdict; nothing it says counts any more in this revision."""
+        return self.verdict is not None
+
+    def take(self, fragment: Fragment) -> Outcome:
+        """Judge one fragment and note its facts. The caller writes the body and tells the size."""
+        reading, current = (fragment.attempt, fragment.run), (self.attempt, self.run)
+        if self.closed or reading < current:
+            return Outcome.DROPPED
+        if fragment.kind is FragmentKind.STATUS:
+            return self._take_status(fragment)
+        if reading > current:
+            self._begin(fragment)
+            if fragment.kind is FragmentKind.BEGIN and fragment.seq == 0:
+                return Outcome.BEGUN
+            self.broken = True
+            return Outcome.BROKEN
+        if self.broken or fragment.seq < self.next_seq:
+            return Outcome.DROPPED
+        if fragment.seq > self.next_seq or fragment.kind is FragmentKind.BEGIN:
+            self.broken = True
+            return Outcome.BROKEN
+        self.next_seq += 1
+        if fragment.kind is FragmentKind.DATA and self.packets and fragment.linktype != self.linktype:
+            changed = f"Its packets changed from link type {self.linktype} to {fragment.linktype} on the way."
+            self.close(Verdict.CUT, changed, usable=True)
+            return Outcome.ENDED
+        self.trimmed += fragment.trimmed
+        self._move(fragment)
+        if fragment.kind is FragmentKind.END:
+            verdict = fragment.verdict or Verdict.CUT
+            self.close(verdict, fragment.sentence, usable=fragment.usable, next_step=fragment.next_step)
+            return Outcome.ENDED
+        self.packets += fragment.packets
+        self.linktype = fragment.linktype
+        return Outcome.DATA
+
+    def close(self, verdict: Verdict, sentence: str, *, usable: bool, next_step: str = "") -> None:
+        """Give the source its verdict. If it was asked once more and did not even begin, the verdict on what it
+        sent the time before stays."""
+        if self.earlier is not None:
+            again = f"{self.earlier.sentence} Asked again: {sentence}".strip()
+            verdict, usable, sentence = self.earlier.verdict, self.earlier.usable, again
+            next_step = next_step or self.earlier.next_step
+            self.earlier = None
+        self.verdict, self.usable = verdict, usable
+        self.sentence, self.next_step = sentence, next_step
+
+    def reopen(self, *, kept: bool) -> None:
+        """Ask the source once more. With `kept`, what it sent before counts until the new reading begins."""
+        if kept and self.verdict is not None and self.packets:
+            self.earlier = Earlier(self.verdict, self.usable, self.sentence, self.next_step)
+        else:
+            self._forget_packets()
+        self.verdict, self.usable, self.excluded = None, False, False
+        self.sentence, self.next_step = "", ""
+        # The reading of before may still be under way; it must not go on where it was.
+        self.begun, self.broken = False, True
+
+    @property
+    def next_attempt(self) -> int:
+        """The attempt that an order to read anew must carry. The first attempt belongs to the request itself,
+        which may still lie in the source's queue."""
+        return max(self.attempt, 1) + 1
+
+    def answer(self, window: Window, sha256: str | None = None) -> SourceAnswer:
+        """The source's share as everybody sees it."""
+        return SourceAnswer(
+            name=self.source,
+            verdict=self.verdict,
+            sentence=self.sentence,
+            packets=self.packets,
+            bytes=self.size_bytes - FILE_HEADER_BYTES,
+            trimmed=self.trimmed,
+            first=None if self.first_us is None else format_us(self.first_us),
+            last=None if self.last_us is None else format_us(self.last_us),
+            progress=self._progress(window),
+            attempt=self.attempt,
+            sent=self.sent,
+            usable=self.usable,
+            next_step=self.next_step,
+            sha256=sha256,
+        )
+
+    def _take_status(self, fragment: Fragment) -> Outcome:
+        if (fragment.attempt, fragment.run) == (self.attempt, self.run):
+            self._move(fragment)
+        if not fragment.sentence or fragment.sentence == self.sentence:
+            return Outcome.MOVED
+        self.sentence = fragment.sentence
+        return Outcome.SAID
+
+    def _begin(self, fragment: Fragment) -> None:
+        self.attempt, self.run, self.next_seq = fragment.attempt, fragment.run, 1
+        self.begun, self.broken, self.earlier = True, False, None
+        self._forget_packets()
+        self.sentence, self.next_step, self.sent = fragment.sentence, "", fragment.sent
+        self.linktype = fragment.linktype
+        self._move(fragment)
+
+    def _forget_packets(self) -> None:
+        self.size_bytes, self.packets, self.trimmed = FILE_HEADER_BYTES, 0, 0
+        self.first_us = self.last_us = self.through_us = None
+
+    def _move(self, fragment: Fragment) -> None:
+        self.first_us = _pick(min, self.first_us, fragment.first_us)
+        self.last_us = _pick(max, self.last_us, fragment.last_us)
+        self.through_us = _pick(max, self.through_us, fragment.through_us)
+
+    def _progress(self, window: Window) -> float:
+        if self.closed:
+            return 1.0
+        reached_us = _pick(max, self.through_us, self.last_us)
+        if reached_us is None:
+            return 0.0
+        share = (reached_us - window.after_us) / max(window.before_us - window.after_us, 1)
+        return round(min(max(share, 0.0), 1.0), 4)
+
+
+def encode_part(part: Part) -> bytes:
+    """For the ledger."""
+    return msgspec.json.encode(part)
+
+
+def decode_part(body: bytes) -> Part:
+    return msgspec.json.decode(body, type=Part)
+
+
+def _pick(choose: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:
+    """The choice between two numbers that may both be unknown."""
+    if one is None or other is None:
+        return one if other is None else other
+    return choose(one, other)

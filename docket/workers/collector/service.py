@@ -1,0 +1,341 @@
+"""The collector: the only writer of spool and ledger. It hears what is asked and what sources answer, and tells.
+
+One thread, one loop. A turn takes what has arrived, does a bounded piece of merging, commits all of it as one
+transaction, and only then acknowledges and tells: whatever a killed collector had not committed comes again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from threading import Event as Flag
+
+from docket.bus.interface import Broker, Delivery
+from docket.bus.messages import decode_event, decode_fragment
+from docket.bus.topology import COLLECTOR_QUEUE, FRAGMENT_SHARDS, fragment_queue
+from docket.config.model import Config
+from docket.domain.clock import Clock
+from docket.domain.job import EventName, Verdict
+from docket.errors import MessageError, SpoolError, SpoolFull
+from docket.spool.collector_health import HEARTBEAT_S
+from docket.spool.layout import Spool
+from docket.spool.ledger_writer import Ledger
+from docket.spool.retention import Retention
+from docket.workers.collector import outcome_texts
+from docket.workers.collector.command_handler import Intake
+from docket.workers.collector.commit import Batch
+from docket.workers.collector.early_fragments import EarlyFragments
+from docket.workers.collector.open_job import OpenJob, Surroundings
+from docket.workers.collector.outbox import Teller
+from docket.workers.collector.source_registry import QUIET_S, Presence
+from docket.workers.collector.space import Housekeeping
+
+log = logging.getLogger(__name__)
+
+PREFETCH = 8
+"""Fragments in hand per shard: 4 × 8 × 1 MiB is what the collector's memory can bear."""
+
+BATCH_MESSAGES = 16
+"""Committed together at most; a commit costs about as much as writing a small fragment."""
+
+BATCH_BYTES = 4 * 1024 * 1024
+"""No more is taken in one turn, for the same reason as below."""
+
+WORK_S = 0.015
+"""Longest stretch of merging in one turn: what a small job may have to wait for a big one."""
+
+LOOK_S = 5.0
+"""How often the bus is asked who listens."""
+
+RETENTION_S = 60.0
+
+LATE_S = 5.0
+"""How long a deadline may be put off by messages that are still coming in: what has arrived counts."""
+
+LONGEST_WAIT_S = 0.5
+"""How long the loop may take to see that it has to stop."""
+
+COMMIT_AGAIN_S = 0.2
+
+
+class Collector:
+    """Runs in one thread; `run` blocks until it is told to stop."""
+
+    def __init__(self, config: Config, broker: Broker, clock: Clock | None = None) -> None:
+        """Opens nothing yet."""
+        self.jobs: dict[str, OpenJob] = {}
+        self._config = config
+        self._broker = broker
+        self._spool = Spool(config.spool.path)
+        self._clock = clock or Clock()
+        self._stop = Flag()
+        self._pending: Batch | None = None
+        """A batch that could not be committed yet. Nothing else happens before it is."""
+        self._trouble = ""
+        self._busy: set[str] = set()
+        """Jobs that may have something to merge or to conclude."""
+        self._sweeping = True
+        """Something may lie in the trash."""
+        self._next_s = {"look": 0.0, "retention": 0.0, "heartbeat": 0.0}
+
+    def run(self, stop: Flag) -> None:
+        """Collect until `stop` is set. Raises SpoolError, TopologyMismatch or BusLost if it cannot even begin."""
+        self.open(stop)
+        try:
+            while not stop.is_set():
+                self.turn(min(self.idle_s(), LONGEST_WAIT_S))
+        finally:
+            self.close()
+
+    def open(self, stop: Flag | None = None) -> None:
+        """Take up the spool as it was left, and join the bus. Raises SpoolError, TopologyMismatch, BusLost."""
+        self._stop = stop or self._stop
+        config, spool = self._config, self._spool
+        spool.create()
+        names = [source.name for source in config.sources]
+        with ExitStack() as opened:
+            self._ledger = Ledger(spool.ledger)
+            opened.callback(self._ledger.close)
+            self._take_up(spool, names)
+            self._broker.declare(names)
+            publisher = self._broker.publisher("collector")
+            opened.callback(publisher.close)
+            self._teller = Teller(publisher, self._clock, self._stop, self._ledger.unpublished())
+            queues = [COLLECTOR_QUEUE, *(fragment_queue(shard) for shard in range(FRAGMENT_SHARDS))]
+            listen = ("source.*", EventName.INSPECTED.value)
+            self._receiver = self._broker.receiver("collector", queues, prefetch=PREFETCH, listen=listen)
+            opened.callback(self._receiver.close)
+            self._opened = opened.pop_all()
+        log.info("the collector is at work in %s; %d jobs are open", spool.path, len(self.jobs))
+
+    def close(self) -> None:
+        """Leave. What is not committed will be delivered again."""
+        with self._opened:
+            told = self._teller.take_told()
+            if told and self._pending is None:
+                try:
+                    self._ledger.mark_published(told)
+                except SpoolError as error:
+                    log.warning("events may be told twice: %s", error)
+
+    def idle_s(self) -> float:
+        """How long nothing has to be done unless a message comes."""
+        if self._busy or self._sweeping or self._pending is not None:
+            return 0.0
+        now_s = self._clock.monotonic_s()
+        due_s = [*self._next_s.values(), *(job.deadline_s for job in self.jobs.values())]
+        due_s += self._teller.due_s(self.jobs.values(), now_s)
+        return max(min(due_s) - now_s, 0.0)
+
+    def turn(self, timeout_s: float) -> None:
+        """Wait for messages at most this long and do everything that is to be done."""
+        if self._pending is None:
+            batch = Batch()
+            idle = self._receive(batch, timeout_s)
+            self._watch_time(batch, idle=idle)
+            self._work(batch)
+            batch.entries.published = self._teller.take_told()
+            self._pending = batch
+        if self._commit(self._pending):
+            batch, self._pending = self._pending, None
+            self._acknowledge(batch)
+            self._teller.tell(self.jobs.values())
+            self._put_away(batch)
+
+    def _take_up(self, spool: Spool, names: list[str]) -> None:
+        """Know again what was known when the collector ended."""
+        around = Surroundings(spool, self._clock, self._config.jobs.max_bytes)
+        self._retention = Retention(spool, self._config.spool)
+        self._retention.take_stock(self._ledger.with_results(), self._ledger.job)
+        self._presence = Presence(self._broker, self._clock, names, self._ledger.sources())
+        self._house = Housekeeping(around, self._retention, self.jobs)
+        self._intake = Intake(around, self._ledger, self._presence, self._house, self.jobs)
+        self._early = EarlyFragments(self._clock)
+        self._intake.load()
+        if self._config.bus.startswith("memory:"):
+            # That bus forgot what it carried when the process ended: nobody else would ask again.
+            for job in self.jobs.values():
+                job.to_ask.update(part.source for part in job.open_parts)
+        self._busy.update(self.jobs)
+
+    def _receive(self, batch: Batch, timeout_s: float) -> bool:
+        """Take what has arrived. True: there was nothing more."""
+        size_bytes = 0
+        for _ in range(BATCH_MESSAGES):
+            delivery = self._receiver.receive(timeout_s)
+            if delivery is None:
+                return True
+            timeout_s = 0.0
+            size_bytes += len(delivery.body)
+            try:
+                self._handle(delivery, batch)
+            except Exception as error:
+                # The one broad net: a message that we cannot cope with must not stop all others.
+                log.exception("a message from %s could not be handled", delivery.queue or "the events")
+                batch.settled.append((delivery, f"the collector could not handle it: {error!r}"))
+            if size_bytes >= BATCH_BYTES:
+                break
+        return False
+
+    def _handle(self, delivery: Delivery, batch: Batch) -> None:
+        """Do what one message calls for, and say how it is to be settled."""
+        if not delivery.queue:
+            self._hear(delivery, batch)
+        elif delivery.queue == COLLECTOR_QUEUE:
+            batch.settled.append((delivery, self._intake.take(delivery, batch)))
+            self._let_in_early(batch)
+        else:
+            self._take_fragment(delivery, batch)
+
+    def _take_fragment(self, delivery: Delivery, batch: Batch) -> None:
+        try:
+            fragment = decode_fragment(delivery.headers, delivery.body)
+        except MessageError as error:
+            log.warning("a fragment that cannot be understood: %s", error)
+            batch.settled.append((delivery, str(error)))
+            return
+        job = self.jobs.get(fragment.job)
+        if job is not None:
+            job.take(fragment, batch.entries)
+            self._busy.add(job.id)
+        elif self._ledger.job(fragment.job) is None and not self._intake.was_rejected(fragment.job):
+            self._early.keep(delivery, fragment)
+            return
+        batch.settled.append((delivery, ""))
+
+    def _let_in_early(self, batch: Batch) -> None:
+        """A request has been read: perhaps its answers were there before."""
+        for job_id in self._early.waiting_for(self.jobs):
+            for delivery, fragment in self._early.of(job_id):
+                self.jobs[job_id].take(fragment, batch.entries)
+                batch.settled.append((delivery, ""))
+        self._busy.update(self.jobs)
+
+    def _hear(self, delivery: Delivery, batch: Batch) -> None:
+        try:
+            message = decode_event(bytes(delivery.body), delivery.routing_key)
+        except MessageError as error:
+            log.warning("an event that cannot be understood: %s", error)
+            return
+        if message.event is EventName.INSPECTED and message.job is not None:
+            self._retention.note(message.job)
+        heard = self._presence.hear(message)
+        if heard is None:
+            return
+        status, came = heard
+        batch.entries.sources[status.name] = status
+        if came:
+            self._intake.retry_by_itself(status.name, batch)
+
+    def _watch_time(self, batch: Batch, *, idle: bool) -> None:
+        """Everything that is due because time has passed."""
+        now_s = self._clock.monotonic_s()
+        for job in list(self.jobs.values()):
+            overdue_s = now_s - job.deadline_s
+            if overdue_s >= 0 and job.open_parts and (idle or overdue_s > LATE_S):
+                self._close_gone(job, self._presence.away, batch)
+                job.expire(lambda name: self._presence.silence(name, QUIET_S), batch.entries)
+                self._busy.add(job.id)
+        if now_s >= self._next_s["look"]:
+            self._next_s["look"] = now_s + LOOK_S
+            self._look_around(batch)
+        if now_s >= self._next_s["retention"]:
+            self._next_s["retention"] = now_s + RETENTION_S
+            self._tidy(batch)
+        if now_s >= self._next_s["heartbeat"]:
+            self._next_s["heartbeat"] = now_s + HEARTBEAT_S
+            self._beat(batch)
+        for delivery, fragment in self._early.too_old(self._receiver.generation):
+            log.warning("job %s: a fragment from %s for a job that nobody asked for", fragment.job, fragment.source)
+            batch.settled.append((delivery, ""))
+
+    def _look_around(self, batch: Batch) -> None:
+        """Notice sources that went away, and close them where patience has run out."""
+        for status in self._presence.silent():
+            batch.entries.sources[status.name] = status
+            self._teller.tell_offline(status)
+        self._presence.look({part.source for job in self.jobs.values() for part in job.open_parts})
+        for job in self.jobs.values():
+            self._close_gone(job, lambda name: self._presence.gone(name, self._config.jobs.patience_s), batch)
+
+    def _close_gone(self, job: OpenJob, absence: Callable[[str], str], batch: Batch) -> None:
+        """Close the job's sources whose worker is away."""
+        for part in job.open_parts:
+            absent = absence(part.source)
+            if absent:
+                verdict = Verdict.CUT if part.begun and part.packets else Verdict.UNREACHABLE
+                next_step = "Start its worker; within the deadline it is then asked again by itself."
+                job.close_source(
+                    part.source, verdict, outcome_texts.gone(part, absent), batch.entries, next_step=next_step
+                )
+                self._busy.add(job.id)
+
+    def _tidy(self, batch: Batch) -> None:
+        try:
+            self._house.expire(batch)
+        except SpoolError as error:
+            log.error("the spool cannot be tidied: %s", error)
+
+    def _beat(self, batch: Batch) -> None:
+        trouble = "" if self._receiver.connected else "the bus is away"
+        try:
+            batch.entries.health = self._house.health(trouble)
+        except SpoolError as error:
+            log.error("the spool cannot be looked at: %s", error)
+
+    def _work(self, batch: Batch) -> None:
+        """Merge for a while, jobs with little to do first, and conclude those that are done."""
+        until_s = self._clock.monotonic_s() + WORK_S
+        for job in sorted((self.jobs[job_id] for job_id in self._busy), key=lambda job: job.waiting_bytes):
+            while handled := job.work(batch.entries):
+                if self._clock.monotonic_s() >= until_s:
+                    break
+            if handled:
+                return
+            self._busy.discard(job.id)
+            if job.ready:
+                state = job.conclude(batch.entries)
+                log.info("job %s: %s, %d packets", job.id, state, job.job.packets)
+                batch.concluded.append(job)
+
+    def _commit(self, batch: Batch) -> bool:
+        """Write the batch down. False: it could not be written; it is kept and tried again."""
+        if not batch.entries:
+            return True
+        try:
+            recorded = self._ledger.commit(batch.entries)
+        except SpoolError as error:
+            if str(error) != self._trouble:
+                log.error("nothing can be written down: %s", error)
+            self._trouble = str(error)
+            if isinstance(error, SpoolFull):
+                self._house.make_room(batch)
+            self._stop.wait(COMMIT_AGAIN_S)
+            return False
+        if self._trouble:
+            log.warning("the ledger can be written again")
+            self._trouble = ""
+        self._teller.add(recorded)
+        return True
+
+    def _acknowledge(self, batch: Batch) -> None:
+        for delivery, reason in batch.settled:
+            if reason:
+                delivery.dead(reason)
+            else:
+                delivery.ack()
+
+    def _put_away(self, batch: Batch) -> None:
+        """Take files off the disk that nobody wants any more; nobody waits for that."""
+        for job in batch.concluded:
+            self.jobs.pop(job.id, None)
+            self._teller.forget(job.id)
+            job.clean_up()
+            self._retention.note(job.job)
+        for job_id in batch.removals:
+            if job_id not in self.jobs:
+                self._spool.remove_job(job_id)
+        self._sweeping = self._sweeping or bool(batch.concluded or batch.removals)
+        if self._sweeping:
+            self._sweeping = self._spool.sweep()

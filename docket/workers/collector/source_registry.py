@@ -1,0 +1,132 @@
+"""Which sources there are, and which of them are there: what the collector hears and asks about workers.
+
+A source is offline when it says so, when it has been silent for too long, or when nobody listens on its queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from docket.bus.interface import Broker
+from docket.bus.messages import EventMessage, SourceStatus
+from docket.bus.topology import source_queue
+from docket.domain.clock import Clock
+from docket.domain.job import EventName
+from docket.domain.refinement import SPOOL_SOURCE
+from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.errors import BusLost
+from docket.workers.collector.outcome_texts import clock_time
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 30.0
+"""Workers speak every 10 s."""
+QUIET_S = 12.0
+"""From then on silence is worth a word, though a worker may only be held up by a store that does not answer it."""
+
+FORGET_S = 7 * 86_400
+"""A source that is in no configuration and has been away for longer is not asked by default any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """Nobody listens on a source's queue."""
+
+    since_s: float
+    since: str
+
+
+class Presence:
+    """What is known of every source."""
+
+    def __init__(self, broker: Broker, clock: Clock, configured: Iterable[str], stored: Sequence[SourceStatus]) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._configured = tuple(configured)
+        self._statuses = {status.name: status for status in stored}
+        # A restarted collector gives everybody the time to be heard.
+        self._heard_s = {status.name: clock.monotonic_s() for status in stored}
+        self._gone: dict[str, _Gone] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """The sources that a question without names is asked of."""
+        oldest_us = self._clock.now_us() - FORGET_S * US_PER_S
+        heard = [
+            name for name, status in sorted(self._statuses.items()) if parse_time_us(status.last_seen, None) > oldest_us
+        ]
+        return tuple(dict.fromkeys((*self._configured, *heard)))
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that no source ever had."""
+        known = (*self._configured, SPOOL_SOURCE)
+        return [name for name in names if name not in known and name not in self._statuses]
+
+    def hear(self, message: EventMessage) -> tuple[SourceStatus, bool] | None:
+        """Note what a source says of itself; returns its status and whether it has just come online."""
+        status = message.source
+        if status is None:
+            return None
+        before = self._statuses.get(status.name)
+        self._statuses[status.name] = status
+        if message.event is not EventName.SOURCE_OFFLINE:
+            # The collector hears what it says itself on behalf of a silent worker.
+            self._heard_s[status.name] = self._clock.monotonic_s()
+        else:
+            self._heard_s.setdefault(status.name, self._clock.monotonic_s())
+        online = status.state == "online"
+        if online:
+            self._gone.pop(status.name, None)
+        came = online and (message.event is EventName.SOURCE_ONLINE or before is None or before.state != "online")
+        return status, came
+
+    def silent(self) -> list[SourceStatus]:
+        """The sources that have just become offline because nothing is heard of them; told once each."""
+        now_s = self._clock.monotonic_s()
+        fallen: list[SourceStatus] = []
+        for name, status in self._statuses.items():
+            if status.state == "online" and now_s - self._heard_s[name] > SILENCE_S:
+                error = f"nothing was heard of it since {clock_time(status.last_seen)}"
+                fallen.append(msgspec.structs.replace(status, state="offline", error=error))
+        for status in fallen:
+            log.warning("source %s is offline: %s", status.name, status.error)
+            self._statuses[status.name] = status
+        return fallen
+
+    def look(self, names: Iterable[str]) -> None:
+        """Ask the bus whether somebody listens for these sources."""
+        for name in names:
+            try:
+                depth = self._broker.depth(source_queue(name))
+            except BusLost:
+                # Then nobody can be seen, and what was seen before stays true for now; nor can anybody be heard.
+                self._heard_s = dict.fromkeys(self._heard_s, self._clock.monotonic_s())
+                return
+            if depth.consumers:
+                self._gone.pop(name, None)
+            elif name not in self._gone:
+                self._gone[name] = _Gone(self._clock.monotonic_s(), clock_time(self._clock.now()))
+
+    def gone(self, name: str, patience_s: float) -> str:
+        """What is wrong with a source's worker for whom nobody has listened for so long; empty if somebody does."""
+        gone = self._gone.get(name)
+        if gone is None or self._clock.monotonic_s() - gone.since_s < patience_s:
+            return ""
+        return f"is not connected since {gone.since}"
+
+    def away(self, name: str) -> str:
+        """What is wrong with a source's worker from whom nothing is to be hoped for now; empty if something is."""
+        return self.gone(name, 0.0) or self.silence(name, SILENCE_S)
+
+    def silence(self, name: str, least_s: float) -> str:
+        """What is wrong with a source's worker that has said nothing for so long; empty if it has, or is not known.
+
+        A host that was cut off stays connected, as the broker sees it, until heartbeats are missing for a minute.
+        """
+        heard_s = self._heard_s.get(name)
+        if heard_s is None or self._clock.monotonic_s() - heard_s < least_s:
+            return ""
+        return f"has not been heard of since {clock_time(self._statuses[name].last_seen)}"

@@ -1,0 +1,90 @@
+"""Room in the spool while jobs come and go: who leaves, who is let in, and how things stand. For the collector."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from docket import __version__
+from docket.domain.job import Event, EventName
+from docket.errors import SpoolError
+from docket.spool.collector_health import CollectorHealth
+from docket.spool.retention import Retention
+from docket.workers.collector.commit import Batch
+from docket.workers.collector.open_job import OpenJob, Surroundings
+
+log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Applies the rules of `retention` to the spool as it is now."""
+
+    def __init__(self, around: Surroundings, retention: Retention, jobs: Mapping[str, OpenJob]) -> None:
+        self.retention = retention
+        self._around = around
+        self._jobs = jobs
+        self._started_at = around.clock.now()
+
+    def expire(self, batch: Batch) -> None:
+        """Let go of what has to leave. Raises SpoolError."""
+        spool = self._around.spool
+        for job_id in list(self.retention.missing()):
+            self.let_go(job_id, "its result was removed from the spool by somebody else", batch)
+        free_bytes = spool.free_bytes() + batch.freed_bytes
+        for job_id, reason in self.retention.leaving(self._around.clock.now_us(), free_bytes, self._open_bytes):
+            self.let_go(job_id, reason, batch)
+
+    def let_go(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
+        """Note that a finished job's files go; the record stays."""
+        log.info("job %s: its result goes: %s", job_id, reason)
+        self.retention.forget(job_id)
+        event = Event(name=EventName.EXPIRED, job_id=job_id, at=self._around.clock.now(), reason=reason, user=user)
+        batch.entries.events.append(event)
+        batch.entries.forgotten.add(job_id)
+        batch.removals.append(job_id)
+        batch.freed_bytes += self._around.spool.size_of(job_id)
+
+    def refusal(self, batch: Batch) -> str:
+        """Why no new job can be taken, though all that may go has been let go; empty if one can."""
+        spool = self._around.spool
+        try:
+            free_bytes, free_inodes = spool.free_bytes(), spool.free_inodes()
+            reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, self._open_bytes)
+            if reason:
+                self.expire(batch)
+                reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, self._open_bytes)
+        except SpoolError as error:
+            return str(error)
+        return reason
+
+    def make_room(self, batch: Batch) -> None:
+        """The disk is so full that the ledger cannot even say so: take files off first. A collector killed right
+        now finds them missing when it starts again, and says it then."""
+        try:
+            self.expire(batch)
+        except SpoolError as error:
+            log.error("no room can be made: %s", error)
+        for job_id in batch.removals:
+            self._around.spool.remove_job(job_id)
+        while self._around.spool.sweep():
+            pass
+
+    def health(self, trouble: str) -> CollectorHealth:
+        """A heartbeat. Raises SpoolError."""
+        spool = self._around.spool
+        return CollectorHealth(
+            at=self._around.clock.now(),
+            started_at=self._started_at,
+            version=__version__,
+            open_jobs=len(self._jobs),
+            free_bytes=spool.free_bytes(),
+            free_inodes=spool.free_inodes(),
+            used_bytes=self.retention.used_bytes + self._open_bytes,
+            max_bytes=self.retention.max_bytes,
+            min_free_bytes=self.retention.min_free_bytes,
+            trouble=trouble,
+        )
+
+    @property
+    def _open_bytes(self) -> int:
+        return sum(job.held_bytes for job in self._jobs.values())

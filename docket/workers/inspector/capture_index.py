@@ -1,0 +1,353 @@
+"""What is known of one result while the inspector has it in hand: its list, its filters, its streams. For `inspector`.
+
+Slow things are `Work`: started once, in a thread of its own, watched by everybody who wants it.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from docket.domain.clock import Clock
+from docket.domain.timewindow import parse_time_us
+from docket.errors import CaptureError, DissectionError, DissectorMissing, SpoolError
+from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER_BYTES
+from docket.spool.file_io import spool_error
+from docket.spool.layout import DIRECTORY_MODE, Spool
+from docket.workers.inspector.tshark.filters import shown_by
+from docket.workers.inspector.tshark.full_pass import Listing, make_list
+from docket.workers.inspector.tshark.programs import tshark_version
+from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
+from docket.workers.inspector.tshark.row_store import Index, RowFile, read_index, write_index, write_whole
+from docket.workers.inspector.tshark.streams import Stream, follow
+from docket.workers.inspector.tshark.summary import Facts, Summary, read_summary, summarise, write_summary
+from docket.workers.inspector.tshark.timeline import TimelineCounter
+
+log = logging.getLogger(__name__)
+
+MOST_FILTERS = 8
+MOST_SHOWN = 4_000_000
+"""Numbers of packets that one filter keeps; four bytes each."""
+MOST_STREAMS = 8
+
+
+class Work:
+    """Something slow that is done once. `run` may raise only errors of ours."""
+
+    def __init__(self, name: str, run: Callable[[Work], None], gate: threading.Semaphore) -> None:
+        self.stop = threading.Event()
+        self.error: DissectionError | SpoolError | None = None
+        self.done = False
+        self._changed = threading.Condition()
+        self._run = run
+        self._gate = gate
+        self._thread = threading.Thread(target=self._go, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def tell(self) -> None:
+        """There is something new to see."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait(self, enough: Callable[[], bool], longest_s: float) -> None:
+        """Return when there is enough, when the work is done, or after that time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.done or enough(), longest_s)
+
+    def end(self) -> None:
+        """Stop and wait."""
+        self.stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _go(self) -> None:
+        try:
+            with self._gate:
+                if not self.stop.is_set():
+                    self._run(self)
+        except (DissectionError, SpoolError) as error:
+            self.error = error
+        except Exception as error:
+            # Whatever a hostile file brings about, those who wait must hear of it.
+            log.exception("%s failed", self._thread.name)
+            self.error = DissectionError(f"the inspector failed: {type(error).__name__}")
+        finally:
+            with self._changed:
+                self.done = True
+                self._changed.notify_all()
+
+
+class Find:
+    """The packets that one display filter shows."""
+
+    def __init__(self, capture: Capture, text: str, gate: threading.Semaphore) -> None:
+        self.numbers = array("I")
+        self.looked_at = 0
+        self.overflow = False
+        self._capture = capture
+        self._text = text
+        self.work = Work(f"filter of {capture.job_id}", self._run, gate)
+
+    def _run(self, work: Work) -> None:
+        for number in shown_by(self._capture, self._text, work.stop):
+            if len(self.numbers) >= MOST_SHOWN:
+                self.overflow = True
+                return
+            self.numbers.append(number)
+            self.looked_at = number
+            if len(self.numbers) % 64 == 0:
+                work.tell()
+        self.looked_at = self._capture.packets
+
+
+class Inspection:
+    """One revision of one job's result. Methods are for any thread, but for `survey`."""
+
+    def __init__(self, spool: Spool, capture: Capture, gate: threading.Semaphore, clock: Clock) -> None:
+        """`gate` bounds how many dissectors run at once for people who wait."""
+        self.capture = capture
+        self.users = 0
+        """Who has it in hand right now; kept by `Inspections`."""
+        self.marks: array[int] = array("Q")
+        self.facts: Facts | None = None
+        self.listing: Listing | None = None
+        self.surveyed = False
+        """The list is as complete as it will ever be."""
+        self._spool = spool
+        self._gate = gate
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._changed = threading.Condition()
+        self._finds: OrderedDict[str, Find] = OrderedDict()
+        self._follows: dict[tuple[str, int], Work] = {}
+        self._directory = spool.job_directory(capture.job_id) / "index" / capture.sha256[:16]
+        self._take_up()
+
+    @property
+    def summary(self) -> Summary | None:
+        """The finished one of this very revision."""
+        return read_summary(self._spool.summary(self.capture.job_id), self.capture.sha256)
+
+    @property
+    def packets(self) -> int:
+        return self.facts.packets if self.facts is not None else self.capture.packets
+
+    @property
+    def rows(self) -> RowFile | None:
+        return self.listing.rows if self.listing is not None else None
+
+    @property
+    def exact(self) -> int:
+        return self.listing.exact if self.listing is not None else 0
+
+    @property
+    def note(self) -> str:
+        return " ".join(text for text in (self.facts and self.facts.note, self.listing and self.listing.note) if text)
+
+    def progress(self) -> Summary:
+        """What is known by now, in the shape of a summary that is being made."""
+        facts = self.facts or Facts(packets=self.packets, bytes=0, first_us=None, last_us=None, timeline=None)
+        return self._summarise(facts, "", working=True)
+
+    def survey(self, stop: threading.Event) -> Summary:
+        """Make list and summary; returns the summary, whatever the dissector could do. Raises SpoolError, and
+        DissectionError if told to stop."""
+        facts = self.scan()
+        dissector = ""
+        try:
+            dissector = f"tshark {tshark_version()}"
+            listing = self._new_listing(facts)
+            make_list(self.capture, self.marks, listing, stop)
+            self._write_index(listing)
+        except DissectorMissing as error:
+            self.facts = facts = msgspec.structs.replace(facts, note=f"{error}: the packets cannot be shown.")
+        summary = self._summarise(facts, dissector, working=False)
+        write_summary(self._spool.summary(self.capture.job_id), summary)
+        self.surveyed = True
+        with self._changed:
+            self._changed.notify_all()
+        return summary
+
+    def scan(self) -> Facts:
+        """Find every packet's place, and count packets and bytes over time."""
+        with self._lock:
+            if self.facts is None:
+                self.facts = self._scanned()
+            return self.facts
+
+    def wait(self, rows: int, longest_s: float) -> None:
+        """Return when so many rows can be read, when there will be no more, or after that time."""
+        until_s = time.monotonic() + longest_s
+        while not self.surveyed and (self.rows is None or self.rows.rows < min(rows, self.packets)):
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                return
+            with self._changed:
+                self._changed.wait(min(left_s, 0.05))
+
+    def knows(self, text: str) -> bool:
+        """Whether this filter was understood before."""
+        return text in self._finds
+
+    def find(self, text: str) -> Find:
+        """The packets that a filter shows; begins to look for them if nobody has yet."""
+        with self._lock:
+            find = self._finds.pop(text, None)
+            if find is None or (find.work.done and find.work.error is not None):
+                find = Find(self.capture, text, self._gate)
+                find.work.start()
+            self._finds[text] = find
+            while len(self._finds) > MOST_FILTERS:
+                self._finds.popitem(last=False)[1].work.stop.set()
+            return find
+
+    def stream(self, protocol: str, number: int, longest_s: float) -> tuple[Stream, Path] | None:
+        """A stream and the file with its bytes; None if it takes longer. Raises DissectionError, SpoolError."""
+        path = self._directory / f"{protocol}-{number}"
+        known = _read_stream(path)
+        if known is not None:
+            return known, path.with_suffix(".bytes")
+        key = (protocol, number)
+        with self._lock:
+            work = self._follows.get(key)
+            if work is None:
+                work = Work(f"follow {protocol} {number}", lambda work: self._follow(key, path, work), self._gate)
+                self._follows[key] = work
+                work.start()
+        work.wait(lambda: False, longest_s)
+        if not work.done:
+            return None
+        with self._lock:
+            self._follows.pop(key, None)
+        if work.error is not None:
+            raise work.error
+        known = _read_stream(path)
+        if known is None:
+            raise SpoolError("the stream could not be kept")
+        return known, path.with_suffix(".bytes")
+
+    def busy(self) -> bool:
+        """Whether something slow is going on."""
+        with self._lock:
+            return any(not find.work.done for find in self._finds.values()) or bool(self._follows)
+
+    def close(self) -> None:
+        """End what is going on and let go of the files."""
+        with self._lock:
+            works = [find.work for find in self._finds.values()] + list(self._follows.values())
+        for work in works:
+            work.end()
+        if self.listing is not None:
+            self.listing.rows.close()
+        self.capture.close()
+
+    def _take_up(self) -> None:
+        """Know again a list that was finished earlier."""
+        index = read_index(self._directory / "index", self.capture.sha256)
+        if index is None:
+            return
+        try:
+            rows = RowFile.reopen(self._directory / "rows", index)
+        except SpoolError as error:
+            log.warning("job %s: its list is made anew: %s", self.capture.job_id, error)
+            return
+        self.marks.frombytes(index.marks)
+        self.listing = Listing(rows, index.packets, exact=index.exact, note=index.note)
+        self.surveyed = True
+
+    def _new_listing(self, facts: Facts) -> Listing:
+        # With the lists of earlier revisions.
+        shutil.rmtree(self._directory.parent, ignore_errors=True)
+        self._make_directory()
+        if self.listing is not None:
+            self.listing.rows.close()
+        self.listing = Listing(RowFile.create(self._directory / "rows"), facts.packets)
+        return self.listing
+
+    def _make_directory(self) -> None:
+        """Not where the job itself has gone: its directory must not come back."""
+        try:
+            for directory in (self._directory.parent, self._directory):
+                directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        except OSError as error:
+            raise spool_error(error, self._directory) from error
+
+    def _write_index(self, listing: Listing) -> None:
+        index = Index(
+            sha256=self.capture.sha256,
+            packets=listing.packets,
+            rows=listing.rows.rows,
+            exact=listing.exact,
+            note=listing.note,
+            blocks=listing.rows.blocks,
+            marks=self.marks.tobytes(),
+        )
+        write_index(self._directory / "index", index)
+
+    def _scanned(self) -> Facts:
+        manifest = self.capture.manifest
+        first_us = parse_time_us(manifest.first, None) if manifest.first else None
+        last_us = parse_time_us(manifest.last, None) if manifest.last else None
+        marks: array[int] = array("Q")
+        packets, note, end = 0, "", FILE_HEADER_BYTES
+        counter: TimelineCounter | None = None
+        try:
+            for run in self.capture.runs():
+                if first_us is None:
+                    first_us = run.timestamps[0]
+                if counter is None:
+                    counter = TimelineCounter(first_us, last_us or first_us)
+                counter.add(run)
+                marks.extend(
+                    run.offsets[place] for place in range(-packets % MARK_EVERY, len(run.timestamps), MARK_EVERY)
+                )
+                packets += len(run.timestamps)
+                last_us, end = run.timestamps[-1], run.offsets[-1]
+        except CaptureError as error:
+            note = f"The file is damaged: {error}."
+        self.marks = marks
+        return Facts(
+            packets=packets,
+            bytes=end - FILE_HEADER_BYTES - packets * RECORD_HEADER_BYTES,
+            first_us=first_us if packets else None,
+            last_us=last_us if packets else None,
+            timeline=counter.timeline() if counter is not None else None,
+            note=note,
+        )
+
+    def _summarise(self, facts: Facts, dissector: str, *, working: bool) -> Summary:
+        return summarise(
+            self.capture.manifest,
+            facts,
+            self.listing,
+            written_at=self._clock.now(),
+            dissector=dissector,
+            working=working,
+        )
+
+    def _follow(self, key: tuple[str, int], path: Path, work: Work) -> None:
+        stream, data = follow(self.capture, *key, work.stop)
+        kept = sorted(self._directory.glob("*-*.stream"), key=lambda old: old.stat().st_mtime_ns)
+        for old in kept[: max(len(kept) + 1 - MOST_STREAMS, 0)]:
+            old.unlink(missing_ok=True)
+            old.with_suffix(".bytes").unlink(missing_ok=True)
+        self._make_directory()
+        write_whole(path.with_suffix(".bytes"), data)
+        write_whole(path.with_suffix(".stream"), msgspec.msgpack.encode(stream))
+
+
+def _read_stream(path: Path) -> Stream | None:
+    try:
+        return msgspec.msgpack.decode(path.with_suffix(".stream").read_bytes(), type=Stream)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,129 @@
+"""The results that the inspector has in hand, and the one thread that goes through them whole. For `inspector`.
+
+Opened when somebody wants one, kept for a while, closed when others are wanted more. A result that got a newer
+revision is another result.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from docket.domain.clock import Clock
+from docket.errors import DissectionError, NoSuchJob, SpoolError
+from docket.spool.layout import Spool
+from docket.workers.inspector.capture_index import Inspection
+from docket.workers.inspector.tshark.result_capture import Capture
+from docket.workers.inspector.tshark.summary import Summary
+
+log = logging.getLogger(__name__)
+
+MOST_OPEN = 8
+SLOW_AT_ONCE = 2
+"""Dissectors that read whole files because somebody waits; the survey is one more."""
+
+_URGENT, _BY_THE_WAY = 0, 1
+
+Surveyed = Callable[[str, Summary | None], None]
+"""Told when a survey has ended: the job, and its summary unless there is none."""
+
+
+class Inspections:
+    """For any thread."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._clock = Clock()
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, Inspection] = OrderedDict()
+        self._gate = threading.Semaphore(SLOW_AT_ONCE)
+        self._wanted: queue.PriorityQueue[tuple[int, int, str, Surveyed | None]] = queue.PriorityQueue()
+        self._asked: set[str] = set()
+        """Jobs whose survey somebody waits for already."""
+        self._count = itertools.count()
+
+    @contextmanager
+    def lend(self, job_id: str) -> Iterator[Inspection]:
+        """The job's result as it stands, for the block. Raises NoSuchJob, SpoolError."""
+        capture = Capture.open(self._spool, job_id)
+        with self._lock:
+            inspection = self._open.pop(job_id, None)
+            if inspection is not None and inspection.capture.sha256 == capture.sha256:
+                capture.close()
+            else:
+                self._drop(inspection)
+                inspection = Inspection(self._spool, capture, self._gate, self._clock)
+            self._open[job_id] = inspection
+            inspection.users += 1
+            self._make_room()
+        try:
+            yield inspection
+        finally:
+            with self._lock:
+                inspection.users -= 1
+                if self._open.get(job_id) is not inspection:
+                    self._drop(inspection)
+
+    def want(self, job_id: str, then: Surveyed | None = None) -> None:
+        """Have the job surveyed; without `then` because somebody is looking, and so before others."""
+        with self._lock:
+            if then is None:
+                if job_id in self._asked:
+                    return
+                self._asked.add(job_id)
+        self._wanted.put((_URGENT if then is None else _BY_THE_WAY, next(self._count), job_id, then))
+
+    def work(self, stop: threading.Event, told: Surveyed) -> None:
+        """Survey one result after the other until told to stop. `told` hears of those that somebody looked at."""
+        while not stop.is_set():
+            try:
+                _, _, job_id, then = self._wanted.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            summary = self._survey(job_id, stop)
+            if stop.is_set():
+                return
+            (then or told)(job_id, summary)
+
+    def close(self) -> None:
+        """Close everything. Nobody may have anything in hand any more."""
+        with self._lock:
+            while self._open:
+                self._drop(self._open.popitem()[1])
+
+    def _survey(self, job_id: str, stop: threading.Event) -> Summary | None:
+        """None if there is nothing to look at, or nowhere to write it down."""
+        try:
+            with self.lend(job_id) as inspection:
+                if inspection.surveyed and inspection.listing is not None and inspection.summary is not None:
+                    return inspection.summary
+                return inspection.survey(stop)
+        except NoSuchJob:
+            log.info("job %s: its result is gone", job_id)
+        except SpoolError as error:
+            log.warning("job %s: not inspected: %s", job_id, error)
+        except DissectionError as error:
+            log.info("job %s: not inspected: %s", job_id, error)
+        except Exception:
+            # The one broad net of this loop: whatever a hostile file brings about, the next result is looked at.
+            log.exception("job %s: its inspection failed", job_id)
+        finally:
+            with self._lock:
+                self._asked.discard(job_id)
+        return None
+
+    def _make_room(self) -> None:
+        idle = [job_id for job_id, one in self._open.items() if not one.users and not one.busy()]
+        for job_id in idle[: max(len(self._open) - MOST_OPEN, 0)]:
+            self._drop(self._open.pop(job_id))
+
+    @staticmethod
+    def _drop(inspection: Inspection | None) -> None:
+        """Close it unless somebody still has it in hand; that one closes it then."""
+        if inspection is not None and not inspection.users:
+            inspection.close()

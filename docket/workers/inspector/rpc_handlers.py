@@ -1,0 +1,338 @@
+"""Answers to questions about packets, put together from what inspections know. For `inspector`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from docket.domain.timewindow import format_us, parse_time_us
+from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest
+from docket.spool.file_io import read_at
+from docket.workers.inspector.capture_index import Inspection
+from docket.workers.inspector.index_pool import Inspections
+from docket.workers.inspector.rpc_messages import (
+    DIRECTIONS,
+    FORMS,
+    MOST_ROWS,
+    MOST_STREAM_BYTES,
+    Heading,
+    PacketPage,
+    PacketRow,
+    Question,
+    StreamPage,
+    StreamPiece,
+)
+from docket.workers.inspector.rpc_server import Answered
+from docket.workers.inspector.tshark.columns import Row
+from docket.workers.inspector.tshark.detail import Bytes, Dissected, PacketDetail, dissect_packet, reads_from_start
+from docket.workers.inspector.tshark.filters import check_display_filter, check_packet_filter
+from docket.workers.inspector.tshark.programs import has_tshark
+from docket.workers.inspector.tshark.streams import PROTOCOLS, Segment, Stream, as_hex, as_text, transcript
+
+WAIT_S = 5.0
+"""How long an answer waits for what is under way; after that it says how far it is."""
+MOMENT_S = 0.5
+"""How long an answer waits for the end although there is enough: most files are small, and need not be asked again."""
+DETAILS_AT_ONCE = 2
+LONGEST_IN_LINE_S = 20.0
+
+_SENDERS = {"both": (0, 1), "first": (0,), "second": (1,)}
+
+
+class Answering:
+    """For the threads of the counter."""
+
+    def __init__(self, inspections: Inspections, stop: threading.Event) -> None:
+        self._inspections = inspections
+        self._stop = stop
+        self._details = threading.Semaphore(DETAILS_AT_ONCE)
+        self._kinds: dict[str, Callable[[Inspection, Question], Answered]] = {
+            "summary": self._summary,
+            "packets": self._packets,
+            "packet": self._packet,
+            "stream": self._stream,
+            "transcript": self._transcript,
+            "check": self._check,
+        }
+
+    def __call__(self, question: Question) -> Answered:
+        """Raises InvalidRequest, NoSuchJob, SpoolError, DissectionError."""
+        answer = self._kinds.get(question.ask)
+        if answer is None:
+            raise InvalidRequest([Fault("bad-question", f"nobody can be asked for {question.ask[:40]!r}")])
+        with self._inspections.lend(question.job) as inspection:
+            return answer(inspection, question)
+
+    def _summary(self, inspection: Inspection, _question: Question) -> Answered:
+        summary = inspection.summary
+        if summary is None or (not summary.dissector and has_tshark()):
+            self._inspections.want(inspection.capture.job_id)
+            inspection.wait(inspection.packets, WAIT_S)
+            summary = inspection.summary or inspection.progress()
+        return _json(summary, 202 if summary.state == "working" else 200)
+
+    def _packets(self, inspection: Inspection, question: Question) -> Answered:
+        if not inspection.knows(question.filter):
+            check_display_filter(question.filter)
+        limit = min(max(question.limit, 1), MOST_ROWS)
+        offset = max(question.offset, 0)
+        self._must_be_listed(inspection)
+        if question.filter.strip():
+            return _json(self._filtered(inspection, question.filter, offset, limit))
+        inspection.wait(offset + limit, WAIT_S)
+        rows = inspection.rows
+        found = [] if rows is None else list(enumerate(rows.page(offset + 1, limit), offset + 1))
+        total = 0 if rows is None else rows.rows
+        return _json(_page(inspection, "", offset, limit, total, found))
+
+    def _filtered(self, inspection: Inspection, text: str, offset: int, limit: int) -> PacketPage:
+        find = inspection.find(text)
+        find.work.wait(lambda: False, MOMENT_S)
+        find.work.wait(lambda: len(find.numbers) >= offset + limit, WAIT_S)
+        numbers = find.numbers[offset : offset + limit]
+        if numbers:
+            inspection.wait(numbers[-1], WAIT_S)
+        found = inspection.rows.some(numbers) if inspection.rows is not None else []
+        page = _page(inspection, text, offset, limit, len(find.numbers), found)
+        note = f"{page.note} The filter could not be applied to the end: {find.work.error}." if find.work.error else ""
+        if find.overflow:
+            note = f"{page.note} Only the first {len(find.numbers):,} packets that it shows are listed."
+        state = page.state
+        if not find.work.done:
+            state = "working"
+        elif find.work.error is not None or find.overflow:
+            state = "partial"
+        progress = 1.0 if find.work.done else min(find.looked_at / max(inspection.packets, 1), 0.99)
+        return msgspec.structs.replace(page, state=state, note=(note or page.note).strip(), progress=progress)
+
+    def _packet(self, inspection: Inspection, question: Question) -> Answered:
+        inspection.scan()
+        number = question.number
+        if not 1 <= number <= inspection.packets:
+            raise InvalidRequest([Fault("no-such-packet", f"the file has {inspection.packets:,} packets", "number")])
+        exact = question.exact or reads_from_start(number)
+        record = inspection.capture.record(number, inspection.marks)
+        error = ""
+        try:
+            dissected = self._dissected(inspection, number, exact=exact)
+        except DissectorMissing as missing:
+            error = f"{missing}."
+        except DissectionError as failed:
+            error = f"could not be dissected: {failed}."
+        if error:
+            frame = Bytes(name="Frame", hex=record.data.hex())
+            dissected = Dissected(layers=(), streams=(), tree=(), bytes=(frame,), truncated=False)
+        first_us = inspection.scan().first_us or record.time_us
+        detail = PacketDetail(
+            job=inspection.capture.job_id,
+            number=number,
+            exact=exact,
+            time=format_us(record.time_us),
+            relative_s=(record.time_us - first_us) / 1_000_000,
+            length=record.wire_length,
+            captured=len(record.data),
+            layers=dissected.layers,
+            streams=dissected.streams if exact else self._listed_stream(inspection, number),
+            tree=dissected.tree,
+            bytes=dissected.bytes,
+            truncated=dissected.truncated,
+            error=error,
+        )
+        return _json(detail)
+
+    def _dissected(self, inspection: Inspection, number: int, *, exact: bool) -> Dissected:
+        if not self._details.acquire(timeout=LONGEST_IN_LINE_S):
+            raise DissectionError("too many packets are being looked at; try again")
+        try:
+            return dissect_packet(inspection.capture, inspection.marks, number, self._stop, exact=exact)
+        finally:
+            self._details.release()
+
+    def _stream(self, inspection: Inspection, question: Question) -> Answered:
+        _check_stream(question)
+        known = inspection.stream(question.protocol, question.number, WAIT_S)
+        if known is None:
+            return _json(_stream_under_way(inspection, question), 202)
+        stream, path = known
+        return _json(_stream_page(inspection, question, stream, path))
+
+    def _transcript(self, inspection: Inspection, question: Question) -> Answered:
+        """A whole stream, for saving."""
+        _check_stream(question)
+        known = inspection.stream(question.protocol, question.number, WAIT_S * 10)
+        if known is None:
+            raise DissectionError("it takes long; ask again in a while")
+        stream, path = known
+        name = f"{question.protocol}-{question.number}-{question.direction}"
+        data = read_at(path, 0, sum(stream.sizes()))
+        senders = _SENDERS[question.direction]
+        if question.form == "raw":
+            pieces = (
+                data[segment.offset : segment.offset + segment.length]
+                for segment in stream.segments
+                if segment.sender in senders
+            )
+            return Heading(status=200, kind="application/octet-stream", name=f"{name}.bin"), pieces
+        lines = (line.encode() for line in transcript(stream, data, question.form, senders))
+        return Heading(status=200, kind="text/plain; charset=utf-8", name=f"{name}.txt"), lines
+
+    def _check(self, inspection: Inspection, question: Question) -> Answered:
+        """Whether filters are understood. Faults of both come at once."""
+        faults: list[Fault] = []
+        try:
+            check_display_filter(question.filter)
+        except InvalidRequest as error:
+            faults += error.faults
+        try:
+            check_packet_filter(question.bpf, inspection.capture.header.linktype)
+        except InvalidRequest as error:
+            faults += error.faults
+        if faults:
+            raise InvalidRequest(faults)
+        return _json({"ok": True, "sha256": inspection.capture.sha256})
+
+    def _must_be_listed(self, inspection: Inspection) -> None:
+        """Have the list made if there is none. Raises DissectorMissing."""
+        if inspection.surveyed and inspection.listing is not None:
+            return
+        if not has_tshark():
+            raise DissectorMissing("tshark is not installed (Debian package tshark)")
+        self._inspections.want(inspection.capture.job_id)
+
+    @staticmethod
+    def _listed_stream(inspection: Inspection, number: int) -> tuple[str, ...]:
+        """The stream as the list has it: numbers of streams of a piece of the file would be wrong."""
+        found = inspection.rows.page(number, 1) if inspection.rows is not None else []
+        return tuple(row.stream for row in found if row.stream)
+
+
+def _page(
+    inspection: Inspection, text: str, offset: int, limit: int, total: int, found: Sequence[tuple[int, Row]]
+) -> PacketPage:
+    manifest, of = inspection.capture.manifest, inspection.packets
+    listed = inspection.rows.rows if inspection.rows is not None else 0
+    whole = listed >= of and inspection.exact >= of
+    first_us = parse_time_us(manifest.first, None) if manifest.first else None
+    return PacketPage(
+        job=manifest.job,
+        state=("complete" if whole else "partial") if inspection.surveyed else "working",
+        progress=listed / max(of, 1) if not inspection.surveyed else 1.0,
+        filter=text,
+        offset=offset,
+        limit=limit,
+        total=total,
+        packets=of,
+        exact=inspection.exact if inspection.surveyed else listed,
+        note=inspection.note,
+        rows=tuple(_row(number, row, first_us) for number, row in found),
+    )
+
+
+def _row(number: int, row: Row, first_us: int | None) -> PacketRow:
+    return PacketRow(
+        number=number,
+        time=format_us(row.time_us),
+        relative_s=(row.time_us - (row.time_us if first_us is None else first_us)) / 1_000_000,
+        source=row.source,
+        destination=row.destination,
+        protocol=row.protocol,
+        length=row.length,
+        info=row.info,
+        stream=row.stream,
+        severity=row.severity,
+    )
+
+
+def _check_stream(question: Question) -> None:
+    faults = []
+    for field, value, known in (
+        ("protocol", question.protocol, PROTOCOLS),
+        ("direction", question.direction, DIRECTIONS),
+        ("format", question.form, FORMS),
+    ):
+        if value not in known:
+            faults.append(Fault("bad-choice", f"{field} is one of {', '.join(known)}", field))
+    if not 0 <= question.number < 2**31:
+        faults.append(Fault("bad-number", "a stream has a number from 0 on", "number"))
+    if faults:
+        raise InvalidRequest(faults)
+
+
+def _stream_under_way(inspection: Inspection, question: Question) -> StreamPage:
+    return StreamPage(
+        job=inspection.capture.job_id,
+        protocol=question.protocol,
+        number=question.number,
+        state="working",
+        filter="",
+        nodes=("", ""),
+        bytes=(0, 0),
+        direction=question.direction,
+        form=question.form,
+        offset=0,
+        total=0,
+        next=None,
+        truncated=False,
+        note="",
+        pieces=(),
+    )
+
+
+def _stream_page(inspection: Inspection, question: Question, stream: Stream, path: Path) -> StreamPage:
+    wanted = _placed(stream, _SENDERS[question.direction])
+    offset = min(max(question.offset, 0), len(wanted))
+    most = min(max(question.limit, 1), MOST_STREAM_BYTES)
+    pieces: list[StreamPiece] = []
+    taken = 0
+    for segment, said in wanted[offset:]:
+        if pieces and taken + segment.length > most:
+            break
+        taken += segment.length
+        data = read_at(path, segment.offset, segment.length)
+        content = _written(data, said, question.form)
+        pieces.append(StreamPiece(sender=segment.sender, offset=said, length=segment.length, content=content))
+    following = offset + len(pieces)
+    note = (
+        "" if stream.segments else f"There is nothing in {stream.protocol} stream {stream.number}, or no such stream."
+    )
+    return msgspec.structs.replace(
+        _stream_under_way(inspection, question),
+        state="complete",
+        filter=stream.filter,
+        nodes=stream.nodes,
+        bytes=stream.sizes(),
+        offset=offset,
+        total=len(wanted),
+        next=following if following < len(wanted) else None,
+        truncated=stream.truncated,
+        note=note,
+        pieces=tuple(pieces),
+    )
+
+
+def _written(data: bytes, said: int, form: str) -> str:
+    if form == "hex":
+        return as_hex(data, said)
+    return as_text(data) if form == "text" else data.hex()
+
+
+def _placed(stream: Stream, senders: Sequence[int]) -> list[tuple[Segment, int]]:
+    """The segments of these senders, each with what its sender had said before."""
+    said = [0, 0]
+    placed = []
+    for segment in stream.segments:
+        if segment.sender in senders:
+            placed.append((segment, said[segment.sender]))
+        said[segment.sender] += segment.length
+    return placed
+
+
+def _json(value: object, status: int = 200) -> Answered:
+    return Heading(status=status), _once(msgspec.json.encode(value))
+
+
+def _once(body: bytes) -> Iterator[bytes]:
+    yield body

@@ -1,0 +1,131 @@
+"""The counter at which the web app asks about packets: a unix socket in the spool, a question and an answer each. For
+`inspector`.
+
+Behind it, and nowhere else, dissectors run. A question is one line of JSON; the answer is one line with a status and,
+after it, what was asked for. Whoever may open the socket may ask: it is the group's, like the spool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest, NoSuchJob, SpoolError
+from docket.spool.file_io import spool_error
+from docket.spool.layout import DIRECTORY_MODE, Spool
+from docket.workers.inspector.rpc_messages import Heading, Question
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+LARGEST_QUESTION_BYTES = 64 * 1024
+PATIENCE_S = 30.0
+"""A client that neither asks nor takes its answer within this is gone."""
+SOCKET_MODE = 0o660
+
+Answered = tuple[Heading, Iterable[bytes]]
+Answerer = Callable[[Question], Answered]
+"""Raises errors of ours; those become answers."""
+
+
+class Counter:
+    """One listening socket; `serve` runs in a thread until told to stop."""
+
+    def __init__(self, spool: Spool, answer: Answerer) -> None:
+        self._path = spool.counter
+        self._answer = answer
+
+    def serve(self, stop: threading.Event) -> None:
+        """Raises SpoolError if the socket cannot be opened."""
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="counter")
+        with self._listen() as listening:
+            listening.settimeout(0.25)
+            try:
+                while not stop.is_set():
+                    try:
+                        connection, _ = listening.accept()
+                    except TimeoutError:
+                        continue
+                    pool.submit(self._attend, connection)
+            finally:
+                self._path.unlink(missing_ok=True)
+                pool.shutdown(cancel_futures=True)
+
+    def _listen(self) -> socket.socket:
+        directory = self._path.parent
+        try:
+            directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            listening = socket.socket(socket.AF_UNIX)
+            with short_path(self._path) as path:
+                listening.bind(path)
+            os.chmod(self._path, SOCKET_MODE)
+            listening.listen(64)
+        except OSError as error:
+            raise spool_error(error, self._path) from error
+        return listening
+
+    def _attend(self, connection: socket.socket) -> None:
+        """One client, from its question to the last byte of its answer."""
+        with connection:
+            connection.settimeout(PATIENCE_S)
+            try:
+                heading, body = self._answered(_line(connection))
+                connection.sendall(msgspec.json.encode(heading) + b"\n")
+                for piece in body:
+                    connection.sendall(piece)
+            except OSError as error:
+                log.debug("a client left: %s", error)
+
+    def _answered(self, line: bytes) -> Answered:
+        try:
+            return self._answer(msgspec.json.decode(line, type=Question))
+        except msgspec.DecodeError as error:
+            return _refused(400, Fault("bad-question", f"this is no question: {error}"))
+        except InvalidRequest as error:
+            return Heading(status=400, faults=error.faults), ()
+        except NoSuchJob:
+            return _refused(404, Fault("no-result", "there is no finished result to look into", "id"))
+        except DissectorMissing as error:
+            return _refused(501, Fault("no-dissector", f"{error}: packets can be downloaded, but not shown"))
+        except DissectionError as error:
+            return _refused(422, Fault("not-dissected", f"could not be dissected: {error}"))
+        except SpoolError as error:
+            return _refused(503, Fault("spool-unavailable", str(error)))
+        except Exception as error:
+            # The one broad net of this loop: whatever a hostile file brings about, the next question is answered.
+            log.exception("a question could not be answered")
+            return _refused(500, Fault("internal", f"the inspector failed: {type(error).__name__}"))
+
+
+@contextlib.contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """The same file under a name that is short enough for a unix socket's address (108 bytes, unix(7))."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+def _line(connection: socket.socket) -> bytes:
+    """The question. One that is too long is cut, and is then no JSON."""
+    line = b""
+    while b"\n" not in line and len(line) <= LARGEST_QUESTION_BYTES:
+        block = connection.recv(LARGEST_QUESTION_BYTES)
+        if not block:
+            break
+        line += block
+    return line.partition(b"\n")[0]
+
+
+def _refused(status: int, fault: Fault) -> Answered:
+    return Heading(status=status, faults=(fault,)), ()

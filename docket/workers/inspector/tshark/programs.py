@@ -1,0 +1,59 @@
+"""The programs of this room: where they are, and the arguments that all their runs share."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+
+from docket.errors import DissectorMissing
+from docket.workers.inspector.tshark.process import ENVIRONMENT
+
+_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/bin", "/usr/sbin", "/sbin"))
+VERSION_S = 20.0
+
+
+def tshark(*arguments: str) -> list[str]:
+    """A run of tshark over its standard input, without any looking up of names. Raises DissectorMissing."""
+    return [_found("tshark", "tshark"), "-n", "-r", "-", *arguments]
+
+
+def tcpdump(*arguments: str) -> list[str]:
+    """A run of tcpdump over its standard input. Raises DissectorMissing."""
+    return [_found("tcpdump", "tcpdump"), "-n", "-r", "-", "--time-stamp-precision=micro", *arguments]
+
+
+def tshark_version() -> str:
+    """`4.0.17`. Raises DissectorMissing."""
+    return _version_of(_found("tshark", "tshark"))
+
+
+@cache
+def _version_of(path: str) -> str:
+    try:
+        command = [path, "-v"]
+        answer = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=VERSION_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DissectorMissing(f"tshark cannot be run: {error}") from error
+    found = re.search(rb"\b(\d+\.\d+\.\d+)\b", answer.stdout)
+    if found is None:
+        raise DissectorMissing("what is installed as tshark does not say its version")
+    return found[1].decode()
+
+
+def has_tshark() -> bool:
+    try:
+        tshark()
+    except DissectorMissing:
+        return False
+    return True
+
+
+def _found(name: str, package: str) -> str:
+    # Looked for each time: a package that is installed later is there without a restart.
+    path = shutil.which(name, path=_SEARCH_PATH)
+    if path is None:
+        raise DissectorMissing(f"{name} is not installed (Debian package {package})")
+    return path

@@ -1,0 +1,171 @@
+"""`summary.json`: what is in a result, at a glance. Written by the inspector, read by the web app and by tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from docket.domain.timewindow import format_us
+from docket.spool.manifest import Manifest
+from docket.workers.inspector.tshark.conversations import Conversation, Name, Talker
+from docket.workers.inspector.tshark.full_pass import Listing
+from docket.workers.inspector.tshark.row_store import write_whole
+from docket.workers.inspector.tshark.statistics import Finding, Protocol
+from docket.workers.inspector.tshark.timeline import Timeline
+
+LARGEST_BYTES = 2_000_000
+"""A summary that is read; those that are written are far smaller."""
+
+
+class Covers(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the file was dissected. The timeline and the sources are always of all of it."""
+
+    packets: int
+    of: int
+    sentence: str
+
+
+class SourceShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source gave to the result."""
+
+    name: str
+    packets: int
+    bytes: int
+    first: str | None
+    last: str | None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. Names, addresses and messages in it come from packets: text of strangers."""
+
+    schema: str = "docket.summary/1"
+    job: str
+    revision: int
+    sha256: str
+    """Of the capture that it is about."""
+    state: str
+    """`working`, `complete`, `partial` (not every packet could be dissected) or `failed` (none could)."""
+    progress: float
+    """0 to 1, while it is being made."""
+    note: str
+    """What went wrong, or what to know; a sentence."""
+    dissector: str
+    """`tshark 4.0.17`; empty where there is none."""
+    written_at: str
+    packets: int
+    bytes: int
+    """Of the packets as captured, without headers of the file."""
+    first: str | None
+    last: str | None
+    duration_s: float
+    covers: Covers
+    timeline: Timeline | None
+    sources: tuple[SourceShare, ...]
+    protocols: tuple[Protocol, ...] = ()
+    talkers: tuple[Talker, ...] = ()
+    conversations: tuple[Conversation, ...] = ()
+    conversation_count: int = 0
+    dns: tuple[Name, ...] = ()
+    tls: tuple[Name, ...] = ()
+    http: tuple[Name, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a file without dissecting it."""
+
+    packets: int
+    bytes: int
+    first_us: int | None
+    last_us: int | None
+    timeline: Timeline | None
+    note: str = ""
+
+
+def summarise(
+    manifest: Manifest, facts: Facts, listing: Listing | None, *, written_at: str, dissector: str, working: bool
+) -> Summary:
+    """Put together what is known by now; without a listing that is only what needs no dissector."""
+    done = listing.rows.added if listing is not None else 0
+    note = " ".join(text for text in (facts.note, listing.note if listing is not None else "") if text)
+    length_us = 0 if facts.first_us is None or facts.last_us is None else facts.last_us - facts.first_us
+    summary = Summary(
+        job=manifest.job,
+        revision=manifest.revision,
+        sha256=manifest.result.sha256 if manifest.result is not None else "",
+        state=_state(facts, listing, working=working),
+        progress=1.0 if not working else done / max(facts.packets, 1),
+        note=note,
+        dissector=dissector,
+        written_at=written_at,
+        packets=facts.packets,
+        bytes=facts.bytes,
+        first=None if facts.first_us is None else format_us(facts.first_us),
+        last=None if facts.last_us is None else format_us(facts.last_us),
+        duration_s=length_us / 1_000_000,
+        covers=_covers(facts, listing),
+        timeline=facts.timeline,
+        sources=tuple(
+            SourceShare(name=one.name, packets=one.packets, bytes=one.bytes, first=one.first, last=one.last)
+            for one in manifest.sources
+        ),
+    )
+    if working or listing is None:
+        return summary
+    return msgspec.structs.replace(summary, **_counted(listing))
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """In one piece or not at all. Raises SpoolError."""
+    write_whole(path, msgspec.json.encode(summary) + b"\n")
+
+
+def read_summary(path: Path, sha256: str) -> Summary | None:
+    """The summary of this very capture; None if there is none."""
+    try:
+        with path.open("rb") as file:
+            summary = msgspec.json.decode(file.read(LARGEST_BYTES), type=Summary)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return summary if summary.sha256 == sha256 else None
+
+
+def _state(facts: Facts, listing: Listing | None, *, working: bool) -> str:
+    if working:
+        return "working"
+    if not facts.packets and not facts.note:
+        return "complete"
+    if listing is None or not listing.rows.rows:
+        return "failed"
+    whole = listing.rows.rows >= facts.packets and listing.exact >= facts.packets and not facts.note
+    return "complete" if whole else "partial"
+
+
+def _covers(facts: Facts, listing: Listing | None) -> Covers:
+    done = listing.rows.added if listing is not None else 0
+    of = facts.packets
+    if done >= of:
+        sentence = "All packets were looked at."
+    elif done:
+        sentence = f"Only the first {done:,} of {of:,} packets were looked at, but for the plot."
+    else:
+        sentence = "No packet was dissected; the plot shows all of them."
+    if listing is not None and listing.tally.overflow:
+        sentence += " There are more conversations, addresses or names than were counted."
+    return Covers(packets=done, of=of, sentence=sentence)
+
+
+def _counted(listing: Listing) -> Mapping[str, object]:
+    tally = listing.tally
+    return {
+        "protocols": listing.hierarchy,
+        "talkers": tally.talkers(),
+        "conversations": tally.conversations(),
+        "conversation_count": tally.conversation_count,
+        "dns": tally.names("dns"),
+        "tls": tally.names("tls"),
+        "http": tally.names("http"),
+        "findings": listing.findings,
+    }

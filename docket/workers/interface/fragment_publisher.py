@@ -1,0 +1,188 @@
+"""Publishes the fragments of one reading, in order, while the reading goes on. For `reading` only.
+
+A thread of its own, so that the store is read while the broker confirms. Packets wait for each other until they
+fill a fragment, but never longer than a tenth of a second. At most two megabytes wait: then the reader does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from docket.bus.messages import Fragment, FragmentKind
+from docket.packet.pcap import Trimmed
+
+FRAGMENT_BYTES = 1024 * 1024
+"""Each fragment costs worker, broker and collector about half a millisecond, whatever is in it."""
+LINGER_S = 0.1
+MOST_WAITING_BYTES = 2 * FRAGMENT_BYTES
+PROGRESS_S = 1.0
+"""How often a reading without packets tells how far it is."""
+
+Publish = Callable[[Fragment], None]
+"""Returns when the fragment is confirmed; raises BusError when that became hopeless."""
+
+
+class Courier:
+    """Carries what one reading has to say. Use from the reading's thread, and `close` it in any case."""
+
+    def __init__(self, publish: Publish, template: Fragment) -> None:
+        """`template` names the reading. Its `begin` goes out at once."""
+        self._publish = publish
+        self._template = template
+        self._condition = threading.Condition()
+        self._words: deque[Fragment] = deque([self._fragment(FragmentKind.BEGIN, seq=0, sent=template.sent)])
+        self._pieces: deque[tuple[Trimmed, int]] = deque()
+        self._waiting_bytes = 0
+        self._waiting_since_s = 0.0
+        self._outside = 0
+        self._seq = 0
+        self._through_us: int | None = None
+        self._told_us: int | None = None
+        self._told_s = 0.0
+        self._far: Callable[[], int | None] = lambda: None
+        self._end: Fragment | None = None
+        self._ended = False
+        self._closed = False
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name=f"courier of {template.source}", daemon=True)
+        self._thread.start()
+
+    def add(self, piece: Trimmed, linktype: int) -> None:
+        """Packets, or a count of packets outside the window. Waits while too much is waiting. Raises BusError."""
+        with self._condition:
+            while self._waiting_bytes >= MOST_WAITING_BYTES and self._error is None:
+                self._condition.wait()
+            self._raise_error()
+            self._outside += piece.outside
+            if not piece.packets:
+                return
+            if not self._pieces:
+                self._waiting_since_s = time.monotonic()
+            self._pieces.append((piece, linktype))
+            self._waiting_bytes += len(piece.body)
+            if len(self._pieces) == 1 or self._waiting_bytes >= FRAGMENT_BYTES:
+                self._condition.notify_all()
+
+    def advance(self, through_us: int) -> None:
+        """Every packet before this time has been added."""
+        with self._condition:
+            self._through_us = max(through_us, self._through_us or through_us)
+            self._condition.notify_all()
+
+    def watch(self, far: Callable[[], int | None]) -> None:
+        """Ask this, now and then, before what time every packet has been added."""
+        with self._condition:
+            self._far = far
+
+    def say(self, sentence: str) -> None:
+        """A status, for people. Raises BusError."""
+        with self._condition:
+            self._raise_error()
+            self._words.append(self._fragment(FragmentKind.STATUS, seq=-1, sentence=sentence))
+            self._condition.notify_all()
+
+    def finish(self, **facts: Any) -> None:
+        """Send the rest, then the `end` with these facts; returns when it is confirmed. Raises BusError."""
+        with self._condition:
+            self._raise_error()
+            self._end = self._fragment(FragmentKind.END, seq=0, **facts)
+            self._condition.notify_all()
+        self._thread.join()
+        self._raise_error()
+
+    def close(self) -> None:
+        """Throw away what is waiting and stop after the message that is under way."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (fragment := self._next()) is not None:
+                self._publish(fragment)
+        except Exception as error:  # noqa: BLE001
+            # Not swallowed: the reading's thread raises it at its next step, whatever it is.
+            with self._condition:
+                self._error = error
+                self._condition.notify_all()
+
+    def _next(self) -> Fragment | None:
+        """Wait for the next thing to publish; None when all is said."""
+        with self._condition:
+            while not (self._closed or self._ended):
+                now_s = time.monotonic()
+                if self._words:
+                    return self._words.popleft()
+                if self._pieces:
+                    rest_s = LINGER_S - (now_s - self._waiting_since_s)
+                    if self._waiting_bytes >= FRAGMENT_BYTES or self._end is not None or rest_s <= 0:
+                        return self._packed()
+                elif self._end is not None:
+                    self._ended = True
+                    self._seq += 1
+                    return msgspec.structs.replace(self._end, seq=self._seq, **self._counted())
+                else:
+                    rest_s = PROGRESS_S - (now_s - self._told_s)
+                    if rest_s <= 0:
+                        self._told_s, rest_s = now_s, PROGRESS_S
+                        reached_us = self._reached_us()
+                        if reached_us != self._told_us:
+                            self._told_us = reached_us
+                            return self._fragment(FragmentKind.STATUS, seq=-1, through_us=reached_us)
+                self._condition.wait(rest_s)
+            return None
+
+    def _packed(self) -> Fragment:
+        """As many of the waiting packets as make one fragment."""
+        first, linktype = self._pieces.popleft()
+        taken = [first]
+        size = len(first.body)
+        while self._pieces:
+            piece, other = self._pieces[0]
+            if other != linktype or size + len(piece.body) > FRAGMENT_BYTES:
+                break
+            taken.append(piece)
+            size += len(piece.body)
+            self._pieces.popleft()
+        self._waiting_bytes -= size
+        self._waiting_since_s = time.monotonic()
+        self._condition.notify_all()
+        self._seq += 1
+        return self._fragment(
+            FragmentKind.DATA,
+            seq=self._seq,
+            packets=sum(piece.packets for piece in taken),
+            first_us=min(piece.first_us for piece in taken if piece.first_us is not None),
+            last_us=max(piece.last_us for piece in taken if piece.last_us is not None),
+            linktype=linktype,
+            body=first.body if len(taken) == 1 else b"".join(piece.body for piece in taken),
+            **self._counted(),
+        )
+
+    def _counted(self) -> dict[str, int | None]:
+        """What every numbered fragment tells besides."""
+        outside, self._outside = self._outside, 0
+        self._told_s = time.monotonic()
+        self._told_us = self._reached_us()
+        return {"trimmed": outside, "through_us": self._told_us}
+
+    def _reached_us(self) -> int | None:
+        """Before what time everything has been published; known only when nothing is waiting."""
+        if self._pieces:
+            return self._told_us
+        known = [reached for reached in (self._told_us, self._through_us, self._far()) if reached is not None]
+        return max(known, default=None)
+
+    def _fragment(self, kind: FragmentKind, **facts: Any) -> Fragment:
+        return msgspec.structs.replace(self._template, **({"kind": kind, "sent": ""} | facts))
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error

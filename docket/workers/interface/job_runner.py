@@ -1,0 +1,307 @@
+"""The jobs that one source has in hand: each is read in a thread of its own and settled when it is done.
+
+For `interface`, whose one thread calls every method here. What makes a job end early is written down in `Ending`,
+because it decides what becomes of the message that brought the job.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from docket.bus.interface import Delivery
+from docket.bus.messages import EventMessage, Fragment, FragmentKind, fragment_headers
+from docket.bus.topology import FRAGMENTS, fragment_shard
+from docket.domain.clock import Clock
+from docket.domain.job import FULL, EventName, Verdict
+from docket.domain.request import Request
+from docket.domain.timewindow import US_PER_S
+from docket.errors import BusError, Unroutable
+from docket.workers.interface.fragment_publisher import Publish
+from docket.workers.interface.reader import Lane, Stopped, Task
+from docket.workers.interface.scheduler import QUICK_S, Costs, Lanes
+from docket.workers.interface.verdict_texts import Finding
+from docket.workers.publisher_pool import PublisherPool
+
+log = logging.getLogger(__name__)
+
+STATUS_S = 1.0
+"""A status that the bus does not take within this is left out."""
+DECLARE_AGAIN_S = 1.0
+REMEMBERED = 10_000
+"""Jobs that were finished here and whose request may come once more, because an acknowledgement got lost."""
+LEAVE_S = 5.0
+
+
+class Ending(Enum):
+    """Why a job is no longer read here."""
+
+    DONE = auto()
+    FINAL = auto()
+    """The job is closed or cancelled: nobody wants the packets."""
+    SUPERSEDED = auto()
+    """A later attempt of the same job came."""
+    LATE = auto()
+    """The deadline has come; the collector says so."""
+    LEAVING = auto()
+    """This worker stops: the next one reads it anew."""
+
+
+@dataclass(eq=False)
+class _Active:
+    request: Request
+    base: int
+    """The attempt that the message asked for; redeliveries of the same message have the same."""
+    attempt: int
+    deliveries: list[Delivery]
+    """The message, once per time it was delivered; those of lost connections settle to nothing."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    ending: Ending = Ending.DONE
+    thread: threading.Thread | None = None
+
+
+class Named(Protocol):
+    """What the desk itself has to know of a source."""
+
+    @property
+    def name(self) -> str: ...
+
+
+S = TypeVar("S", bound=Named)
+
+
+class Readable(Protocol):
+    """One reading, which `run` carries out up to its confirmed end. Raises Stopped, BusError."""
+
+    read_s: float
+
+    def run(self) -> Finding: ...
+
+
+Read = Callable[[S, Task, Publish, threading.Event, Lane], Readable]
+
+
+class Desk(Generic[S]):
+    """One source and its jobs."""
+
+    def __init__(
+        self,
+        source: S,
+        publishers: PublisherPool,
+        *,
+        queries_at_once: int,
+        most_bytes: int,
+        patience_s: float,
+        declare: Callable[[], None],
+        read: Read[S],
+    ) -> None:
+        """`declare` brings back queues that vanished; it may raise BusError. `read` makes a reading of the source."""
+        self.source = source
+        self._read = read
+        self._publishers = publishers
+        self._most_bytes = most_bytes
+        self._patience_s = patience_s
+        self._declare = declare
+        self._clock = Clock()
+        self._lanes = Lanes(queries_at_once)
+        self._costs = Costs()
+        self._lock = threading.Lock()
+        self._active: dict[str, _Active] = {}
+        self._finished: OrderedDict[str, int] = OrderedDict()
+
+    @property
+    def in_hand(self) -> int:
+        """Jobs that are read or wait here."""
+        with self._lock:
+            return len(self._active)
+
+    def load(self) -> dict[str, int]:
+        """How busy the source is kept."""
+        reading = self._lanes.reading
+        return {"queries": reading, "waiting": max(self.in_hand - reading, 0)}
+
+    def take(self, request: Request, base: int, delivery: Delivery) -> None:
+        """Begin to read, unless it is being read, was read, or it is too late. Settles the delivery in time."""
+        log_as = (request.id, self.source.name)
+        if self._clock.now_us() >= request.deadline_us:
+            log.info("job %s: %s leaves it, its deadline has passed", *log_as)
+            delivery.ack()
+            return
+        with self._lock:
+            running = self._active.get(request.id)
+            if running is not None and base <= running.base and running.ending is Ending.DONE:
+                running.deliveries.append(delivery)
+                return
+            if self._finished.get(request.id, 0) >= base:
+                log.info("job %s: %s has done with it, the message came again", *log_as)
+                delivery.ack()
+                return
+            if running is not None:
+                self._stop(running, Ending.SUPERSEDED)
+            active = _Active(request, base, base + delivery.count - 1, [delivery])
+            name = f"{self.source.name} {request.id}"
+            active.thread = threading.Thread(target=self._work, args=(active,), name=name, daemon=True)
+            self._active[request.id] = active
+        active.thread.start()
+
+    def hear(self, event: EventMessage) -> None:
+        """Stop reading a job that has ended, unless the event is older than a retry that is being read."""
+        job_id = event.job.id if event.job is not None else event.job_id
+        if job_id is None:
+            return
+        answer = event.job.answer(self.source.name) if event.job is not None else None
+        with self._lock:
+            active = self._active.get(job_id)
+            older = active is not None and answer is not None and 0 < answer.attempt < active.attempt
+            if older and event.event is not EventName.CANCELLED:
+                return
+            if active is not None:
+                self._stop(active, Ending.FINAL)
+            # Its request may come late; it is read no more.
+            self._remember(job_id, active.base if active else 1)
+        self._lanes.wake()
+
+    def stop_late(self) -> None:
+        """Stop what has come to its deadline."""
+        now_us = self._clock.now_us()
+        with self._lock:
+            late = [active for active in self._active.values() if now_us >= active.request.deadline_us]
+            for active in late:
+                self._stop(active, Ending.LATE)
+        if late:
+            self._lanes.wake()
+
+    def leave(self) -> None:
+        """Stop everything; what is being read is given back to the queue."""
+        with self._lock:
+            threads = [active.thread for active in self._active.values()]
+            for active in self._active.values():
+                self._stop(active, Ending.LEAVING)
+        self._lanes.wake()
+        give_up_s = time.monotonic() + LEAVE_S
+        for thread in threads:
+            if thread is not None:
+                thread.join(max(give_up_s - time.monotonic(), 0.0))
+
+    def _stop(self, active: _Active, ending: Ending) -> None:
+        if active.ending is Ending.DONE:
+            active.ending = ending
+            active.stop.set()
+
+    def _work(self, active: _Active) -> None:
+        """The life of one job here."""
+        request, name = active.request, self.source.name
+        task = Task(request, active.attempt, self._most_bytes, self._patience_s)
+        quick = self._costs.guess_s(request) <= QUICK_S
+        reading = self._read(
+            self.source,
+            task,
+            partial(self._publish, active),
+            active.stop,
+            lambda on_place: self._lanes.turn(quick=quick, stop=active.stop, on_place=on_place),
+        )
+        reason = ""
+        try:
+            finding = reading.run()
+            log.info("job %s: %s: %s, %s", request.id, name, finding.verdict.value, finding.sentence)
+            if finding.verdict in FULL:
+                self._costs.learn(request, reading.read_s)
+        except Stopped:
+            log.info("job %s: %s stopped reading: %s", request.id, name, active.ending.name.lower())
+        except BusError as error:
+            log.warning("job %s: %s could not publish its answer: %s", request.id, name, error)
+        except Exception as error:
+            # The one broad net: whatever a thread dies of, its job must end, and with a word about it.
+            log.exception("job %s: reading %s failed", request.id, name)
+            reason = f"the worker of {name} failed: {type(error).__name__}: {error}"
+            self._tell_failure(active, reason)
+        self._settle(active, reason)
+
+    def _settle(self, active: _Active, reason: str) -> None:
+        """Decide in one place what becomes of the message: back, dead, or done."""
+        with self._lock:
+            if self._active.get(active.request.id) is active:
+                del self._active[active.request.id]
+            if active.ending is Ending.LEAVING:
+                return  # the receiver gives back what is in hand when it closes
+            for delivery in active.deliveries:
+                if reason:
+                    delivery.dead(reason)
+                else:
+                    delivery.ack()
+            self._remember(active.request.id, active.base)
+
+    def _remember(self, job_id: str, base: int) -> None:
+        self._finished[job_id] = max(base, self._finished.pop(job_id, 0))
+        while len(self._finished) > REMEMBERED:
+            self._finished.popitem(last=False)
+
+    def _publish(self, active: _Active, fragment: Fragment) -> None:
+        """Return when the bus has it; a status may get lost, the rest waits until the deadline. Raises BusError."""
+        if fragment.kind is FragmentKind.STATUS:
+            try:
+                self._send(fragment, persistent=False, mandatory=False, wait_s=STATUS_S, give_up=active.stop)
+            except BusError as error:
+                log.debug("job %s: a status was left out: %s", fragment.job, error)
+            return
+        lasting = fragment.kind is not FragmentKind.DATA
+        while True:
+            wait_s = max((active.request.deadline_us - self._clock.now_us()) / US_PER_S, STATUS_S)
+            try:
+                self._send(fragment, persistent=lasting, mandatory=True, wait_s=wait_s, give_up=active.stop)
+                return
+            except Unroutable as error:
+                if active.stop.wait(DECLARE_AGAIN_S):
+                    raise
+                log.warning("job %s: %s; declaring the queues again", fragment.job, error)
+                self._declare()
+
+    def _send(
+        self, fragment: Fragment, *, persistent: bool, mandatory: bool, wait_s: float, give_up: threading.Event
+    ) -> None:
+        with self._publishers.lend() as publisher:
+            publisher.publish(
+                FRAGMENTS,
+                fragment_shard(fragment.job, fragment.source),
+                fragment.body,
+                headers=fragment_headers(fragment),
+                persistent=persistent,
+                mandatory=mandatory,
+                wait_s=wait_s,
+                give_up=give_up,
+            )
+
+    def _tell_failure(self, active: _Active, reason: str) -> None:
+        """An answer in place of the one that failed, of a later run."""
+        run = f"{time.time_ns():016x}-{uuid.uuid4().hex[:8]}"
+        begin = Fragment(
+            job=active.request.id,
+            source=self.source.name,
+            attempt=active.attempt,
+            run=run,
+            seq=0,
+            kind=FragmentKind.BEGIN,
+        )
+        end = msgspec.structs.replace(
+            begin,
+            seq=1,
+            kind=FragmentKind.END,
+            verdict=Verdict.REFUSED,
+            sentence=f"{reason[:1].upper()}{reason[1:]}.",
+            next_step="See the worker's log.",
+        )
+        try:
+            self._publish(active, begin)
+            self._publish(active, end)
+        except BusError as error:
+            log.warning("job %s: the failure could not be told: %s", active.request.id, error)

@@ -1,0 +1,154 @@
+"""The waiting room of one source: who may read next, and a guess of who is quick. For `interface`.
+
+Readers compete with the capture for the sensor's disk, so only a few may read at once. Small questions pass big
+ones: they wait in a lane of their own, and where two or more may read at once, one place is theirs alone.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from docket.domain.request import Request
+from docket.domain.timewindow import US_PER_S
+from docket.workers.interface.reader import Stopped
+
+QUICK_S = 3.0
+"""A reading that should take no longer than this waits in the quick lane."""
+QUICK_IN_A_ROW = 8
+"""After so many quick ones in a row a slow one that could begin does, so that it is not passed for ever."""
+TELL_S = 1.0
+"""How often a waiting one hears its place, if that has changed."""
+LEARN = 0.3
+"""Weight of the newest reading in the average of its kind."""
+
+_FIRST_GUESS_S_PER_S = {"all": 0.05, "broad": 0.005, "host": 0.001, "narrow": 0.0005}
+"""Seconds of reading per second of window, before anything was learned: 3 minutes for everything in an hour."""
+
+_TERM = re.compile(r"\b(host|net|port|vlan|mpls|proto|tcp|udp|icmp)\b")
+
+
+class Costs:
+    """How long readings of one source take, by how narrow the question is. Learns; any thread may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._s_per_s = dict(_FIRST_GUESS_S_PER_S)
+
+    def guess_s(self, request: Request) -> float:
+        with self._lock:
+            return _window_s(request) * self._s_per_s[_kind(request)]
+
+    def learn(self, request: Request, took_s: float) -> None:
+        kind = _kind(request)
+        with self._lock:
+            seen = took_s / _window_s(request)
+            self._s_per_s[kind] += LEARN * (seen - self._s_per_s[kind])
+
+
+class Lanes:
+    """Turns to read. A turn is held by one thread, for as long as it is inside `turn`."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._condition = threading.Condition()
+        self._quick: deque[object] = deque()
+        self._slow: deque[object] = deque()
+        self._reading_quick = 0
+        self._reading_slow = 0
+        self._quick_in_a_row = 0
+
+    @property
+    def reading(self) -> int:
+        with self._condition:
+            return self._reading_quick + self._reading_slow
+
+    @property
+    def waiting(self) -> int:
+        with self._condition:
+            return len(self._quick) + len(self._slow)
+
+    @contextmanager
+    def turn(self, *, quick: bool, stop: Event, on_place: Callable[[int], None]) -> Iterator[None]:
+        """Wait for a turn and hold it. `on_place` hears the place in the queue, 1 for the next. Raises Stopped."""
+        self._wait(object(), quick, stop, on_place)
+        try:
+            yield
+        finally:
+            with self._condition:
+                if quick:
+                    self._reading_quick -= 1
+                else:
+                    self._reading_slow -= 1
+                self._condition.notify_all()
+
+    def wake(self) -> None:
+        """Let those who wait look whether they were stopped."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def _wait(self, ticket: object, quick: bool, stop: Event, on_place: Callable[[int], None]) -> None:
+        lane = self._quick if quick else self._slow
+        told, told_s = 0, -TELL_S
+        with self._condition:
+            lane.append(ticket)
+        try:
+            while True:
+                with self._condition:
+                    if stop.is_set():
+                        raise Stopped("stopped while it was waiting for its turn")
+                    if self._may_begin(ticket, quick):
+                        self._begin(quick)
+                        return
+                    place = lane.index(ticket) + 1 + (0 if quick else len(self._quick))
+                    tell = place != told and time.monotonic() - told_s >= TELL_S
+                    if not tell:
+                        self._condition.wait(TELL_S)
+                if tell:  # outside the lock: it may wait for the bus
+                    told, told_s = place, time.monotonic()
+                    on_place(place)
+        finally:
+            with self._condition:
+                if ticket in lane:
+                    lane.remove(ticket)
+                self._condition.notify_all()
+
+    def _may_begin(self, ticket: object, quick: bool) -> bool:
+        if self._reading_quick + self._reading_slow >= self._at_once:
+            return False
+        slow_may = bool(self._slow) and (self._at_once == 1 or self._reading_slow < self._at_once - 1)
+        overdue = slow_may and self._quick_in_a_row >= QUICK_IN_A_ROW
+        if quick:
+            return self._quick[0] is ticket and not overdue
+        return slow_may and self._slow[0] is ticket and (overdue or not self._quick)
+
+    def _begin(self, quick: bool) -> None:
+        if quick:
+            self._quick.popleft()
+            self._reading_quick += 1
+            self._quick_in_a_row += 1
+        else:
+            self._slow.popleft()
+            self._reading_slow += 1
+            self._quick_in_a_row = 0
+
+
+def _window_s(request: Request) -> float:
+    return max(request.window.length_us / US_PER_S, 1.0)
+
+
+def _kind(request: Request) -> str:
+    """How narrow a question is, from its canonical text: `or` widens, every further term of an `and` narrows."""
+    words = _TERM.findall(request.query)
+    if not words:
+        return "all"
+    if " or " in request.query:
+        return "host" if set(words) == {"host"} else "broad"
+    if "host" in words:
+        return "narrow" if len(words) > 1 else "host"
+    return "broad"

@@ -1,0 +1,163 @@
+"""The interface worker: takes jobs from the queues of its sources and has them read. For the command line.
+
+One thread waits on the bus for all sources; the reading, the publishing and the announcing happen in threads of
+their own, so that one slow or dead source delays nobody else. Stopping gives back what is being read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from docket.bus.interface import Broker, Delivery, Receiver
+from docket.bus.messages import Retry, decode_event, decode_job_message
+from docket.bus.topology import source_queue
+from docket.config.model import Config
+from docket.domain.clock import Clock
+from docket.domain.job import EventName
+from docket.domain.request import Request
+from docket.errors import BusLost, InvalidRequest, MessageError
+from docket.workers.interface.heartbeat import Announcer
+from docket.workers.interface.job_runner import Desk
+from docket.workers.interface.reader import JobReading
+from docket.workers.publisher_pool import PublisherPool
+from docket.workers.sources.base import Source
+
+log = logging.getLogger(__name__)
+
+PREFETCH = 64
+"""Messages in hand per source, so that small questions can pass big ones."""
+LOOK_UP_S = 0.2
+"""How often the loop looks at deadlines and at the order to stop."""
+DECLARE_PAUSE_S = 1.0
+
+CLOSING = (
+    EventName.CANCELLED,
+    EventName.PARTIAL,
+    EventName.FAILED,
+    EventName.COMPLETED,
+    EventName.REJECTED,
+    EventName.EXPIRED,
+)
+"""Events after which nobody wants a job's packets any more."""
+
+
+class InterfaceWorker:
+    """The worker of one or several sources."""
+
+    def __init__(self, config: Config, broker: Broker, sources: Sequence[Source]) -> None:
+        self._broker = broker
+        self._names = [source.name for source in sources]
+        self._title = _title(self._names)
+        self._publishers = PublisherPool(broker, self._title)
+        at_once = {source.name: source.queries_at_once for source in config.sources}
+        self._desks = {
+            source.name: Desk(
+                source,
+                self._publishers,
+                queries_at_once=at_once.get(source.name, 1),
+                most_bytes=config.jobs.max_bytes,
+                patience_s=config.jobs.patience_s,
+                declare=lambda: broker.declare(self._names),
+                read=JobReading,
+            )
+            for source in sources
+        }
+        self._by_queue = {source_queue(name): desk for name, desk in self._desks.items()}
+        self._announcers = [Announcer(desk.source, self._publishers, desk.load) for desk in self._desks.values()]
+
+    @property
+    def in_hand(self) -> int:
+        """Jobs that were taken from the bus and are not settled."""
+        return sum(desk.in_hand for desk in self._desks.values())
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Raises TopologyMismatch."""
+        if not self._declare(stop):
+            return
+        receiver = self._broker.receiver(
+            self._title,
+            list(self._by_queue),
+            prefetch=PREFETCH,
+            listen=[name.value for name in CLOSING],
+        )
+        for announcer in self._announcers:
+            announcer.start()
+        try:
+            self._serve(receiver, stop)
+        finally:
+            self._leave(receiver)
+
+    def _declare(self, stop: threading.Event) -> bool:
+        """Declare the topology as soon as the broker is there; False if told to stop before that."""
+        told = False
+        while not stop.is_set():
+            try:
+                self._broker.declare(self._names)
+                return True
+            except BusLost as error:
+                log.log(logging.DEBUG if told else logging.WARNING, "the broker cannot be reached yet: %s", error)
+                told = True
+                stop.wait(DECLARE_PAUSE_S)
+        return False
+
+    def _serve(self, receiver: Receiver, stop: threading.Event) -> None:
+        generation = 0
+        while not stop.is_set():
+            delivery = receiver.receive(LOOK_UP_S)
+            if receiver.generation != generation:
+                if generation:
+                    for announcer in self._announcers:
+                        announcer.greet()
+                generation = receiver.generation
+            if delivery is not None:
+                self._cope(delivery)
+            for desk in self._desks.values():
+                desk.stop_late()
+
+    def _cope(self, delivery: Delivery) -> None:
+        """Handle a message; what cannot be handled must not come back for ever."""
+        try:
+            self._handle(delivery)
+        except (MessageError, InvalidRequest) as error:
+            # The collector has the same message; it is the one to bury it and to tell.
+            log.warning("a message from %s is not valid: %s", delivery.queue or "the events", error)
+            delivery.ack()
+        except Exception as error:
+            log.exception("a message from %s could not be handled", delivery.queue or "the events")
+            delivery.dead(f"the worker failed at it: {type(error).__name__}: {error}")
+
+    def _handle(self, delivery: Delivery) -> None:
+        """Raises MessageError, InvalidRequest."""
+        if not delivery.queue:
+            event = decode_event(delivery.body, delivery.routing_key)
+            for desk in self._desks.values():
+                desk.hear(event)
+            return
+        desk = self._by_queue[delivery.queue]
+        name = desk.source.name
+        message = decode_job_message(delivery.body, Clock().now_us())
+        if isinstance(message, Request) and (message.sources is None or name in message.sources):
+            desk.take(message, 1, delivery)
+        elif isinstance(message, Retry) and message.order is not None and name in message.order.attempts:
+            desk.take(message.order.request, message.order.attempts[name], delivery)
+        else:
+            delivery.ack()
+
+    def _leave(self, receiver: Receiver) -> None:
+        """The order of leaving: no new jobs, give back what is read, say good-bye, close the connections."""
+        for desk in self._desks.values():
+            desk.leave()
+        for announcer in self._announcers:
+            announcer.leave()
+        receiver.close()
+        self._publishers.close()
+        for desk in self._desks.values():
+            desk.source.close()
+
+
+def _title(names: Sequence[str]) -> str:
+    """What the broker lists. It becomes part of a queue's name, which may have 255 bytes, so not all are named."""
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"docket worker {names[0]}{others}"

@@ -1,0 +1,133 @@
+"""The worker's own sentences for verdicts: what happened, in a person's words, and what to do next. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from docket.domain.job import Verdict
+from docket.domain.timewindow import US_PER_S, Window, format_human, format_length
+from docket.workers.sources.base import Coverage
+
+LONGEST_QUOTE = 120
+"""Characters of somebody else's text that are shown."""
+
+MOST_SENTENCES = 4
+"""Shortcomings that are told of one answer."""
+
+RETRY = "Retry."
+RETRY_SHORTER = "Retry, or ask for a shorter window."
+NEXT_STEPS = {
+    Verdict.REFUSED: "Have the source's settings looked at, then retry.",
+    Verdict.UNREACHABLE: "Retry when the source is back.",
+    Verdict.CUT: RETRY_SHORTER,
+    Verdict.LIMITED: "Raise the limit, or ask for less.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is to be said about an answer."""
+
+    verdict: Verdict
+    sentence: str
+    next_step: str = ""
+    usable: bool = True
+    """Whether some of the window was answered for; in one finding of several: as far as that one goes."""
+
+
+def judge(findings: list[Finding], window: Window, packets: int, *, some_read: bool, if_empty: str) -> Finding:
+    """One verdict out of all shortcomings, the gravest first; none of them means that the answer is whole.
+
+    `some_read` tells whether at least one slice was read to its end, or to the limit.
+    """
+    if findings:
+        first = findings[0]
+        text = " ".join(dict.fromkeys(finding.sentence for finding in findings[:MOST_SENTENCES]))
+        usable = packets > 0 or (some_read and all(finding.usable for finding in findings))
+        return Finding(first.verdict, text, first.next_step, usable)
+    stretch = f"from {format_human(window.after_us)} to {format_human(window.before_us)}"
+    if packets:
+        return Finding(Verdict.COMPLETE, f"The whole window was read, {stretch}: {count(packets)}.")
+    return Finding(Verdict.EMPTY, f"The whole window was read, {stretch}; nothing matched.", if_empty)
+
+
+def failed(verdict: str, text: str) -> Finding:
+    """For a store that could not answer, or not to its end."""
+    known = Verdict(verdict)
+    return Finding(known, whole(text), NEXT_STEPS.get(known, RETRY))
+
+
+def cut(text: str, source: str, last_us: int | None, asked: Window) -> Finding:
+    """For an answer to one slice that ended early, with how far it came."""
+    if last_us is None:
+        return failed(Verdict.CUT, f"{whole(text)} No packet had come")
+    gap = format_length(asked.before_us - last_us)
+    reached = f"The last packet of {source} is from {format_human(last_us)}, {gap} before the end of what was asked"
+    return failed(Verdict.CUT, f"{whole(text)} {reached}")
+
+
+def limited(source: str, packets: int, *, certain: bool) -> Finding:
+    """For an answer that was stopped at the job's limits."""
+    rest = "more matched" if certain else "whether more matched was not looked for any longer"
+    text = f"{source} was stopped at the limit after {count(packets)}; {rest}."
+    return Finding(Verdict.LIMITED, text, NEXT_STEPS[Verdict.LIMITED])
+
+
+def aged_out(source: str, window: Window, coverage: Coverage) -> Finding | None:
+    """For a window that begins before the store's oldest packet; None if it does not."""
+    oldest_us = coverage.oldest_us
+    if oldest_us is None:
+        step = "See whether its capture is running."
+        return Finding(Verdict.AGED_OUT, f"{source} has no packets on disk.", step, usable=False)
+    if oldest_us <= window.after_us:
+        return None
+    begins = f"Data on {source} begins {format_human(oldest_us)};"
+    if oldest_us >= window.before_us:
+        return Finding(Verdict.AGED_OUT, f"{begins} all of your window is gone.", usable=False)
+    return Finding(
+        Verdict.AGED_OUT, f"{begins} the first {format_length(oldest_us - window.after_us)} of your window are gone."
+    )
+
+
+def not_yet(source: str, window: Window, coverage: Coverage, now_us: int) -> Finding | None:
+    """For a window that ends after what was on disk when the reading began; None if it does not."""
+    readable_us = coverage.readable_until_us
+    if readable_us is None or window.before_us <= readable_us:
+        return None
+    missing_us = max(readable_us, window.after_us)
+    text = (
+        f"{source} had not yet written the packets from {format_human(missing_us)} to {format_human(window.before_us)}."
+    )
+    ready_us = window.before_us + coverage.flush_lag_us
+    step = f"Retry after {format_human(ready_us)}." if ready_us > now_us else "See whether its capture is running."
+    return Finding(Verdict.NOT_YET, text, step, usable=readable_us > window.after_us)
+
+
+def waiting_for_flush(source: str, ready_us: int) -> str:
+    until = format_human(-(-ready_us // US_PER_S) * US_PER_S)  # rounded up
+    return f"Waiting until {until[11:]} for {source} to write its packets."
+
+
+def waiting_for_source(error: str) -> str:
+    return f"{whole(error)} Trying again."
+
+
+def waiting_in_lane(place: int, source: str) -> str:
+    return f"Place {place} in the queue of {source}."
+
+
+def count(packets: int) -> str:
+    return f"{packets:,} packet" if packets == 1 else f"{packets:,} packets"
+
+
+def whole(text: str) -> str:
+    """As a sentence, with its full stop."""
+    return text if text.endswith((".", "…", "!", "?")) else f"{text}."
+
+
+def printable(foreign: str | bytes) -> str:
+    """The beginning of somebody else's text, on one line and harmless to show."""
+    text = foreign if isinstance(foreign, str) else foreign.decode("utf-8", "replace")
+    plain = "".join(char if char.isprintable() else " " for char in text[:LONGEST_QUOTE])
+    line = " ".join(plain.split())
+    return f"{line}…" if len(text) > LONGEST_QUOTE else line

@@ -1,0 +1,96 @@
+"""The one small face that every kind of source shows to the worker. Imports no kind.
+
+A kind only reads: it turns a question into its store's words and streams classic PCAP bytes. Cutting,
+trimming, counting, limits and publishing are the worker's, the same for every kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Protocol
+
+from docket.domain.query.canonical import Query
+from docket.domain.timewindow import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a source can answer for right now. Times in microseconds since 1970 UTC."""
+
+    oldest_us: int | None
+    """None: there is nothing on disk, or the store does not say."""
+    readable_until_us: int | None
+    """Packets before this time are on disk and can be read."""
+    stats: dict[str, int] = field(default_factory=dict)
+    flush_lag_us: int = 0
+    """How long after its time a packet is on disk at the latest, as long as the capture is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A question in the words of the store."""
+
+    sent: str
+    if_empty: str = ""
+    """Advice for an asker who gets nothing, where these words may miss what was meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of one answer, inside the window or not."""
+
+    packets: int
+    last_us: int | None
+    """The latest packet's time."""
+
+
+def _not_known() -> int | None:
+    return None
+
+
+def _nothing_to_prove(_received: Received) -> Coverage | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One answer being streamed."""
+
+    chunks: Iterator[bytes]
+    """Classic PCAP: the 24-byte header first, then records, cut anywhere. Raises SourceError (verdict and
+    sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
+    through_us: Callable[[], int | None] = _not_known
+    """Every packet before this time has been in the chunks, as far as the store can tell meanwhile."""
+    prove: Callable[[Received], Coverage | None] = _nothing_to_prove
+    """To be called after the last chunk, for a store whose answers may end too early and still look whole. Gives what
+    the store has now, if it was asked for that. Raises SourceError, `cut`, when this answer ended too early."""
+
+
+class Source(Protocol):
+    """One capture store. Several threads may use it at once."""
+
+    name: str
+    kind: str
+
+    def close(self) -> None:
+        """Let go of connections; no reading may be under way."""
+
+    def coverage(self) -> Coverage:
+        """Ask the store what it has. Raises SourceError (`refused`, `unreachable`)."""
+
+    def slices(self, window: Window) -> list[Window]:
+        """The window cut into pieces that one reading each can answer safely, in time order."""
+
+    def wording(self, query: Query, window: Window) -> Wording:
+        """What the store is told when this window is read. Asks nobody."""
+
+    def read(
+        self, query: Query, window: Window, *, most_bytes: int | None, most_packets: int | None, stop: Event
+    ) -> AbstractContextManager[Reading]:
+        """Begin one reading; leaving the context drops it at once, also in mid-stream. `stop` set by another
+        thread makes a waiting read end within a second, with a SourceError that nobody should show. The answer
+        may hold packets outside the window. The store may stop by itself after `most_bytes` of records
+        (headers counted) or `most_packets`, never before. Raises SourceError."""

@@ -1,0 +1,215 @@
+"""The kind of source `stenographer`: asks one stenographer's HTTPS interface. For `kinds` only.
+
+Facts about stenographer 1.0 that shape this file: it takes whole files by their start, a minute of slack on both
+sides, so it is asked wider than the window; it stops by itself after 15 minutes, at a read error, or when a
+file ages off, and ends the answer like a good one; its counters are up to 10 s old, its lists of files are not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+
+from docket.config.model import StenographerConfig
+from docket.domain.clock import Clock
+from docket.domain.query.canonical import Query
+from docket.domain.query.render import to_stenographer
+from docket.domain.timewindow import US_PER_S, Window, format_human
+from docket.errors import SourceError
+from docket.workers.interface.verdict_texts import printable
+from docket.workers.sources.base import Coverage, Reading, Received, Wording
+from docket.workers.sources.stenographer.body import Body
+from docket.workers.sources.stenographer.completeness import Answer, prove
+from docket.workers.sources.stenographer.session import StenoSession
+
+STOPS_AFTER_S = 900
+"""Stenographer's own limit for one query (a constant in its source)."""
+SUSPICIOUS_AFTER_S = 870
+
+LONGEST_FILE_US = 300 * US_PER_S
+"""Stenographer restarts a capture that has not begun a new file for this long."""
+
+_COUNTER = re.compile(r"(\w+)\t(-?\d+)")
+_FILE_NAME = re.compile(r"\s*(\d{10,20})\s*")
+_MOST_THREADS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the server said of its disks, at one moment."""
+
+    coverage: Coverage
+    starts: list[list[int]]
+
+
+class StenographerSource:
+    """One stenographer. Keeps its connections, one per thread that is reading at the same time."""
+
+    kind = "stenographer"
+
+    def __init__(self, config: StenographerConfig, clock: Clock | None = None) -> None:
+        self.name = config.name
+        self._config = config
+        self._clock = clock or Clock()
+        self._idle: list[StenoSession] = []
+        self._lock = threading.Lock()
+        self._latest = _Seen(Coverage(None, None), [])
+
+    def close(self) -> None:
+        """Close its connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()
+
+    def coverage(self) -> Coverage:
+        """What is on its disks. Raises SourceError."""
+        with self._session() as session:
+            return self._ask_coverage(session)
+
+    def _ask_coverage(self, session: StenoSession) -> Coverage:
+        counters = _counters(session.get("/debug/stats") or "")
+        starts = _file_starts(session)
+        lag_us = self._config.flush_lag_s * US_PER_S
+        readable_until_us = self._clock.now_us() - lag_us
+        oldest_us: int | None = counters.get("oldest_timestamp", 0) // 1000 or None
+        if starts:
+            # Every thread holds a share of the traffic: before the latest beginning some of it is missing.
+            oldest_us = max(thread[0] for thread in starts)
+            newest_us = min(thread[-1] for thread in starts)
+            readable_until_us = _readable_until_us(newest_us, readable_until_us)
+        coverage = Coverage(oldest_us, readable_until_us, counters, lag_us)
+        self._latest = _Seen(coverage, starts)
+        return coverage
+
+    def slices(self, window: Window) -> list[Window]:
+        """Cut at round times, so that no slice is longer than `slice_s`."""
+        step_us = self._config.slice_s * US_PER_S
+        if window.length_us <= step_us:
+            return [window]
+        first_cut_us = (window.after_us // step_us + 1) * step_us
+        cuts = [window.after_us, *range(first_cut_us, window.before_us, step_us), window.before_us]
+        return [Window(after_us, before_us) for after_us, before_us in itertools.pairwise(cuts)]
+
+    def wording(self, query: Query, window: Window) -> Wording:
+        """Stenographer's own words, asked wider than the window."""
+        asked = self._wider(window)
+        text = to_stenographer(query, asked.after_us, asked.before_us)
+        if re.search(r"\bvlan\b", query.canonical):
+            return Wording(text, "The capture loses the outermost VLAN tag of a packet: ask again without vlan.")
+        return Wording(text)
+
+    @contextmanager
+    def read(
+        self, query: Query, window: Window, *, most_bytes: int | None, most_packets: int | None, stop: Event
+    ) -> Iterator[Reading]:
+        """Ask; see `Source.read`. The limits go along as stenographer's own headers."""
+        headers = {}
+        if most_bytes is not None:
+            headers["Steno-Limit-Bytes"] = str(most_bytes)
+        if most_packets is not None:
+            headers["Steno-Limit-Packets"] = str(most_packets)
+        before = self._latest
+        with self._session() as session:
+            started_s = time.monotonic()
+            body = session.post("/query", self.wording(query, window).sent, headers, stop)
+            try:
+                yield Reading(
+                    self._checked(body, started_s),
+                    prove=lambda received: self._prove(session, query, window, before, received, stop),
+                )
+            finally:
+                body.leave()
+
+    def _checked(self, body: Body, started_s: float) -> Iterator[bytes]:
+        """The answer, unless it is none; and at its end whether it took suspiciously long."""
+        blocks = body.blocks()
+        if body.content_type.startswith("text/"):
+            page = printable(next(blocks, b""))
+            raise SourceError("refused", f"{self.name} answered with a text in place of packets: {page}")
+        yield from blocks
+        took_s = time.monotonic() - started_s
+        if took_s >= SUSPICIOUS_AFTER_S:
+            raise SourceError(
+                "cut",
+                f"The answer of {self.name} ended after {took_s / 60:.1f} min, and stenographer stops by itself "
+                f"after {STOPS_AFTER_S // 60} min, so it is probably not whole",
+            )
+        body.leave()
+
+    def _prove(
+        self, session: StenoSession, query: Query, window: Window, before: _Seen, received: Received, stop: Event
+    ) -> Coverage:
+        """What is on the disks after an answer, once nothing speaks against it. Raises SourceError, `cut`."""
+        asked = self._wider(window)
+        try:
+            after = self._ask_coverage(session)
+        except SourceError as error:
+            raise SourceError("cut", f"Whether the answer of {self.name} is whole is not known: {error}") from error
+        oldest_us, lost_before_us = before.coverage.oldest_us, after.oldest_us
+        if oldest_us is not None and lost_before_us is not None and max(oldest_us, asked.after_us) < lost_before_us:
+            raise SourceError(
+                "cut",
+                f"{self.name} removed packets from before {format_human(lost_before_us)} while it was reading them; "
+                "stenographer ends an answer early then, so it may not be whole",
+            )
+        known_until_us = before.coverage.readable_until_us
+        if known_until_us is None:
+            known_until_us = self._clock.now_us()
+        prove(session, Answer(self.name, query, window, asked, before.starts, known_until_us), received, stop)
+        return after
+
+    def _wider(self, window: Window) -> Window:
+        widen_us = self._config.widen_s * US_PER_S
+        return Window(max(window.after_us - widen_us, 0), window.before_us + widen_us)
+
+    @contextmanager
+    def _session(self) -> Iterator[StenoSession]:
+        """A connection of one's own. After an error it is not used again, so renewed certificates are read then."""
+        with self._lock:
+            session = self._idle.pop() if self._idle else None
+        if session is None:
+            config = self._config
+            session = StenoSession(config.url, config.cert, config.key, config.ca, config.server_name)
+        try:
+            yield session
+        except BaseException:
+            session.close()
+            raise
+        with self._lock:
+            self._idle.append(session)
+
+
+def _counters(text: str) -> dict[str, int]:
+    return {name: int(value) for name, value in _COUNTER.findall(text)}
+
+
+def _file_starts(session: StenoSession) -> list[list[int]]:
+    """Per capture thread the sorted starts of its files in µs; empty if the server does not tell for all."""
+    threads: list[list[int]] = []
+    for number in range(_MOST_THREADS):
+        text = session.get(f"/debug/t{number}/files")
+        if text is None:
+            break
+        starts = sorted(int(match[1]) for line in text.splitlines() if (match := _FILE_NAME.fullmatch(line)))
+        if not starts:
+            return []
+        threads.append(starts)
+    return threads
+
+
+def _readable_until_us(newest_us: int, usual_us: int) -> int:
+    """How far packets are readable, from the start of the newest whole file and the usual lag of the flush.
+
+    A file is shown when it is whole, so everything before the newest one can be read. A newest file that is much
+    too old tells that nothing was captured since.
+    """
+    if newest_us + LONGEST_FILE_US < usual_us - LONGEST_FILE_US:
+        return newest_us + LONGEST_FILE_US
+    return max(newest_us, usual_us)

@@ -1,0 +1,305 @@
+"""The collector under faults: killed at any moment, a full disk, a read-only one, a locked ledger, no bus."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from docket.domain.job import Verdict
+from docket.errors import BusLost, SpoolError
+from docket.workers.collector.service import Collector
+from tests.services import needs
+from tests.workers.collector.collector_harness import SOURCES, Rig, at, rig
+from tests.workers.packet_records import in_order, records, split
+
+EM1 = records("em1", at(*range(1, 200)), 900)
+EM2 = records("em2", at(*range(1, 400, 2)), 900)
+CLOSED = ["requested", "started", "source", "source", "completed"]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Rig]:
+    with rig(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def small_file_system(directory: Path) -> Iterator[None]:
+    """Put a file system of its own with room for 1 MB at the directory."""
+    needs.root("to mount a small file system")
+    mount, umount = needs.program("mount", "mount"), needs.program("umount", "mount")
+    subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "docket-test", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([umount, "--lazy", directory], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    with small_file_system(tmp_path):
+        yield tmp_path
+
+
+def fill(path: Path) -> None:
+    """Write until the disk takes no more."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def in_pieces(body: bytes, packets: int) -> list[bytes]:
+    """The body cut after every so many packets."""
+    pieces = [piece for _, piece in split(body)]
+    return [b"".join(pieces[start : start + packets]) for start in range(0, len(pieces), packets)]
+
+
+@pytest.mark.parametrize("turns", range(9))
+def test_a_collector_killed_at_any_turn_loses_nothing(desk: Rig, turns: int) -> None:
+    """Whatever was not committed comes again: the same packets, each event once, one final state."""
+    job_id = desk.ask()
+    for place, body in enumerate((EM1, EM2)):
+        reading = desk.reading(job_id, place).begin()
+        for piece in in_pieces(body, 7):
+            reading.data(piece)
+        reading.end()
+    desk.turn(turns)
+    desk.restart()
+    desk.settle()
+    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+    assert [event.name.removeprefix("job.") for event in desk.reader.events(job_id)] == CLOSED
+    assert desk.files(job_id) == ["job.json", "job.pcap"]
+
+
+def test_a_restart_in_mid_merge_gives_the_same_file(desk: Rig) -> None:
+    """Half of it is merged when the collector dies: the other half joins, and the digest is that of an undisturbed
+    job, those of the parts too."""
+    digests = []
+    for disturbed in (False, True):
+        job_id = desk.ask()
+        readings = [desk.reading(job_id, place).begin() for place in range(2)]
+        halves = [in_pieces(body, 100) for body in (EM1, EM2)]
+        for number in range(2):
+            for reading, half in zip(readings, halves, strict=True):
+                reading.data(half[number])
+            desk.settle()
+            if disturbed:
+                assert desk.spool.partial(job_id).stat().st_size > 50_000
+                desk.restart()
+        for reading in readings:
+            reading.end()
+        desk.settle()
+        job = desk.job(job_id)
+        assert job.pcap is not None
+        digests.append((job.pcap.sha256, [answer.sha256 for answer in job.sources]))
+    assert digests[0] == digests[1]
+
+
+def test_a_finish_that_was_not_written_down_is_done_again(desk: Rig) -> None:
+    """Killed after the result got its name and before the ledger knew: the job is still open, and is finished."""
+    job_id = desk.ask()
+    desk.answer(job_id, EM1, EM2)
+    locked = sqlite3.connect(desk.spool.ledger, isolation_level=None)
+    locked.execute("BEGIN IMMEDIATE")
+    desk.turn()
+    assert desk.spool.result(job_id).exists()
+    desk.collector.close()
+    locked.close()
+    desk.collector = Collector(desk.config, desk.broker, desk.clock)
+    desk.collector.open()
+    desk.settle()
+    assert (desk.state(job_id), desk.result(job_id), desk.events()) == ("completed", in_order(EM1, EM2), CLOSED)
+
+
+def test_bytes_beyond_the_commit_do_not_count(desk: Rig) -> None:
+    """What a killed collector wrote into a part without committing it is written over."""
+    job_id = desk.ask()
+    readings = [desk.reading(job_id, place).begin() for place in range(2)]
+    first, *rest = in_pieces(EM1, 50)
+    readings[0].data(first)
+    desk.settle()
+    with desk.spool.part(job_id, SOURCES[0]).open("ab") as part:
+        part.write(b"\xff" * 70_000)
+    desk.restart()
+    for piece in rest:
+        readings[0].data(piece)
+    readings[0].end()
+    readings[1].data(EM2).end()
+    desk.settle()
+    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+
+
+def test_a_part_that_vanished_is_read_again(desk: Rig) -> None:
+    """Somebody emptied the disk while the collector was away: the source is asked anew."""
+    job_id = desk.ask()
+    desk.reading(job_id, 0).begin().data(EM1).end()
+    desk.settle()
+    shutil.rmtree(desk.spool.parts(job_id))
+    desk.restart()
+    desk.settle()
+    assert [order.order.attempts for order in desk.orders(0) if order.order] == [{SOURCES[0]: 2}]
+    desk.reading(job_id, 0, attempt=2).begin().data(EM1).end()
+    desk.reading(job_id, 1).begin().data(EM2).end()
+    desk.settle()
+    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+
+
+def test_a_broken_reading_is_ordered_again_after_a_restart(desk: Rig) -> None:
+    """The order to read anew may have died with the collector, so the next one gives it again."""
+    job_id = desk.ask()
+    desk.reading(job_id, 0).begin().skip().data(EM1)
+    desk.settle()
+    assert len(desk.orders(0)) == 1
+    desk.restart()
+    desk.settle()
+    assert [order.order.attempts for order in desk.orders(0) if order.order] == [{SOURCES[0]: 2}]
+
+
+def test_the_bus_in_memory_forgot_everything(tmp_path: Path) -> None:
+    """After a restart of the one process every source that has not answered yet is asked again."""
+    with rig(tmp_path, bus="memory://") as desk:
+        job_id = desk.ask()
+        desk.reading(job_id, 0).begin().data(EM1).end()
+        desk.settle()
+        desk.restart()
+        desk.settle()
+        assert [order.order.attempts for order in desk.orders(0) if order.order] == [{SOURCES[1]: 2}]
+
+
+def test_a_locked_ledger_stops_nothing_for_good(desk: Rig) -> None:
+    """While another program holds the lock nothing is acknowledged; afterwards all goes on."""
+    job_id = desk.ask()
+    desk.settle()
+    locked = sqlite3.connect(desk.spool.ledger, isolation_level=None)
+    locked.execute("BEGIN IMMEDIATE")
+    desk.answer(job_id, EM1, EM2)
+    desk.turn(2)
+    assert (desk.state(job_id), desk.events()) == ("queued", ["requested"])
+    locked.execute("ROLLBACK")
+    locked.close()
+    desk.settle()
+    assert (desk.state(job_id), desk.result(job_id), desk.events()) == ("completed", in_order(EM1, EM2), CLOSED)
+
+
+def test_a_full_disk_ends_the_job_that_filled_it(small_disk: Path) -> None:
+    """The job keeps the packets that could be merged, its sources say that the disk is full, and the next job
+    is as good as ever."""
+    with rig(small_disk) as desk:
+        big, small = desk.ask(), desk.ask()
+        readings = [desk.reading(big, place).begin() for place in range(2)]
+        truth = [records(f"em{place}", at(*range(1, 1_000)), 900) for place in range(2)]
+        for pieces in zip(*(in_pieces(body, 50) for body in truth), strict=True):
+            for reading, piece in zip(readings, pieces, strict=True):
+                reading.data(piece)
+            desk.settle()
+        desk.settle()
+        job = desk.job(big)
+        assert (job.state, desk.verdicts(big)) == ("partial", ["cut", "cut"])
+        assert "the spool's disk is full" in job.sources[0].sentence
+        assert desk.result(big) == in_order(*truth)[: job.packets]
+        desk.answer(small, records("em1", at(1)), records("em2", at(2)))
+        desk.settle()
+        assert (desk.state(small), len(desk.result(small))) == ("completed", 2)
+
+
+def test_room_is_made_for_a_ledger_on_a_full_disk(small_disk: Path) -> None:
+    """When not even the ledger can grow, the oldest finished result goes, and says so."""
+    with rig(small_disk, spool_config={"min_free_bytes": 50_000}) as desk:
+        old = desk.ask()
+        desk.answer(old, EM1, EM2)
+        desk.settle()
+        assert desk.state(old) == "completed"
+        fill(small_disk / "rubbish")
+        jobs = [desk.ask() for _ in range(8)]
+        desk.settle()
+        assert desk.state(old) == "expired"
+        assert {desk.reader.job(job_id) is not None for job_id in jobs} == {True}
+
+
+def test_a_read_only_disk_ends_jobs_with_a_sentence(tmp_path: Path) -> None:
+    """While results cannot be written jobs end honestly; when they can, the next job is as good as ever."""
+    jobs = tmp_path / "spool" / "jobs"
+    jobs.mkdir(parents=True)
+    with small_file_system(jobs), rig(tmp_path) as desk:
+        running = desk.ask()
+        desk.reading(running, 0).begin().data(EM1)
+        desk.settle()
+        mount = needs.program("mount", "mount")
+        subprocess.run([mount, "-o", "remount,ro", jobs], check=True)
+        desk.reading(running, 1).begin().data(EM2).end()
+        desk.settle()
+        subprocess.run([mount, "-o", "remount,rw", jobs], check=True)
+        assert (desk.state(running), desk.verdicts(running)) == ("failed", ["cut", "cut"])
+        assert "the spool's disk is read-only" in desk.job(running).sources[1].sentence
+        after = desk.ask()
+        desk.answer(after, EM1, EM2)
+        desk.settle()
+        assert desk.state(after) == "completed"
+
+
+def test_events_wait_for_the_bus(desk: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be told is told later, in order, also by the next collector."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise BusLost("the broker is away")
+
+    job_id = desk.ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.collector._teller._publisher, "publish", lost)
+        desk.answer(job_id, EM1, EM2)
+        desk.settle()
+        assert (desk.state(job_id), desk.events()) == ("completed", [])
+    desk.restart()
+    desk.settle()
+    assert desk.events() == CLOSED
+
+
+def test_published_events_are_not_told_again(desk: Rig) -> None:
+    """After a clean stop the next collector has nothing left to tell."""
+    job_id = desk.ask()
+    desk.answer(job_id, EM1, EM2)
+    desk.settle()
+    desk.collector.close()
+    desk.collector = Collector(desk.config, desk.broker, desk.clock)
+    desk.collector.open()
+    desk.settle()
+    assert desk.events() == CLOSED
+
+
+def test_a_failed_disk_in_one_job_leaves_the_other_alone(desk: Rig) -> None:
+    """An input/output error in one job's directory is that job's alone."""
+    bad, good = desk.ask(), desk.ask()
+    desk.settle()
+    part = desk.spool.part(bad, SOURCES[0])
+    part.parent.mkdir(parents=True)
+    part.mkdir()
+    desk.answer(good, EM1, EM2)
+    desk.reading(bad, 0).begin().data(EM1).end()
+    desk.settle()
+    assert (desk.state(good), desk.state(bad), desk.verdicts(bad)) == ("completed", "failed", ["cut", "cut"])
+
+
+def test_a_spool_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
+    """A file where the spool should be: SpoolError before the bus is touched."""
+    (tmp_path / "spool").write_text("")
+    with pytest.raises(SpoolError), rig(tmp_path):
+        pass
+
+
+def test_the_worst_verdict_stays(desk: Rig) -> None:
+    """A source that was cut stays cut, whatever the making of the result finds."""
+    job_id = desk.ask()
+    desk.reading(job_id, 0).begin().data(EM1).end(Verdict.CUT, "It broke off.")
+    desk.reading(job_id, 1).begin().end(Verdict.EMPTY)
+    desk.settle()
+    assert [(answer.verdict, answer.sentence) for answer in desk.job(job_id).sources] == [
+        ("cut", "It broke off."),
+        ("empty", "Everything was read."),
+    ]

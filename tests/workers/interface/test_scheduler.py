@@ -1,0 +1,163 @@
+"""Turns to read: how many at once, who passes whom, what those who wait hear."""
+
+import threading
+
+import pytest
+
+from docket.domain.request import Request
+from docket.workers.interface.reader import Stopped
+from docket.workers.interface.scheduler import QUICK_IN_A_ROW, QUICK_S, Costs, Lanes
+from tests.services.waiting import wait_until
+from tests.workers.requests import START_US, US, ask
+
+
+class Visitor:
+    """One that wants a turn, in a thread of its own, and holds it until told to go."""
+
+    def __init__(self, lanes: Lanes, name: str, log: list[str], *, quick: bool) -> None:
+        self.places: list[int] = []
+        self.stopped = False
+        self._go = threading.Event()
+        self._stop = threading.Event()
+        self._lanes, self._name, self._log, self._quick = lanes, name, log, quick
+        self._thread = threading.Thread(target=self._visit)
+        self._thread.start()
+
+    def _visit(self) -> None:
+        try:
+            with self._lanes.turn(quick=self._quick, stop=self._stop, on_place=self.places.append):
+                self._log.append(self._name)
+                self._go.wait(10)
+        except Stopped:
+            self.stopped = True
+
+    def leave(self) -> None:
+        self._go.set()
+        self._thread.join(10)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._lanes.wake()
+        self._thread.join(10)
+
+
+def waiting(lanes: Lanes, count: int) -> None:
+    wait_until(lambda: lanes.waiting == count, f"{count} to wait")
+
+
+def reading(lanes: Lanes, count: int) -> None:
+    wait_until(lambda: lanes.reading == count, f"{count} to read")
+
+
+def test_no_more_than_allowed_read_at_once() -> None:
+    """The third quick one waits until one of two has gone."""
+    lanes, log = Lanes(2), list[str]()
+    visitors = [Visitor(lanes, str(number), log, quick=True) for number in range(3)]
+    reading(lanes, 2)
+    waiting(lanes, 1)
+    for visitor in visitors:
+        visitor.leave()
+    assert (len(log), lanes.reading, lanes.waiting) == (3, 0, 0)
+
+
+def test_one_place_is_kept_for_quick_ones() -> None:
+    """With two places, slow ones hold only one, and a quick one passes those that wait."""
+    lanes, log = Lanes(2), list[str]()
+    first = Visitor(lanes, "slow 1", log, quick=False)
+    reading(lanes, 1)
+    second = Visitor(lanes, "slow 2", log, quick=False)
+    waiting(lanes, 1)
+    quick = Visitor(lanes, "quick", log, quick=True)
+    reading(lanes, 2)
+    assert log == ["slow 1", "quick"]
+    for visitor in (first, second, quick):
+        visitor.leave()
+    assert log[2] == "slow 2"
+
+
+def test_with_one_place_the_quick_ones_go_first() -> None:
+    """With one place only, nothing can be kept free; but quick ones are next."""
+    lanes, log = Lanes(1), list[str]()
+    first = Visitor(lanes, "first", log, quick=False)
+    reading(lanes, 1)
+    slow = Visitor(lanes, "slow", log, quick=False)
+    waiting(lanes, 1)
+    quick = Visitor(lanes, "quick", log, quick=True)
+    waiting(lanes, 2)
+    for visitor in (first, quick, slow):
+        visitor.leave()
+    assert log == ["first", "quick", "slow"]
+
+
+def test_slow_ones_are_not_passed_for_ever() -> None:
+    """After some quick ones in a row a slow one has its turn."""
+    lanes, log = Lanes(1), list[str]()
+    visitors = {"first": Visitor(lanes, "first", log, quick=True)}
+    reading(lanes, 1)
+    visitors["slow"] = Visitor(lanes, "slow", log, quick=False)
+    for number in range(QUICK_IN_A_ROW + 2):
+        visitors[f"quick {number}"] = Visitor(lanes, f"quick {number}", log, quick=True)
+    waiting(lanes, QUICK_IN_A_ROW + 3)
+    for turn in range(len(visitors)):
+        wait_until(lambda: len(log) > turn, "the next turn")  # noqa: B023 - waited for right here
+        visitors[log[turn]].leave()
+    assert log.index("slow") == QUICK_IN_A_ROW
+
+
+def test_the_place_in_the_queue_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits hears the place, and hears again when it changes."""
+    monkeypatch.setattr("docket.workers.interface.scheduler.TELL_S", 0.01)
+    lanes, log = Lanes(1), list[str]()
+    visitors = [Visitor(lanes, "0", log, quick=False)]
+    reading(lanes, 1)
+    for number in (1, 2):
+        visitors.append(Visitor(lanes, str(number), log, quick=False))
+        waiting(lanes, number)
+    wait_until(lambda: visitors[2].places == [2], "the second place")
+    visitors[0].leave()
+    wait_until(lambda: visitors[2].places == [2, 1], "the first place")
+    for visitor in visitors[1:]:
+        visitor.leave()
+    assert visitors[0].places == []
+
+
+def test_stopped_one_leaves_the_queue() -> None:
+    """A job that is cancelled while it waits gives up its place."""
+    lanes, log = Lanes(1), list[str]()
+    first, second, third = (Visitor(lanes, str(number), log, quick=True) for number in range(3))
+    waiting(lanes, 2)
+    holder = {"0": first, "1": second, "2": third}[log[0]]
+    others = [visitor for visitor in (first, second, third) if visitor is not holder]
+    others[0].stop()
+    assert (others[0].stopped, lanes.waiting) == (True, 1)
+    holder.leave()
+    others[1].leave()
+    assert len(log) == 2
+
+
+def hours(count: int, query: str) -> Request:
+    return ask(START_US, START_US + count * 3600 * US, query)
+
+
+@pytest.mark.parametrize(
+    ("request_", "quick"),
+    [
+        (ask(START_US, START_US + 60 * US, ""), True),
+        (hours(1, ""), False),
+        (hours(24, "host 10.1.2.3 and port 443"), False),
+        (hours(1, "host 10.1.2.3 and port 443"), True),
+        (hours(1, "port 53"), False),
+    ],
+)
+def test_first_guess(request_: Request, quick: bool) -> None:
+    """Before anything was learned, short windows and narrow questions count as quick."""
+    assert (Costs().guess_s(request_) <= QUICK_S) is quick
+
+
+def test_costs_are_learned() -> None:
+    """A source that is quick with a kind of question lets more of that kind into the quick lane."""
+    costs = Costs()
+    request = hours(1, "port 53")
+    for _ in range(20):
+        costs.learn(request, 0.5)
+    assert (costs.guess_s(request) < 1.0, costs.guess_s(hours(1, "")) > QUICK_S) == (True, True)
