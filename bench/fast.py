@@ -17,7 +17,7 @@ from typing import Any
 
 from docket.packet.pcap import RECORD_HEADER, file_header
 from tests.services.certificates import Certificates, make_certificates
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port, listening
 from tests.services.waiting import wait_until
 
@@ -45,7 +45,7 @@ class FastStenographer:
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         words = [str(self.certificates.directory), str(directory), str(self.port), str(number)]
-        self._child = Child([sys.executable, "-m", "bench.fast", *words], directory / "fast.log")
+        self._child = ChildProcess([sys.executable, "-m", "bench.fast", *words], directory / "fast.log")
         wait_until(lambda: listening(self.port), "the fast stand-in")
 
     @property

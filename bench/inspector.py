@@ -20,7 +20,7 @@ import msgspec
 from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
 from bench.process import peak_mib
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.config.model import Config, SpoolConfig
 from docket.spool.layout import Spool
 from docket.workers.inspector.rpc_messages import Question
@@ -135,7 +135,7 @@ def _at_work(spool: Spool) -> Iterator[tuple[int, Callable[..., Any]]]:
 def _serve(path: Path) -> None:
     stop = threading.Event()
     config = Config(sources=(), bus="memory://", spool=SpoolConfig(path=path))
-    service = threading.Thread(target=Inspector(config, EmbeddedBroker()).run, args=(stop,))
+    service = threading.Thread(target=Inspector(config, MemoryBroker()).run, args=(stop,))
     service.start()
     while os.read(sys.stdin.fileno(), 1):
         pass

@@ -18,7 +18,7 @@ ChangeCallback = Callable[[bool], None]
 """Takes True when the bus is there and everything is subscribed, False when it went away."""
 
 
-class Link(Protocol):
+class AsyncBusClient(Protocol):
     """Publishes with confirms and hears events, without ever blocking the loop."""
 
     @property

@@ -65,7 +65,7 @@ class Publisher(Protocol):
     def close(self) -> None: ...
 
 
-class Receiver(Protocol):
+class Consumer(Protocol):
     """Takes messages from queues, in one thread. Reconnects by itself with back-off."""
 
     @property
@@ -93,7 +93,7 @@ class Broker(Protocol):
 
     def publisher(self, name: str) -> Publisher: ...
 
-    def receiver(self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()) -> Receiver:
+    def receiver(self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()) -> Consumer:
         """Consume from the queues, at most `prefetch` messages per queue in hand. `listen` are routing-key
         patterns of `docket.events`, heard through an exclusive queue besides (always acknowledged)."""
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 
 
-class Waker:
+class Wakeup:
     """A pipe to oneself."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ from docket.config.values import MEMORY_BUS, UNIX, TcpAddress, listen_address
 from docket.demo import place_demo
 from docket.errors import ConfigError, Fault
 from docket.runtime.host import Host
-from docket.runtime.systemd import Notifier
+from docket.runtime.systemd import SystemdNotifier
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
 
@@ -63,7 +63,7 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
         link = open_link(config.bus, config.bus_tls, broker=broker)
         prepare_spool(config)
 
-        notifier = Notifier(terminal.environ)
+        notifier = SystemdNotifier(terminal.environ)
 
         def ready(addresses: Sequence[str]) -> None:
             url = server_url(addresses, config)

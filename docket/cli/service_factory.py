@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.factory import open_broker, open_link
 from docket.bus.interface import Broker
 from docket.bus.retry import Backoff
@@ -17,7 +17,7 @@ from docket.config.model import Config
 from docket.errors import BusError, BusLost, NotDeclared
 from docket.runtime.exit_codes import ExitCode
 from docket.runtime.host import Host, Runnable, Serve, Service
-from docket.runtime.systemd import Notifier, inherited_sockets
+from docket.runtime.systemd import SystemdNotifier, inherited_sockets
 from docket.web.app import serve
 from docket.workers.collector.service import Collector
 from docket.workers.inspector.service import Inspector
@@ -30,7 +30,7 @@ OnReady = Callable[[Sequence[str]], object]
 """Called with the addresses once the web app can be reached."""
 
 
-class Patient:
+class RetryUntilBroker:
     """A service that begins when it can: at boot the broker may come up later, or go away once more.
 
     With the least rights, workers declare their sources' queues, so a worker may have to come first, too.
@@ -59,7 +59,7 @@ class Patient:
 
 
 def collector_service(config: Config, broker: Broker) -> Service:
-    return Service("collector", Patient(broker, source_names(config), lambda: Collector(config, broker)))
+    return Service("collector", RetryUntilBroker(broker, source_names(config), lambda: Collector(config, broker)))
 
 
 def worker_service(config: Config, broker: Broker) -> Service:
@@ -71,7 +71,9 @@ def inspector_service(config: Config, broker: Broker) -> Service:
     return Service("inspector", Inspector(config, broker))
 
 
-def web_service(config: Config, link: Link, on_ready: OnReady, sockets: Sequence[socket.socket] = ()) -> Serve:
+def web_service(
+    config: Config, link: AsyncBusClient, on_ready: OnReady, sockets: Sequence[socket.socket] = ()
+) -> Serve:
     async def serving(stop: asyncio.Event) -> None:
         await serve(config, link, stop, on_ready, sockets=sockets)
 
@@ -95,7 +97,7 @@ def run_worker(config: Config, terminal: Terminal) -> int:
 
 
 def run_web(config: Config, terminal: Terminal) -> int:
-    notifier = Notifier(terminal.environ)
+    notifier = SystemdNotifier(terminal.environ)
 
     def ready(addresses: Sequence[str]) -> None:
         log.info("listening on %s below %s", ", ".join(addresses), config.web.base_path)
@@ -109,6 +111,6 @@ def run_web(config: Config, terminal: Terminal) -> int:
 def _run_one(config: Config, make: Callable[[Config, Broker], Service], terminal: Terminal) -> ExitCode:
     broker = open_broker(config.bus, config.bus_tls)
     try:
-        return asyncio.run(Host([make(config, broker)], Notifier(terminal.environ)).run())
+        return asyncio.run(Host([make(config, broker)], SystemdNotifier(terminal.environ)).run())
     finally:
         broker.close()

@@ -69,7 +69,7 @@ class Answered(NamedTuple):
     bytes: int
 
 
-class Past(NamedTuple):
+class Sample(NamedTuple):
     """What one finished job teaches."""
 
     answers: tuple[Answered, ...]
@@ -77,7 +77,7 @@ class Past(NamedTuple):
     took_us: int
 
 
-class Stock(NamedTuple):
+class Capacity(NamedTuple):
     """What one source can give of the window, and how much it holds in all where that is known."""
 
     length_us: int
@@ -93,7 +93,7 @@ class _Guess(NamedTuple):
     """How many earlier answers it rests on; 0 for a guess from what the source holds."""
 
 
-def learn(job: Job) -> Past:
+def learn(job: Job) -> Sample:
     """What a finished job teaches: only answers that were whole count."""
     query = parse(job.query)
     after_us, before_us = parse_time_us(job.after, None), parse_time_us(job.before, None)
@@ -103,10 +103,10 @@ def learn(job: Job) -> Past:
         if one.verdict in FULL
     )
     finished_us = parse_time_us(job.finished_at or job.created_at, None)
-    return Past(answers, job.bytes, finished_us - parse_time_us(job.created_at, None))
+    return Sample(answers, job.bytes, finished_us - parse_time_us(job.created_at, None))
 
 
-def estimate(query: Query, stocks: Mapping[str, Stock], past: Sequence[Past]) -> Estimate:
+def estimate(query: Query, stocks: Mapping[str, Capacity], past: Sequence[Sample]) -> Estimate:
     """What the query may bring from these sources, given what earlier jobs brought."""
     by_source: dict[str, list[Answered]] = {}
     for answer in (answer for job in past for answer in job.answers):
@@ -139,7 +139,7 @@ def share(query: Query) -> float:
     return 1.0 if query.root is None else _share(query.root)
 
 
-def _guess(query: Query, stock: Stock, answers: Sequence[Answered]) -> _Guess | None:
+def _guess(query: Query, stock: Capacity, answers: Sequence[Answered]) -> _Guess | None:
     weight = share(query) * stock.length_us
     same = [answer for answer in answers if answer.query == query.canonical]
     alike = [answer for answer in answers if answer.shape == shape(query)]
@@ -162,7 +162,7 @@ def _scaled(confidence: Confidence, answers: Sequence[Answered], weight: float) 
     return _Guess(confidence, size * weight / whole, packets * weight / whole, len(answers))
 
 
-def _bytes_per_s(past: Iterable[Past]) -> float:
+def _bytes_per_s(past: Iterable[Sample]) -> float:
     telling = [job for job in past if job.bytes >= _TELLING_BYTES and job.took_us > 0]
     took_us = sum(job.took_us for job in telling)
     return sum(job.bytes for job in telling) * US_PER_S / took_us if took_us else _USUAL_BYTES_PER_S

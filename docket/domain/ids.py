@@ -1,4 +1,4 @@
-"""Ids of jobs: made here, and what they tell. Pure, for whoever asks and for the web's desk."""
+"""Ids of jobs: made here, and what they tell. Pure, for whoever asks and for the web's job service."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 
 from docket.errors import BusError, DocketError
 from docket.runtime.exit_codes import ExitCode
-from docket.runtime.systemd import Notifier
-from docket.runtime.watchdog import Pulse
+from docket.runtime.systemd import SystemdNotifier
+from docket.runtime.watchdog import WatchedStop
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class ServiceThread(threading.Thread):
 
     def __init__(self, service: Service, on_end: Callable[[ServiceThread], object]) -> None:
         super().__init__(name=service.name, daemon=True)
-        self.told = Pulse()
+        self.told = WatchedStop()
         self.error: DocketError | None = None
         self._work = service.work
         self._on_end = on_end
@@ -61,7 +61,7 @@ class ServiceThread(threading.Thread):
 class Host:
     """Runs services, and perhaps the web app, until a signal comes or one of them ends by itself."""
 
-    def __init__(self, services: Sequence[Service], notifier: Notifier) -> None:
+    def __init__(self, services: Sequence[Service], notifier: SystemdNotifier) -> None:
         self._services = services
         self._notifier = notifier
         self._ended: list[ServiceThread] = []
@@ -140,7 +140,7 @@ def _signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[N
 
 
 @contextlib.asynccontextmanager
-async def _heart(notifier: Notifier, pulses: Sequence[Pulse]) -> AsyncIterator[None]:
+async def _heart(notifier: SystemdNotifier, pulses: Sequence[WatchedStop]) -> AsyncIterator[None]:
     """Feed the watchdog within the block, as long as the event loop and every service's own loop turn."""
 
     async def beats(every_s: float) -> None:

@@ -22,7 +22,7 @@ def inherited_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
     return sockets
 
 
-class Notifier:
+class SystemdNotifier:
     """Speaks to the service manager that started this process, if it asked for that (`Type=notify`)."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

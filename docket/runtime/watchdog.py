@@ -10,7 +10,7 @@ import threading
 import time
 
 
-class Pulse(threading.Event):
+class WatchedStop(threading.Event):
     """An event; looking at it from its service's own thread is a sign of life."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ _MOST_WAITING = 8
 _beside = ThreadPoolExecutor(1, thread_name_prefix="sha256")
 
 
-class RunningHash:
+class BackgroundHash:
     """One SHA-256. For one thread; bytes that were given must not change afterwards."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The ledger's tables and how a connection to them is opened. Only the rooms of `spool` import it."""
+"""The ledger's tables and how a connection to them is opened. Only the modules of `spool` import it."""
 
 from __future__ import annotations
 

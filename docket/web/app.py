@@ -13,13 +13,13 @@ import msgspec
 from tornado.routing import URLSpec
 from tornado.web import Application
 
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.config.model import Config
 from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
 from docket.web.compat.docket1_handlers import LEGACY
 from docket.web.compat.stenoread import STENOREAD
-from docket.web.context import Services
+from docket.web.context import AppContext
 from docket.web.handlers import (
     check_handlers,
     download_handlers,
@@ -88,9 +88,9 @@ CLOSE_S = 1.0
 LOOK_S = 0.05
 
 
-def make_app(services: Services) -> Application:
+def make_app(services: AppContext) -> Application:
     """All routes, below the base path and without it: some proxies strip the prefix, others do not."""
-    base_path = services.addresses.base
+    base_path = services.urls.base
     description = openapi.describe(ROUTES, base_path)
     return Application(
         list(_url_specs(base_path)),
@@ -107,7 +107,7 @@ def make_app(services: Services) -> Application:
 
 async def serve(
     config: Config,
-    link: Link,
+    link: AsyncBusClient,
     stop: asyncio.Event,
     on_ready: Callable[[list[str]], object],
     *,
@@ -122,20 +122,20 @@ async def serve(
     let downloads run on for a moment, close what is left.
     """
     spool = Spool(config.spool.path)
-    services = Services.build(config, link, LedgerReader(spool.ledger), spool)
+    services = AppContext.build(config, link, LedgerReader(spool.ledger), spool)
     own = [] if sockets else listen.open_sockets(config.web.listen)
     listening = [*own, *sockets]
     server = BoundedServer(
         make_app(services),
         most=make_room(),
-        others=lambda: len(services.hub.outboxes),
+        others=lambda: len(services.event_feed.send_queues),
         metrics=services.metrics,
         max_body_size=base.LARGEST_DRAINED_BYTES,
         body_timeout=BODY_S,
         idle_connection_timeout=IDLE_S,
     )
     try:
-        await services.hub.start()
+        await services.event_feed.start()
         await link.start()
         server.add_sockets(listening)
         on_ready([listen.describe(one) for one in listening])
@@ -150,17 +150,17 @@ async def serve(
         await server.close_all_connections()
         await _drain(services, CLOSE_S)
         await services.audit.stop()
-        await services.hub.stop()
+        await services.event_feed.stop()
         await link.stop()
         await services.close()
 
 
-async def _drain(services: Services, patience_s: float) -> None:
+async def _drain(services: AppContext, patience_s: float) -> None:
     """End the WebSockets, and wait for them and for the downloads."""
     deadline_s = asyncio.get_running_loop().time() + patience_s
-    while services.metrics.downloads or services.hub.outboxes:
-        for outbox in tuple(services.hub.outboxes):
-            outbox.end(AWAY_CODE)
+    while services.metrics.downloads or services.event_feed.send_queues:
+        for send_queue in tuple(services.event_feed.send_queues):
+            send_queue.end(AWAY_CODE)
         if asyncio.get_running_loop().time() > deadline_s:
             logger.warning("%d downloads are broken off", services.metrics.downloads)
             return

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.config.model import Config
 from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
 from docket.web.auth.access import Access
 from docket.web.auth.audit import Audit
-from docket.web.auth.authenticator import Gate
-from docket.web.compat.link_cache import Recents
-from docket.web.http.executor import Threads
+from docket.web.auth.authenticator import Authenticator
+from docket.web.compat.link_cache import LinkCache
+from docket.web.http.executor import Executor
 from docket.web.http.metrics import Metrics
-from docket.web.http.urls import Addresses
+from docket.web.http.urls import Urls
 from docket.web.jobs.async_ledger import Ledger
-from docket.web.jobs.job_commands import Orders
-from docket.web.jobs.job_history import Experience
-from docket.web.jobs.service import Desk
-from docket.web.live.event_feed import Hub
-from docket.web.live.snapshot import Beginnings
+from docket.web.jobs.job_commands import JobCommands
+from docket.web.jobs.job_history import JobHistory
+from docket.web.jobs.service import JobService
+from docket.web.live.event_feed import EventFeed
+from docket.web.live.snapshot import SnapshotBuilder
 
 LEDGER_THREADS = 4
 FILE_THREADS = 8
@@ -28,65 +28,65 @@ FILE_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class AppContext:
     config: Config
-    link: Link
-    gate: Gate
-    addresses: Addresses
+    link: AsyncBusClient
+    authenticator: Authenticator
+    urls: Urls
     metrics: Metrics
-    files: Threads
-    ledger_threads: Threads
+    files: Executor
+    ledger_executor: Executor
     reader: LedgerReader
     ledger: Ledger
     spool: Spool
-    hub: Hub
-    beginnings: Beginnings
-    experience: Experience
-    desk: Desk
+    event_feed: EventFeed
+    snapshots: SnapshotBuilder
+    job_history: JobHistory
+    job_service: JobService
     access: Access
     audit: Audit
-    orders: Orders
-    recents: Recents
+    job_commands: JobCommands
+    link_cache: LinkCache
 
     @classmethod
-    def build(cls, config: Config, link: Link, reader: LedgerReader, spool: Spool) -> Services:
+    def build(cls, config: Config, link: AsyncBusClient, reader: LedgerReader, spool: Spool) -> AppContext:
         """Start nothing yet; must be called where the event loop runs. Raises ConfigError."""
-        gate = Gate(config.web)
-        addresses = Addresses(config.web.base_path)
+        authenticator = Authenticator(config.web)
+        urls = Urls(config.web.base_path)
         metrics = Metrics()
-        ledger_threads = Threads("ledger", LEDGER_THREADS)
-        files = Threads("files", FILE_THREADS)
-        ledger = Ledger(reader, ledger_threads)
-        hub = Hub(link, ledger, addresses, metrics)
-        experience = Experience(ledger, hub)
-        desk = Desk(config, link, ledger, hub, spool, files, experience)
+        ledger_executor = Executor("ledger", LEDGER_THREADS)
+        files = Executor("files", FILE_THREADS)
+        ledger = Ledger(reader, ledger_executor)
+        event_feed = EventFeed(link, ledger, urls, metrics)
+        job_history = JobHistory(ledger, event_feed)
+        job_service = JobService(config, link, ledger, event_feed, spool, files, job_history)
         return cls(
             config=config,
             link=link,
-            gate=gate,
-            addresses=addresses,
+            authenticator=authenticator,
+            urls=urls,
             metrics=metrics,
             files=files,
-            ledger_threads=ledger_threads,
+            ledger_executor=ledger_executor,
             reader=reader,
             ledger=ledger,
             spool=spool,
-            hub=hub,
-            beginnings=Beginnings(ledger, desk, addresses),
-            experience=experience,
-            desk=desk,
-            access=Access(config.web, desk),
+            event_feed=event_feed,
+            snapshots=SnapshotBuilder(ledger, job_service, urls),
+            job_history=job_history,
+            job_service=job_service,
+            access=Access(config.web, job_service),
             audit=Audit(link),
-            orders=Orders(link, desk, hub),
-            recents=Recents(),
+            job_commands=JobCommands(link, job_service, event_feed),
+            link_cache=LinkCache(),
         )
 
     @property
-    def pools(self) -> tuple[tuple[str, Threads], ...]:
-        return ("files", self.files), ("ledger", self.ledger_threads)
+    def pools(self) -> tuple[tuple[str, Executor], ...]:
+        return ("files", self.files), ("ledger", self.ledger_executor)
 
     async def close(self) -> None:
         await self.files.close()
         # SQLite crashes where a connection is closed under a thread that reads from it.
-        await self.ledger_threads.close()
+        await self.ledger_executor.close()
         self.reader.close()

@@ -9,7 +9,7 @@ from typing import Any
 from docket.domain.timewindow import format_us
 from tests.browser.server import Server
 from tests.faults.certificates import Authority
-from tests.faults.halfway import Gate
+from tests.faults.halfway import Authenticator
 from tests.faults.packets import udp
 from tests.faults.stand_in import StandIn
 from tests.services.sensor import Sensor
@@ -30,7 +30,7 @@ class Held:
 
     sensor: Sensor
     server: Server
-    gate: Gate
+    gate: Authenticator
     sources: dict[str, StandIn]
     bus_url: str
 
@@ -69,7 +69,7 @@ class Held:
 def running_sensor(directory: Path, bus_url: str) -> Iterator[Held]:
     """Two sources with every second packet each."""
     packets = [udp(START_US + number * STEP_US, size=60 + number % 900) for number in range(2 * PACKETS)]
-    gate = Gate()
+    gate = Authenticator()
     authority = Authority(directory / "ca")
     client = authority.issue("client")
     with StandIn(packets[::2], authority) as one, StandIn(packets[1::2], authority) as two:

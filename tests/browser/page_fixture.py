@@ -17,11 +17,11 @@ import yaml
 from docket.demo import place_demo
 from tests.browser.server import Server
 from tests.faults.certificates import Authority
-from tests.faults.halfway import Gate
+from tests.faults.halfway import Authenticator
 from tests.faults.packets import Packet, udp
 from tests.faults.scripts import serve, status
 from tests.faults.stand_in import StandIn
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.waiting import wait_until
 
 SOURCES = ("rock01:em1", "rock01:em2", "rock02:ens5")
@@ -35,7 +35,7 @@ class Stage:
 
     server: Server
     steno: StandIn
-    gate: Gate
+    gate: Authenticator
     jobs: dict[str, str] = field(default_factory=dict)
 
     def play(self) -> None:
@@ -69,7 +69,7 @@ def staged(directory: Path) -> Iterator[Stage]:
     place_demo(captures, now_us - 60_000_000)
     authority = Authority(directory / "ca")
     client = authority.issue("client")
-    gate = Gate()
+    gate = Authenticator()
     with StandIn(_packets(now_us), authority) as steno:
         files = [
             {"name": name, "kind": "capture-files", "path": str(captures / name.partition(":")[2]), "flush_lag": "1s"}
@@ -89,7 +89,7 @@ def staged(directory: Path) -> Iterator[Stage]:
         config.write_text(yaml.safe_dump(settings))
         log = directory / "docket.runtime.logs"
         command = [sys.executable, "-m", "docket", "--config", str(config), "run", "--listen", "127.0.0.1:0"]
-        child = Child(command, log)
+        child = ChildProcess(command, log)
         try:
             server = Server(wait_until(lambda: _announced(child, log), "docket run to be ready", timeout_s=30.0))
             wait_until(lambda: _all_online(server), "all sources to be online", timeout_s=30.0)
@@ -108,7 +108,7 @@ def _packets(now_us: int) -> list[Packet]:
     ]
 
 
-def _announced(child: Child, log: Path) -> str:
+def _announced(child: ChildProcess, log: Path) -> str:
     child.must_run()
     found = re.search(r"^Docket is ready: (\S+)$", log.read_text(), flags=re.MULTILINE)
     return found[1] if found else ""

@@ -22,7 +22,7 @@ def sha256(path: Path) -> str:
 
 
 def test_a_complete_job_is_told_in_words(person: Person, demo: Server) -> None:
-    """Headline, lanes with verdicts and sentences, story and question say what the job says."""
+    """Headline, scheduler with verdicts and sentences, story and question say what the job says."""
     person.ask_and_open("port 53")
     expect(person.headline).to_have_text(re.compile(r"^Complete: \d+ packets from 2 of 2 sources, exactly the window$"))
     job = demo.job(person.page.url.rpartition("/")[2])

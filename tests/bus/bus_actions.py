@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from docket.bus.interface import Broker, Delivery, Publisher, Receiver
+from docket.bus.interface import Broker, Consumer, Delivery, Publisher
 from tests.services.waiting import wait_until
 
 
 @contextmanager
 def receiving(
     bus: Broker, queues: Sequence[str], *, prefetch: int = 10, listen: Sequence[str] = (), name: str = "receiver"
-) -> Iterator[Receiver]:
+) -> Iterator[Consumer]:
     """A receiver that is connected and consumes, closed at the end."""
     receiver = bus.receiver(name, queues, prefetch=prefetch, listen=listen)
     try:
@@ -29,14 +29,14 @@ def publishing(bus: Broker, name: str = "publisher") -> Iterator[Publisher]:
         publisher.close()
 
 
-def take(receiver: Receiver, timeout_s: float = 10.0) -> Delivery:
+def take(receiver: Consumer, timeout_s: float = 10.0) -> Delivery:
     """The next message; fails if none comes."""
     delivery = wait_until(lambda: receiver.receive(0.2), "a message", timeout_s=timeout_s, step_s=0.0)
     assert delivery is not None
     return delivery
 
 
-def take_bodies(receiver: Receiver, count: int) -> list[bytes]:
+def take_bodies(receiver: Consumer, count: int) -> list[bytes]:
     """Take and acknowledge so many messages; their bodies in order."""
     bodies = []
     for _ in range(count):
@@ -46,11 +46,11 @@ def take_bodies(receiver: Receiver, count: int) -> list[bytes]:
     return bodies
 
 
-def settle_now(receiver: Receiver) -> None:
+def settle_now(receiver: Consumer) -> None:
     """Let the receiver carry out what was settled; expects that no further message is there."""
     assert receiver.receive(0.0) is None
 
 
-def attach(receiver: Receiver) -> None:
+def attach(receiver: Consumer) -> None:
     """Make a receiver consume and listen before anything is published; expects empty queues."""
     wait_until(lambda: receiver.receive(0.0) is None and receiver.connected, "the receiver to be connected")

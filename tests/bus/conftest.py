@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from docket.bus.interface import Broker
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 
@@ -22,9 +22,9 @@ def amqp_bus(amqp_url: str) -> Iterator[AmqpBroker]:
 
 
 @pytest.fixture
-def embedded_bus() -> Iterator[EmbeddedBroker]:
+def embedded_bus() -> Iterator[MemoryBroker]:
     """A declared topology, with one source, in memory."""
-    bus = EmbeddedBroker()
+    bus = MemoryBroker()
     bus.declare([SOURCE])
     yield bus
     bus.close()

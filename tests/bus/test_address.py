@@ -8,10 +8,10 @@ import pytest
 
 from docket.bus import topology
 from docket.bus.factory import open_broker, open_link
-from docket.bus.memory.memory_async_client import EmbeddedLink
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_async_client import MemoryAsyncClient
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.rabbitmq.address import Address, parse_address
-from docket.bus.rabbitmq.async_client import AmqpLink
+from docket.bus.rabbitmq.async_client import AmqpAsyncClient
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.errors import BusLost, ConfigError
 from tests.bus.bus_actions import publishing, receiving, take
@@ -81,8 +81,8 @@ def test_certificate_is_the_login_where_there_is_no_user() -> None:
 def test_memory_opens_the_embedded_bus() -> None:
     """memory:// is the embedded bus, with a link to it; without it a link is refused."""
     bus = open_broker("memory://", {})
-    assert isinstance(bus, EmbeddedBroker)
-    assert isinstance(open_link("memory://", {}, broker=bus), EmbeddedLink)
+    assert isinstance(bus, MemoryBroker)
+    assert isinstance(open_link("memory://", {}, broker=bus), MemoryAsyncClient)
     with pytest.raises(ConfigError, match="docket run"):
         open_link("memory://", {})
 
@@ -90,7 +90,7 @@ def test_memory_opens_the_embedded_bus() -> None:
 def test_amqp_opens_rabbitmq() -> None:
     """amqp:// is RabbitMQ, for threads and for the loop; nothing connects yet."""
     assert isinstance(open_broker("amqp://host", {}), AmqpBroker)
-    assert isinstance(open_link("amqp://host", {}), AmqpLink)
+    assert isinstance(open_link("amqp://host", {}), AmqpAsyncClient)
 
 
 def make_certificates(directory: Path) -> None:
@@ -141,7 +141,7 @@ def asks(address: Address) -> str:
 
 
 async def links_up(address: Address) -> bool:
-    link = AmqpLink(address, "tests link")
+    link = AmqpAsyncClient(address, "tests link")
     await link.start()
     connected = link.connected
     await link.stop()

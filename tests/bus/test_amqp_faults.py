@@ -8,7 +8,7 @@ import kombu
 import pytest
 
 from docket.bus import topology
-from docket.bus.interface import Delivery, Publisher, Receiver
+from docket.bus.interface import Consumer, Delivery, Publisher
 from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.errors import BusFull, BusLost, TopologyMismatch, Unroutable
@@ -91,7 +91,7 @@ def stream_through(bus: AmqpBroker, fault: Callable[[], object]) -> None:
         assert (seen >= set(range(confirmed)), receiver.generation, receiver.connected) == (True, 2, True)
 
 
-def collect(receiver: Receiver, seen: set[int], enough: Callable[[], bool]) -> None:
+def collect(receiver: Consumer, seen: set[int], enough: Callable[[], bool]) -> None:
     """Take and acknowledge until there is enough."""
 
     def step() -> bool:

@@ -7,8 +7,8 @@ import pytest
 
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
-from docket.bus.memory.memory_broker import EmbeddedBroker
-from docket.bus.memory.memory_queue import MOST_BYTES, EmbeddedQueue, Message
+from docket.bus.memory.memory_broker import MemoryBroker
+from docket.bus.memory.memory_queue import MOST_BYTES, MemoryQueue, Message
 from docket.errors import BusFull, BusLost
 from tests.bus.bus_actions import publishing, receiving, take
 from tests.bus.conftest import SOURCE
@@ -20,11 +20,11 @@ def message(body: bytes) -> Message:
     return Message(topology.JOBS, "job.request", body, {})
 
 
-def declared(name: str) -> EmbeddedQueue:
-    return EmbeddedQueue(next(queue for queue in topology.queues([SOURCE]) if queue.name == name))
+def declared(name: str) -> MemoryQueue:
+    return MemoryQueue(next(queue for queue in topology.queues([SOURCE]) if queue.name == name))
 
 
-def test_slow_listener_loses_the_oldest(embedded_bus: EmbeddedBroker, caplog: pytest.LogCaptureFixture) -> None:
+def test_slow_listener_loses_the_oldest(embedded_bus: MemoryBroker, caplog: pytest.LogCaptureFixture) -> None:
     """A listener that does not listen keeps the newest events; one warning names it."""
     with publishing(embedded_bus) as publisher, receiving(embedded_bus, [], listen=["#"], name="sleepy") as receiver:
         for number in range(topology.LISTENER_MESSAGES + 3):
@@ -33,7 +33,7 @@ def test_slow_listener_loses_the_oldest(embedded_bus: EmbeddedBroker, caplog: py
     assert [record.getMessage() for record in caplog.records] == ["sleepy is 10000 events behind and loses the oldest"]
 
 
-def test_queues_of_jobs_are_bounded_too(embedded_bus: EmbeddedBroker) -> None:
+def test_queues_of_jobs_are_bounded_too(embedded_bus: MemoryBroker) -> None:
     """Without a collector the queue of jobs fills up to its bound and then refuses."""
     with publishing(embedded_bus) as publisher:
         for _ in range(MOST_BYTES // len(BLOCK)):
@@ -42,7 +42,7 @@ def test_queues_of_jobs_are_bounded_too(embedded_bus: EmbeddedBroker) -> None:
             publisher.publish(topology.JOBS, topology.CANCEL_KEY, b"one more", wait_s=0.01)
 
 
-def test_message_for_several_queues_goes_to_all_or_none(embedded_bus: EmbeddedBroker) -> None:
+def test_message_for_several_queues_goes_to_all_or_none(embedded_bus: MemoryBroker) -> None:
     """If one of its queues is full, a message is refused as a whole, so that publishing it again doubles nothing."""
     with publishing(embedded_bus) as publisher:
         for _ in range(MOST_BYTES // len(BLOCK)):
@@ -85,7 +85,7 @@ def test_returned_messages_keep_their_places() -> None:
     assert [entry.message.body for entry in again if entry is not None] == [b"1", b"2", b"3", b"4"]
 
 
-def test_closed_bus(embedded_bus: EmbeddedBroker) -> None:
+def test_closed_bus(embedded_bus: MemoryBroker) -> None:
     """After `close` a waiting receiver returns None and is not connected; publishing raises BusLost."""
     answers: list[object] = []
     with publishing(embedded_bus) as publisher, receiving(embedded_bus, [topology.COLLECTOR_QUEUE]) as receiver:
@@ -98,7 +98,7 @@ def test_closed_bus(embedded_bus: EmbeddedBroker) -> None:
             publisher.publish(topology.JOBS, topology.REQUEST_KEY, b"late")
 
 
-def test_two_receivers_share_a_queue(embedded_bus: EmbeddedBroker) -> None:
+def test_two_receivers_share_a_queue(embedded_bus: MemoryBroker) -> None:
     """Each message goes to one of two receivers; what one gives back the other may take."""
     queue = topology.COLLECTOR_QUEUE
     with publishing(embedded_bus) as publisher, receiving(embedded_bus, [queue]) as one:
@@ -110,7 +110,7 @@ def test_two_receivers_share_a_queue(embedded_bus: EmbeddedBroker) -> None:
         assert take(one).body == b"2"
 
 
-def test_dead_event_is_buried(embedded_bus: EmbeddedBroker, caplog: pytest.LogCaptureFixture) -> None:
+def test_dead_event_is_buried(embedded_bus: MemoryBroker, caplog: pytest.LogCaptureFixture) -> None:
     """Declaring an event dead puts a copy into docket.dead."""
     caplog.set_level(logging.DEBUG)
     with publishing(embedded_bus) as publisher, receiving(embedded_bus, [], listen=["job.failed"]) as receiver:

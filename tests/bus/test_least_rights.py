@@ -18,7 +18,7 @@ from docket.bus import topology
 from docket.bus.permissions import roles, user_definitions
 from tests.deploy.tls_broker import TlsBroker, tls_broker
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker
 from tests.services.waiting import wait_until
@@ -213,7 +213,7 @@ def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: P
             config = tmp_path / f"{role}.yaml"
             config.write_text(yaml.safe_dump(settings))
             command = [sys.executable, "-m", "docket", "--config", str(config), role]
-            roles[role] = Child(command, tmp_path / f"{role}.log")
+            roles[role] = ChildProcess(command, tmp_path / f"{role}.log")
             stack.callback(roles[role].stop)
         url = f"http://127.0.0.1:{web_port}/app/docket/api/v1/"
 

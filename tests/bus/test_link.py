@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from docket.bus import topology
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.interface import Broker, QueueDepth
-from docket.bus.memory.memory_async_client import EmbeddedLink
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_async_client import MemoryAsyncClient
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.rabbitmq.address import parse_address
-from docket.bus.rabbitmq.async_client import AmqpLink
+from docket.bus.rabbitmq.async_client import AmqpAsyncClient
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.errors import BusFull, BusLost, Unroutable
 from tests.bus.bus_actions import publishing, receiving, take_bodies
@@ -25,7 +25,7 @@ BLOCK = b"\0" * (1024 * 1024)
 class Station:
     """A link and everything that it told."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: AsyncBusClient) -> None:
         self.link = link
         self.heard: list[tuple[str, bytes]] = []
         self.changes: list[bool] = []
@@ -42,7 +42,7 @@ class Station:
 
 
 @asynccontextmanager
-async def started(link: Link) -> AsyncIterator[Station]:
+async def started(link: AsyncBusClient) -> AsyncIterator[Station]:
     """A link that is started, and stopped at the end."""
     station = Station(link)
     await link.start()
@@ -52,17 +52,17 @@ async def started(link: Link) -> AsyncIterator[Station]:
         await link.stop()
 
 
-def link_to(bus: Broker, url: str | None) -> Link:
-    if isinstance(bus, EmbeddedBroker):
-        return EmbeddedLink(bus)
+def link_to(bus: Broker, url: str | None) -> AsyncBusClient:
+    if isinstance(bus, MemoryBroker):
+        return MemoryAsyncClient(bus)
     assert url is not None
-    return AmqpLink(parse_address(url, {}), "tests link")
+    return AmqpAsyncClient(parse_address(url, {}), "tests link")
 
 
 @pytest.fixture
-def make_link(bus: Broker, request: pytest.FixtureRequest) -> Callable[[], Link]:
+def make_link(bus: Broker, request: pytest.FixtureRequest) -> Callable[[], AsyncBusClient]:
     """Makes links to the bus; call it inside the loop."""
-    url = None if isinstance(bus, EmbeddedBroker) else request.getfixturevalue("amqp_url")
+    url = None if isinstance(bus, MemoryBroker) else request.getfixturevalue("amqp_url")
     return lambda: link_to(bus, url)
 
 
@@ -79,7 +79,7 @@ def send(bus: Broker, *events: tuple[str, bytes]) -> None:
             publisher.publish(topology.EVENTS, key, body, persistent=False)
 
 
-def test_published_message_is_in_the_queue(bus: Broker, make_link: Callable[[], Link]) -> None:
+def test_published_message_is_in_the_queue(bus: Broker, make_link: Callable[[], AsyncBusClient]) -> None:
     """What the link published is in the collector's queue, in order."""
 
     async def scene() -> None:
@@ -92,7 +92,7 @@ def test_published_message_is_in_the_queue(bus: Broker, make_link: Callable[[], 
         assert take_bodies(receiver, 3) == [b"1", b"2", b"3"]
 
 
-def test_many_publishes_at_once(bus: Broker, make_link: Callable[[], Link]) -> None:
+def test_many_publishes_at_once(bus: Broker, make_link: Callable[[], AsyncBusClient]) -> None:
     """Publishing concurrently puts every message into the queue once."""
 
     async def scene() -> None:
@@ -108,7 +108,7 @@ def test_many_publishes_at_once(bus: Broker, make_link: Callable[[], Link]) -> N
         assert sorted(map(int, take_bodies(receiver, 200))) == list(range(200))
 
 
-def test_unroutable_is_told_and_only_to_its_sender(make_link: Callable[[], Link]) -> None:
+def test_unroutable_is_told_and_only_to_its_sender(make_link: Callable[[], AsyncBusClient]) -> None:
     """Of two concurrent messages only the one without a queue raises Unroutable."""
 
     async def scene() -> None:
@@ -123,7 +123,7 @@ def test_unroutable_is_told_and_only_to_its_sender(make_link: Callable[[], Link]
     run(scene)
 
 
-def test_unknown_exchange_is_unroutable(make_link: Callable[[], Link]) -> None:
+def test_unknown_exchange_is_unroutable(make_link: Callable[[], AsyncBusClient]) -> None:
     """An exchange that does not exist raises, and the link publishes on afterwards."""
 
     async def scene() -> None:
@@ -135,7 +135,7 @@ def test_unknown_exchange_is_unroutable(make_link: Callable[[], Link]) -> None:
     run(scene)
 
 
-def test_full_queue_is_told_after_the_time_out(make_link: Callable[[], Link]) -> None:
+def test_full_queue_is_told_after_the_time_out(make_link: Callable[[], AsyncBusClient]) -> None:
     """Publishing into a full queue raises BusFull when the time is up."""
 
     async def scene() -> None:
@@ -146,7 +146,7 @@ def test_full_queue_is_told_after_the_time_out(make_link: Callable[[], Link]) ->
     run(scene)
 
 
-def test_events_are_heard_in_order_by_pattern(bus: Broker, make_link: Callable[[], Link]) -> None:
+def test_events_are_heard_in_order_by_pattern(bus: Broker, make_link: Callable[[], AsyncBusClient]) -> None:
     """Each listener hears exactly what matches its patterns, in order; one may be added after the start."""
 
     async def scene() -> None:
@@ -176,7 +176,7 @@ def test_events_are_heard_in_order_by_pattern(bus: Broker, make_link: Callable[[
     run(scene)
 
 
-async def fill(link: Link) -> None:
+async def fill(link: AsyncBusClient) -> None:
     for _ in range(200):
         await link.publish(topology.FRAGMENTS, "1", BLOCK, mandatory=True, timeout_s=3)
 
@@ -188,7 +188,7 @@ def probe(bus: Broker, late: list[tuple[str, bytes]]) -> bool:
 
 
 def test_listener_that_raises_disturbs_nobody(
-    bus: Broker, make_link: Callable[[], Link], caplog: pytest.LogCaptureFixture
+    bus: Broker, make_link: Callable[[], AsyncBusClient], caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a callback raises is logged; the next event is delivered, and the link stays connected."""
 
@@ -211,7 +211,7 @@ def test_listener_that_raises_disturbs_nobody(
     assert "the callback failed" in caplog.text
 
 
-def test_depths(make_link: Callable[[], Link]) -> None:
+def test_depths(make_link: Callable[[], AsyncBusClient]) -> None:
     """The depths of several queues, also of one that does not exist, and the link stays connected."""
 
     async def scene() -> None:
@@ -225,7 +225,7 @@ def test_depths(make_link: Callable[[], Link]) -> None:
     run(scene)
 
 
-def test_changes_are_told(make_link: Callable[[], Link]) -> None:
+def test_changes_are_told(make_link: Callable[[], AsyncBusClient]) -> None:
     """The link tells that it is connected and, when it is stopped, that it is not; stopping twice is once."""
 
     async def scene() -> None:
@@ -245,7 +245,7 @@ def test_start_returns_when_the_broker_is_away() -> None:
     """Without a broker `start` returns, publishing and asking raise BusLost, and `stop` ends it."""
 
     async def scene() -> None:
-        link = AmqpLink(parse_address(f"amqp://127.0.0.1:{free_port()}", {}), "tests link")
+        link = AmqpAsyncClient(parse_address(f"amqp://127.0.0.1:{free_port()}", {}), "tests link")
         async with started(link) as station:
             assert not link.connected
             with pytest.raises(BusLost):
@@ -265,7 +265,7 @@ def test_link_comes_back_after_a_cut(
     """After its connection was closed the link connects, subscribes again, and publishes; one warning is logged."""
 
     async def scene() -> None:
-        link = AmqpLink(parse_address(amqp_url, {}), "tests link")
+        link = AmqpAsyncClient(parse_address(amqp_url, {}), "tests link")
         station = Station(link)
         link.listen(["job.*"], station.hear)
         async with started(link):
@@ -285,7 +285,7 @@ def test_publish_outlives_a_restart(amqp_bus: AmqpBroker, amqp_url: str, broker:
     """A message published while the broker is down arrives after its restart."""
 
     async def scene() -> None:
-        async with started(AmqpLink(parse_address(amqp_url, {}), "tests link")) as station:
+        async with started(AmqpAsyncClient(parse_address(amqp_url, {}), "tests link")) as station:
             await asyncio.to_thread(broker.stop)
             await station.until(lambda: not station.link.connected)
             publish = station.link.publish(topology.JOBS, "job.request", b"patient", mandatory=True, timeout_s=60)
@@ -305,7 +305,7 @@ def test_memory_alarm_is_bus_full(amqp_url: str, broker: RabbitMQ) -> None:
     """While the broker blocks publishers a publish raises BusFull in time; after the alarm it works again."""
 
     async def scene() -> None:
-        async with started(AmqpLink(parse_address(amqp_url, {}), "tests link")) as station:
+        async with started(AmqpAsyncClient(parse_address(amqp_url, {}), "tests link")) as station:
             await asyncio.to_thread(broker.set_memory_alarm, True)
             for _ in range(2):
                 with pytest.raises(BusFull, match="blocks"):
@@ -324,7 +324,7 @@ def test_deleted_listening_queue_is_a_lost_connection(
     """If its queue of events is deleted, the link connects anew and hears on."""
 
     async def scene() -> None:
-        link = AmqpLink(parse_address(amqp_url, {}), "tests link")
+        link = AmqpAsyncClient(parse_address(amqp_url, {}), "tests link")
         station = Station(link)
         link.listen(["job.*"], station.hear)
         async with started(link):

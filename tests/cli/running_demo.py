@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.waiting import wait_until
 
 DOCKET = (sys.executable, "-m", "docket")
@@ -31,7 +31,7 @@ class DemoServer:
         self._command = [*command, "run", "--demo", *(options or ("--listen", "127.0.0.1:0"))]
 
     def __enter__(self) -> "DemoServer":
-        self.child = Child(self._command, self.log, env=self.environ)
+        self.child = ChildProcess(self._command, self.log, env=self.environ)
         try:
             self.url = wait_until(self._announced, "docket run to be ready", timeout_s=30.0)
         except TimeoutError:

@@ -11,7 +11,7 @@ from docket.demo import place_demo
 from docket.runtime.exit_codes import ExitCode
 from tests.cli.running_demo import DOCKET, clean_environ, docket
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker
 from tests.services.waiting import wait_until
@@ -41,9 +41,9 @@ class Sensor:
             """
         )
 
-    def start(self, *arguments: str) -> Child:
+    def start(self, *arguments: str) -> ChildProcess:
         log = self.place / f"{'-'.join(arguments).replace(':', '.')}.log"
-        return Child([*DOCKET, *arguments], log, env=self.environ)
+        return ChildProcess([*DOCKET, *arguments], log, env=self.environ)
 
     def is_well(self) -> bool:
         return docket("status", environ=self.environ).returncode == ExitCode.OK
@@ -62,7 +62,7 @@ def sensor(tmp_path: Path, amqp_url: str) -> Sensor:
 
 
 @pytest.fixture
-def services(sensor: Sensor) -> Iterator[dict[tuple[str, ...], Child]]:
+def services(sensor: Sensor) -> Iterator[dict[tuple[str, ...], ChildProcess]]:
     """Every service in a process of its own, started in the worst order, and well."""
     with ExitStack() as stack:
         children = {}
@@ -74,7 +74,7 @@ def services(sensor: Sensor) -> Iterator[dict[tuple[str, ...], Child]]:
 
 
 def test_separate_processes_answer_and_end_in_an_orderly_way(
-    sensor: Sensor, services: dict[tuple[str, ...], Child]
+    sensor: Sensor, services: dict[tuple[str, ...], ChildProcess]
 ) -> None:
     """Four processes over RabbitMQ give a complete answer; each ends 0 when it is told to, whatever the order."""
     code, capture = sensor.get("out.pcap")

@@ -12,7 +12,7 @@ import yaml
 
 from docket.web.auth.tokens import make_token
 from tests.deploy.proxies import PASSWORD, Kibana, Site, prepare_site, start_lighttpd, start_nginx
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.rabbitmq import Broker
 from tests.services.sensor import Sensor, stenographer_source
 from tests.services.stenographer import Monitored
@@ -25,7 +25,7 @@ class Deployment:
 
     sensor: Sensor
     lighttpd: Site
-    proxy: Child
+    proxy: ChildProcess
     """lighttpd itself."""
     token: str
 
@@ -101,7 +101,7 @@ def nginx(deployment: Deployment, kibana: Kibana) -> Iterator[Site]:
         web = {"listen": [f"unix:{socket}"], "user_header": "X-Remote-User", "sendfile": "nginx"}
         configure(deployment.sensor.config, config, web)
         command = [sys.executable, "-m", "docket", "--config", str(config), "web"]
-        stack.callback(Child(command, directory / "nginx-web.log").stop)
+        stack.callback(ChildProcess(command, directory / "nginx-web.log").stop)
         wait_until(socket.exists, "the web process behind nginx", timeout_s=30)
         site = Site(directory, socket, deployment.sensor.spool, kibana.port)
         stack.callback(start_nginx(site).stop)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.waiting import wait_until
 
 UNITS = Path("/lib/systemd/system")
@@ -24,7 +24,7 @@ class Machine:
         """Make it; `shared` directories of the real machine are there at the same path."""
         needs.root("to make a machine inside of this one")
         self._directory = directory
-        self._holder = Child(
+        self._holder = ChildProcess(
             [needs.program("unshare", "util-linux"), "--mount", "--propagation", "private", "sleep", "infinity"],
             directory / "machine.log",
         )
@@ -80,7 +80,7 @@ class Machine:
     def read(self, path: str) -> str:
         return self.run("cat", path)
 
-    def start_unit(self, name: str, instance: str = "", listen: str = "") -> Child:
+    def start_unit(self, name: str, instance: str = "", listen: str = "") -> ChildProcess:
         """Start a unit's own command line as its own user and groups; `listen` is a socket that is opened for it."""
         settings = _settings(self.read(str(UNITS / name)))
         groups = [settings["Group"], *settings.get("SupplementaryGroups", "").split()]
@@ -90,7 +90,7 @@ class Machine:
         who = ["setpriv", "--reuid", settings["User"], "--regid", settings["Group"], "--groups", ",".join(groups)]
         locked = ["--no-new-privs", "--bounding-set", "-all"]
         log = self._directory / f"{name.replace('@', f'@{instance}')}.log"
-        child = Child(self.command([*who, *locked, *words]), log)
+        child = ChildProcess(self.command([*who, *locked, *words]), log)
         if listen:
             # systemd-socket-activate knows no SocketMode.
             wait_until(lambda: self.run("sh", "-c", f"test -S {listen} && echo there || true"), "the socket")

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port, listening
 from tests.services.waiting import wait_until
 
@@ -95,7 +95,7 @@ class Site:
         return text
 
 
-def start_lighttpd(site: Site, user: str | None = None) -> Child:
+def start_lighttpd(site: Site, user: str | None = None) -> ChildProcess:
     """lighttpd with the shipped sensor.conf, docket.conf and stenoread.conf."""
     program = needs.program("lighttpd", "lighttpd")
     place = site.directory / "lighttpd"
@@ -118,12 +118,12 @@ def start_lighttpd(site: Site, user: str | None = None) -> Child:
     command = [program, "-f", str(place / "lighttpd.conf")]
     done = subprocess.run([*command, "-tt"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    child = Child([*command, "-D"], site.directory / "lighttpd.log", user=user)
+    child = ChildProcess([*command, "-D"], site.directory / "lighttpd.log", user=user)
     _wait(child, site.port)
     return child
 
 
-def start_nginx(site: Site) -> Child:
+def start_nginx(site: Site) -> ChildProcess:
     """nginx with the shipped docket.conf."""
     program = needs.program("nginx", "nginx-light")
     place = site.directory / "nginx"
@@ -141,12 +141,12 @@ def start_nginx(site: Site) -> Child:
         f"user root;\ndaemon off;\npid {place}/pid;\nerror_log stderr;\nevents {{}}\n"
         f"http {{\naccess_log off;\n{temporary}include {place}/docket.conf;\n}}\n"
     )
-    child = Child([program, "-c", str(place / "nginx.conf"), "-p", str(place)], site.directory / "nginx.log")
+    child = ChildProcess([program, "-c", str(place / "nginx.conf"), "-p", str(place)], site.directory / "nginx.log")
     _wait(child, site.port)
     return child
 
 
-def _wait(child: Child, port: int) -> None:
+def _wait(child: ChildProcess, port: int) -> None:
     def up() -> bool:
         child.must_run()
         return listening(port)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from docket.bus import dead_letters, topology
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import EventMessage, SourceStatus
 from docket.cli import make_parser
 from docket.cli.checks import SOON, advice, queues
@@ -29,7 +29,7 @@ from docket.web.http.api_errors import from_exception
 from docket.web.jobs.service import _clock_faults
 from docket.workers.collector import outcome_texts
 from docket.workers.collector.part import Part
-from docket.workers.collector.source_registry import Presence
+from docket.workers.collector.source_registry import SourceRegistry
 from docket.workers.sources.stenographer.server_identity import (
     NameMismatch,
     check_name,
@@ -107,9 +107,9 @@ class SetClock(Clock):
 
 def absences() -> str:
     """The sentences for a source whose worker is away, was silent, or was too slow."""
-    broker, clock = EmbeddedBroker(), SetClock()
+    broker, clock = MemoryBroker(), SetClock()
     broker.declare(["rock01:em1"])
-    presence, at = Presence(broker, clock, ["rock01:em1"], ()), clock.now()
+    presence, at = SourceRegistry(broker, clock, ["rock01:em1"], ()), clock.now()
     status = SourceStatus(name="rock01:em1", kind="stenographer", state="online", last_seen=at)
     presence.hear(EventMessage(event=EventName.SOURCE_STATS, at=at, source=status))
     presence.look(["rock01:em1"])

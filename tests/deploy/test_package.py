@@ -17,7 +17,7 @@ from tests.browser.page_driver import Person
 from tests.deploy.machine import Machine
 from tests.deploy.proxies import PASSWORD
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port, listening
 from tests.services.rabbitmq import Broker
 from tests.services.stenographer import Monitored
@@ -102,7 +102,7 @@ def installed(
         stack.callback(machine.start_unit("docket.service", listen=SOCKET).stop)
         _prepare_proxy(machine, port)
         command = machine.command(["lighttpd", "-D", "-f", "/etc/lighttpd/lighttpd.conf"])
-        stack.callback(Child(command, tmp_path_factory.mktemp("proxy") / "lighttpd.log").stop)
+        stack.callback(ChildProcess(command, tmp_path_factory.mktemp("proxy") / "lighttpd.log").stop)
         wait_until(lambda: listening(port), "lighttpd", timeout_s=20)
         ca = tmp_path_factory.mktemp("ca") / "ca.pem"
         ca.write_text(machine.read("/etc/docket/tls/ca.pem"))
@@ -198,7 +198,7 @@ def test_status_on_the_machine_is_one_screen(installed: Installed) -> None:
     machine = installed.machine
     place = "/etc/docket/second.yaml"
     machine.write(place, machine.read("/etc/docket/docket.yaml").replace(f"unix:{SOCKET}", f"127.0.0.1:{web}"))
-    child = Child(machine.command(["docket", "--config", place, "web"]), installed.ca.with_name("second.log"))
+    child = ChildProcess(machine.command(["docket", "--config", place, "web"]), installed.ca.with_name("second.log"))
     try:
         wait_until(lambda: listening(web), "a second web process", timeout_s=20)
 

@@ -12,7 +12,7 @@ import requests
 import yaml
 
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until
 from tests.web.auth.test_authenticator import UnixConnection
@@ -102,7 +102,7 @@ def test_web_serves_the_socket_that_systemd_opened(tmp_path: Path, amqp_url: str
             "NOTIFY_SOCKET": str(tmp_path / "notify"),
             "DOCKET_CONF": str(config),
         }
-        child = Child(command, tmp_path / "web.log", env=environ)
+        child = ChildProcess(command, tmp_path / "web.log", env=environ)
         try:
             wait_until(address.exists, "the socket")
             connection = UnixConnection(address)
@@ -132,7 +132,7 @@ def test_service_is_ready_beats_and_stops(tmp_path: Path, amqp_url: str, service
             "DOCKET_CONF": str(config),
             "WATCHDOG_USEC": "3000000",
         }
-        child = Child([sys.executable, "-m", "docket", *service.split()], tmp_path / "service.log", env=environ)
+        child = ChildProcess([sys.executable, "-m", "docket", *service.split()], tmp_path / "service.log", env=environ)
         heard: list[str] = []
         while heard.count("WATCHDOG=1") < 4:
             heard.append(channel.recv(4096).decode())
@@ -147,7 +147,7 @@ def test_web_says_that_the_broker_is_away(tmp_path: Path) -> None:
     config = configuration(tmp_path, f"amqp://127.0.0.1:{free_port()}/")
     port = free_port()
     command = [sys.executable, "-m", "docket", "--config", str(config), "web", "--listen", f"127.0.0.1:{port}"]
-    child = Child(command, tmp_path / "web.log")
+    child = ChildProcess(command, tmp_path / "web.log")
     try:
 
         def health() -> int:

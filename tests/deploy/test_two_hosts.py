@@ -20,7 +20,7 @@ import yaml
 from tests.deploy.tls_broker import TlsBroker, tls_broker
 from tests.services import needs
 from tests.services.certificates import Certificates, make_certificates
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.network import Namespace
 from tests.services.recording import STENOGRAPHER_USER, Recording, StoredFile
 from tests.services.sensor import Sensor, stenographer_source
@@ -77,7 +77,7 @@ class RemoteStenographer(StoredStenographer):
         who = ["setpriv", "--reuid", STENOGRAPHER_USER, "--regid", STENOGRAPHER_USER, "--init-groups"]
         command = [*who, self._program, f"--config={self.config}", "--syslog=false"]
         env = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(self.directory / "tmp")}
-        self._process = Child(self._net.command(command), self.directory / "stenographer.log", env=env)
+        self._process = ChildProcess(self._net.command(command), self.directory / "stenographer.log", env=env)
         wait_until(self._answers, f"stenographer on port {self.port}", timeout_s=20.0)
 
     def curl(self, path: str, *options: str) -> bytes:
@@ -134,7 +134,7 @@ def start_host(
     }
     config.write_text(yaml.safe_dump(settings))
     command = [sys.executable, "-m", "docket", "--config", str(config), "worker"]
-    stack.callback(Child(host.command(command), directory / f"{name}.log").stop)
+    stack.callback(ChildProcess(host.command(command), directory / f"{name}.log").stop)
     return found
 
 
@@ -156,7 +156,7 @@ def field(
         for side, port in (("outer", broker.port), ("inner", BROKER_PORT)):
             command = [sys.executable, "-c", RELAY, side, path, str(port)]
             whole = middle.command(command) if side == "inner" else command
-            stack.callback(Child(whole, directory / f"relay-{side}.log").stop)
+            stack.callback(ChildProcess(whole, directory / f"relay-{side}.log").stop)
         stenographers: dict[str, RemoteStenographer] = {}
         for name, net in HOSTS.items():
             host = Namespace(directory)
@@ -169,7 +169,7 @@ def field(
         collector.write_text(yaml.safe_dump(settings | {"bus": broker.bus("collector")}))
         central.config.write_text(yaml.safe_dump(settings | {"bus": broker.bus("web")}))
         command = [sys.executable, "-m", "docket", "--config", str(collector), "collector"]
-        stack.callback(Child(command, directory / "collector.log").stop)
+        stack.callback(ChildProcess(command, directory / "collector.log").stop)
         central.start("web")
         stack.callback(central.stop)
         central.wait_ready(BOUND_S, sources=tuple(stenographers))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from docket.domain.estimate import Confidence, Estimate, Past, Stock, estimate, learn, shape, share, size
+from docket.domain.estimate import Capacity, Confidence, Estimate, Sample, estimate, learn, shape, share, size
 from docket.domain.job import Job, SourceAnswer, State, Verdict
 from docket.domain.query.canonical import parse
 from docket.domain.timewindow import US_PER_S, format_us
@@ -38,8 +38,8 @@ def job(
     )
 
 
-def guess(query: str, *past: Past, minutes: int = 1, bytes_per_us: float | None = None) -> Estimate:
-    return estimate(parse(query), {"a:em1": Stock(minutes * MINUTE_US, bytes_per_us)}, past)
+def guess(query: str, *past: Sample, minutes: int = 1, bytes_per_us: float | None = None) -> Estimate:
+    return estimate(parse(query), {"a:em1": Capacity(minutes * MINUTE_US, bytes_per_us)}, past)
 
 
 def test_the_same_question_over_another_window_is_scaled() -> None:
@@ -93,7 +93,7 @@ def test_nothing_known_is_said() -> None:
 
 def test_a_source_of_which_nothing_is_known_is_named() -> None:
     """The others' figures stand, with little confidence."""
-    stocks = {"a:em1": Stock(MINUTE_US), "a:em2": Stock(MINUTE_US)}
+    stocks = {"a:em1": Capacity(MINUTE_US), "a:em2": Capacity(MINUTE_US)}
     found = estimate(parse("port 53"), stocks, [learn(job("port 53"))])
     assert (found.bytes, found.confidence) == (6_000, Confidence.LOW)
     assert found.sentence.endswith("; nothing is known of a:em2.")
@@ -116,7 +116,7 @@ def test_time_is_learned_from_jobs_of_some_size() -> None:
 
 def test_a_window_before_the_oldest_packet_brings_nothing() -> None:
     """What is gone is not counted."""
-    found = estimate(parse("port 53"), {"a:em1": Stock(0)}, [learn(job("port 53"))])
+    found = estimate(parse("port 53"), {"a:em1": Capacity(0)}, [learn(job("port 53"))])
     assert (found.bytes, found.sentence) == (0, "Roughly nothing, judging by the same question before.")
 
 

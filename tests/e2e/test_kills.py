@@ -12,7 +12,7 @@ import pytest
 
 from docket.domain.timewindow import format_us
 from tests.faults.certificates import Authority
-from tests.faults.halfway import Gate
+from tests.faults.halfway import Authenticator
 from tests.faults.packets import Packet, udp
 from tests.faults.stand_in import StandIn
 from tests.services.rabbitmq import Broker
@@ -32,7 +32,7 @@ class Held:
     """A running sensor whose two sources hold their answers half-way."""
 
     sensor: Sensor
-    gate: Gate
+    gate: Authenticator
     truth: list[Packet]
 
     def ask(self) -> str:
@@ -61,7 +61,7 @@ class Held:
 def held(tmp_path: Path, amqp_url: str) -> Iterator[Held]:
     """Two sources with every second packet each."""
     packets = [udp(START_US + number * STEP_US, size=60 + number % 900) for number in range(2 * PACKETS)]
-    gate = Gate()
+    gate = Authenticator()
     authority = Authority(tmp_path / "ca")
     client = authority.issue("client")
     with (

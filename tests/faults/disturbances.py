@@ -21,7 +21,7 @@ from docket.domain.timewindow import format_us
 from docket.spool.ledger_reader import LedgerReader
 from tests.faults.certificates import Authority
 from tests.faults.fragment_replay import BadPostman
-from tests.faults.mid_job import AFTER_US, BEFORE_US, NAMES, Gate
+from tests.faults.mid_job import AFTER_US, BEFORE_US, NAMES, Authenticator
 from tests.faults.outcome import Outcome, honest, packets_in
 from tests.services import needs
 from tests.services.rabbitmq import Broker
@@ -43,7 +43,7 @@ class Ground:
     broker: Broker
     bus_url: str
     sensor: Sensor
-    gate: Gate
+    gate: Authenticator
     chance: random.Random
 
     @property
@@ -233,7 +233,7 @@ def disturb_all(place: Path, broker: Broker, vhost: str, seed: int) -> Iterator[
     (place / "clock").write_text("0")
     env = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "DOCKET_TEST_CLOCK": str(place / "clock")}
     with ExitStack() as running:
-        gate = running.enter_context(Gate(authority, chance))
+        gate = running.enter_context(Authenticator(authority, chance))
         (place / "spool").mkdir()
         running.enter_context(small_disk(place / "spool"))
         sensor = Sensor(place, broker.url(vhost), gate.sources(settings), env)

@@ -9,7 +9,7 @@ from tests.faults.scripts import Asked, serve
 
 
 @dataclass
-class Gate:
+class Authenticator:
     """Holds every answer half-way until it is opened."""
 
     opened: threading.Event = field(default_factory=threading.Event)

@@ -22,7 +22,7 @@ AFTER_US, BEFORE_US = START_US, START_US + COUNT * STEP_US
 NAMES = ("rock01:em1", "rock01:em2")
 
 
-class Gate:
+class Authenticator:
     """The sources, and the point at which both wait."""
 
     def __init__(self, authority: Authority, chance: random.Random) -> None:
@@ -36,7 +36,7 @@ class Gate:
         self._running = ExitStack()
         self.stand_ins: list[StandIn] = []
 
-    def __enter__(self) -> Gate:
+    def __enter__(self) -> Authenticator:
         for number, name in enumerate(NAMES):
             steno = StandIn(self.packets[number :: len(NAMES)], self._authority, script=self._script(name))
             self.stand_ins.append(self._running.enter_context(steno))

@@ -25,7 +25,7 @@ class Break(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ApiError:
     """Given back by a script in place of pieces: a whole answer with this status."""
 
     status: int
@@ -44,7 +44,7 @@ class Asked:
     """Whether the asker has left, or the stand-in is being closed."""
 
 
-Script = Callable[[Asked], Iterable[bytes] | Refusal]
+Script = Callable[[Asked], Iterable[bytes] | ApiError]
 
 
 def serve(asked: Asked) -> Iterator[bytes]:
@@ -61,12 +61,12 @@ def serve(asked: Asked) -> Iterator[bytes]:
 
 def status(code: int, text: str = "could not parse query\n") -> Script:
     """An error with a text, as Go's http.Error writes it."""
-    return lambda _asked: Refusal(code, text)
+    return lambda _asked: ApiError(code, text)
 
 
-def web_page(_asked: Asked) -> Refusal:
+def web_page(_asked: Asked) -> ApiError:
     """Somebody else's web page, with status 200."""
-    return Refusal(200, "<html><body><h1>Log in</h1></body></html>", "text/html")
+    return ApiError(200, "<html><body><h1>Log in</h1></body></html>", "text/html")
 
 
 def clean_end(after: int) -> Script:

@@ -27,7 +27,7 @@ from typing import Any
 
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import US_PER_S, Packet
-from tests.faults.scripts import Asked, Break, Refusal, Script, serve
+from tests.faults.scripts import ApiError, Asked, Break, Script, serve
 
 FILE_US = 60 * US_PER_S
 SLACK_US = 60 * US_PER_S
@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, text: str) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.steno.script(Asked(text, headers, self.steno.select(text), self._gone))
-        if isinstance(answer, Refusal):
+        if isinstance(answer, ApiError):
             self._whole(answer.status, answer.text, answer.content_type)
             return
         self.send_response(200)

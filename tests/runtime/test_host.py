@@ -12,9 +12,9 @@ import pytest
 from docket.errors import BusLost, DocketError, TopologyMismatch
 from docket.runtime.exit_codes import ExitCode
 from docket.runtime.host import Host, Runnable, Service
-from docket.runtime.systemd import Notifier
+from docket.runtime.systemd import SystemdNotifier
 
-SILENT = Notifier({})
+SILENT = SystemdNotifier({})
 
 
 class Faithful:
@@ -42,7 +42,7 @@ class Ending:
             raise self.error
 
 
-def host(services: dict[str, Runnable], notifier: Notifier = SILENT) -> Host:
+def host(services: dict[str, Runnable], notifier: SystemdNotifier = SILENT) -> Host:
     return Host([Service(name, work) for name, work in services.items()], notifier)
 
 
@@ -110,7 +110,7 @@ def test_systemd_hears_ready_alive_and_stopping(tmp_path: Path) -> None:
                 heard.append(await asyncio.to_thread(lambda: channel.recv(4096).decode()))
 
         heard: list[str] = []
-        notifier = Notifier(environ)
+        notifier = SystemdNotifier(environ)
         asyncio.run(host({}, notifier).run(serve))
         while heard[-1] != "STOPPING=1":
             heard.append(channel.recv(4096).decode())
@@ -150,7 +150,7 @@ def test_watchdog_hears_nothing_of_a_loop_that_hangs(tmp_path: Path, caplog: pyt
             heard.append(await asyncio.to_thread(lambda: channel.recv(4096).decode()))
 
         environ = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "40000"}
-        asyncio.run(host({"stuck": stuck}, Notifier(environ)).run(serve))
+        asyncio.run(host({"stuck": stuck}, SystemdNotifier(environ)).run(serve))
     assert heard == ["WATCHDOG=1"]
 
 
@@ -168,5 +168,5 @@ def _nothing(channel: socket.socket) -> bool:
 
 def test_watchdog_of_another_process_is_not_fed() -> None:
     """WATCHDOG_PID names who must speak; children that inherit the environment keep silent."""
-    assert Notifier({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}).beat_s is None
-    assert Notifier({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": str(os.getpid())}).beat_s == 0.5
+    assert SystemdNotifier({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}).beat_s is None
+    assert SystemdNotifier({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": str(os.getpid())}).beat_s == 0.5

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-class Child:
+class ChildProcess:
     """One running program; its output goes to a log file that is quoted when something goes wrong."""
 
     def __init__(

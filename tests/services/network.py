@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.waiting import wait_until
 
 
@@ -20,7 +20,7 @@ class Namespace:
     def __init__(self, directory: Path) -> None:
         """Make the namespace; the log of the process that holds it goes to the directory."""
         needs.root("to make a network namespace")
-        self._holder = Child(
+        self._holder = ChildProcess(
             [needs.program("unshare", "util-linux"), "--net", "sleep", "infinity"], directory / "netns.log"
         )
         self._path = Path(f"/proc/{self._holder.pid}/ns/net")

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port, listening
 from tests.services.waiting import wait_until
 
@@ -60,8 +60,8 @@ class Broker:
         self._server = self._command(str(_SERVER), lambda: str(needs.file(_SERVER, _PACKAGE)))
         self._epmd_program = self._command("epmd", lambda: needs.program("epmd", "erlang-base"))
         self._erl_call = self._command("erl_call", lambda: needs.program("erl_call", "erlang-base"))
-        self._node: Child | None = None
-        self._epmd: Child | None = None
+        self._node: ChildProcess | None = None
+        self._epmd: ChildProcess | None = None
         self.port = free_port()
         self._dist_port = free_port()
         self._cookie = secrets.token_hex(16)
@@ -133,11 +133,11 @@ class Broker:
             return
         if self._epmd is None or not self._epmd.running:
             port = self._env["ERL_EPMD_PORT"]
-            self._epmd = Child(
+            self._epmd = ChildProcess(
                 [*self._epmd_program, "-port", port, "-address", "127.0.0.1"], self._directory / "epmd.log"
             )
             wait_until(lambda: listening(int(port)), "the Erlang port mapper")
-        self._node = Child(self._server, self._directory / "node.log", env=self._env)
+        self._node = ChildProcess(self._server, self._directory / "node.log", env=self._env)
         try:
             wait_until(self._serves, "RabbitMQ to serve", timeout_s=_START_S, step_s=0.1)
         except TimeoutError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.services import needs
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.network import Namespace
 from tests.services.truth import as_stored
 from tests.services.waiting import wait_until
@@ -142,7 +142,7 @@ class _Take:
             path.mkdir(parents=True)
             shutil.chown(path, STENOGRAPHER_USER, STENOGRAPHER_USER)
         self._wire, self._truth = directory / "wire.pcap", directory / "truth.pcap"
-        self._stenotype = Child(
+        self._stenotype = ChildProcess(
             network.command(
                 [
                     needs.program("stenotype", "stenographer"),
@@ -161,7 +161,7 @@ class _Take:
         self._tcpdump = None
         if with_truth:
             command = f"-i {interface} -n -s 0 -B 65536 -U --time-stamp-precision=micro -w {self._wire} -Z root"
-            self._tcpdump = Child(
+            self._tcpdump = ChildProcess(
                 network.command([needs.program("tcpdump", "tcpdump"), *command.split()]),
                 directory / "tcpdump.log",
             )

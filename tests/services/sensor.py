@@ -15,7 +15,7 @@ from typing import Any
 import requests
 import yaml
 
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port
 from tests.services.stenographer import Stenographer
 from tests.services.waiting import wait_until
@@ -53,7 +53,7 @@ class Sensor:
         for name, section in settings.items():
             sections[name] = {**sections.get(name, {}), **section}
         self.config.write_text(yaml.safe_dump(sections))
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, ChildProcess] = {}
         self._mine = threading.local()
         self._sessions: list[requests.Session] = []
 
@@ -77,7 +77,7 @@ class Sensor:
             name, _, sources = service.partition(":")
             command = [sys.executable, "-m", "docket", "--config", str(self.config), name]
             command += sources.split(",") if sources else []
-            self.children[service] = Child(command, self.log(service), env=self.env)
+            self.children[service] = ChildProcess(command, self.log(service), env=self.env)
 
     def start_all(self) -> None:
         """Start web, collector and a worker process per source, and wait until all can be used."""

@@ -18,7 +18,7 @@ import pytest
 
 from tests.services import needs, traffic
 from tests.services.certificates import Certificates, make_certificates
-from tests.services.child import Child
+from tests.services.child import ChildProcess
 from tests.services.ports import free_port
 from tests.services.recording import STENOGRAPHER_USER, Recording, StoredFile, record
 from tests.services.waiting import wait_until
@@ -45,7 +45,7 @@ class Stenographer:
         self._program = needs.program("stenographer", _PACKAGE)
         self._curl = needs.program("curl", "curl")
         self._user = STENOGRAPHER_USER if os.geteuid() == 0 else None
-        self._process: Child | None = None
+        self._process: ChildProcess | None = None
         self.directory = directory
         self.port = free_port()
         self.host = HOST
@@ -118,7 +118,7 @@ class Stenographer:
         command = [self._program, f"--config={self.config}", "--syslog=false"]
         # It leaves its directory of links behind when it is stopped, so it gets a place of its own for it.
         env = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(self._scratch)}
-        self._process = Child(command, self.directory / "stenographer.log", env=env, user=self._user)
+        self._process = ChildProcess(command, self.directory / "stenographer.log", env=env, user=self._user)
         wait_until(self._answers, f"stenographer on port {self.port}", timeout_s=20.0)
 
     def _answers(self) -> bool:

@@ -2,12 +2,12 @@
 
 import hashlib
 
-from docket.spool.hashing import RunningHash
+from docket.spool.hashing import BackgroundHash
 
 
 def test_hash_is_that_of_all_pieces_in_order() -> None:
     """Whatever the pieces, more of them than may wait, the digest is that of their concatenation."""
-    running, pieces = RunningHash(), [bytes([number]) * (1000 * number + 1) for number in range(200)]
+    running, pieces = BackgroundHash(), [bytes([number]) * (1000 * number + 1) for number in range(200)]
     for first, second in zip(pieces[::2], pieces[1::2], strict=True):
         running.update([first, memoryview(second)])
     assert running.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
@@ -15,7 +15,7 @@ def test_hash_is_that_of_all_pieces_in_order() -> None:
 
 def test_hash_can_be_asked_in_between() -> None:
     """A digest tells of what was added before, and more may be added after."""
-    running = RunningHash()
+    running = BackgroundHash()
     digests = [running.hexdigest()]
     for piece in (b"one", b"two"):
         running.update([piece])

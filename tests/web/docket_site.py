@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import requests
 
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.interface import Broker
-from docket.bus.memory.memory_async_client import EmbeddedLink
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_async_client import MemoryAsyncClient
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.config.model import CaptureFilesConfig, Config, JobsConfig, SpoolConfig, WebConfig
 from docket.domain.job import Job
 from docket.errors import SpoolError
@@ -61,10 +61,10 @@ class Site:
             jobs=JobsConfig(patience_s=3600),
         )
         self.spool = Spool(self.config.spool.path)
-        self.broker: Broker = EmbeddedBroker()
+        self.broker: Broker = MemoryBroker()
         self.broker.declare(SOURCES)
         self.session = requests.Session()
-        self.addresses: list[str] = []
+        self.urls: list[str] = []
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_web: asyncio.Event | None = None
@@ -113,7 +113,7 @@ class Site:
 
     @property
     def port(self) -> int:
-        return int(self.addresses[0].rpartition(":")[2])
+        return int(self.urls[0].rpartition(":")[2])
 
     @property
     def root(self) -> str:
@@ -152,15 +152,15 @@ class Site:
         """A bare connection to the web app."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
-    def link(self) -> Link:
-        assert isinstance(self.broker, EmbeddedBroker)
-        return EmbeddedLink(self.broker)
+    def link(self) -> AsyncBusClient:
+        assert isinstance(self.broker, MemoryBroker)
+        return MemoryAsyncClient(self.broker)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop_web = asyncio.Event()
         await serve(self.config, self.link(), self._stop_web, self._on_ready)
 
-    def _on_ready(self, addresses: list[str]) -> None:
-        self.addresses = addresses
+    def _on_ready(self, urls: list[str]) -> None:
+        self.urls = urls
         self._ready.set()

@@ -12,7 +12,7 @@ from tornado.ioloop import IOLoop
 
 from docket.bus.async_interface import ChangeCallback, EventCallback
 from docket.bus.interface import QueueDepth
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.memory.memory_queue import Message
 from docket.bus.memory.routing import topic_matches
 from docket.bus.topology import LISTENER_MESSAGES
@@ -24,10 +24,10 @@ _FULL_PAUSE_S = 0.02
 """Between two attempts to put a message into a full queue."""
 
 
-class EmbeddedLink:
-    """A `Link` to the broker of the same process."""
+class MemoryAsyncClient:
+    """A `AsyncBusClient` to the broker of the same process."""
 
-    def __init__(self, broker: EmbeddedBroker) -> None:
+    def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
         self._loop: IOLoop | None = None
         self._listeners: list[tuple[tuple[str, ...], EventCallback]] = []

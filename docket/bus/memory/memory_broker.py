@@ -15,8 +15,8 @@ from typing import Any
 from docket.bus import topology
 from docket.bus.dead_letters import dead_headers
 from docket.bus.interface import QueueDepth
-from docket.bus.memory.memory_consumer import EmbeddedReceiver
-from docket.bus.memory.memory_queue import EmbeddedQueue, Entry, Message
+from docket.bus.memory.memory_consumer import MemoryConsumer
+from docket.bus.memory.memory_queue import Entry, MemoryQueue, Message
 from docket.bus.memory.routing import key_matches
 from docket.errors import BusFull, BusLost, Unroutable
 
@@ -27,7 +27,7 @@ Ear = Callable[[Message], None]
 """Called under the broker's lock with every event it listens to; must only put it aside."""
 
 
-class EmbeddedBroker:
+class MemoryBroker:
     """A `Broker` in memory."""
 
     def __init__(self) -> None:
@@ -35,27 +35,27 @@ class EmbeddedBroker:
         self.closed = False
         self._space = Condition(self.lock)
         self._kinds = {exchange.name: exchange.kind for exchange in topology.EXCHANGES}
-        self._queues: dict[str, EmbeddedQueue] = {}
+        self._queues: dict[str, MemoryQueue] = {}
         self._bindings: dict[str, list[topology.Binding]] = {name: [] for name in self._kinds}
         self._ears: dict[Ear, tuple[str, ...]] = {}
-        self._receivers: set[EmbeddedReceiver] = set()
+        self._receivers: set[MemoryConsumer] = set()
 
     def declare(self, sources: Sequence[str]) -> None:
         """Declare the topology. What is there already stays as it is, with its messages."""
         with self.lock:
             for queue in topology.queues(sources):
-                self._queues.setdefault(queue.name, EmbeddedQueue(queue))
+                self._queues.setdefault(queue.name, MemoryQueue(queue))
             for binding in topology.bindings(sources):
                 if binding not in self._bindings[binding.exchange]:
                     self._bindings[binding.exchange].append(binding)
 
-    def publisher(self, name: str) -> EmbeddedPublisher:
-        return EmbeddedPublisher(self, name)
+    def publisher(self, name: str) -> MemoryPublisher:
+        return MemoryPublisher(self, name)
 
     def receiver(
         self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()
-    ) -> EmbeddedReceiver:
-        receiver = EmbeddedReceiver(self, name, queues, prefetch)
+    ) -> MemoryConsumer:
+        receiver = MemoryConsumer(self, name, queues, prefetch)
         with self.lock:
             self._receivers.add(receiver)
         if listen:
@@ -104,14 +104,14 @@ class EmbeddedBroker:
 
     # What follows is for receivers, which hold the lock already.
 
-    def consume(self, queue: str, condition: Condition) -> EmbeddedQueue | None:
+    def consume(self, queue: str, condition: Condition) -> MemoryQueue | None:
         """Become a consumer of the queue; None if it is not declared (yet)."""
         found = self._queues.get(queue)
         if found is not None and condition not in found.waiting:
             found.waiting.append(condition)
         return found
 
-    def take(self, queue: EmbeddedQueue) -> Entry | None:
+    def take(self, queue: MemoryQueue) -> Entry | None:
         """The next message of the queue that has not outlived its time."""
         for expired in queue.take_expired(time.monotonic()):
             self._bury(queue, expired.message, "expired")
@@ -120,11 +120,11 @@ class EmbeddedBroker:
             self._space.notify_all()
         return entry
 
-    def put_back(self, queue: EmbeddedQueue, entry: Entry) -> None:
+    def put_back(self, queue: MemoryQueue, entry: Entry) -> None:
         if not queue.put_back(entry):
             self._bury(queue, entry.message, "delivery_limit")
 
-    def dead(self, queue: EmbeddedQueue | None, message: Message, reason: str) -> None:
+    def dead(self, queue: MemoryQueue | None, message: Message, reason: str) -> None:
         """Put the message into `docket.dead` with the reason."""
         headers = dead_headers(
             message.headers,
@@ -135,7 +135,7 @@ class EmbeddedBroker:
         )
         self._lay_out(Message(topology.DEAD, message.routing_key, message.body, headers))
 
-    def forget(self, receiver: EmbeddedReceiver, condition: Condition) -> None:
+    def forget(self, receiver: MemoryConsumer, condition: Condition) -> None:
         """Take a receiver that closes out of every queue."""
         self._receivers.discard(receiver)
         self._ears.pop(receiver.hear, None)
@@ -143,7 +143,7 @@ class EmbeddedBroker:
             with suppress(ValueError):
                 queue.waiting.remove(condition)
 
-    def _bury(self, queue: EmbeddedQueue, message: Message, reason: str) -> None:
+    def _bury(self, queue: MemoryQueue, message: Message, reason: str) -> None:
         """What RabbitMQ does by itself with expired and too often returned messages, with its own headers."""
         headers = dict(message.headers) | {
             "x-first-death-reason": reason,
@@ -187,10 +187,10 @@ class EmbeddedBroker:
         ]
 
 
-class EmbeddedPublisher:
+class MemoryPublisher:
     """A `Publisher` into memory. `persistent` means nothing here: the bus lives as long as the process."""
 
-    def __init__(self, broker: EmbeddedBroker, name: str) -> None:
+    def __init__(self, broker: MemoryBroker, name: str) -> None:
         self.name = name
         self._broker = broker
 

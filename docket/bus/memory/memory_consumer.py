@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
-from docket.bus.memory.memory_queue import EmbeddedQueue, Entry, Message
+from docket.bus.memory.memory_queue import Entry, MemoryQueue, Message
 from docket.bus.topology import LISTENER_MESSAGES
 
 if TYPE_CHECKING:
-    from docket.bus.memory.memory_broker import EmbeddedBroker
+    from docket.bus.memory.memory_broker import MemoryBroker
 
 log = logging.getLogger(__name__)
 
 
-class EmbeddedDelivery:
+class MemoryDelivery:
     """A `Delivery` out of memory. Settling takes effect at once."""
 
     __slots__ = (
@@ -36,7 +36,7 @@ class EmbeddedDelivery:
     )
 
     def __init__(
-        self, receiver: EmbeddedReceiver, message: Message, queue: EmbeddedQueue | None, entry: Entry | None
+        self, receiver: MemoryConsumer, message: Message, queue: MemoryQueue | None, entry: Entry | None
     ) -> None:
         self.body = message.body
         self.headers: Mapping[str, Any] = message.headers
@@ -60,19 +60,19 @@ class EmbeddedDelivery:
         self._receiver.settle(self._queue, self._entry, dead=reason, message=self._message)
 
 
-class EmbeddedReceiver:
-    """A `Receiver` out of memory: takes from its queues in turn."""
+class MemoryConsumer:
+    """A `Consumer` out of memory: takes from its queues in turn."""
 
     generation = 1
     """There is no connection that could be lost."""
 
-    def __init__(self, broker: EmbeddedBroker, name: str, queues: Sequence[str], prefetch: int) -> None:
+    def __init__(self, broker: MemoryBroker, name: str, queues: Sequence[str], prefetch: int) -> None:
         self._broker = broker
         self._name = name
         self._condition = Condition(broker.lock)
         self._prefetch = prefetch
         self._turns = deque(queues)
-        self._in_hand: dict[str, dict[int, tuple[EmbeddedQueue, Entry]]] = {queue: {} for queue in queues}
+        self._in_hand: dict[str, dict[int, tuple[MemoryQueue, Entry]]] = {queue: {} for queue in queues}
         self._events: deque[Message] = deque()
         self._behind = False
         self._woken = False
@@ -85,7 +85,7 @@ class EmbeddedReceiver:
     def connected(self) -> bool:
         return not (self._closed or self._broker.closed)
 
-    def receive(self, timeout_s: float) -> EmbeddedDelivery | None:
+    def receive(self, timeout_s: float) -> MemoryDelivery | None:
         deadline_s = time.monotonic() + timeout_s
         with self._condition:
             while self.connected:
@@ -128,7 +128,7 @@ class EmbeddedReceiver:
 
     def settle(
         self,
-        queue: EmbeddedQueue | None,
+        queue: MemoryQueue | None,
         entry: Entry | None,
         *,
         requeue: bool = False,
@@ -150,9 +150,9 @@ class EmbeddedReceiver:
             # There may be room in hand again for what waits in the queue.
             self._condition.notify()
 
-    def _next(self) -> EmbeddedDelivery | None:
+    def _next(self) -> MemoryDelivery | None:
         if self._events:
-            return EmbeddedDelivery(self, self._events.popleft(), None, None)
+            return MemoryDelivery(self, self._events.popleft(), None, None)
         self._behind = False
         for _ in range(len(self._turns)):
             name = self._turns[0]
@@ -163,5 +163,5 @@ class EmbeddedReceiver:
             entry = None if queue is None else self._broker.take(queue)
             if queue is not None and entry is not None:
                 self._in_hand[name][entry.place] = (queue, entry)
-                return EmbeddedDelivery(self, entry.message, queue, entry)
+                return MemoryDelivery(self, entry.message, queue, entry)
         return None

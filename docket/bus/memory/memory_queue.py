@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     arrived_s: float
 
 
-class EmbeddedQueue:
+class MemoryQueue:
     """Ready messages in order, within a bound in bytes. What is in a receiver's hand is not counted."""
 
     def __init__(self, declared: topology.Queue) -> None:

@@ -21,8 +21,8 @@ _FULL_PAUSE_S = 0.03
 """Between two attempts to put a message into a full queue."""
 
 
-class AmqpLink:
-    """A `Link` to RabbitMQ."""
+class AmqpAsyncClient:
+    """A `AsyncBusClient` to RabbitMQ."""
 
     def __init__(self, address: Address, name: str) -> None:
         self._address = address

@@ -13,8 +13,8 @@ import kombu
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
 from docket.bus.rabbitmq.address import Address
-from docket.bus.rabbitmq.connection import LOST, Wire, reason_of
-from docket.bus.rabbitmq.consumer import AmqpReceiver
+from docket.bus.rabbitmq.connection import LOST, BrokerConnection, reason_of
+from docket.bus.rabbitmq.consumer import AmqpConsumer
 from docket.bus.rabbitmq.publisher import AmqpPublisher
 from docket.errors import BusLost, NotDeclared, TopologyMismatch
 
@@ -30,7 +30,7 @@ class AmqpBroker:
         """`name` goes before the names of publishers and receivers in the broker's list of connections."""
         self._address = address
         self._name = name
-        self._control: Wire | None = None
+        self._control: BrokerConnection | None = None
         self._lock = Lock()
 
     def declare(self, sources: Sequence[str]) -> None:
@@ -41,8 +41,8 @@ class AmqpBroker:
     def publisher(self, name: str) -> AmqpPublisher:
         return AmqpPublisher(self._address, f"{self._name} {name}")
 
-    def receiver(self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()) -> AmqpReceiver:
-        return AmqpReceiver(self._address, f"{self._name} {name}", queues, prefetch=prefetch, listen=listen)
+    def receiver(self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()) -> AmqpConsumer:
+        return AmqpConsumer(self._address, f"{self._name} {name}", queues, prefetch=prefetch, listen=listen)
 
     def depth(self, queue: str) -> QueueDepth:
         with self._lock:
@@ -55,12 +55,12 @@ class AmqpBroker:
                 self._control.close()
                 self._control = None
 
-    def _ask(self, question: Callable[[Wire], _Result]) -> _Result:
+    def _ask(self, question: Callable[[BrokerConnection], _Result]) -> _Result:
         """Ask on the control connection. One that broke while it was idle is replaced once. Raises BusLost."""
         idle = self._control is not None
         try:
             if self._control is None:
-                self._control = Wire(self._address, f"{self._name} control", heartbeat_s=0)
+                self._control = BrokerConnection(self._address, f"{self._name} control", heartbeat_s=0)
             return question(self._control)
         except LOST as error:
             if self._control is not None:
@@ -71,7 +71,7 @@ class AmqpBroker:
             raise BusLost(f"lost {self._address}: {reason_of(error)}") from error
 
 
-def _declare_all(wire: Wire, sources: Sequence[str]) -> None:
+def _declare_all(wire: BrokerConnection, sources: Sequence[str]) -> None:
     for exchange in topology.EXCHANGES:
         entity = kombu.Exchange(exchange.name, exchange.kind, durable=True)
         _declare(wire, f"exchange {exchange.name}", entity, lambda bound, passive: bound.declare(passive=passive))
@@ -88,7 +88,7 @@ def _declare_all(wire: Wire, sources: Sequence[str]) -> None:
     channel.close()
 
 
-def _declare(wire: Wire, what: str, entity: Any, declare: Callable[[Any, bool], Any]) -> None:
+def _declare(wire: BrokerConnection, what: str, entity: Any, declare: Callable[[Any, bool], Any]) -> None:
     """Declare one exchange or queue, or see that it is there. Raises NotDeclared, TopologyMismatch, LOST."""
     try:
         channel = wire.channel()
@@ -108,7 +108,7 @@ def _declare(wire: Wire, what: str, entity: Any, declare: Callable[[Any, bool], 
         ) from error
 
 
-def _depth(wire: Wire, queue: str) -> QueueDepth:
+def _depth(wire: BrokerConnection, queue: str) -> QueueDepth:
     channel = wire.channel()
     try:
         answer = channel.queue_declare(queue, passive=True)

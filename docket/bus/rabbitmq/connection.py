@@ -1,4 +1,4 @@
-"""One connection to RabbitMQ through kombu, for one thread. Only the AMQP rooms of `bus` import it.
+"""One connection to RabbitMQ through kombu, for one thread. Only the AMQP modules of `bus` import it.
 
 kombu reconnects silently in many places, which would hide that deliveries have become void. So this never
 reuses a connection that had an error: whoever sees one of `LOST` abandons the wire and opens another.
@@ -34,7 +34,7 @@ _FRAME_TIMEOUT_S = 0.02
 _BEAT_EVERY_S = 2.0
 
 
-class Wire:
+class BrokerConnection:
     """An open connection. Not safe between threads."""
 
     def __init__(

@@ -20,10 +20,10 @@ import kombu
 from docket.bus import topology
 from docket.bus.dead_letters import DELIVERY_COUNT_HEADER, dead_headers
 from docket.bus.rabbitmq.address import HEARTBEAT_S, Address
-from docket.bus.rabbitmq.connection import LOST, Wire, reason_of
+from docket.bus.rabbitmq.connection import LOST, BrokerConnection, reason_of
 from docket.bus.rabbitmq.publisher import AmqpPublisher
 from docket.bus.retry import Backoff
-from docket.bus.wakeup import Waker
+from docket.bus.wakeup import Wakeup
 from docket.errors import BusError, BusLost
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class AmqpDelivery:
         "user_id",
     )
 
-    def __init__(self, receiver: AmqpReceiver, queue: str, message: Any) -> None:
+    def __init__(self, receiver: AmqpConsumer, queue: str, message: Any) -> None:
         properties = message.properties
         info = message.delivery_info
         # py-amqp leaves an empty text where there was no body.
@@ -110,8 +110,8 @@ class AmqpDelivery:
             self._receiver.settle(_Settlement(self, action, reason))
 
 
-class AmqpReceiver:
-    """A `Receiver` with a connection of its own, opened by the first `receive`.
+class AmqpConsumer:
+    """A `Consumer` with a connection of its own, opened by the first `receive`.
 
     `receive` must be called at least every 2 * HEARTBEAT_S; else the broker takes everything back and gives it to
     somebody else. While the broker is away, one attempt to connect may exceed the time-out by CONNECT_TIMEOUT_S.
@@ -126,11 +126,11 @@ class AmqpReceiver:
         self._prefetch = prefetch
         self._listen = tuple(listen)
         self._generation = 0
-        self._wire: Wire | None = None
+        self._wire: BrokerConnection | None = None
         self._channel: Any = None
         self._arrived: deque[AmqpDelivery] = deque()
         self._settlements: deque[_Settlement] = deque()
-        self._waker = Waker()
+        self._waker = Wakeup()
         self._woken = False
         self._asleep = False
         self._closed = False
@@ -211,11 +211,11 @@ class AmqpReceiver:
         # Only after reading: heartbeats that came while this thread was busy lie in the socket.
         wire.beat()
 
-    def _connect(self) -> Wire:
+    def _connect(self) -> BrokerConnection:
         """Open the connection and begin to consume. Raises LOST, BusLost."""
         # An attempt that fails must not be repeated at once, whatever it fails at.
         self._connect_at_s = time.monotonic() + self._backoff.next_s()
-        wire = Wire(self._address, self._name, heartbeat_s=HEARTBEAT_S)
+        wire = BrokerConnection(self._address, self._name, heartbeat_s=HEARTBEAT_S)
         self._generation += 1
         try:
             channel = wire.channel()

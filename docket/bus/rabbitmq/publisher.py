@@ -14,7 +14,7 @@ import amqp
 import kombu
 
 from docket.bus.rabbitmq.address import CONFIRM_TIMEOUT_S, Address
-from docket.bus.rabbitmq.connection import LOST, Wire, reason_of
+from docket.bus.rabbitmq.connection import LOST, BrokerConnection, reason_of
 from docket.bus.retry import Backoff
 from docket.bus.topology import FRAGMENTS
 from docket.errors import BusFull, BusLost, Unroutable
@@ -182,7 +182,9 @@ class _Outlet:
         self._answer = _Answer.TAKEN
         self._returned = False
         self._blocked = False
-        self._wire = Wire(address, name, heartbeat_s=0, on_blocked=self._on_blocked, on_unblocked=self._on_unblocked)
+        self._wire = BrokerConnection(
+            address, name, heartbeat_s=0, on_blocked=self._on_blocked, on_unblocked=self._on_unblocked
+        )
         try:
             channel = self._wire.channel()
             channel.confirm_select()

@@ -195,13 +195,13 @@ def _read(response: requests.Response, kind: type[T]) -> T:
 def _refusal(response: requests.Response) -> ServerRefused | ServerUnreachable:
     """The server's faults, or the plain status where something else than Docket answered."""
     try:
-        faults = msgspec.json.decode(response.content, type=_Refusal)
+        faults = msgspec.json.decode(response.content, type=_ApiError)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return ServerUnreachable(f"{response.url} answers {response.status_code} {response.reason}; is that Docket?")
     return ServerRefused(list(faults.errors or ([faults.error] if faults.error else [])), response.status_code)
 
 
-class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class _ApiError(msgspec.Struct, frozen=True, kw_only=True):
     """The one error shape of the API."""
 
     error: Fault

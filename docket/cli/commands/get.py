@@ -16,7 +16,7 @@ from docket.cli.client.live_output import Stream
 from docket.cli.client.save import save
 from docket.cli.ui import text
 from docket.cli.ui.arguments import amount, seconds
-from docket.cli.ui.progress import BROKEN_OFF, Bars, verdict_lines
+from docket.cli.ui.progress import BROKEN_OFF, Progress, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.domain.ids import new_id
 from docket.domain.job import Job, State
@@ -121,7 +121,7 @@ def _introduction(client: Client, job: Job, is_new: bool) -> list[str]:
 
 async def watch(client: Client, job: Job, terminal: Terminal, stream: Stream | None = None) -> Job:
     """Show the sources until the job is final; Ctrl-C cancels it, a second one leaves at once."""
-    bars = Bars(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
+    bars = Progress(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
     loop = asyncio.get_running_loop()
     cancelling: list[asyncio.Future[Job]] = []
 

@@ -13,7 +13,7 @@ from docket.cli.client.http_client import Client
 from docket.cli.client.save import save
 from docket.cli.commands.get import CODES, conclusion, watch
 from docket.cli.ui import text
-from docket.cli.ui.progress import Bars, verdict_lines
+from docket.cli.ui.progress import Progress, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.domain.job import Job, State
 from docket.runtime.exit_codes import ExitCode
@@ -106,7 +106,7 @@ def job(args: argparse.Namespace, terminal: Terminal) -> int:
     """Show the job; with --watch the exit code is that of its end, as for `docket get`."""
     client = client_for(args, terminal)
     if args.watch:
-        bars = Bars(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
+        bars = Progress(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
         final = asyncio.run(follow(client, client.job(args.id), bars.update))
         terminal.say(_described(final))
         return CODES.get(final.state, ExitCode.FAILED)

@@ -18,7 +18,7 @@ from docket.cli.client.save import save
 from docket.cli.commands.get import CODES
 from docket.cli.ui import text
 from docket.cli.ui.arguments import amount
-from docket.cli.ui.progress import Bars
+from docket.cli.ui.progress import Progress
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.runtime.exit_codes import ExitCode
 from docket.workers.inspector.rpc_messages import MOST_ROWS, PacketPage
@@ -142,7 +142,7 @@ def refine(args: argparse.Namespace, terminal: Terminal) -> int:
         address, _, port = args.sender.partition(",")
         order["sender"] = {"address": address} | ({"port": int(port)} if port.isdigit() else {})
     job = client.refine(args.id, order)
-    bars = Bars(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
+    bars = Progress(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
     final = asyncio.run(follow(client, job, bars.update))
     terminal.say(text.safe(f"{final.id}: {final.state.value}, {text.packets(final.packets)}"))
     terminal.tell([text.safe(f"  {answer.sentence}") for answer in final.sources])

@@ -28,7 +28,7 @@ BROKEN_OFF = frozenset(
 """The window was not read to its end; asking again may bring more."""
 
 
-class Bars:
+class Progress:
     """Shows a job's sources on `out`; `update` with every new state of the job."""
 
     def __init__(self, out: TextIO, *, live: bool, colour: bool) -> None:

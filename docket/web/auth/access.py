@@ -15,84 +15,86 @@ from docket.config.model import WebConfig
 from docket.config.values import UNIX
 from docket.domain.job import Event, Job
 from docket.errors import NoSuchJob
-from docket.web.auth.authenticator import Visitor
-from docket.web.http.api_errors import Refusal, refuse
-from docket.web.jobs.service import Desk
+from docket.web.auth.authenticator import Principal
+from docket.web.http.api_errors import ApiError, api_error
+from docket.web.jobs.service import JobService
 
 
 class Access:
     """The rules, and jobs looked up under them. Made once from the configuration."""
 
-    def __init__(self, web: WebConfig, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, web: WebConfig, job_service: JobService) -> None:
+        self._job_service = job_service
         self._own_only = web.own_jobs_only
         self._names_users = bool(
             web.trusted_proxies or web.tokens or any(address.startswith(UNIX) for address in web.listen)
         )
 
-    def sees_all(self, visitor: Visitor) -> bool:
-        """Whether no job is hidden from the visitor."""
-        return not self._own_only or visitor.is_admin
+    def sees_all(self, principal: Principal) -> bool:
+        """Whether no job is hidden from the principal."""
+        return not self._own_only or principal.is_admin
 
-    def may_see(self, visitor: Visitor, job: Job) -> bool:
-        return self.sees_all(visitor) or (visitor.user != "" and job.owner == visitor.user)
+    def may_see(self, principal: Principal, job: Job) -> bool:
+        return self.sees_all(principal) or (principal.user != "" and job.owner == principal.user)
 
-    def may_change(self, visitor: Visitor, job: Job) -> bool:
-        if visitor.is_admin or (visitor.user != "" and job.owner == visitor.user):
+    def may_change(self, principal: Principal, job: Job) -> bool:
+        if principal.is_admin or (principal.user != "" and job.owner == principal.user):
             return True
         # Where nobody can be named, as with `docket run` on a laptop, there are no owners to be protected.
-        nameless = not self._names_users and not visitor.proxied
+        nameless = not self._names_users and not principal.proxied
         return not self._own_only and (job.owner == "" or nameless)
 
-    def hears(self, visitor: Visitor, message: EventMessage) -> bool:
-        """Whether an event is for the visitor. What has no job left, a rejected question, is for the admins."""
+    def hears(self, principal: Principal, message: EventMessage) -> bool:
+        """Whether an event is for the principal. What has no job left, a rejected question, is for the admins."""
         if message.job is not None:
-            return self.may_see(visitor, message.job)
-        return message.job_id is None or self.sees_all(visitor)
+            return self.may_see(principal, message.job)
+        return message.job_id is None or self.sees_all(principal)
 
-    async def ask(self, raw: Mapping[str, Any], visitor: Visitor) -> tuple[Job, bool]:
+    async def ask(self, raw: Mapping[str, Any], principal: Principal) -> tuple[Job, bool]:
         """Hand in a question; its job, and whether that is a new one: nobody is given a job that he may not see.
 
-        Raises what `Desk.ask` raises, NoSuchJob for a parent that is hidden, and Refusal (403) where nobody would
+        Raises what `JobService.ask` raises, NoSuchJob for a parent that is hidden, and Refusal (403) where nobody would
         own the job.
         """
-        if self._own_only and not visitor.user:
-            raise refuse(403, "no-user", "jobs are for their owners here, and the proxy did not say who you are")
+        if self._own_only and not principal.user:
+            raise api_error(403, "no-user", "jobs are for their owners here, and the proxy did not say who you are")
         parent = raw.get("parent")
         if isinstance(parent, str):
-            await self.job(parent, visitor)
-        return await self._desk.ask(raw, visitor, None if self.sees_all(visitor) else visitor.user)
+            await self.job(parent, principal)
+        return await self._job_service.ask(raw, principal, None if self.sees_all(principal) else principal.user)
 
-    async def job(self, job_id: str, visitor: Visitor) -> Job:
+    async def job(self, job_id: str, principal: Principal) -> Job:
         """The job, for somebody who may see it. Raises NoSuchJob (also for what is hidden), SpoolError."""
-        return self._visible(await self._desk.job(job_id), visitor)
+        return self._visible(await self._job_service.job(job_id), principal)
 
-    async def story(self, job_id: str, visitor: Visitor) -> tuple[Job, tuple[Event, ...]]:
+    async def story(self, job_id: str, principal: Principal) -> tuple[Job, tuple[Event, ...]]:
         """The job and its events, under the same rule."""
-        job, events = await self._desk.story(job_id)
-        return self._visible(job, visitor), events
+        job, events = await self._job_service.story(job_id)
+        return self._visible(job, principal), events
 
-    async def changeable(self, job_id: str, visitor: Visitor) -> Job:
-        """The job, for somebody who may change it. Raises NoSuchJob, SpoolError, Refusal (403)."""
-        job = await self.job(job_id, visitor)
-        if not self.may_change(visitor, job):
+    async def changeable(self, job_id: str, principal: Principal) -> Job:
+        """The job, for somebody who may change it. Raises NoSuchJob, SpoolError, ApiError (403)."""
+        job = await self.job(job_id, principal)
+        if not self.may_change(principal, job):
             raise not_owner(job)
         return job
 
-    def owner_filter(self, visitor: Visitor, asked: str) -> str | None:
-        """The owner whose jobs a list shows: the one asked for, or the visitor himself; None: nothing is shown."""
-        if self.sees_all(visitor):
+    def owner_filter(self, principal: Principal, asked: str) -> str | None:
+        """The owner whose jobs a list shows: the one asked for, or the principal himself; None: nothing is shown."""
+        if self.sees_all(principal):
             return asked
-        if not visitor.user or asked not in ("", visitor.user):
+        if not principal.user or asked not in ("", principal.user):
             return None
-        return visitor.user
+        return principal.user
 
-    def _visible(self, job: Job, visitor: Visitor) -> Job:
-        if not self.may_see(visitor, job):
+    def _visible(self, job: Job, principal: Principal) -> Job:
+        if not self.may_see(principal, job):
             raise NoSuchJob(job.id)
         return job
 
 
-def not_owner(job: Job) -> Refusal:
+def not_owner(job: Job) -> ApiError:
     """The answer to somebody who wants to change the job of somebody else."""
-    return refuse(403, "not-owner", f"the job belongs to {job.owner or 'somebody else'}; an admin may change it", "id")
+    return api_error(
+        403, "not-owner", f"the job belongs to {job.owner or 'somebody else'}; an admin may change it", "id"
+    )

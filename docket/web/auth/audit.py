@@ -12,11 +12,11 @@ import time
 from collections import OrderedDict
 
 from docket.bus import topology
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import AuditAction, AuditMessage, encode
 from docket.domain.clock import now_text
 from docket.errors import BusError
-from docket.web.auth.authenticator import Visitor
+from docket.web.auth.authenticator import Principal
 
 logger = logging.getLogger(__name__)
 
@@ -32,18 +32,20 @@ MOST_LOOKS = 10_000
 class Audit:
     """One per process."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: AsyncBusClient) -> None:
         self._link = link
         self._sending: set[asyncio.Task[None]] = set()
         self._looks: OrderedDict[tuple[str, str, str, str], float] = OrderedDict()
 
-    def record(self, visitor: Visitor, action: AuditAction, *, job_id: str, request_id: str, detail: str = "") -> None:
+    def record(
+        self, principal: Principal, action: AuditAction, *, job_id: str, request_id: str, detail: str = ""
+    ) -> None:
         """Write down what somebody did, or was refused."""
         message = AuditMessage(
             event=f"audit.{action.value}",
             at=now_text(),
-            user=visitor.user,
-            address=visitor.address,
+            user=principal.user,
+            address=principal.address,
             job_id=job_id,
             request=request_id,
             detail=detail,
@@ -52,8 +54,8 @@ class Audit:
             "audit: %s job %s by user %r at %s, request %s%s",
             action.value,
             job_id or "-",
-            visitor.user,
-            visitor.address,
+            principal.user,
+            principal.address,
             request_id,
             f", {detail}" if detail else "",
         )
@@ -63,16 +65,16 @@ class Audit:
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    def look(self, visitor: Visitor, *, job_id: str, request_id: str, detail: str) -> None:
+    def look(self, principal: Principal, *, job_id: str, request_id: str, detail: str) -> None:
         """Write down that somebody looks at packets, unless the same look was written down a while ago."""
-        key, now_s = (visitor.user, visitor.address, job_id, detail), time.monotonic()
+        key, now_s = (principal.user, principal.address, job_id, detail), time.monotonic()
         if now_s - self._looks.get(key, -ONE_LOOK_S) < ONE_LOOK_S:
             return
         self._looks[key] = now_s
         self._looks.move_to_end(key)
         if len(self._looks) > MOST_LOOKS:
             self._looks.popitem(last=False)
-        self.record(visitor, AuditAction.VIEWED, job_id=job_id, request_id=request_id, detail=detail)
+        self.record(principal, AuditAction.VIEWED, job_id=job_id, request_id=request_id, detail=detail)
 
     async def stop(self) -> None:
         """Give what waits a moment to leave."""

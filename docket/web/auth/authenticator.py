@@ -19,14 +19,14 @@ from docket.domain.request import LONGEST_OWNER
 from docket.errors import ConfigError, Fault
 from docket.web.auth.forwarded import remote_user
 from docket.web.auth.tokens import bearer, digest, read_tokens
-from docket.web.http.api_errors import Refusal, refuse
+from docket.web.http.api_errors import ApiError, api_error
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DEFAULT_PORTS = (":80", ":443")
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class Principal:
     """One request's sender."""
 
     user: str
@@ -38,8 +38,8 @@ class Visitor:
     is_admin: bool
 
 
-class Gate:
-    """Decides who a visitor is. Made once from the configuration; raises ConfigError."""
+class Authenticator:
+    """Decides who a principal is. Made once from the configuration; raises ConfigError."""
 
     def __init__(self, web: WebConfig) -> None:
         self._header = web.user_header
@@ -48,22 +48,22 @@ class Gate:
         self._proxies = _networks(web.trusted_proxies)
         self._tokens = read_tokens(web.tokens) if web.tokens is not None else {}
 
-    def visitor(self, request: HTTPServerRequest) -> Visitor:
-        """Raises Refusal for a user header that makes no sense (400) and for a token that nobody knows (401)."""
+    def principal(self, request: HTTPServerRequest) -> Principal:
+        """Raises ApiError for a user header that makes no sense (400) and for a token that nobody knows (401)."""
         context = getattr(request.connection, "context", None)
         on_unix_socket = getattr(context, "address_family", None) == socket.AF_UNIX
         peer = "unix" if on_unix_socket else str(request.remote_ip)
         proxied = on_unix_socket or self._is_proxy(peer)
         tool = self._tool(request)
         user = tool or (self._user(request) if proxied else "")
-        return Visitor(
+        return Principal(
             user=user,
             address=_forwarded_for(request, peer) if proxied else peer,
             proxied=proxied,
             is_admin=user != "" and user in self._admins,
         )
 
-    def check_same_origin(self, request: HTTPServerRequest, visitor: Visitor) -> None:
+    def check_same_origin(self, request: HTTPServerRequest, principal: Principal) -> None:
         """Refuse what another site's page makes a browser send; programs that send no `Origin` are let through.
 
         Needed for everything that changes something and for WebSockets, which browsers open across origins.
@@ -73,11 +73,11 @@ class Gate:
         if site in ("same-origin", "none") or (site is None and origin is None):
             return
         hosts = {_host(request.headers.get("Host", ""))}
-        if visitor.proxied:
+        if principal.proxied:
             hosts |= {_host(name) for name in request.headers.get("X-Forwarded-Host", "").split(",")}
         if site is None and origin is not None and _host(urlsplit(origin).netloc) in hosts - {""}:
             return
-        raise refuse(403, "foreign-origin", "the request comes from a page of another site")
+        raise api_error(403, "foreign-origin", "the request comes from a page of another site")
 
     def check_link(self, request: HTTPServerRequest) -> None:
         """Refuse a GET that asks a question unless a person followed a link, or a program sent it.
@@ -87,7 +87,7 @@ class Gate:
         site = request.headers.get("Sec-Fetch-Site")
         followed = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
         if site not in (None, "same-origin", "none") and followed != ("navigate", "document"):
-            raise refuse(403, "foreign-origin", "the request comes from a page of another site, and is no link")
+            raise api_error(403, "foreign-origin", "the request comes from a page of another site, and is no link")
 
     def _tool(self, request: HTTPServerRequest) -> str:
         token = bearer(request.headers.get("Authorization", ""))
@@ -96,7 +96,7 @@ class Gate:
         name = self._tokens.get(digest(token), "")
         if not name:
             challenge = {"WWW-Authenticate": 'Bearer realm="docket", error="invalid_token"'}
-            raise refuse(401, "bad-token", "nobody has this token", headers=challenge)
+            raise api_error(401, "bad-token", "nobody has this token", headers=challenge)
         return name
 
     def _is_proxy(self, peer: str) -> bool:
@@ -126,8 +126,8 @@ class Gate:
         return user
 
 
-def _bad_user() -> Refusal:
-    return refuse(400, "bad-user", "the proxy sent a user header that is no name")
+def _bad_user() -> ApiError:
+    return api_error(400, "bad-user", "the proxy sent a user header that is no name")
 
 
 def _networks(names: tuple[str, ...]) -> tuple[_Network, ...]:

@@ -27,7 +27,7 @@ from docket.web.compat import docket1_requests
 from docket.web.compat.steno_query import raw_question
 from docket.web.handlers.download_handlers import PcapHandler
 from docket.web.handlers.job_handlers import asked, job_id
-from docket.web.http.api_errors import Refusal, refuse
+from docket.web.http.api_errors import ApiError, api_error
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Route
 
@@ -53,39 +53,39 @@ class LegacyHandler(Handler):
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Deprecation", DEPRECATED_SINCE)
-        base = self.services.addresses.base
+        base = self.services.urls.base
         self.set_header("Link", f'<{base}api/v1/openapi.json>; rel="successor-version"')
 
     async def ask(self, question: Mapping[str, Any]) -> Job:
         """Hand in a question; the guard against slips of the finger answers as it did."""
         try:
-            job, is_new = await self.services.access.ask({"note": "original interface", **question}, self.visitor)
-        except Refusal as error:
+            job, is_new = await self.services.access.ask({"note": "original interface", **question}, self.principal)
+        except ApiError as error:
             if error.faults[0].code != "too-big":
                 raise
             message = f"Request parameters exceed weight: {error.faults[0].message}; or say ignore-weight"
-            raise refuse(400, "too-big", message) from error
+            raise api_error(400, "too-big", message) from error
         self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
         return job
 
     async def known_sources(self) -> list[str]:
-        return [source.name for source in await self.services.desk.sources_or_configured()]
+        return [source.name for source in await self.services.job_service.sources_or_configured()]
 
     async def jobs(self, ids: str | None, most: int) -> list[Job]:
         """The jobs of a set of ids, or the newest; without those that are expired, unknown or hidden."""
         if ids is None:
-            owner = self.services.access.owner_filter(self.visitor, "")
+            owner = self.services.access.owner_filter(self.principal, "")
             if owner is None:
                 return []
             page = await self.services.ledger.page(
                 state=_UNEXPIRED, owner=owner, source=None, text=None, sort=NEWEST_FIRST, limit=most, cursor=None
             )
-            return [self.services.desk.freshest(job) for job in page.jobs]
+            return [self.services.job_service.freshest(job) for job in page.jobs]
         found: list[Job] = []
         for text in dict.fromkeys(word for word in _BETWEEN_IDS.split(ids.strip("/")) if word):
             try:
-                job = await self.services.access.job(job_id(with_dashes(text)), self.visitor)
-            except (NoSuchJob, Refusal):
+                job = await self.services.access.job(job_id(with_dashes(text)), self.principal)
+            except (NoSuchJob, ApiError):
                 continue
             if job.state is not State.EXPIRED:
                 found.append(job)
@@ -117,10 +117,10 @@ class LinkHandler(LegacyHandler):
     }
 
     async def get(self, path: str) -> None:
-        self.services.gate.check_link(self.request)
+        self.services.authenticator.check_link(self.request)
         job = await self._job(path)
         self.set_status(302)
-        self.set_header("Location", f"{self.services.addresses.base}jobs/{job.id}")
+        self.set_header("Location", f"{self.services.urls.base}jobs/{job.id}")
         self.write_json(answers.created(job), 302)
 
     async def post(self, path: str) -> None:
@@ -129,7 +129,7 @@ class LinkHandler(LegacyHandler):
     async def _job(self, path: str) -> Job:
         values = docket1_requests.values_of_path(path)
         question = docket1_requests.question(values, self.request.headers, await self.known_sources())
-        key = (self.visitor.user, msgspec.json.encode(question, order="deterministic"))
+        key = (self.principal.user, msgspec.json.encode(question, order="deterministic"))
         after = _absolute_us(question.get("after"))
         before = question.get("before")
         if after is not None and before is None:
@@ -139,14 +139,14 @@ class LinkHandler(LegacyHandler):
         async def ask() -> str:
             return (await self.ask(question)).id
 
-        found = await self.services.recents.job_id(
+        found = await self.services.link_cache.job_id(
             key, REMEMBERED_S if lasting else REMEMBERED_RELATIVE_S, ask, self._still_good
         )
-        return await self.services.access.job(found, self.visitor)
+        return await self.services.access.job(found, self.principal)
 
     async def _still_good(self, found: str) -> bool:
         try:
-            job = await self.services.access.job(found, self.visitor)
+            job = await self.services.access.job(found, self.principal)
         except NoSuchJob:
             return False
         return job.state not in (State.EXPIRED, State.CANCELLED)
@@ -163,7 +163,7 @@ class RawHandler(LegacyHandler):
     async def get(self, path: str = "") -> None:
         if not path:
             raise HTTPError(405)
-        self.services.gate.check_link(self.request)
+        self.services.authenticator.check_link(self.request)
         await self._answer(docket1_requests.raw_text(path))
 
     async def post(self, path: str = "") -> None:
@@ -179,7 +179,9 @@ class RawHandler(LegacyHandler):
         return unquote_plus(rest) if separator and name == "query" else text
 
     async def _answer(self, text: str) -> None:
-        question = raw_question(text, self.request.headers, await self.services.desk.sources_or_configured(), now_us())
+        question = raw_question(
+            text, self.request.headers, await self.services.job_service.sources_or_configured(), now_us()
+        )
         self.write_json(answers.created(await self.ask(question.fields)))
 
 
@@ -210,7 +212,7 @@ class StatusHandler(LegacyHandler):
     async def get(self, ids: str | None = None) -> None:
         told: dict[str, Any] = {}
         for job in await self.jobs(ids, MOST_STATUS):
-            told[job.id] = answers.status(*await self.services.access.story(job.id, self.visitor))
+            told[job.id] = answers.status(*await self.services.access.story(job.id, self.principal))
         self.write_json(told)
 
 
@@ -218,7 +220,7 @@ class StatsHandler(LegacyHandler):
     operations: ClassVar[Operations] = {"GET": Operation("Counters of the sensors", gives={200: dict[str, Any]})}
 
     async def get(self, names: str | None = None) -> None:
-        sources = await self.services.desk.sources_or_configured()
+        sources = await self.services.job_service.sources_or_configured()
         if names is not None:
             wanted = set(_BETWEEN_IDS.split(names.strip("/")))
             sources = [source for source in sources if wanted & {source.name, *source.name.split(":")}]
@@ -238,7 +240,7 @@ class CleanHandler(LegacyHandler):
             {
                 "cleaned": [],
                 "explanation": "Nothing was deleted. Results go by themselves, the oldest first; delete one with "
-                f"DELETE {self.services.addresses.jobs}/ID",
+                f"DELETE {self.services.urls.jobs}/ID",
                 "keep_s": spool.keep_s,
                 "max_bytes": spool.max_bytes,
                 "min_free_bytes": spool.min_free_bytes,
@@ -292,7 +294,7 @@ def with_dashes(text: str) -> str:
 
 
 def json_object(handler: Handler) -> dict[str, Any] | None:
-    """The body as a JSON object, whatever its declared type; None where it is something else. Raises Refusal."""
+    """The body as a JSON object, whatever its declared type; None where it is something else. Raises ApiError."""
     body = handler.body().strip()
     declared = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not body.startswith(b"{"):
@@ -300,9 +302,9 @@ def json_object(handler: Handler) -> dict[str, Any] | None:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise refuse(400, "bad-json", f"the body is not valid JSON: {error}") from error
+        raise api_error(400, "bad-json", f"the body is not valid JSON: {error}") from error
     if not isinstance(value, dict):
-        raise refuse(400, "bad-json", "the body must be a JSON object")
+        raise api_error(400, "bad-json", "the body must be a JSON object")
     return value
 
 

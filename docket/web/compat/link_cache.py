@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable
 MOST_REMEMBERED = 1_000
 
 
-class Recents:
+class LinkCache:
     """One per process, for the event loop only."""
 
     def __init__(self) -> None:

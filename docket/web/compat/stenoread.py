@@ -19,10 +19,10 @@ from docket.web.compat.steno_query import RawQuestion, raw_question
 from docket.web.handlers.download_handlers import PCAP_TYPE
 from docket.web.handlers.job_handlers import asked
 from docket.web.http import api_errors
-from docket.web.http.api_errors import refuse
+from docket.web.http.api_errors import api_error
 from docket.web.http.route_spec import Operation, Operations, Route
 from docket.web.http.streaming import DeliveringHandler
-from docket.web.jobs.result_follower import Broken, Follower
+from docket.web.jobs.result_follower import Broken, ResultFollower
 
 logger = logging.getLogger(__name__)
 
@@ -34,41 +34,41 @@ class StenoreadHandler(DeliveringHandler):
 
     async def post(self) -> None:
         text = self.body().decode(errors="replace")
-        sources = await self.services.desk.sources_or_configured()
+        sources = await self.services.job_service.sources_or_configured()
         question = raw_question(text, self.request.headers, sources, now_us())
-        job, is_new = await self.services.access.ask({"note": "stenoread", **question.fields}, self.visitor)
+        job, is_new = await self.services.access.ask({"note": "stenoread", **question.fields}, self.principal)
         self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
-        pieces = self._pieces(question, job)
+        chunks = self._chunks(question, job)
         try:
-            first = await anext(pieces)
+            first = await anext(chunks)
         except Broken as error:
-            raise refuse(502, "no-result", await self._reasons(job.id) or str(error)) from error
+            raise api_error(502, "no-result", await self._reasons(job.id) or str(error)) from error
         self.set_header("Content-Type", PCAP_TYPE)
         self.set_header("X-Docket-Job", job.id)
         self.record(AuditAction.DOWNLOADED, job.id, "while it grows")
-        has_all = await self.deliver(_chained(first, pieces))
+        has_all = await self.deliver(_chained(first, chunks))
         if not has_all and is_new and question.is_open:
             await self._give_up(job.id)
 
-    async def _pieces(self, question: RawQuestion, job: Job) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, question: RawQuestion, job: Job) -> AsyncGenerator[bytes, None]:
         """The bytes, then the judgement. Raises Broken where the answer is not whole."""
         sent = False
         try:
-            async for piece in Follower(self.services, job).pieces():
+            async for chunk in ResultFollower(self.services, job).chunks():
                 sent = True
-                yield piece
+                yield chunk
         except Broken:
-            job = await self.services.desk.job(job.id)
+            job = await self.services.job_service.job(job.id)
             if sent or not question.is_whole(job):
                 raise
             yield file_header()
-        job = await self.services.desk.job(job.id)
+        job = await self.services.job_service.job(job.id)
         if not question.is_whole(job):
             raise Broken(await self._reasons(job.id) or f"the job is {job.state}")
 
     async def _reasons(self, job_id: str) -> str:
         """What the sources that fell short say."""
-        job = await self.services.desk.job(job_id)
+        job = await self.services.job_service.job(job_id)
         short = [job.answer(name) for name in job.fell_short]
         return (
             "; ".join(f"{answer.name}: {answer.sentence or answer.verdict}" for answer in short if answer) or job.reason
@@ -77,8 +77,8 @@ class StenoreadHandler(DeliveringHandler):
     async def _give_up(self, job_id: str) -> None:
         """Stop the sources' reading: at stenographer a query ends with its connection, too."""
         try:
-            await self.services.orders.cancel(job_id, self.visitor.user, keep=True)
-        except (DocketError, api_errors.Refusal) as error:
+            await self.services.job_commands.cancel(job_id, self.principal.user, keep=True)
+        except (DocketError, api_errors.ApiError) as error:
             logger.debug("request %s: the job goes on without its asker: %s", self.request_id, error)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -97,8 +97,8 @@ class StenoreadHandler(DeliveringHandler):
 async def _chained(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     try:
         yield first
-        async for piece in rest:
-            yield piece
+        async for chunk in rest:
+            yield chunk
     finally:
         await rest.aclose()
 

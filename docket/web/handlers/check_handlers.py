@@ -77,7 +77,7 @@ class CheckHandler(Handler):
         asked = await self._asked(raw.get("sources"), faults)
         estimate = None
         if query and window and not faults:
-            estimate = await self.services.experience.estimate(query, window, asked)
+            estimate = await self.services.job_history.estimate(query, window, asked)
         self.write_json(
             CheckAnswer(
                 ok=not faults,
@@ -107,7 +107,7 @@ class CheckHandler(Handler):
 
     async def _asked(self, names: object, faults: list[Fault]) -> list[SourceStatus]:
         """The sources that the question goes to."""
-        known = await self.services.desk.sources_or_configured()
+        known = await self.services.job_service.sources_or_configured()
         wanted = [status.name for status in known]
         if names is not None:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -16,12 +16,12 @@ from urllib.parse import quote
 from docket.bus.messages import AuditAction
 from docket.domain.job import Job, PcapFile, State
 from docket.web.handlers.job_handlers import job_id
-from docket.web.http.api_errors import RETRY_AFTER_S, Refusal, refuse
+from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.ranges import ByteRange, Unsatisfiable, none_match, parse_range, range_holds
 from docket.web.http.route_spec import Operation, Operations, Param
 from docket.web.http.streaming import DeliveringHandler
 from docket.web.jobs.result_file import ResultFile
-from docket.web.jobs.result_follower import Broken, Follower
+from docket.web.jobs.result_follower import Broken, ResultFollower
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class PcapHandler(DeliveringHandler):
         await self._serve(text, with_body=False)
 
     async def _serve(self, text: str, *, with_body: bool) -> None:
-        job = await self.services.access.job(job_id(text), self.visitor)
+        job = await self.services.access.job(job_id(text), self.principal)
         self.set_header("Content-Type", PCAP_TYPE)
         self.set_header("X-Docket-State", job.state.value)
         self.set_header("X-Docket-Revision", str(job.revision))
@@ -77,14 +77,14 @@ class PcapHandler(DeliveringHandler):
                 return
             self.record(AuditAction.DOWNLOADED, job.id, f"{part.end - part.start} of {pcap.size} bytes")
             if not self._leave_to_proxy(job):
-                await self.deliver(self._pieces(file, part))
+                await self.deliver(self._chunks(file, part))
         finally:
             file.close()
 
     def _leave_to_proxy(self, job: Job) -> bool:
         """Name the file to the proxy that handed the request in, if it is one that sends files. It sees to ranges."""
         proxy = self.services.config.web.sendfile
-        if proxy == "none" or not self.visitor.proxied:
+        if proxy == "none" or not self.principal.proxied:
             return False
         path = self.services.spool.result(job.id)
         if proxy == "nginx":
@@ -97,7 +97,7 @@ class PcapHandler(DeliveringHandler):
         return True
 
     def _choose_part(self, pcap: PcapFile) -> ByteRange | None:
-        """Set status and headers; None where no body follows (304). Raises Refusal (416)."""
+        """Set status and headers; None where no body follows (304). Raises ApiError (416)."""
         self.set_header("ETag", f'"{pcap.sha256}"')
         self.set_header("Accept-Ranges", "bytes")
         self.set_header("Cache-Control", "private, no-cache")
@@ -113,7 +113,7 @@ class PcapHandler(DeliveringHandler):
                 asked = parse_range(self.request.headers.get("Range"), pcap.size)
             except Unsatisfiable as error:
                 size = {"Content-Range": f"bytes */{pcap.size}"}
-                raise refuse(416, "bad-range", f"the result has {pcap.size} bytes", headers=size) from error
+                raise api_error(416, "bad-range", f"the result has {pcap.size} bytes", headers=size) from error
             if asked is not None:
                 part = asked
                 self.set_status(206)
@@ -127,10 +127,10 @@ class PcapHandler(DeliveringHandler):
             # The client learns at once that it is being served, though the first packet may take a while.
             await self.flush()
             self.record(AuditAction.DOWNLOADED, job.id, "while it grows")
-            await self.deliver(Follower(self.services, job).pieces())
+            await self.deliver(ResultFollower(self.services, job).chunks())
 
     async def _open(self, job: Job) -> tuple[ResultFile, PcapFile]:
-        """The file that the ledger speaks of, in the revision that it speaks of. Raises Refusal."""
+        """The file that the ledger speaks of, in the revision that it speaks of. Raises ApiError."""
         path = self.services.spool.result(job.id)
         for _ in range(OPEN_TRIES):
             if job.pcap is None:
@@ -141,28 +141,28 @@ class PcapHandler(DeliveringHandler):
                     return file, job.pcap
                 file.close()
             await asyncio.sleep(OPEN_WAIT_S)
-            job = await self.services.desk.job(job.id)
+            job = await self.services.job_service.job(job.id)
         logger.error("job %s: %s is not there in the size that the ledger says", job.id, path)
         wait = {"Retry-After": str(RETRY_AFTER_S)}
-        raise refuse(503, "result-missing", "the result is not in the spool as it should be", headers=wait)
+        raise api_error(503, "result-missing", "the result is not in the spool as it should be", headers=wait)
 
-    async def _pieces(self, file: ResultFile, part: ByteRange) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, file: ResultFile, part: ByteRange) -> AsyncGenerator[bytes, None]:
         offset = part.start
         while offset < part.end:
-            piece = await self.services.files.run(file.read, offset, part.end - offset)
-            if not piece:
+            chunk = await self.services.files.run(file.read, offset, part.end - offset)
+            if not chunk:
                 raise Broken("the file in the spool became shorter")
-            offset += len(piece)
-            yield piece
+            offset += len(chunk)
+            yield chunk
 
 
-def no_result(job: Job) -> Refusal:
+def no_result(job: Job) -> ApiError:
     """Why there is nothing to download."""
     if job.state is State.EXPIRED:
-        return refuse(410, "expired", f"the result is gone: {job.reason or 'it was kept long enough'}", "id")
+        return api_error(410, "expired", f"the result is gone: {job.reason or 'it was kept long enough'}", "id")
     if job.is_final:
-        return refuse(404, "no-result", f"the job is {job.state} and has no packets to download", "id")
-    return refuse(409, "not-ready", "the job is not finished; with ?follow=1 the packets come as they arrive", "id")
+        return api_error(404, "no-result", f"the job is {job.state} and has no packets to download", "id")
+    return api_error(409, "not-ready", "the job is not finished; with ?follow=1 the packets come as they arrive", "id")
 
 
 def disposition(name: str) -> str:

@@ -11,10 +11,10 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler
 
 from docket.errors import DocketError
-from docket.web.http.api_errors import Refusal, refuse
+from docket.web.http.api_errors import ApiError, api_error
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param
-from docket.web.live.send_queue import SLOW_CODE, Ended, Outbox
+from docket.web.live.send_queue import SLOW_CODE, Ended, SendQueue
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class EventsHandler(Handler, WebSocketHandler):
 
     async def get(self, *args: str, **kwargs: str) -> None:
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
-            raise refuse(426, "not-a-websocket", "this address speaks WebSocket", headers={"Upgrade": "websocket"})
+            raise api_error(426, "not-a-websocket", "this address speaks WebSocket", headers={"Upgrade": "websocket"})
         self._since = self._read_since()
         await super().get(*args, **kwargs)
 
@@ -47,11 +47,11 @@ class EventsHandler(Handler, WebSocketHandler):
         return True
 
     def open(self, *_: str, **__: str) -> None:
-        access, visitor = self.services.access, self.visitor
-        self._hears = None if access.sees_all(visitor) else partial(access.hears, visitor)
-        self._outbox = Outbox(self._ended, self._hears)
+        access, principal = self.services.access, self.principal
+        self._hears = None if access.sees_all(principal) else partial(access.hears, principal)
+        self._send_queue = SendQueue(self._ended, self._hears)
         # Listening comes before reading, so that no event falls between the two.
-        self.services.hub.outboxes.add(self._outbox)
+        self.services.event_feed.send_queues.add(self._send_queue)
         self._sender = asyncio.create_task(self._send())
 
     def on_message(self, message: str | bytes) -> None:
@@ -60,28 +60,28 @@ class EventsHandler(Handler, WebSocketHandler):
     def on_close(self) -> None:
         # Tornado calls this also for a request that was refused, and so never became a socket.
         if self._sender is not None:
-            self.services.hub.outboxes.discard(self._outbox)
+            self.services.event_feed.send_queues.discard(self._send_queue)
             self._sender.cancel()
 
     async def _send(self) -> None:
-        outbox = self._outbox
+        send_queue = self._send_queue
         try:
-            outbox.begin(*await self.services.beginnings.beginning(self._since, self.visitor.user, self._hears))
+            send_queue.begin(*await self.services.snapshots.beginning(self._since, self.principal.user, self._hears))
             while self.ws_connection is not None and self.ws_connection.stream is not None:
                 # Tornado's `write_message` would make the same frame anew, and two tasks, for each socket.
-                await self.ws_connection.stream.write(await outbox.take())
+                await self.ws_connection.stream.write(await send_queue.take())
         except (Ended, StreamClosedError):
             pass
-        except (DocketError, Refusal) as error:
+        except (DocketError, ApiError) as error:
             logger.warning("a socket cannot be served: %s", error)
             self.close(FAILED_CODE, "the ledger cannot be read")
         finally:
-            self.services.hub.outboxes.discard(outbox)
+            self.services.event_feed.send_queues.discard(send_queue)
 
     def _ended(self, code: int) -> None:
         if code == SLOW_CODE:
             self.services.metrics.sockets_dropped += 1
-            logger.info("a socket of %r at %s was too slow", self.visitor.user, self.visitor.address)
+            logger.info("a socket of %r at %s was too slow", self.principal.user, self.principal.address)
         self.close(code, "come back and resume")
 
     def _read_since(self) -> int | None:
@@ -89,5 +89,5 @@ class EventsHandler(Handler, WebSocketHandler):
         if text in ("", "null"):
             return None
         if not (text.isascii() and text.isdigit()) or len(text) > 18:
-            raise refuse(400, "bad-number", "since must be the number of an event", "since")
+            raise api_error(400, "bad-number", "since must be the number of an event", "since")
         return int(text)

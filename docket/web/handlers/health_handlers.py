@@ -66,7 +66,7 @@ class HealthHandler(Handler):
         broker = self._broker()
         ledger, collector = await self._ledger()
         space = await self._space()
-        sources = [_source(status) for status in await self.services.desk.sources_or_configured()]
+        sources = [_source(status) for status in await self.services.job_service.sources_or_configured()]
         needed = (broker, ledger, space)
         checks = (*needed, collector, *sources)
         if not all(check.ok for check in needed):
@@ -107,17 +107,19 @@ class MetricsHandler(Handler):
         page = Exposition()
         services = self.services
         services.metrics.add_to(page)
-        page.value("docket_sockets", "gauge", "WebSockets that are open.", len(services.hub.outboxes))
-        waiting = sum(map(len, services.hub.outboxes))
+        page.value("docket_sockets", "gauge", "WebSockets that are open.", len(services.event_feed.send_queues))
+        waiting = sum(map(len, services.event_feed.send_queues))
         page.value("docket_socket_messages_waiting", "gauge", "Messages that wait for slow sockets.", waiting)
         page.value("docket_bus_connected", "gauge", "1 while the bus is there.", services.link.connected)
-        page.value("docket_live_seq", "gauge", "Last event told to the sockets.", services.hub.seq)
-        page.value("docket_jobs_pending", "gauge", "Jobs asked here that the ledger lacks.", len(services.desk.pending))
+        page.value("docket_live_seq", "gauge", "Last event told to the sockets.", services.event_feed.seq)
+        page.value(
+            "docket_jobs_pending", "gauge", "Jobs asked here that the ledger lacks.", len(services.job_service.pending)
+        )
         busy = (({"pool": name}, pool.busy) for name, pool in services.pools)
         page.add("docket_threads_busy", "gauge", "Calls that run or wait, by pool of threads.", busy)
         await self._add_ledger(page)
         await self._add_queues(page)
-        _add_sources(page, await services.desk.sources_or_configured())
+        _add_sources(page, await services.job_service.sources_or_configured())
         self.set_header("Content-Type", CONTENT_TYPE)
         self.write(page.text())
 
@@ -144,7 +146,7 @@ class MetricsHandler(Handler):
         page.value("docket_spool_min_free_bytes", "gauge", "New jobs are refused below this.", spool.min_free_bytes)
 
     async def _add_queues(self, page: Exposition) -> None:
-        names = [source.name for source in await self.services.desk.sources_or_configured()]
+        names = [source.name for source in await self.services.job_service.sources_or_configured()]
         queues = [queue.name for queue in topology.queues(names)]
         try:
             depths = await self.services.link.depths(queues)

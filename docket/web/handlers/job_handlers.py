@@ -14,7 +14,7 @@ from docket.domain.refinement import Refinement
 from docket.domain.request import LONGEST_DEADLINE_S
 from docket.errors import Fault, InvalidRequest
 from docket.spool.ledger_reader import NEWEST_FIRST, SORTS
-from docket.web.http.api_errors import no_such_job, refuse
+from docket.web.http.api_errors import api_error, no_such_job
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param
 
@@ -101,11 +101,11 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
     """The address of the next page; null on the last one."""
 
 
-class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep: bool = True
 
 
-class RetryOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RetryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deadline_s: int | None = None
 
 
@@ -146,16 +146,16 @@ class JobsHandler(Handler):
     }
 
     async def post(self) -> None:
-        job, is_new = await self.services.access.ask(self.json_body(), self.visitor)
+        job, is_new = await self.services.access.ask(self.json_body(), self.principal)
         self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
-        self.set_header("Location", self.services.addresses.job(job.id))
-        self.write_json(self.services.addresses.shown(job), 201 if is_new else 200)
+        self.set_header("Location", self.services.urls.job(job.id))
+        self.write_json(self.services.urls.shown(job), 201 if is_new else 200)
 
     async def get(self) -> None:
         filters = {name: self.get_query_argument(name, "") for name in _FILTERS}
         sort = self.get_query_argument("sort", "") or NEWEST_FIRST
         limit = self._limit()
-        owner = self.services.access.owner_filter(self.visitor, filters["owner"])
+        owner = self.services.access.owner_filter(self.principal, filters["owner"])
         if owner is None:
             self.write_json(JobList(jobs=(), total=0, cursor=None, next=None))
             return
@@ -168,13 +168,13 @@ class JobsHandler(Handler):
         )
         following = {**filters, "sort": sort, "limit": str(limit), "cursor": page.next_cursor or ""}
         query = urlencode({name: text for name, text in following.items() if text})
-        shown = self.services.addresses.shown
+        shown = self.services.urls.shown
         self.write_json(
             JobList(
-                jobs=tuple(shown(self.services.desk.freshest(job)) for job in page.jobs),
+                jobs=tuple(shown(self.services.job_service.freshest(job)) for job in page.jobs),
                 total=page.total,
                 cursor=page.next_cursor,
-                next=f"{self.services.addresses.jobs}?{query}" if page.next_cursor else None,
+                next=f"{self.services.urls.jobs}?{query}" if page.next_cursor else None,
             )
         )
 
@@ -183,7 +183,7 @@ class JobsHandler(Handler):
     def _limit(self) -> int:
         text = self.get_query_argument("limit", "") or str(USUAL_PER_PAGE)
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PER_PAGE):
-            raise refuse(400, "bad-number", f"limit must be a whole number from 1 to {MOST_PER_PAGE}", "limit")
+            raise api_error(400, "bad-number", f"limit must be a whole number from 1 to {MOST_PER_PAGE}", "limit")
         return int(text)
 
 
@@ -198,8 +198,8 @@ class JobHandler(Handler):
     }
 
     async def get(self, text: str) -> None:
-        job, events = await self.services.access.story(job_id(text), self.visitor)
-        shown = self.services.addresses.shown(job)
+        job, events = await self.services.access.story(job_id(text), self.principal)
+        shown = self.services.urls.shown(job)
         story = JobStory(**msgspec.structs.asdict(shown), events=tuple(StoryEvent.of(event) for event in events))
         self.write_json(story)
 
@@ -207,7 +207,7 @@ class JobHandler(Handler):
 
     async def delete(self, text: str) -> None:
         job = await self.changeable_job(job_id(text))
-        answer(self, *await self.services.orders.delete(job.id, self.visitor.user))
+        answer(self, *await self.services.job_commands.delete(job.id, self.principal.user))
         self.record(AuditAction.DELETED, job.id)
 
 
@@ -217,16 +217,16 @@ class CancelHandler(Handler):
     operations: ClassVar[Operations] = {
         "POST": Operation(
             "Cancel; what arrived is kept unless keep is false",
-            takes=CancelOrder,
+            takes=CancelBody,
             gives={200: Job, 202: Job},
             refuses=(400, 403, 404, 409, 413, 415, 503),
         )
     }
 
     async def post(self, text: str) -> None:
-        order = _order(self.json_body(optional=True), CancelOrder)
+        order = _order(self.json_body(optional=True), CancelBody)
         job = await self.changeable_job(job_id(text))
-        answer(self, *await self.services.orders.cancel(job.id, self.visitor.user, keep=order.keep))
+        answer(self, *await self.services.job_commands.cancel(job.id, self.principal.user, keep=order.keep))
         self.record(AuditAction.CANCELLED, job.id, "" if order.keep else "what arrived is thrown away")
 
 
@@ -236,25 +236,25 @@ class RetryHandler(Handler):
     operations: ClassVar[Operations] = {
         "POST": Operation(
             "Ask the sources that fell short once more",
-            takes=RetryOrder,
+            takes=RetryBody,
             gives={200: Job, 202: Job},
             refuses=(400, 403, 404, 409, 413, 415, 503),
         )
     }
 
     async def post(self, text: str) -> None:
-        order = _order(self.json_body(optional=True), RetryOrder)
+        order = _order(self.json_body(optional=True), RetryBody)
         deadline_s = order.deadline_s
         if deadline_s is not None and not 1 <= deadline_s <= LONGEST_DEADLINE_S:
             message = f"deadline_s must be a whole number from 1 to {LONGEST_DEADLINE_S}"
             raise InvalidRequest([Fault("bad-number", message, "deadline_s")])
         job = await self.changeable_job(job_id(text))
-        answer(self, *await self.services.orders.retry(job.id, self.visitor.user, deadline_s))
+        answer(self, *await self.services.job_commands.retry(job.id, self.principal.user, deadline_s))
         self.record(AuditAction.RETRIED, job.id)
 
 
 def job_id(text: str) -> str:
-    """An id as it stands in an address. Whatever is no UUID names no job. Raises Refusal (404)."""
+    """An id as it stands in an address. Whatever is no UUID names no job. Raises ApiError (404)."""
     lower = text.lower()
     if not _ID.fullmatch(lower):
         raise no_such_job()
@@ -269,7 +269,7 @@ def asked(job: Job, *, is_new: bool) -> str:
 
 def answer(handler: Handler, job: Job, took_effect: bool) -> None:
     """The job after an order: 200 when it shows the effect, 202 when that is still to come."""
-    handler.write_json(handler.services.addresses.shown(job), 200 if took_effect else 202)
+    handler.write_json(handler.services.urls.shown(job), 200 if took_effect else 202)
 
 
 def _order(raw: dict[str, Any], kind: type[T]) -> T:

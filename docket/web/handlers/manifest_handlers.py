@@ -24,7 +24,7 @@ class ManifestHandler(Handler):
     }
 
     async def get(self, text: str) -> None:
-        job = await self.services.access.job(job_id(text), self.visitor)
+        job = await self.services.access.job(job_id(text), self.principal)
         if job.pcap is None:
             raise no_result(job)
         manifest = await self.services.files.run(read_manifest, self.services.spool.manifest(job.id))

@@ -15,7 +15,7 @@ from tornado.iostream import StreamClosedError
 from docket.bus.messages import AuditAction
 from docket.web.handlers.download_handlers import disposition, no_result
 from docket.web.handlers.job_handlers import job_id
-from docket.web.http.api_errors import RETRY_AFTER_S, Refusal, refuse
+from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param
 from docket.web.http.streaming import STALL_S
@@ -46,8 +46,8 @@ class InspectorHandler(Handler):
     """The parent of those that ask the inspector."""
 
     async def ask(self, text: str, kind: str, **more: Any) -> None:
-        """Answer with what the inspector says about the job's result. Raises Refusal, NoSuchJob, InspectorAway."""
-        job = await self.services.access.job(job_id(text), self.visitor)
+        """Answer with what the inspector says about the job's result. Raises ApiError, NoSuchJob, InspectorAway."""
+        job = await self.services.access.job(job_id(text), self.principal)
         if job.pcap is None:
             raise no_result(job)
         async with rpc_client.ask(self.services.spool.counter, Question(ask=kind, job=job.id, **more)) as (
@@ -56,14 +56,14 @@ class InspectorHandler(Handler):
         ):
             if heading.faults:
                 wait = {"Retry-After": str(RETRY_AFTER_S)} if heading.status == 503 else None
-                raise Refusal(heading.status, heading.faults, wait)
+                raise ApiError(heading.status, heading.faults, wait)
             self._tell(job.id, kind, more)
             self.set_status(heading.status)
             self.set_header("Content-Type", heading.kind)
             if heading.name:
                 self.set_header("Content-Disposition", disposition(f"{job.id[:8]}-{heading.name}"))
-            async for piece in body:
-                self.write(piece)
+            async for chunk in body:
+                self.write(chunk)
                 try:
                     await asyncio.wait_for(self.flush(), STALL_S)
                 except (StreamClosedError, TimeoutError):
@@ -74,17 +74,17 @@ class InspectorHandler(Handler):
         if kind == "transcript":
             self.record(AuditAction.DOWNLOADED, job_id, f"{more['protocol']} stream {more['number']}, {more['form']}")
         elif kind in LOOKS:
-            self.services.audit.look(self.visitor, job_id=job_id, request_id=self.request_id, detail=LOOKS[kind])
+            self.services.audit.look(self.principal, job_id=job_id, request_id=self.request_id, detail=LOOKS[kind])
 
     def number(self, name: str, usual: int, low: int, high: int) -> int:
-        """A whole number of the query string. Raises Refusal (400)."""
+        """A whole number of the query string. Raises ApiError (400)."""
         return whole(self.get_query_argument(name, "") or str(usual), name, low, high)
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
-        """One of the words, of which the first is the usual one. Raises Refusal (400)."""
+        """One of the words, of which the first is the usual one. Raises ApiError (400)."""
         chosen = self.get_query_argument(name, "") or known[0]
         if chosen not in known:
-            raise refuse(400, "bad-choice", f"{name} is one of {', '.join(known)}", name)
+            raise api_error(400, "bad-choice", f"{name} is one of {', '.join(known)}", name)
         return chosen
 
     def flag(self, name: str) -> bool:
@@ -195,7 +195,7 @@ class StreamHandler(InspectorHandler):
 
 
 def whole(text: str, name: str, low: int, high: int) -> int:
-    """A whole number within bounds. Raises Refusal (400)."""
+    """A whole number within bounds. Raises ApiError (400)."""
     if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
-        raise refuse(400, "bad-number", f"{name} must be a whole number from {low} to {high}", name)
+        raise api_error(400, "bad-number", f"{name} must be a whole number from {low} to {high}", name)
     return int(text)

@@ -11,7 +11,7 @@ import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
-from docket.web.http.api_errors import refuse
+from docket.web.http.api_errors import api_error
 from docket.web.http.base import Handler
 from docket.web.http.ranges import none_match
 
@@ -42,9 +42,9 @@ class StaticFiles:
                 self._files[path.relative_to(folder).as_posix()] = _static_file(path.suffix, content)
 
     def get(self, name: str) -> StaticFile:
-        """Looked up by name, never on disk, so that no name can lead elsewhere. Raises Refusal (404)."""
+        """Looked up by name, never on disk, so that no name can lead elsewhere. Raises ApiError (404)."""
         if name not in self._files:
-            raise refuse(404, "not-found", "there is nothing at this address")
+            raise api_error(404, "not-found", "there is nothing at this address")
         return self._files[name]
 
 
@@ -70,7 +70,7 @@ class SlashHandler(Handler):
     """The base path without its last slash leads to the page."""
 
     def get(self) -> None:
-        self.redirect(self.services.addresses.base, status=308)
+        self.redirect(self.services.urls.base, status=308)
 
     head = get
 

@@ -33,7 +33,7 @@ class PcapngHandler(DeliveringHandler):
     }
 
     async def get(self, text: str) -> None:
-        job = await self.services.access.job(job_id(text), self.visitor)
+        job = await self.services.access.job(job_id(text), self.principal)
         file = None
         if job.pcap is not None:
             file = await self.services.files.run(ResultFile.open, self.services.spool.result(job.id))
@@ -43,11 +43,11 @@ class PcapngHandler(DeliveringHandler):
             self.set_header("Content-Type", PCAPNG_TYPE)
             self.set_header("Content-Disposition", disposition(f"{job.pcap.name.removesuffix('.pcap')}.pcapng"))
             self.record(AuditAction.DOWNLOADED, job.id, "as pcapng")
-            await self.deliver(self._pieces(file, job))
+            await self.deliver(self._chunks(file, job))
         finally:
             file.close()
 
-    async def _pieces(self, file: ResultFile, job: Job) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, file: ResultFile, job: Job) -> AsyncGenerator[bytes, None]:
         """Raises Broken where the file is damaged."""
         run = self.services.files.run
         try:
@@ -56,9 +56,9 @@ class PcapngHandler(DeliveringHandler):
                 header.linktype, header.snaplen, application=f"docket {__version__}", comment=_origin(job), interface=""
             )
             offset, rest = FILE_HEADER_BYTES, b""
-            while piece := await run(file.read, offset, PIECE_BYTES):
-                offset += len(piece)
-                records = rest + piece
+            while chunk := await run(file.read, offset, PIECE_BYTES):
+                offset += len(chunk)
+                records = rest + chunk
                 blocks, end = await run(pcapng.packets, records)
                 rest = records[end:]
                 yield blocks

@@ -13,7 +13,7 @@ from docket.domain.refinement import LONGEST_FILTER, Refinement, Sender
 from docket.errors import Fault, InvalidRequest
 from docket.web.handlers.download_handlers import no_result
 from docket.web.handlers.job_handlers import AskedLimits, asked, job_id
-from docket.web.http.api_errors import Refusal
+from docket.web.http.api_errors import ApiError
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 from docket.workers.inspector import rpc_client
@@ -22,7 +22,7 @@ from docket.workers.inspector.rpc_messages import Question
 _OF_REFINEMENT = tuple(name for name in Refinement.__struct_fields__ if name != "sha256")
 
 
-class RefineOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RefineBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to keep. Everything may be left out; what is given must all hold."""
 
     query: str = ""
@@ -50,14 +50,14 @@ class RefineHandler(Handler):
     operations: ClassVar[Operations] = {
         "POST": Operation(
             "Make a job of a part of the result; the same part again is the same job",
-            takes=RefineOrder,
+            takes=RefineBody,
             gives={201: Job, 200: Job},
             refuses=(400, 403, 404, 409, 410, 413, 415, 501, 503, 507),
         )
     }
 
     async def post(self, text: str) -> None:
-        parent = await self.services.access.job(job_id(text), self.visitor)
+        parent = await self.services.access.job(job_id(text), self.principal)
         if parent.pcap is None:
             raise no_result(parent)
         order = _order(self.json_body(optional=True))
@@ -77,26 +77,26 @@ class RefineHandler(Handler):
             "force": True,
         }
         try:
-            job, is_new = await self.services.access.ask(question, self.visitor)
+            job, is_new = await self.services.access.ask(question, self.principal)
         except InvalidRequest as error:
             raise InvalidRequest([_renamed(fault) for fault in error.faults]) from error
         self.record(AuditAction.ASKED, job.id, f"{asked(job, is_new=is_new)}, of job {parent.id}")
-        self.set_header("Location", self.services.addresses.job(job.id))
-        self.write_json(self.services.addresses.shown(job), 201 if is_new else 200)
+        self.set_header("Location", self.services.urls.job(job.id))
+        self.write_json(self.services.urls.shown(job), 201 if is_new else 200)
 
-    async def _check_filters(self, parent: str, order: RefineOrder) -> None:
-        """Have the inspector look at them, so that a fault is told at its place. Raises Refusal, InspectorAway."""
+    async def _check_filters(self, parent: str, order: RefineBody) -> None:
+        """Have the inspector look at them, so that a fault is told at its place. Raises ApiError, InspectorAway."""
         if max(len(order.filter), len(order.bpf)) > LONGEST_FILTER:
             raise InvalidRequest([Fault("bad-text", f"a filter may have {LONGEST_FILTER:,} characters")])
         question = Question(ask="check", job=parent, filter=order.filter, bpf=order.bpf)
         async with rpc_client.ask(self.services.spool.counter, question) as (heading, _):
             if heading.faults:
-                raise Refusal(heading.status, heading.faults)
+                raise ApiError(heading.status, heading.faults)
 
 
-def _order(raw: Mapping[str, Any]) -> RefineOrder:
+def _order(raw: Mapping[str, Any]) -> RefineBody:
     try:
-        return msgspec.convert(raw, RefineOrder)
+        return msgspec.convert(raw, RefineBody)
     except msgspec.ValidationError as error:
         raise InvalidRequest([Fault("bad-field", str(error))]) from error
 

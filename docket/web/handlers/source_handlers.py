@@ -22,6 +22,6 @@ class SourcesHandler(Handler):
     operations: ClassVar[Operations] = {"GET": Operation("Coverage and health per source", gives={200: SourceList})}
 
     async def get(self) -> None:
-        self.write_json(SourceList(sources=await self.services.desk.sources_or_configured()))
+        self.write_json(SourceList(sources=await self.services.job_service.sources_or_configured()))
 
     head = get

@@ -32,7 +32,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[Fault, ...]
 
 
-class Refusal(HTTPError):
+class ApiError(HTTPError):
     """Raised by handlers; ends the request with this status, these faults and these extra headers."""
 
     def __init__(self, status: int, faults: Sequence[Fault], headers: Mapping[str, str] | None = None) -> None:
@@ -41,48 +41,48 @@ class Refusal(HTTPError):
         self.headers = dict(headers or {})
 
 
-def refuse(
+def api_error(
     status: int, code: str, message: str, field: str | None = None, headers: Mapping[str, str] | None = None
-) -> Refusal:
+) -> ApiError:
     """A refusal with one fault."""
-    return Refusal(status, [Fault(code=code, message=message, field=field)], headers)
+    return ApiError(status, [Fault(code=code, message=message, field=field)], headers)
 
 
-def from_exception(error: BaseException | None, status: int) -> Refusal:
+def from_exception(error: BaseException | None, status: int) -> ApiError:
     """What to answer for anything that a handler let through; `status` is what Tornado had in mind.
 
     Nothing of an unexpected exception's text reaches the client: it may name files or addresses.
     """
     wait = {"Retry-After": str(RETRY_AFTER_S)}
     match error:
-        case Refusal():
+        case ApiError():
             return error
         case Faulty():
-            return Refusal(400, error.faults)
+            return ApiError(400, error.faults)
         case NoSuchJob():
             return no_such_job()
         case SpoolFull():
-            return refuse(507, "spool-low", str(error), headers=wait)
+            return api_error(507, "spool-low", str(error), headers=wait)
         case SpoolError():
-            return refuse(503, "spool-unavailable", f"the spool cannot be used: {error}", headers=wait)
+            return api_error(503, "spool-unavailable", f"the spool cannot be used: {error}", headers=wait)
         case BusError():
-            return refuse(503, "bus-unavailable", f"the message bus cannot be used: {error}", headers=wait)
+            return api_error(503, "bus-unavailable", f"the message bus cannot be used: {error}", headers=wait)
         case InspectorAway():
-            return refuse(503, "inspector-unavailable", str(error), headers=wait)
+            return api_error(503, "inspector-unavailable", str(error), headers=wait)
         case DocketError():
-            return refuse(500, "internal", str(error))
+            return api_error(500, "internal", str(error))
         case HTTPError():
-            return refuse(status, _CODES.get(status, "http-error"), _message(error, status))
+            return api_error(status, _CODES.get(status, "http-error"), _message(error, status))
         case _:
-            return refuse(status, _CODES.get(status, "http-error"), _phrase(status))
+            return api_error(status, _CODES.get(status, "http-error"), _phrase(status))
 
 
-def no_such_job() -> Refusal:
+def no_such_job() -> ApiError:
     """The answer to an id that nobody knows, whatever it looks like."""
-    return refuse(404, "no-such-job", "there is no job with this id", "id")
+    return api_error(404, "no-such-job", "there is no job with this id", "id")
 
 
-def body(refusal: Refusal) -> bytes:
+def body(refusal: ApiError) -> bytes:
     return msgspec.json.encode(ErrorBody(error=refusal.faults[0], errors=refusal.faults))
 
 

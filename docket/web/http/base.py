@@ -1,4 +1,4 @@
-"""What every handler has: one error shape, a request id, security headers, the visitor, a bounded body.
+"""What every handler has: one error shape, a request id, security headers, the principal, a bounded body.
 
 Handlers stay thin: they read the request, call one of the services and write what comes back.
 """
@@ -19,10 +19,10 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 from docket.bus.messages import AuditAction
 from docket.domain.job import Job
 from docket.errors import DocketError
-from docket.web.auth.authenticator import Visitor
-from docket.web.context import Services
+from docket.web.auth.authenticator import Principal
+from docket.web.context import AppContext
 from docket.web.http import api_errors
-from docket.web.http.api_errors import refuse
+from docket.web.http.api_errors import api_error
 from docket.web.http.route_spec import Operations
 
 logger = logging.getLogger(__name__)
@@ -60,20 +60,20 @@ class Handler(RequestHandler):
         self.route = route
 
     @property
-    def services(self) -> Services:
-        services: Services = self.settings["services"]
+    def services(self) -> AppContext:
+        services: AppContext = self.settings["services"]
         return services
 
     @cached_property
-    def visitor(self) -> Visitor:
-        return self.services.gate.visitor(self.request)
+    def principal(self) -> Principal:
+        return self.services.authenticator.principal(self.request)
 
     @cached_property
     def request_id(self) -> str:
         """The proxy's id of this request, if one that we trust sent one, else a new one."""
         given = self.request.headers.get("X-Request-Id", "")
         try:
-            trusted = self.visitor.proxied
+            trusted = self.principal.proxied
         except HTTPError:
             trusted = False
         return given if trusted and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
@@ -91,16 +91,16 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         if _declared_bytes(self.request) > LARGEST_DRAINED_BYTES:
             raise _too_large()
-        visitor = self.visitor
+        principal = self.principal
         if self.changes_state or self.request.method not in _SAFE_METHODS:
-            self.services.gate.check_same_origin(self.request, visitor)
+            self.services.authenticator.check_same_origin(self.request, principal)
         self._prepared = True
 
     async def changeable_job(self, job_id: str) -> Job:
-        """The job, for a visitor who may change it; a refusal goes into the audit trail. Raises Refusal, NoSuchJob."""
+        """The job, for a principal who may change it; audited where not. Raises ApiError, NoSuchJob."""
         try:
-            return await self.services.access.changeable(job_id, self.visitor)
-        except api_errors.Refusal as error:
+            return await self.services.access.changeable(job_id, self.principal)
+        except api_errors.ApiError as error:
             self.record(
                 AuditAction.REFUSED, job_id, f"{self.request.method} {self.request.path}: {error.faults[0].code}"
             )
@@ -108,7 +108,7 @@ class Handler(RequestHandler):
 
     def record(self, action: AuditAction, job_id: str, detail: str = "") -> None:
         """Add to the audit trail."""
-        self.services.audit.record(self.visitor, action, job_id=job_id, request_id=self.request_id, detail=detail)
+        self.services.audit.record(self.principal, action, job_id=job_id, request_id=self.request_id, detail=detail)
 
     def data_received(self, chunk: bytes) -> None:
         self._body_bytes += len(chunk)
@@ -118,7 +118,7 @@ class Handler(RequestHandler):
             self._body.clear()
 
     def body(self) -> bytes:
-        """The whole request body. Raises Refusal (413)."""
+        """The whole request body. Raises ApiError (413)."""
         if self._body_bytes > LARGEST_BODY_BYTES:
             raise _too_large()
         return b"".join(self._body)
@@ -126,20 +126,20 @@ class Handler(RequestHandler):
     def json_body(self, *, optional: bool = False) -> dict[str, Any]:
         """The body as a JSON object; `optional` lets an empty body stand for an empty object.
 
-        Raises Refusal: 413 too large, 415 not declared as JSON, 400 not a JSON object.
+        Raises ApiError: 413 too large, 415 not declared as JSON, 400 not a JSON object.
         """
         body = self.body()
         if optional and not body:
             return {}
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise refuse(415, "not-json", "the body must be JSON, sent with Content-Type: application/json")
+            raise api_error(415, "not-json", "the body must be JSON, sent with Content-Type: application/json")
         try:
             value = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise refuse(400, "bad-json", f"the body is not valid JSON: {error}") from error
+            raise api_error(400, "bad-json", f"the body is not valid JSON: {error}") from error
         if not isinstance(value, dict):
-            raise refuse(400, "bad-json", "the body must be a JSON object")
+            raise api_error(400, "bad-json", "the body must be a JSON object")
         return value
 
     def write_json(self, value: object, status: int = 200) -> None:
@@ -186,7 +186,7 @@ class NotFound(Handler):
     """Every path that no route has."""
 
     def get(self) -> None:
-        raise refuse(404, "not-found", "there is nothing at this address")
+        raise api_error(404, "not-found", "there is nothing at this address")
 
     head = post = put = patch = delete = options = get
 
@@ -205,7 +205,7 @@ def log_request(handler: RequestHandler) -> None:
         level = logging.INFO
     if not logger.isEnabledFor(level):
         return
-    visitor = handler.visitor
+    principal = handler.principal
     logger.log(
         level,
         "%s %s %d in %.0f ms, user %r at %s, request %s",
@@ -213,14 +213,14 @@ def log_request(handler: RequestHandler) -> None:
         request.path,
         status,
         elapsed_s * 1000,
-        visitor.user,
-        visitor.address,
+        principal.user,
+        principal.address,
         handler.request_id,
     )
 
 
-def _too_large() -> api_errors.Refusal:
-    return refuse(413, "body-too-large", f"the body may have at most {LARGEST_BODY_BYTES} bytes")
+def _too_large() -> api_errors.ApiError:
+    return api_error(413, "body-too-large", f"the body may have at most {LARGEST_BODY_BYTES} bytes")
 
 
 def _declared_bytes(request: HTTPServerRequest) -> int:

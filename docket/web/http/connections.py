@@ -46,7 +46,7 @@ def make_room(wanted: int = MOST_CONNECTIONS) -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         except OSError:
-            # A cage may forbid the call itself; docket.service sets the limit from outside.
+            # A sandbox may forbid the call itself; docket.service sets the limit from outside.
             limit = soft
     if limit == resource.RLIM_INFINITY or limit >= needed:
         return wanted

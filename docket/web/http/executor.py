@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from docket.web.http.api_errors import RETRY_AFTER_S, refuse
+from docket.web.http.api_errors import RETRY_AFTER_S, api_error
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads:
+class Executor:
     """A pool that refuses work instead of letting a queue grow without end."""
 
     def __init__(self, name: str, workers: int, most_waiting: int = 2_000) -> None:
@@ -27,7 +27,7 @@ class Threads:
         """Call the function in a thread. Raises what it raises, or Refusal (503) when too much waits."""
         if self.busy >= self._most:
             wait = {"Retry-After": str(RETRY_AFTER_S)}
-            raise refuse(503, "busy", "too many requests are waiting for the disk; try again", headers=wait)
+            raise api_error(503, "busy", "too many requests are waiting for the disk; try again", headers=wait)
         self.busy += 1
         try:
             call = partial(function, *args, **kwargs)

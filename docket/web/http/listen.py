@@ -17,11 +17,11 @@ UNIX_SOCKET_MODE = 0o660
 _BACKLOG = 1024
 
 
-def open_sockets(addresses: Iterable[str]) -> list[socket.socket]:
+def open_sockets(urls: Iterable[str]) -> list[socket.socket]:
     """Listen on every address. Raises ConfigError with every address that cannot be listened on."""
     sockets: list[socket.socket] = []
     faults: list[Fault] = []
-    for address in addresses:
+    for address in urls:
         try:
             sockets += _open(address)
         except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from contextlib import aclosing
 from tornado.iostream import StreamClosedError
 
 from docket.errors import DocketError
-from docket.web.http.api_errors import Refusal
+from docket.web.http.api_errors import ApiError
 from docket.web.http.base import Handler
 from docket.web.jobs.result_follower import Broken
 
@@ -31,11 +31,11 @@ class DeliveringHandler(Handler):
     _sending: asyncio.Task[None] | None = None
     _left = False
 
-    async def deliver(self, pieces: AsyncGenerator[bytes, None]) -> bool:
+    async def deliver(self, chunks: AsyncGenerator[bytes, None]) -> bool:
         """Send the pieces at the client's pace, until it has all or leaves; whether it has all."""
         metrics = self.services.metrics
         metrics.downloads += 1
-        self._sending = asyncio.create_task(self._send(pieces))
+        self._sending = asyncio.create_task(self._send(chunks))
         try:
             await self._sending
         except asyncio.CancelledError:
@@ -51,21 +51,21 @@ class DeliveringHandler(Handler):
         if self._sending is not None:
             self._sending.cancel()
 
-    async def _send(self, pieces: AsyncGenerator[bytes, None]) -> None:
+    async def _send(self, chunks: AsyncGenerator[bytes, None]) -> None:
         """A failure breaks the connection: the client must not take what it has for the whole."""
         try:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    self.write(piece)
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    self.write(chunk)
                     # Not wait_for: before Python 3.12 it forgets a cancellation that comes as the last byte goes.
                     async with asyncio.timeout(STALL_S):
                         await self.flush()
-                    self.services.metrics.downloaded_bytes += len(piece)
+                    self.services.metrics.downloaded_bytes += len(chunk)
         except StreamClosedError:
             self._client_left()
         except TimeoutError:
             self._break("the client takes nothing")
-        except (Broken, DocketError, Refusal) as error:
+        except (Broken, DocketError, ApiError) as error:
             self._break(str(error))
 
     def _client_left(self) -> None:

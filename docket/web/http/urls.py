@@ -7,7 +7,7 @@ import msgspec
 from docket.domain.job import Job
 
 
-class Addresses:
+class Urls:
     """Everything below the base path, as seen from outside: with the prefix, whether a proxy strips it or not."""
 
     def __init__(self, base_path: str) -> None:

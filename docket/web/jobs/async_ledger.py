@@ -1,4 +1,4 @@
-"""The collector's ledger, read without blocking the event loop. For the rooms of `docket.web`."""
+"""The collector's ledger, read without blocking the event loop. For the modules of `docket.web`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from docket.domain.job import Event, Job, State
 from docket.errors import NoSuchJob
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.ledger_reader import LedgerReader, Page
-from docket.web.http.executor import Threads
+from docket.web.http.executor import Executor
 
 _OPEN = f"{State.QUEUED},{State.RUNNING}"
 
@@ -17,9 +17,9 @@ _OPEN = f"{State.QUEUED},{State.RUNNING}"
 class Ledger:
     """`LedgerReader` in threads of its own. Every method raises SpoolError, or Refusal while too much waits."""
 
-    def __init__(self, reader: LedgerReader, threads: Threads) -> None:
+    def __init__(self, reader: LedgerReader, executor: Executor) -> None:
         self._reader = reader
-        self._run = threads.run
+        self._run = executor.run
 
     async def find(self, job_id: str) -> Job | None:
         return await self._run(self._reader.job, job_id)

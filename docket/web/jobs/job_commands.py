@@ -5,62 +5,62 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from docket.bus import topology
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import Cancel, Delete, Retry, encode
 from docket.domain.job import Job, State
-from docket.web.http.api_errors import refuse
-from docket.web.jobs.service import PUBLISH_S, Desk
-from docket.web.live.event_feed import Hub
+from docket.web.http.api_errors import api_error
+from docket.web.jobs.service import PUBLISH_S, JobService
+from docket.web.live.event_feed import EventFeed
 
 PATIENCE_S = 2.0
 """How long an answer waits for the event that shows the effect. After that the order stands, but not its result."""
 
 
-class Orders:
+class JobCommands:
     """Checks an order against the job's state, so that the asker hears at once what makes no sense; the
     collector checks again. Each method gives the job and whether the order has taken effect yet, and raises
-    NoSuchJob, BusError, SpoolError, Refusal (409)."""
+    NoSuchJob, BusError, SpoolError, ApiError (409)."""
 
-    def __init__(self, link: Link, desk: Desk, hub: Hub) -> None:
+    def __init__(self, link: AsyncBusClient, job_service: JobService, event_feed: EventFeed) -> None:
         self._link = link
-        self._desk = desk
-        self._hub = hub
+        self._job_service = job_service
+        self._event_feed = event_feed
 
     async def cancel(self, job_id: str, user: str, *, keep: bool) -> tuple[Job, bool]:
         """Stop reading; with `keep` the packets that arrived stay downloadable."""
-        job = await self._desk.job(job_id)
+        job = await self._job_service.job(job_id)
         if job.is_final:
-            raise refuse(409, "not-running", f"the job is {job.state} already", "id")
+            raise api_error(409, "not-running", f"the job is {job.state} already", "id")
         order = encode(Cancel(id=job_id, keep=keep, user=user))
         return await self._give(job, topology.CANCEL_KEY, order, lambda after: after.is_final)
 
     async def retry(self, job_id: str, user: str, deadline_s: int | None) -> tuple[Job, bool]:
         """Ask the sources that fell short again."""
-        job = await self._desk.job(job_id)
+        job = await self._job_service.job(job_id)
         if job.state is State.EXPIRED:
-            raise refuse(409, "expired", "the packets of the other sources are gone; ask anew", "id")
+            raise api_error(409, "expired", "the packets of the other sources are gone; ask anew", "id")
         if not job.is_final:
-            raise refuse(409, "not-final", f"the job is {job.state}; it can be retried when it has ended", "id")
+            raise api_error(409, "not-final", f"the job is {job.state}; it can be retried when it has ended", "id")
         if not job.fell_short:
-            raise refuse(409, "nothing-to-retry", "every source has answered in full", "id")
+            raise api_error(409, "nothing-to-retry", "every source has answered in full", "id")
         order = encode(Retry(id=job_id, user=user, deadline_s=deadline_s))
         return await self._give(job, topology.RETRY_KEY, order, lambda after: after.revision > job.revision)
 
     async def delete(self, job_id: str, user: str) -> tuple[Job, bool]:
         """Remove the result; the record stays. A job whose result is gone already is answered as it is."""
-        job = await self._desk.job(job_id)
+        job = await self._job_service.job(job_id)
         if job.state is State.EXPIRED:
             return job, True
         if not job.is_final:
-            raise refuse(409, "still-running", f"the job is {job.state}; cancel it first", "id")
+            raise api_error(409, "still-running", f"the job is {job.state}; cancel it first", "id")
         order = encode(Delete(id=job_id, user=user))
         return await self._give(job, topology.DELETE_KEY, order, lambda after: after.state is State.EXPIRED)
 
     async def _give(self, job: Job, key: str, order: bytes, done: Callable[[Job], bool]) -> tuple[Job, bool]:
-        with self._hub.watch(job.id) as watch:
+        with self._event_feed.watch(job.id) as watch:
             await self._link.publish(topology.JOBS, key, order, mandatory=True, timeout_s=PUBLISH_S)
             after = await watch.until(done, PATIENCE_S)
         if after is None:
             # The bus may have told nobody; the ledger knows.
-            after = await self._desk.job(job.id)
+            after = await self._job_service.job(job.id)
         return after, done(after)

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Iterable
 
 from docket.bus.messages import EventMessage, SourceStatus
-from docket.domain.estimate import Estimate, Past, Stock, estimate, learn
+from docket.domain.estimate import Capacity, Estimate, Sample, estimate, learn
 from docket.domain.job import EventName, Job, State
 from docket.domain.query.canonical import Query
 from docket.domain.timewindow import Window, parse_time_us
 from docket.errors import SpoolError
 from docket.spool.ledger_reader import NEWEST_FIRST
 from docket.web.jobs.async_ledger import Ledger
-from docket.web.live.event_feed import Hub
+from docket.web.live.event_feed import EventFeed
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ _LEARNED_FROM = f"{State.COMPLETED},{State.PARTIAL},{State.EXPIRED}"
 _ENDS = frozenset({EventName.COMPLETED, EventName.PARTIAL})
 
 
-class Experience:
+class JobHistory:
     """One per process, for the event loop only."""
 
-    def __init__(self, ledger: Ledger, hub: Hub) -> None:
+    def __init__(self, ledger: Ledger, event_feed: EventFeed) -> None:
         self._ledger = ledger
-        self._past: dict[str, Past] = {}
+        self._past: dict[str, Sample] = {}
         self._loaded = False
-        hub.add_listener(self._hear)
+        event_feed.add_listener(self._hear)
 
     async def estimate(self, query: Query, window: Window, sources: Iterable[SourceStatus]) -> Estimate:
         """Roughly what the question would bring from these sources."""
@@ -75,12 +75,12 @@ class Experience:
             del self._past[next(iter(self._past))]
 
 
-def _stock(status: SourceStatus, window: Window) -> Stock:
+def _stock(status: SourceStatus, window: Window) -> Capacity:
     """What the source can give; what is older than its oldest packet is gone."""
     if status.oldest is None:
-        return Stock(window.length_us)
+        return Capacity(window.length_us)
     oldest_us = parse_time_us(status.oldest, None)
     length_us = max(0, window.before_us - max(window.after_us, oldest_us))
     held_us = parse_time_us(status.readable_until, None) - oldest_us if status.readable_until else 0
     held_bytes = status.stats.get(DISK_BYTES)
-    return Stock(length_us, held_bytes / held_us if held_bytes is not None and held_us > 0 else None)
+    return Capacity(length_us, held_bytes / held_us if held_bytes is not None and held_us > 0 else None)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import AsyncGenerator
 
 from docket.domain.job import Job
-from docket.web.context import Services
+from docket.web.context import AppContext
 from docket.web.jobs.result_file import PIECE_BYTES, ResultFile
 from docket.web.live.event_feed import Watch
 
@@ -25,10 +25,10 @@ class Broken(Exception):
     """What was sent is not, or cannot become, the job's result; says why."""
 
 
-class Follower:
+class ResultFollower:
     """One client that follows one job."""
 
-    def __init__(self, services: Services, job: Job) -> None:
+    def __init__(self, services: AppContext, job: Job) -> None:
         self._services = services
         self._run = services.files.run
         self._job = job
@@ -37,17 +37,17 @@ class Follower:
         self._sent_bytes = 0
         self._digest = hashlib.sha256()
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The file's bytes as they come. Raises Broken."""
         try:
-            with self._services.hub.watch(self._job.id) as watch:
-                self._job = await self._services.desk.job(self._job.id)
+            with self._services.event_feed.watch(self._job.id) as watch:
+                self._job = await self._services.job_service.job(self._job.id)
                 while not self._job.is_final:
-                    async for piece in self._grown():
-                        yield piece
+                    async for chunk in self._grown():
+                        yield chunk
                     await self._wait(watch)
-            async for piece in self._rest():
-                yield piece
+            async for chunk in self._rest():
+                yield chunk
         finally:
             if self._file is not None:
                 self._file.close()
@@ -58,10 +58,10 @@ class Follower:
             self._file = await self._run(ResultFile.open, self._growing)
         # A file that lost its name may be the finished one or a discarded one; `_rest` finds out.
         while self._file is not None and await self._run(self._file.is_at, self._growing):
-            piece = await self._run(self._next, self._file)
-            if not piece:
+            chunk = await self._run(self._next, self._file)
+            if not chunk:
                 return
-            yield piece
+            yield chunk
 
     async def _wait(self, watch: Watch) -> None:
         for _ in range(ASK_AGAIN_LOOKS):
@@ -70,7 +70,7 @@ class Follower:
                 return
             if await self._has_grown():
                 return
-        self._job = await self._services.desk.job(self._job.id)
+        self._job = await self._services.job_service.job(self._job.id)
 
     async def _has_grown(self) -> bool:
         if self._file is None:
@@ -91,14 +91,14 @@ class Follower:
             followed.close()
         if not renamed and await self._run(finished.digest, self._sent_bytes) != self._digest.digest():
             raise Broken("the result was put together anew and begins differently")
-        while piece := await self._run(self._next, finished):
-            yield piece
+        while chunk := await self._run(self._next, finished):
+            yield chunk
         if self._digest.hexdigest() != pcap.sha256:
             raise Broken("the result was replaced while it was sent")
 
     def _next(self, file: ResultFile) -> bytes:
         """Read and count the next piece. Blocking, for threads: hashing is as slow as reading."""
-        piece = file.read(self._sent_bytes, PIECE_BYTES)
-        self._sent_bytes += len(piece)
-        self._digest.update(piece)
-        return piece
+        chunk = file.read(self._sent_bytes, PIECE_BYTES)
+        self._sent_bytes += len(chunk)
+        self._digest.update(chunk)
+        return chunk

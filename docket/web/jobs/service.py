@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from docket.bus import topology
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import SourceStatus, encode
 from docket.config.model import Config
 from docket.domain.clock import now_us
@@ -19,14 +19,14 @@ from docket.domain.request import SOURCE_NAME, Limits, Request, check_request, f
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
 from docket.spool.layout import Spool
-from docket.web.auth.authenticator import Visitor
-from docket.web.http.api_errors import RETRY_AFTER_S, Refusal, refuse
-from docket.web.http.executor import Threads
+from docket.web.auth.authenticator import Principal
+from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
+from docket.web.http.executor import Executor
 from docket.web.jobs.async_ledger import Ledger
-from docket.web.jobs.job_history import Experience
+from docket.web.jobs.job_history import JobHistory
 from docket.web.jobs.known_sources import known_sources
 from docket.web.jobs.pending import Pending, PendingJob
-from docket.web.live.event_feed import Hub
+from docket.web.live.event_feed import EventFeed
 
 PUBLISH_S = 5.0
 """How long an asker waits for the broker before he hears that it is away: a short restart passes unnoticed."""
@@ -41,22 +41,29 @@ MOST_AWAITED = 100
 """Lookups that wait for that at once. Anybody can make up an id with today's time in it: the rest is told at once."""
 
 
-class Desk:
+class JobService:
     """One per process, for the event loop only."""
 
     def __init__(
-        self, config: Config, link: Link, ledger: Ledger, hub: Hub, spool: Spool, files: Threads, experience: Experience
+        self,
+        config: Config,
+        link: AsyncBusClient,
+        ledger: Ledger,
+        event_feed: EventFeed,
+        spool: Spool,
+        files: Executor,
+        job_history: JobHistory,
     ) -> None:
         self._config = config
         self._link = link
         self._ledger = ledger
-        self._hub = hub
+        self._event_feed = event_feed
         self._spool = spool
         self._files = files
-        self._experience = experience
+        self._job_history = job_history
         self.pending = Pending()
         self._awaited = 0
-        hub.add_listener(self.pending.hear)
+        event_feed.add_listener(self.pending.hear)
 
     async def job(self, job_id: str) -> Job:
         """The job as it stands. Raises NoSuchJob, SpoolError."""
@@ -97,7 +104,7 @@ class Desk:
             return False
         self._awaited += 1
         try:
-            with self._hub.watch(job_id) as watch:
+            with self._event_feed.watch(job_id) as watch:
                 # Its event may have come between the first look into the ledger and this watch.
                 if await self._ledger.find(job_id) is None:
                     await watch.news(ARRIVAL_S)
@@ -107,23 +114,23 @@ class Desk:
 
     def freshest(self, job: Job) -> Job:
         """The ledger's job, with the progress that the bus has brought since."""
-        progress = self._hub.progress.get(job.id)
+        progress = self._event_feed.progress.get(job.id)
         if progress is None or job.state is not State.RUNNING or progress.revision != job.revision:
             return job
         return progress
 
     async def sources(self) -> list[SourceStatus]:
         """Every source that is known. Raises SpoolError."""
-        return known_sources(self._config.sources, await self._ledger.sources(), self._hub.sources, now_us())
+        return known_sources(self._config.sources, await self._ledger.sources(), self._event_feed.sources, now_us())
 
-    async def ask(self, raw: Mapping[str, Any], visitor: Visitor, only_of: str | None = None) -> tuple[Job, bool]:
+    async def ask(self, raw: Mapping[str, Any], principal: Principal, only_of: str | None = None) -> tuple[Job, bool]:
         """Hand in a question; gives its job, and whether that is a new one.
 
         With `only_of`, only a job of that owner may stand for the new one.
-        Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, Refusal.
+        Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, ApiError.
         """
         known = await self.sources_or_configured()
-        request, will = self._check(raw, visitor, [source.name for source in known])
+        request, will = self._check(raw, principal, [source.name for source in known])
         await self._check_space()
         too_big = None if will.force else await self._too_big(request, raw, known)
         print_ = fingerprint(request)
@@ -153,9 +160,9 @@ class Desk:
         try:
             return await self.sources()
         except SpoolError:
-            return known_sources(self._config.sources, (), self._hub.sources, now_us())
+            return known_sources(self._config.sources, (), self._event_feed.sources, now_us())
 
-    def _check(self, raw: Mapping[str, Any], visitor: Visitor, known: list[str]) -> tuple[Request, _Will]:
+    def _check(self, raw: Mapping[str, Any], principal: Principal, known: list[str]) -> tuple[Request, _Will]:
         question = dict(raw)
         faults: list[Fault] = []
         flags = {name: question.pop(name, False) for name in _Will._fields}
@@ -164,8 +171,8 @@ class Desk:
                 faults.append(Fault("bad-flag", f"{name} must be true or false", name))
         if question.get("id") is None:
             question["id"] = new_id()
-        if visitor.user:
-            question["owner"] = visitor.user
+        if principal.user:
+            question["owner"] = principal.user
         at_us = now_us()
         faults += _clock_faults(question.get("requested_at"), at_us)
         faults += _unknown_sources(question.get("sources"), known)
@@ -187,18 +194,18 @@ class Desk:
     def _with_defaults(self, request: Request, known: list[str]) -> Request:
         if request.sources is None and not known:
             wait = {"Retry-After": str(RETRY_AFTER_S)}
-            raise refuse(503, "no-sources", "no source is known yet: is a worker running?", headers=wait)
+            raise api_error(503, "no-sources", "no source is known yet: is a worker running?", headers=wait)
         most = self._config.jobs.max_bytes
         limits = Limits(bytes=min(request.limits.bytes or most, most), packets=request.limits.packets)
         return msgspec.structs.replace(request, sources=request.sources or tuple(known), limits=limits)
 
-    async def _too_big(self, request: Request, raw: Mapping[str, Any], known: list[SourceStatus]) -> Refusal | None:
+    async def _too_big(self, request: Request, raw: Mapping[str, Any], known: list[SourceStatus]) -> ApiError | None:
         """The refusal of what looks like a slip of the finger: far more than a job may have, and no limit set."""
         limits = raw.get("limits") or {}
         if any(limits.values()):
             return None
         asked = [status for status in known if status.name in (request.sources or ())]
-        found = await self._experience.estimate(request.parsed_query, request.window, asked)
+        found = await self._job_history.estimate(request.parsed_query, request.window, asked)
         most = self._config.jobs.max_bytes
         if found.bytes is None or found.bytes <= most:
             return None
@@ -206,7 +213,7 @@ class Desk:
             f"this may be about {size(found.bytes)} and a job ends at {size(most)}: narrow the window or the query, "
             "set a limit, or insist (force)"
         )
-        return refuse(409, "too-big", message)
+        return api_error(409, "too-big", message)
 
     async def _check_space(self) -> None:
         least_bytes = self._config.spool.min_free_bytes
@@ -218,7 +225,7 @@ class Desk:
             )
 
     async def _known(self, request: Request, print_: str, only_of: str | None, *, fresh: bool) -> Job | None:
-        """The job that this request already is, or that asks the same. Raises Refusal (409)."""
+        """The job that this request already is, or that asks the same. Raises ApiError (409)."""
         try:
             job = await self._ledger.find(request.id)
             same = None if fresh else await self._ledger.find_same(print_, only_of)
@@ -280,10 +287,10 @@ def _unknown_sources(names: object, known: list[str]) -> list[Fault]:
     ]
 
 
-def _id_taken() -> Refusal:
-    return refuse(409, "id-taken", "another question has this id", "id")
+def _id_taken() -> ApiError:
+    return api_error(409, "id-taken", "another question has this id", "id")
 
 
-def _busy() -> Refusal:
+def _busy() -> ApiError:
     wait = {"Retry-After": str(RETRY_AFTER_S)}
-    return refuse(503, "busy", "too many questions wait for the collector; try again later", headers=wait)
+    return api_error(503, "busy", "too many questions wait for the collector; try again later", headers=wait)

@@ -1,7 +1,7 @@
 """The live picture: every event of the bus, in the ledger's order and without gaps, for sockets and handlers.
 
 The bus brings events quickly, the ledger has them all. An event that follows its predecessor goes straight out;
-at anything else (a gap, a new connection to the bus) the hub reads on in the ledger from where it was. Events are
+at anything else (a gap, a new connection to the bus) the feed reads on in the ledger from where it was. Events are
 written to the ledger before they are published, so what was heard on the bus can always be read there.
 """
 
@@ -12,16 +12,16 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import EventMessage, SourceStatus, decode_event
 from docket.domain.job import Job
 from docket.errors import MessageError, SpoolError
-from docket.web.http.api_errors import Refusal
+from docket.web.http.api_errors import ApiError
 from docket.web.http.metrics import Metrics
-from docket.web.http.urls import Addresses
+from docket.web.http.urls import Urls
 from docket.web.jobs.async_ledger import Ledger
-from docket.web.live.messages import Told, encode
-from docket.web.live.send_queue import RESTART_CODE, Outbox
+from docket.web.live.messages import EventFrame, encode
+from docket.web.live.send_queue import RESTART_CODE, SendQueue
 
 logger = logging.getLogger(__name__)
 
@@ -65,20 +65,20 @@ class Watch:
                 return None
 
 
-class Hub:
+class EventFeed:
     """One per process, for the event loop only."""
 
-    def __init__(self, link: Link, ledger: Ledger, addresses: Addresses, metrics: Metrics) -> None:
+    def __init__(self, link: AsyncBusClient, ledger: Ledger, urls: Urls, metrics: Metrics) -> None:
         self.seq = 0
         """The last event that was told to everybody."""
         self.progress: dict[str, Job] = {}
         """Jobs as their progress shows them, fresher than the ledger, until their next event there."""
         self.sources: dict[str, SourceStatus] = {}
         """Sources as last heard on the bus."""
-        self.outboxes: set[Outbox] = set()
+        self.send_queues: set[SendQueue] = set()
         self._link = link
         self._ledger = ledger
-        self._addresses = addresses
+        self._urls = urls
         self._metrics = metrics
         self._watches: dict[str, set[Watch]] = {}
         self._listeners: list[Callable[[EventMessage], None]] = []
@@ -158,7 +158,7 @@ class Hub:
             try:
                 await self._catch_up()
                 failing = False
-            except (SpoolError, Refusal) as error:
+            except (SpoolError, ApiError) as error:
                 if not failing:
                     logger.warning("the ledger cannot be read, events may come late: %s", error)
                 failing = True
@@ -200,8 +200,8 @@ class Hub:
         self._synced = True
         self.seq = self._heard = last
         self.progress.clear()
-        for outbox in tuple(self.outboxes):
-            outbox.end(RESTART_CODE)
+        for send_queue in tuple(self.send_queues):
+            send_queue.end(RESTART_CODE)
 
     def _tell(self, message: EventMessage) -> None:
         if message.source is not None:
@@ -213,18 +213,18 @@ class Hub:
                 watch.tell(job)
         for listener in self._listeners:
             listener(message)
-        if not self.outboxes:
+        if not self.send_queues:
             return
-        encoded = encode(Told.of(message, self._addresses))
-        for outbox in tuple(self.outboxes):
-            if outbox.hears is not None and not outbox.hears(message):
+        encoded = encode(EventFrame.of(message, self._urls))
+        for send_queue in tuple(self.send_queues):
+            if send_queue.hears is not None and not send_queue.hears(message):
                 continue
             if message.seq is not None:
-                outbox.put_event(message.seq, job.id if job is not None else None, encoded)
+                send_queue.put_event(message.seq, job.id if job is not None else None, encoded)
             elif job is not None:
-                outbox.put_latest(job.id, encoded)
+                send_queue.put_latest(job.id, encoded)
             else:
-                outbox.put_latest(message.source.name if message.source is not None else message.event, encoded)
+                send_queue.put_latest(message.source.name if message.source is not None else message.event, encoded)
 
     def _keep_progress(self, seq: int | None, job: Job) -> None:
         if seq is not None:

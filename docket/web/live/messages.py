@@ -10,12 +10,12 @@ import msgspec
 
 from docket.bus.messages import EventMessage, SourceStatus
 from docket.domain.job import Job
-from docket.web.http.urls import Addresses
+from docket.web.http.urls import Urls
 
 _FINAL_TEXT = 0x81
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event"):
+class EventFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event"):
     """One event. The whole job comes each time, so that a message that was lost is healed by the next."""
 
     event: str
@@ -29,12 +29,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     user: str = ""
 
     @classmethod
-    def of(cls, message: EventMessage, addresses: Addresses) -> Told:
+    def of(cls, message: EventMessage, urls: Urls) -> EventFrame:
         return cls(
             event=message.event.value,
             at=message.at,
             seq=message.seq,
-            job=addresses.shown(message.job) if message.job is not None else None,
+            job=urls.shown(message.job) if message.job is not None else None,
             source=message.source,
             job_id=message.job_id,
             reason=message.reason,
@@ -55,7 +55,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """Whom the proxy says this is; empty where nobody says so."""
 
 
-def encode(message: Told | Snapshot) -> bytes:
+def encode(message: EventFrame | Snapshot) -> bytes:
     """The message as a whole WebSocket frame: text, final, not masked, not compressed (RFC 6455 5.2).
 
     Frames of a server are the same for every client, so they are made once and sent as they are.

@@ -22,8 +22,8 @@ class Ended(Exception):
     """There will be no more messages."""
 
 
-class Outbox:
-    """Filled by the hub, emptied by one socket. For the event loop only.
+class SendQueue:
+    """Filled by the event feed, emptied by one socket. For the event loop only.
 
     Nothing is handed out until `begin` has said what the socket is told first, so that live events that arrive
     while the ledger is read are neither lost nor sent twice.

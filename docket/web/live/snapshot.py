@@ -9,10 +9,10 @@ import msgspec
 
 from docket.bus.messages import EventMessage
 from docket.domain.clock import now_text
-from docket.web.http.urls import Addresses
+from docket.web.http.urls import Urls
 from docket.web.jobs.async_ledger import Ledger
-from docket.web.jobs.service import Desk
-from docket.web.live.messages import Snapshot, Told, encode
+from docket.web.jobs.service import JobService
+from docket.web.live.messages import EventFrame, Snapshot, encode
 
 MOST_MISSED_EVENTS = 1_000
 MOST_MISSED_BYTES = 4 * 1024 * 1024
@@ -26,13 +26,13 @@ SNAPSHOT_KEPT_S = 1.0
 Hears = Callable[[EventMessage], bool]
 
 
-class Beginnings:
+class SnapshotBuilder:
     """What a socket is told first."""
 
-    def __init__(self, ledger: Ledger, desk: Desk, addresses: Addresses) -> None:
+    def __init__(self, ledger: Ledger, job_service: JobService, urls: Urls) -> None:
         self._ledger = ledger
-        self._desk = desk
-        self._addresses = addresses
+        self._job_service = job_service
+        self._urls = urls
         self._lock = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._made_at_s = 0.0
@@ -61,7 +61,7 @@ class Beginnings:
         if len(events) > MOST_MISSED_EVENTS:
             return None
         heard = [event for event in events if hears is None or hears(event)]
-        messages = [encode(Told.of(event, self._addresses)) for event in heard]
+        messages = [encode(EventFrame.of(event, self._urls)) for event in heard]
         if sum(map(len, messages)) > MOST_MISSED_BYTES:
             return None
         return messages, max([since, *(event.seq or 0 for event in events)])
@@ -70,8 +70,8 @@ class Beginnings:
         """A snapshot with the jobs of one owner; none for nobody in particular."""
         seq = await self._ledger.last_seq()
         jobs = await self._ledger.newest_of(user, SNAPSHOT_JOBS) if user else []
-        shown = [self._addresses.shown(self._desk.freshest(job)) for job in jobs]
-        return Snapshot(seq=seq, time="", jobs=shown, sources=await self._desk.sources())
+        shown = [self._urls.shown(self._job_service.freshest(job)) for job in jobs]
+        return Snapshot(seq=seq, time="", jobs=shown, sources=await self._job_service.sources())
 
     async def _current_snapshot(self) -> Snapshot:
         now_s = asyncio.get_running_loop().time()
@@ -80,7 +80,7 @@ class Beginnings:
         if known is None or known.seq != seq or now_s - self._made_at_s > SNAPSHOT_KEPT_S:
             # The number is read before the jobs: what happens between the two is told twice rather than never.
             jobs = await self._ledger.newest_and_open(SNAPSHOT_JOBS, MOST_OPEN_JOBS)
-            shown = [self._addresses.shown(self._desk.freshest(job)) for job in jobs]
-            known = Snapshot(seq=seq, time="", jobs=shown, sources=await self._desk.sources())
+            shown = [self._urls.shown(self._job_service.freshest(job)) for job in jobs]
+            known = Snapshot(seq=seq, time="", jobs=shown, sources=await self._job_service.sources())
             self._snapshot, self._made_at_s = known, now_s
         return known

@@ -18,10 +18,10 @@ from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError, SpoolError
 from docket.spool.ledger_writer import Ledger
 from docket.workers.collector.commit import Batch
-from docket.workers.collector.open_job import OpenJob, Surroundings
+from docket.workers.collector.open_job import JobContext, OpenJob
 from docket.workers.collector.part import Part, decode_part
-from docket.workers.collector.source_registry import Presence
-from docket.workers.collector.space import Housekeeping
+from docket.workers.collector.source_registry import SourceRegistry
+from docket.workers.collector.space import SpaceManager
 
 log = logging.getLogger(__name__)
 
@@ -31,20 +31,20 @@ WEB_USER = "docket-web"
 _REMEMBERED_REJECTIONS = 10_000
 
 
-class Intake:
+class CommandHandler:
     """The door through which jobs come."""
 
     def __init__(
         self,
-        around: Surroundings,
+        context: JobContext,
         ledger: Ledger,
-        presence: Presence,
-        house: Housekeeping,
+        source_registry: SourceRegistry,
+        house: SpaceManager,
         jobs: dict[str, OpenJob],
     ) -> None:
-        self._around = around
+        self._context = context
         self._ledger = ledger
-        self._presence = presence
+        self._source_registry = source_registry
         self._house = house
         self._jobs = jobs
         self._rejected: deque[str] = deque(maxlen=_REMEMBERED_REJECTIONS)
@@ -52,7 +52,7 @@ class Intake:
     def take(self, delivery: Delivery, batch: Batch) -> str:
         """Do what a message on `docket.jobs` asks for."""
         try:
-            message = decode_job_message(bytes(delivery.body), self._around.clock.now_us())
+            message = decode_job_message(bytes(delivery.body), self._context.clock.now_us())
         except (MessageError, InvalidRequest) as error:
             self._reject(job_id_of(bytes(delivery.body)) or "", str(error), batch)
             return str(error)
@@ -72,7 +72,7 @@ class Intake:
 
     def retry_by_itself(self, source: str, batch: Batch) -> None:
         """A source came back: ask it again for the jobs that closed without it and whose deadline is to come."""
-        for job in self._ledger.short_of(source, self._around.clock.now()):
+        for job in self._ledger.short_of(source, self._context.clock.now()):
             answer = job.answer(source)
             request = self._ledger.request(job.id)
             if job.id in self._jobs or request is None or answer is None or answer.verdict != Verdict.UNREACHABLE:
@@ -85,17 +85,17 @@ class Intake:
         for job in self._ledger.open_jobs():
             request = self._ledger.request(job.id)
             if request is not None:
-                self._jobs[job.id] = OpenJob(self._around, job, request, self._parts(job))
+                self._jobs[job.id] = OpenJob(self._context, job, request, self._parts(job))
 
     def _request(self, request: Request, batch: Batch) -> str:
         if request.id in self._jobs or self._ledger.job(request.id) is not None:
             return ""
-        names = request.sources if request.sources is not None else self._presence.names()
+        names = request.sources if request.sources is not None else self._source_registry.names()
         reason = self._no_sources(names) or self._house.refusal(batch)
         if not reason:
             job = Job.opened(request, names)
             try:
-                self._jobs[job.id] = OpenJob(self._around, job, request, [Part(source=name) for name in names])
+                self._jobs[job.id] = OpenJob(self._context, job, request, [Part(source=name) for name in names])
             except SpoolError as error:
                 reason = str(error)
         if reason:
@@ -105,7 +105,7 @@ class Intake:
             Event(
                 name=EventName.REQUESTED,
                 job_id=request.id,
-                at=self._around.clock.now(),
+                at=self._context.clock.now(),
                 request=request,
                 source_names=names,
                 user=request.owner,
@@ -133,14 +133,14 @@ class Intake:
             return reason
         request = msgspec.structs.replace(
             request,
-            requested_at_us=self._around.clock.now_us(),
+            requested_at_us=self._context.clock.now_us(),
             deadline_s=retry.deadline_s or request.deadline_s,
         )
         return self._reopen(job, request, set(job.fell_short), user, batch)
 
     def _reopen(self, job: Job, request: Request, sources: set[str], user: str, batch: Batch) -> str:
         try:
-            opened = OpenJob(self._around, job, request, self._parts(job))
+            opened = OpenJob(self._context, job, request, self._parts(job))
             short = [name for name, part in opened.parts.items() if name in sources or not part.closed]
             if job.state is State.EXPIRED:
                 short = list(opened.parts)
@@ -173,10 +173,10 @@ class Intake:
     def _no_sources(self, names: tuple[str, ...]) -> str:
         if not names:
             return "no source is known yet: is a worker running?"
-        unknown = self._presence.unknown(names)
+        unknown = self._source_registry.unknown(names)
         if not unknown:
             return ""
-        known = ", ".join(self._presence.names()) or "none"
+        known = ", ".join(self._source_registry.names()) or "none"
         return f"there is no source {unknown[0]!r}; known are: {known}"
 
     def _reject(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
@@ -185,7 +185,7 @@ class Intake:
             return  # somebody's broken message must not speak of a good job
         if job_id:
             self._rejected.append(job_id)
-        event = Event(name=EventName.REJECTED, job_id=job_id, at=self._around.clock.now(), reason=reason, user=user)
+        event = Event(name=EventName.REJECTED, job_id=job_id, at=self._context.clock.now(), reason=reason, user=user)
         batch.entries.events.append(event)
 
 

@@ -24,7 +24,7 @@ class _Held:
     since_s: float
 
 
-class EarlyFragments:
+class EarlyFragmentBuffer:
     """Keeps them in the order in which they came."""
 
     def __init__(self, clock: Clock) -> None:

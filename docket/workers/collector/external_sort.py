@@ -22,7 +22,7 @@ RUN_BYTES = 8 << 20
 RUN_SUFFIX = ".run"
 
 
-class Resort:
+class ExternalSort:
     """Sorts the parts behind `streams` into `output`, in steps like those of `Merge`."""
 
     def __init__(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from docket.domain.request import Limits
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import write_at
-from docket.spool.hashing import RunningHash
+from docket.spool.hashing import BackgroundHash
 from docket.workers.collector.record_stream import FOREVER_US, RecordStream
 
 STEP_BYTES = 1 << 20
@@ -72,7 +72,7 @@ class Merge:
         self.limit_reached = False
         self._limits = limits
         self._linktype: int | None = None
-        self._sha256 = RunningHash()
+        self._sha256 = BackgroundHash()
         self._written_to = (-1, -1)
 
     @property

@@ -27,13 +27,13 @@ from docket.spool.manifest import make_manifest
 from docket.workers.collector import outcome_texts
 from docket.workers.collector.merge import STEP_BYTES, Share
 from docket.workers.collector.part import Outcome, Part, encode_part
-from docket.workers.collector.result_writer import Assembly
+from docket.workers.collector.result_writer import ResultWriter
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class JobContext:
     """What every open job needs from the collector."""
 
     spool: Spool
@@ -45,7 +45,7 @@ class Surroundings:
 class OpenJob:
     """A job that is queued, running, or being finished."""
 
-    def __init__(self, around: Surroundings, job: Job, request: Request, parts: Sequence[Part]) -> None:
+    def __init__(self, context: JobContext, job: Job, request: Request, parts: Sequence[Part]) -> None:
         """`parts` stand in the order of the job's sources. Raises SpoolError."""
         self.job = job
         self.request = request
@@ -54,20 +54,20 @@ class OpenJob:
         """Sources for which an order to read anew must go out."""
         self.changed = False
         """Something moved since the last progress."""
-        self._around = around
+        self._context = context
         self._cancel: Cancel | None = None
         self._ordered: dict[str, int] = {}
         self._disk = ""
         """What the disk said when it failed this job."""
-        remaining_us = min(request.deadline_us - around.clock.now_us(), request.deadline_s * US_PER_S)
-        self.deadline_s = around.clock.monotonic_s() + remaining_us / US_PER_S
+        remaining_us = min(request.deadline_us - context.clock.now_us(), request.deadline_s * US_PER_S)
+        self.deadline_s = context.clock.monotonic_s() + remaining_us / US_PER_S
         """In monotonic time: a clock that is set back does not lengthen it."""
         for part in parts:
-            if part.size_bytes > max(FILE_HEADER_BYTES, file_size(around.spool.part(job.id, part.source))):
+            if part.size_bytes > max(FILE_HEADER_BYTES, file_size(context.spool.part(job.id, part.source))):
                 log.warning("job %s: the part of %s is gone from the disk; it is read again", job.id, part.source)
                 part.reopen(kept=False)
                 self.to_ask.add(part.source)
-        self._assembly = Assembly(around.spool, job.id, parts, self._limits)
+        self._result_writer = ResultWriter(context.spool, job.id, parts, self._limits)
 
     @property
     def id(self) -> str:
@@ -80,17 +80,17 @@ class OpenJob:
     @property
     def waiting_bytes(self) -> int:
         """What is still to be merged; jobs with little of it go first."""
-        return self._assembly.waiting_bytes
+        return self._result_writer.waiting_bytes
 
     @property
     def held_bytes(self) -> int:
         """What its files take up by now."""
-        return sum(part.size_bytes for part in self.parts.values()) + self._assembly.size_bytes
+        return sum(part.size_bytes for part in self.parts.values()) + self._result_writer.size_bytes
 
     @property
     def ready(self) -> bool:
         """There is nothing left to do but `conclude`."""
-        return not self.open_parts and (bool(self._disk) or self._discards or self._assembly.settled)
+        return not self.open_parts and (bool(self._disk) or self._discards or self._result_writer.settled)
 
     def take(self, fragment: Fragment, entries: Entries) -> None:
         """Judge one fragment, write its records, note what it says."""
@@ -143,7 +143,7 @@ class OpenJob:
         for source in sources:
             self.parts[source].reopen(kept=source not in self.to_ask)
         self.to_ask.update(sources)
-        self._assembly = Assembly(self._around.spool, self.id, list(self.parts.values()), self._limits)
+        self._result_writer = ResultWriter(self._context.spool, self.id, list(self.parts.values()), self._limits)
         for source in sources:
             self._note(self.parts[source], entries)
         self._event(
@@ -160,18 +160,18 @@ class OpenJob:
         if self._disk or self._discards:
             return 0
         try:
-            handled = self._assembly.work(step_bytes)
+            handled = self._result_writer.work(step_bytes)
         except SpoolError as error:
             self._fail_disk(error, entries)
             return 0
-        if self._assembly.limit_reached:
+        if self._result_writer.limit_reached:
             for part in self.open_parts:
                 self.close_source(part.source, Verdict.LIMITED, outcome_texts.limited(self._limits), entries)
         return handled
 
     def conclude(self, entries: Entries) -> State:
         """Give the result its name, write the manifest and close the job; returns its final state."""
-        shares = self._assembly.shares()
+        shares = self._result_writer.shares()
         self._judge_again()
         answers = tuple(self._final_answer(part, shares.get(part.source)) for part in self.parts.values())
         state = State.CANCELLED if self._cancel is not None else judge(answers)
@@ -183,7 +183,7 @@ class OpenJob:
             entries,
             answers=answers,
             pcap=pcap,
-            packets=None if pcap is None else self._assembly.packets,
+            packets=None if pcap is None else self._result_writer.packets,
             bytes=None if pcap is None else pcap.size - FILE_HEADER_BYTES,
             reason=self._reason,
             user="" if self._cancel is None else self._cancel.user,
@@ -195,7 +195,7 @@ class OpenJob:
 
     def clean_up(self) -> None:
         """Take off the disk what nobody will want, once the closing event is in the ledger."""
-        spool = self._around.spool
+        spool = self._context.spool
         if self.job.pcap is None:
             spool.remove_job(self.id)
             return
@@ -223,7 +223,7 @@ class OpenJob:
     @property
     def _limits(self) -> Limits:
         asked = self.request.limits
-        most_bytes = self._around.most_bytes
+        most_bytes = self._context.most_bytes
         return Limits(bytes=most_bytes if asked.bytes is None else min(asked.bytes, most_bytes), packets=asked.packets)
 
     @property
@@ -239,30 +239,30 @@ class OpenJob:
     def _act(self, outcome: Outcome, part: Part, fragment: Fragment, entries: Entries) -> None:
         match outcome:
             case Outcome.BEGUN:
-                self._assembly.restart(part)
+                self._result_writer.restart(part)
                 self.to_ask.discard(part.source)
                 if self.job.state is State.QUEUED:
                     self._event(EventName.STARTED, entries, answers=(self._answer(part),))
             case Outcome.DATA:
                 if self._same_link_type(part, entries) and fragment.body:
-                    self._assembly.append(part, fragment.body)
+                    self._result_writer.append(part, fragment.body)
             case Outcome.BROKEN:
                 if not part.packets:
-                    self._assembly.restart(part)
+                    self._result_writer.restart(part)
                 part.sentence = outcome_texts.LOST_ON_THE_BUS
                 self.to_ask.add(part.source)
                 self._event(EventName.SOURCE, entries, answers=(self._answer(part),))
             case Outcome.SAID:
                 self._event(EventName.SOURCE, entries, answers=(self._answer(part),))
             case Outcome.MOVED:
-                self._assembly.moved(part)
+                self._result_writer.moved(part)
             case _:
                 self._closed(part, entries)
 
     def _closed(self, part: Part, entries: Entries) -> None:
         """A source has its verdict."""
         self.to_ask.discard(part.source)
-        self._assembly.end(part)
+        self._result_writer.end(part)
         self._note(part, entries)
         self._event(EventName.SOURCE, entries, answers=(self._answer(part),))
 
@@ -271,13 +271,13 @@ class OpenJob:
         with another are refused. False: this part is one of them."""
         filled = [other for other in self.parts.values() if other.packets and not other.excluded]
         kinds = [other.linktype for other in filled]
-        chosen = self._assembly.linktype
+        chosen = self._result_writer.linktype
         if chosen is None:
             chosen = max(kinds, key=lambda kind: (kinds.count(kind), -kinds.index(kind)))
         for other in filled:
             if other.linktype != chosen:
                 other.excluded = True
-                self._assembly.exclude(other)
+                self._result_writer.exclude(other)
                 other.close(Verdict.REFUSED, outcome_texts.other_link_type(other.linktype, chosen), usable=False)
                 self._closed(other, entries)
         return not part.excluded
@@ -287,22 +287,22 @@ class OpenJob:
         if not self._disk:
             log.error("job %s: %s", self.id, error)
         self._disk = str(error)
-        self._assembly.give_up()
+        self._result_writer.give_up()
         for part in self.open_parts:
             self.close_source(part.source, Verdict.CUT, outcome_texts.disk(self._disk), entries)
-        self._around.spool.remove_parts(self.id)
+        self._context.spool.remove_parts(self.id)
         # The rest of the room may come later, but the manifest of what is left needs some now.
-        self._around.spool.sweep()
+        self._context.spool.sweep()
 
     def _judge_again(self) -> None:
         """Take back verdicts that the making of the result has shown to be too good."""
-        left_over = self._assembly.left_over
-        for source, fault in self._assembly.faults.items():
+        left_over = self._result_writer.left_over
+        for source, fault in self._result_writer.faults.items():
             self._worsen(self.parts[source], Verdict.CUT, outcome_texts.not_records(fault))
         for part in self.parts.values():
             if part.source in left_over and self._disk:
                 self._worsen(part, Verdict.CUT, outcome_texts.disk(self._disk))
-            elif part.source in left_over and self._assembly.limit_reached:
+            elif part.source in left_over and self._result_writer.limit_reached:
                 self._worsen(part, Verdict.LIMITED, outcome_texts.limited(self._limits))
 
     def _worsen(self, part: Part, verdict: Verdict, sentence: str) -> None:
@@ -311,18 +311,20 @@ class OpenJob:
 
     def _finish_result(self, state: State) -> PcapFile | None:
         """The finished file; None if there is none to be had."""
-        kept = state is State.CANCELLED and not self._discards and self._assembly.packets > 0
+        kept = state is State.CANCELLED and not self._discards and self._result_writer.packets > 0
         if not (state in (State.COMPLETED, State.PARTIAL) or kept):
             return None
         try:
-            if not self._assembly.sound:
+            if not self._result_writer.sound:
                 raise SpoolError(self._disk or "the packets could not be put in order")
-            size_bytes = self._assembly.finish()
+            size_bytes = self._result_writer.finish()
         except SpoolError as error:
             log.error("job %s: there is no result: %s", self.id, error)
             self._disk = str(error)
             return None
-        return PcapFile(name=self._around.spool.pcap_name(self.job), size=size_bytes, sha256=self._assembly.sha256)
+        return PcapFile(
+            name=self._context.spool.pcap_name(self.job), size=size_bytes, sha256=self._result_writer.sha256
+        )
 
     def _write_manifest(self, shares: dict[str, Share]) -> None:
         firsts = [share.first_us for share in shares.values() if share.first_us is not None]
@@ -330,13 +332,13 @@ class OpenJob:
         manifest = make_manifest(
             self.job,
             self.request,
-            written_at=self._around.clock.now(),
+            written_at=self._context.clock.now(),
             first_us=min(firsts, default=None),
             last_us=max(lasts, default=None),
-            linktype=self._assembly.linktype,
+            linktype=self._result_writer.linktype,
         )
         try:
-            self._around.spool.write_manifest(manifest)
+            self._context.spool.write_manifest(manifest)
         except SpoolError as error:
             log.error("job %s: its manifest could not be written: %s", self.id, error)
 
@@ -355,7 +357,7 @@ class OpenJob:
 
     def _final_answer(self, part: Part, share: Share | None) -> SourceAnswer:
         """With the counts of what is in the result, which limits may have made less than what arrived."""
-        answer = part.answer(self.request.window, self._assembly.part_sha256(part.source))
+        answer = part.answer(self.request.window, self._result_writer.part_sha256(part.source))
         if self._discards:
             return answer
         given = share or Share(0, 0, None, None)
@@ -368,7 +370,7 @@ class OpenJob:
         )
 
     def _event(self, name: EventName, entries: Entries, **facts: Any) -> None:
-        event = Event(name=name, job_id=self.id, at=self._around.clock.now(), **facts)
+        event = Event(name=name, job_id=self.id, at=self._context.clock.now(), **facts)
         self.job = self.job.apply(event)
         entries.events.append(event)
 

@@ -32,7 +32,7 @@ MARK_AGAIN_S = 0.2
 """How long it may take until the ledger knows what was told."""
 
 
-class Teller:
+class Outbox:
     """For the collector's thread."""
 
     def __init__(self, publisher: Publisher, clock: Clock, give_up: Flag, untold: Iterable[Recorded]) -> None:

@@ -15,7 +15,7 @@ def clock_time(time: str) -> str:
 
 
 def timed_out(part: Part, deadline: str, silence: str) -> tuple[str, str]:
-    """Sentence and next step for a source that the deadline overtook; `silence` as `Presence` words it, or empty."""
+    """Sentence and next step for a source that the deadline overtook; `silence` from `SourceRegistry`, or empty."""
     sentence, next_step = _overtaken(part, deadline)
     return (f"{sentence} It {silence}.", "Retry when the source is back.") if silence else (sentence, next_step)
 
@@ -32,7 +32,7 @@ def _overtaken(part: Part, deadline: str) -> tuple[str, str]:
 
 
 def gone(part: Part, absence: str) -> str:
-    """For a source whose worker is away; `absence` as `Presence` words it."""
+    """For a source whose worker is away; `absence` as `SourceRegistry` words it."""
     if part.begun and part.last_us is not None:
         reached = clock_time(format_us(part.last_us))
         return f"The worker of {part.source} went away in mid-answer, at {reached}: it {absence}."

@@ -13,9 +13,9 @@ from docket.domain.request import Limits
 from docket.errors import SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import cut_to, read_at, write_at
-from docket.spool.hashing import RunningHash
+from docket.spool.hashing import BackgroundHash
 from docket.spool.layout import Spool, remove_file
-from docket.workers.collector.external_sort import Resort
+from docket.workers.collector.external_sort import ExternalSort
 from docket.workers.collector.merge import STEP_BYTES, Merge, Share
 from docket.workers.collector.part import Part
 from docket.workers.collector.record_stream import RecordStream
@@ -23,7 +23,7 @@ from docket.workers.collector.record_stream import RecordStream
 _HASH_BLOCK_BYTES = 1 << 20
 
 
-class Assembly:
+class ResultWriter:
     """One revision of one job's result, while it is put together."""
 
     def __init__(self, spool: Spool, job_id: str, parts: Sequence[Part], limits: Limits) -> None:
@@ -32,10 +32,10 @@ class Assembly:
         self._job_id = job_id
         self._parts = {part.source: part for part in parts}
         self._limits = limits
-        self._hashes: dict[str, RunningHash | None] = {}
+        self._hashes: dict[str, BackgroundHash | None] = {}
         """SHA-256 of each part so far; None: it must be read again, since another process wrote it."""
         self._rehashing: Iterator[int] | None = None
-        self._resort: Resort | None = None
+        self._resort: ExternalSort | None = None
         self._given_up = False
         for part in parts:
             self._take_up(part)
@@ -109,7 +109,7 @@ class Assembly:
         if offset == FILE_HEADER_BYTES:
             self._spool.prepare(self._job_id)
             pieces, offset = [file_header(part.linktype, LARGEST_RECORD_BYTES), body], 0
-            self._hashes[part.source] = RunningHash()
+            self._hashes[part.source] = BackgroundHash()
         part.size_bytes = write_at(path, offset, pieces)
         running = self._hashes.get(part.source)
         if running is not None:
@@ -210,16 +210,16 @@ class Assembly:
     def _stream(self, part: Part) -> RecordStream:
         return next(stream for stream in self._merge.streams if stream.name == part.source)
 
-    def _new_resort(self) -> Resort:
+    def _new_resort(self) -> ExternalSort:
         output: Path = self._spool.sorting(self._job_id)
         remove_file(output)
-        return Resort(output, self._merge.streams, self._limits, self._spool.parts(self._job_id))
+        return ExternalSort(output, self._merge.streams, self._limits, self._spool.parts(self._job_id))
 
     def _rehash(self) -> Iterator[int]:
         """Read the parts that another process wrote, for their SHA-256."""
         for source in [source for source, known in self._hashes.items() if known is None]:
             path, size_bytes, done = self._spool.part(self._job_id, source), self._parts[source].size_bytes, 0
-            whole = RunningHash()
+            whole = BackgroundHash()
             while done < size_bytes:
                 block = read_at(path, done, min(_HASH_BLOCK_BYTES, size_bytes - done))
                 if not block:

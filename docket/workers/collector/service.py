@@ -23,13 +23,13 @@ from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
 from docket.spool.retention import Retention
 from docket.workers.collector import outcome_texts
-from docket.workers.collector.command_handler import Intake
+from docket.workers.collector.command_handler import CommandHandler
 from docket.workers.collector.commit import Batch
-from docket.workers.collector.early_fragments import EarlyFragments
-from docket.workers.collector.open_job import OpenJob, Surroundings
-from docket.workers.collector.outbox import Teller
-from docket.workers.collector.source_registry import QUIET_S, Presence
-from docket.workers.collector.space import Housekeeping
+from docket.workers.collector.early_fragments import EarlyFragmentBuffer
+from docket.workers.collector.open_job import JobContext, OpenJob
+from docket.workers.collector.outbox import Outbox
+from docket.workers.collector.source_registry import QUIET_S, SourceRegistry
+from docket.workers.collector.space import SpaceManager
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Collector:
             self._broker.declare(names)
             publisher = self._broker.publisher("collector")
             opened.callback(publisher.close)
-            self._teller = Teller(publisher, self._clock, self._stop, self._ledger.unpublished())
+            self._outbox = Outbox(publisher, self._clock, self._stop, self._ledger.unpublished())
             queues = [COLLECTOR_QUEUE, *(fragment_queue(shard) for shard in range(FRAGMENT_SHARDS))]
             listen = ("source.*", EventName.INSPECTED.value)
             self._receiver = self._broker.receiver("collector", queues, prefetch=PREFETCH, listen=listen)
@@ -112,7 +112,7 @@ class Collector:
     def close(self) -> None:
         """Leave. What is not committed will be delivered again."""
         with self._opened:
-            told = self._teller.take_told()
+            told = self._outbox.take_told()
             if told and self._pending is None:
                 try:
                     self._ledger.mark_published(told)
@@ -125,7 +125,7 @@ class Collector:
             return 0.0
         now_s = self._clock.monotonic_s()
         due_s = [*self._next_s.values(), *(job.deadline_s for job in self.jobs.values())]
-        due_s += self._teller.due_s(self.jobs.values(), now_s)
+        due_s += self._outbox.due_s(self.jobs.values(), now_s)
         return max(min(due_s) - now_s, 0.0)
 
     def turn(self, timeout_s: float) -> None:
@@ -135,24 +135,24 @@ class Collector:
             idle = self._receive(batch, timeout_s)
             self._watch_time(batch, idle=idle)
             self._work(batch)
-            batch.entries.published = self._teller.take_told()
+            batch.entries.published = self._outbox.take_told()
             self._pending = batch
         if self._commit(self._pending):
             batch, self._pending = self._pending, None
             self._acknowledge(batch)
-            self._teller.tell(self.jobs.values())
+            self._outbox.tell(self.jobs.values())
             self._put_away(batch)
 
     def _take_up(self, spool: Spool, names: list[str]) -> None:
         """Know again what was known when the collector ended."""
-        around = Surroundings(spool, self._clock, self._config.jobs.max_bytes)
+        context = JobContext(spool, self._clock, self._config.jobs.max_bytes)
         self._retention = Retention(spool, self._config.spool)
         self._retention.take_stock(self._ledger.with_results(), self._ledger.job)
-        self._presence = Presence(self._broker, self._clock, names, self._ledger.sources())
-        self._house = Housekeeping(around, self._retention, self.jobs)
-        self._intake = Intake(around, self._ledger, self._presence, self._house, self.jobs)
-        self._early = EarlyFragments(self._clock)
-        self._intake.load()
+        self._source_registry = SourceRegistry(self._broker, self._clock, names, self._ledger.sources())
+        self._house = SpaceManager(context, self._retention, self.jobs)
+        self._command_handler = CommandHandler(context, self._ledger, self._source_registry, self._house, self.jobs)
+        self._early = EarlyFragmentBuffer(self._clock)
+        self._command_handler.load()
         if self._config.bus.startswith("memory:"):
             # That bus forgot what it carried when the process ended: nobody else would ask again.
             for job in self.jobs.values():
@@ -183,7 +183,7 @@ class Collector:
         if not delivery.queue:
             self._hear(delivery, batch)
         elif delivery.queue == COLLECTOR_QUEUE:
-            batch.settled.append((delivery, self._intake.take(delivery, batch)))
+            batch.settled.append((delivery, self._command_handler.take(delivery, batch)))
             self._let_in_early(batch)
         else:
             self._take_fragment(delivery, batch)
@@ -199,7 +199,7 @@ class Collector:
         if job is not None:
             job.take(fragment, batch.entries)
             self._busy.add(job.id)
-        elif self._ledger.job(fragment.job) is None and not self._intake.was_rejected(fragment.job):
+        elif self._ledger.job(fragment.job) is None and not self._command_handler.was_rejected(fragment.job):
             self._early.keep(delivery, fragment)
             return
         batch.settled.append((delivery, ""))
@@ -220,13 +220,13 @@ class Collector:
             return
         if message.event is EventName.INSPECTED and message.job is not None:
             self._retention.note(message.job)
-        heard = self._presence.hear(message)
+        heard = self._source_registry.hear(message)
         if heard is None:
             return
         status, came = heard
         batch.entries.sources[status.name] = status
         if came:
-            self._intake.retry_by_itself(status.name, batch)
+            self._command_handler.retry_by_itself(status.name, batch)
 
     def _watch_time(self, batch: Batch, *, idle: bool) -> None:
         """Everything that is due because time has passed."""
@@ -234,8 +234,8 @@ class Collector:
         for job in list(self.jobs.values()):
             overdue_s = now_s - job.deadline_s
             if overdue_s >= 0 and job.open_parts and (idle or overdue_s > LATE_S):
-                self._close_gone(job, self._presence.away, batch)
-                job.expire(lambda name: self._presence.silence(name, QUIET_S), batch.entries)
+                self._close_gone(job, self._source_registry.away, batch)
+                job.expire(lambda name: self._source_registry.silence(name, QUIET_S), batch.entries)
                 self._busy.add(job.id)
         if now_s >= self._next_s["look"]:
             self._next_s["look"] = now_s + LOOK_S
@@ -252,12 +252,12 @@ class Collector:
 
     def _look_around(self, batch: Batch) -> None:
         """Notice sources that went away, and close them where patience has run out."""
-        for status in self._presence.silent():
+        for status in self._source_registry.silent():
             batch.entries.sources[status.name] = status
-            self._teller.tell_offline(status)
-        self._presence.look({part.source for job in self.jobs.values() for part in job.open_parts})
+            self._outbox.tell_offline(status)
+        self._source_registry.look({part.source for job in self.jobs.values() for part in job.open_parts})
         for job in self.jobs.values():
-            self._close_gone(job, lambda name: self._presence.gone(name, self._config.jobs.patience_s), batch)
+            self._close_gone(job, lambda name: self._source_registry.gone(name, self._config.jobs.patience_s), batch)
 
     def _close_gone(self, job: OpenJob, absence: Callable[[str], str], batch: Batch) -> None:
         """Close the job's sources whose worker is away."""
@@ -316,7 +316,7 @@ class Collector:
         if self._trouble:
             log.warning("the ledger can be written again")
             self._trouble = ""
-        self._teller.add(recorded)
+        self._outbox.add(recorded)
         return True
 
     def _acknowledge(self, batch: Batch) -> None:
@@ -330,7 +330,7 @@ class Collector:
         """Take files off the disk that nobody wants any more; nobody waits for that."""
         for job in batch.concluded:
             self.jobs.pop(job.id, None)
-            self._teller.forget(job.id)
+            self._outbox.forget(job.id)
             job.clean_up()
             self._retention.note(job.job)
         for job_id in batch.removals:

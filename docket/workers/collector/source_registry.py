@@ -40,7 +40,7 @@ class _Gone:
     since: str
 
 
-class Presence:
+class SourceRegistry:
     """What is known of every source."""
 
     def __init__(self, broker: Broker, clock: Clock, configured: Iterable[str], stored: Sequence[SourceStatus]) -> None:

@@ -11,42 +11,42 @@ from docket.errors import SpoolError
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.retention import Retention
 from docket.workers.collector.commit import Batch
-from docket.workers.collector.open_job import OpenJob, Surroundings
+from docket.workers.collector.open_job import JobContext, OpenJob
 
 log = logging.getLogger(__name__)
 
 
-class Housekeeping:
+class SpaceManager:
     """Applies the rules of `retention` to the spool as it is now."""
 
-    def __init__(self, around: Surroundings, retention: Retention, jobs: Mapping[str, OpenJob]) -> None:
+    def __init__(self, context: JobContext, retention: Retention, jobs: Mapping[str, OpenJob]) -> None:
         self.retention = retention
-        self._around = around
+        self._context = context
         self._jobs = jobs
-        self._started_at = around.clock.now()
+        self._started_at = context.clock.now()
 
     def expire(self, batch: Batch) -> None:
         """Let go of what has to leave. Raises SpoolError."""
-        spool = self._around.spool
+        spool = self._context.spool
         for job_id in list(self.retention.missing()):
             self.let_go(job_id, "its result was removed from the spool by somebody else", batch)
         free_bytes = spool.free_bytes() + batch.freed_bytes
-        for job_id, reason in self.retention.leaving(self._around.clock.now_us(), free_bytes, self._open_bytes):
+        for job_id, reason in self.retention.leaving(self._context.clock.now_us(), free_bytes, self._open_bytes):
             self.let_go(job_id, reason, batch)
 
     def let_go(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
         """Note that a finished job's files go; the record stays."""
         log.info("job %s: its result goes: %s", job_id, reason)
         self.retention.forget(job_id)
-        event = Event(name=EventName.EXPIRED, job_id=job_id, at=self._around.clock.now(), reason=reason, user=user)
+        event = Event(name=EventName.EXPIRED, job_id=job_id, at=self._context.clock.now(), reason=reason, user=user)
         batch.entries.events.append(event)
         batch.entries.forgotten.add(job_id)
         batch.removals.append(job_id)
-        batch.freed_bytes += self._around.spool.size_of(job_id)
+        batch.freed_bytes += self._context.spool.size_of(job_id)
 
     def refusal(self, batch: Batch) -> str:
         """Why no new job can be taken, though all that may go has been let go; empty if one can."""
-        spool = self._around.spool
+        spool = self._context.spool
         try:
             free_bytes, free_inodes = spool.free_bytes(), spool.free_inodes()
             reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, self._open_bytes)
@@ -65,15 +65,15 @@ class Housekeeping:
         except SpoolError as error:
             log.error("no room can be made: %s", error)
         for job_id in batch.removals:
-            self._around.spool.remove_job(job_id)
-        while self._around.spool.sweep():
+            self._context.spool.remove_job(job_id)
+        while self._context.spool.sweep():
             pass
 
     def health(self, trouble: str) -> CollectorHealth:
         """A heartbeat. Raises SpoolError."""
-        spool = self._around.spool
+        spool = self._context.spool
         return CollectorHealth(
-            at=self._around.clock.now(),
+            at=self._context.clock.now(),
             started_at=self._started_at,
             version=__version__,
             open_jobs=len(self._jobs),

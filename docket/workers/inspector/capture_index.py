@@ -26,7 +26,7 @@ from docket.workers.inspector.tshark.filters import shown_by
 from docket.workers.inspector.tshark.full_pass import Listing, make_list
 from docket.workers.inspector.tshark.programs import tshark_version
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
-from docket.workers.inspector.tshark.row_store import Index, RowFile, read_index, write_index, write_whole
+from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index, write_whole
 from docket.workers.inspector.tshark.streams import Stream, follow
 from docket.workers.inspector.tshark.summary import Facts, Summary, read_summary, summarise, write_summary
 from docket.workers.inspector.tshark.timeline import TimelineCounter
@@ -87,7 +87,7 @@ class Work:
                 self._changed.notify_all()
 
 
-class Find:
+class FilterTask:
     """The packets that one display filter shows."""
 
     def __init__(self, capture: Capture, text: str, gate: threading.Semaphore) -> None:
@@ -110,14 +110,14 @@ class Find:
         self.looked_at = self._capture.packets
 
 
-class Inspection:
+class CaptureIndex:
     """One revision of one job's result. Methods are for any thread, but for `survey`."""
 
     def __init__(self, spool: Spool, capture: Capture, gate: threading.Semaphore, clock: Clock) -> None:
         """`gate` bounds how many dissectors run at once for people who wait."""
         self.capture = capture
         self.users = 0
-        """Who has it in hand right now; kept by `Inspections`."""
+        """Who has it in hand right now; kept by `IndexPool`."""
         self.marks: array[int] = array("Q")
         self.facts: Facts | None = None
         self.listing: Listing | None = None
@@ -128,7 +128,7 @@ class Inspection:
         self._clock = clock
         self._lock = threading.RLock()
         self._changed = threading.Condition()
-        self._finds: OrderedDict[str, Find] = OrderedDict()
+        self._finds: OrderedDict[str, FilterTask] = OrderedDict()
         self._follows: dict[tuple[str, int], Work] = {}
         self._directory = spool.job_directory(capture.job_id) / "index" / capture.sha256[:16]
         self._take_up()
@@ -143,7 +143,7 @@ class Inspection:
         return self.facts.packets if self.facts is not None else self.capture.packets
 
     @property
-    def rows(self) -> RowFile | None:
+    def rows(self) -> RowStore | None:
         return self.listing.rows if self.listing is not None else None
 
     @property
@@ -199,12 +199,12 @@ class Inspection:
         """Whether this filter was understood before."""
         return text in self._finds
 
-    def find(self, text: str) -> Find:
+    def find(self, text: str) -> FilterTask:
         """The packets that a filter shows; begins to look for them if nobody has yet."""
         with self._lock:
             find = self._finds.pop(text, None)
             if find is None or (find.work.done and find.work.error is not None):
-                find = Find(self.capture, text, self._gate)
+                find = FilterTask(self.capture, text, self._gate)
                 find.work.start()
             self._finds[text] = find
             while len(self._finds) > MOST_FILTERS:
@@ -257,7 +257,7 @@ class Inspection:
         if index is None:
             return
         try:
-            rows = RowFile.reopen(self._directory / "rows", index)
+            rows = RowStore.reopen(self._directory / "rows", index)
         except SpoolError as error:
             log.warning("job %s: its list is made anew: %s", self.capture.job_id, error)
             return
@@ -271,7 +271,7 @@ class Inspection:
         self._make_directory()
         if self.listing is not None:
             self.listing.rows.close()
-        self.listing = Listing(RowFile.create(self._directory / "rows"), facts.packets)
+        self.listing = Listing(RowStore.create(self._directory / "rows"), facts.packets)
         return self.listing
 
     def _make_directory(self) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from docket.domain.clock import Clock
 from docket.errors import DissectionError, NoSuchJob, SpoolError
 from docket.spool.layout import Spool
-from docket.workers.inspector.capture_index import Inspection
+from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.summary import Summary
 
@@ -33,14 +33,14 @@ Surveyed = Callable[[str, Summary | None], None]
 """Told when a survey has ended: the job, and its summary unless there is none."""
 
 
-class Inspections:
+class IndexPool:
     """For any thread."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._clock = Clock()
         self._lock = threading.Lock()
-        self._open: OrderedDict[str, Inspection] = OrderedDict()
+        self._open: OrderedDict[str, CaptureIndex] = OrderedDict()
         self._gate = threading.Semaphore(SLOW_AT_ONCE)
         self._wanted: queue.PriorityQueue[tuple[int, int, str, Surveyed | None]] = queue.PriorityQueue()
         self._asked: set[str] = set()
@@ -48,26 +48,26 @@ class Inspections:
         self._count = itertools.count()
 
     @contextmanager
-    def lend(self, job_id: str) -> Iterator[Inspection]:
+    def lend(self, job_id: str) -> Iterator[CaptureIndex]:
         """The job's result as it stands, for the block. Raises NoSuchJob, SpoolError."""
         capture = Capture.open(self._spool, job_id)
         with self._lock:
-            inspection = self._open.pop(job_id, None)
-            if inspection is not None and inspection.capture.sha256 == capture.sha256:
+            capture_index = self._open.pop(job_id, None)
+            if capture_index is not None and capture_index.capture.sha256 == capture.sha256:
                 capture.close()
             else:
-                self._drop(inspection)
-                inspection = Inspection(self._spool, capture, self._gate, self._clock)
-            self._open[job_id] = inspection
-            inspection.users += 1
+                self._drop(capture_index)
+                capture_index = CaptureIndex(self._spool, capture, self._gate, self._clock)
+            self._open[job_id] = capture_index
+            capture_index.users += 1
             self._make_room()
         try:
-            yield inspection
+            yield capture_index
         finally:
             with self._lock:
-                inspection.users -= 1
-                if self._open.get(job_id) is not inspection:
-                    self._drop(inspection)
+                capture_index.users -= 1
+                if self._open.get(job_id) is not capture_index:
+                    self._drop(capture_index)
 
     def want(self, job_id: str, then: Surveyed | None = None) -> None:
         """Have the job surveyed; without `then` because somebody is looking, and so before others."""
@@ -99,10 +99,10 @@ class Inspections:
     def _survey(self, job_id: str, stop: threading.Event) -> Summary | None:
         """None if there is nothing to look at, or nowhere to write it down."""
         try:
-            with self.lend(job_id) as inspection:
-                if inspection.surveyed and inspection.listing is not None and inspection.summary is not None:
-                    return inspection.summary
-                return inspection.survey(stop)
+            with self.lend(job_id) as capture_index:
+                if capture_index.surveyed and capture_index.listing is not None and capture_index.summary is not None:
+                    return capture_index.summary
+                return capture_index.survey(stop)
         except NoSuchJob:
             log.info("job %s: its result is gone", job_id)
         except SpoolError as error:
@@ -123,7 +123,7 @@ class Inspections:
             self._drop(self._open.pop(job_id))
 
     @staticmethod
-    def _drop(inspection: Inspection | None) -> None:
+    def _drop(capture_index: CaptureIndex | None) -> None:
         """Close it unless somebody still has it in hand; that one closes it then."""
-        if inspection is not None and not inspection.users:
-            inspection.close()
+        if capture_index is not None and not capture_index.users:
+            capture_index.close()

@@ -1,4 +1,4 @@
-"""Answers one question that has a parent: reads the parent's result, and publishes what is kept of it. For `refinery`.
+"""Answers one question that has a parent: reads its result, publishes what is kept. For `refine_service`.
 
 To the collector this is a source like any other, with begin, fragments and an end that carries a verdict.
 """
@@ -20,10 +20,10 @@ from docket.domain.timewindow import US_PER_S
 from docket.errors import CaptureError, DissectionError, NoSuchJob, SpoolError
 from docket.packet.pcap import Trimmed, scan, trim
 from docket.spool.layout import Spool
-from docket.workers.inspector.tshark.deduplicator import Sieve
+from docket.workers.inspector.tshark.deduplicator import Deduplicator
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.selection import selected
-from docket.workers.interface.fragment_publisher import Courier, Publish
+from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.reader import Lane, Stopped, Task
 from docket.workers.interface.record_cutter import RecordCutter
 from docket.workers.interface.verdict_texts import Finding, count, whole
@@ -39,7 +39,7 @@ class SpoolSource:
     name: str = SPOOL_SOURCE
 
 
-class Refining:
+class RefineReader:
     """Reads once; `run` is for one thread."""
 
     def __init__(self, source: SpoolSource, task: Task, publish: Publish, stop: threading.Event, lane: Lane) -> None:
@@ -52,7 +52,7 @@ class Refining:
         self._publish = publish
         self._stop = stop
         self._lane = lane
-        self._sieve = Sieve(self._refinement.drop_duplicates_ms * 1_000, self._refinement.snaplen)
+        self._deduplicator = Deduplicator(self._refinement.drop_duplicates_ms * 1_000, self._refinement.snaplen)
         self._packets = 0
         self._bytes = 0
         self._full = False
@@ -67,13 +67,13 @@ class Refining:
             seq=0,
             sent=_wording(self._request),
         )
-        courier = Courier(self._publish, template)
+        fragment_publisher = FragmentPublisher(self._publish, template)
         try:
-            with self._lane(lambda place: courier.say(f"Place {place} in the queue of refinements.")):
+            with self._lane(lambda place: fragment_publisher.say(f"Place {place} in the queue of refinements.")):
                 began_s = time.monotonic()
-                finding = self._answer(courier)
+                finding = self._answer(fragment_publisher)
                 self.read_s = time.monotonic() - began_s
-            courier.finish(
+            fragment_publisher.finish(
                 verdict=finding.verdict,
                 sentence=finding.sentence,
                 next_step=finding.next_step,
@@ -81,9 +81,9 @@ class Refining:
             )
             return finding
         finally:
-            courier.close()
+            fragment_publisher.close()
 
-    def _answer(self, courier: Courier) -> Finding:
+    def _answer(self, fragment_publisher: FragmentPublisher) -> Finding:
         parent = self._request.parent or ""
         try:
             capture = Capture.open(self._source.spool, parent)
@@ -94,7 +94,7 @@ class Refining:
         try:
             if self._refinement.sha256 not in ("", capture.sha256):
                 return _refused(f"Job {parent} has a newer result by now.", "Look at it and refine it again.")
-            self._read(capture, courier)
+            self._read(capture, fragment_publisher)
             return self._judge(capture)
         except (DissectionError, CaptureError) as error:
             if self._stop.is_set():
@@ -105,7 +105,7 @@ class Refining:
         finally:
             capture.close()
 
-    def _read(self, capture: Capture, courier: Courier) -> None:
+    def _read(self, capture: Capture, fragment_publisher: FragmentPublisher) -> None:
         """Raises DissectionError, CaptureError, BusError."""
         cutter = RecordCutter(self._request.window, None, None)
         wall_s = max((self._request.deadline_us - Clock().now_us()) / US_PER_S, 1.0)
@@ -113,13 +113,13 @@ class Refining:
             for piece in pieces:
                 if self._stop.is_set():
                     raise DissectionError("it was stopped")
-                self._take(cutter.feed(piece), cutter, courier)
+                self._take(cutter.feed(piece), cutter, fragment_publisher)
                 if self._full:
                     return
             cutter.finish()
 
-    def _take(self, cut: Trimmed, cutter: RecordCutter, courier: Courier) -> None:
-        kept = self._sieve.feed(cut.body)
+    def _take(self, cut: Trimmed, cutter: RecordCutter, fragment_publisher: FragmentPublisher) -> None:
+        kept = self._deduplicator.feed(cut.body)
         timestamps, offsets, _ = scan(kept)
         limits = self._request.limits
         most_bytes = min(limits.bytes or self._task.most_bytes, self._task.most_bytes)
@@ -135,17 +135,17 @@ class Refining:
         self._packets += fitting.packets
         self._bytes += len(fitting.body)
         self._full = fitting.more
-        courier.add(fitting._replace(outside=cut.outside), cutter.linktype)
+        fragment_publisher.add(fitting._replace(outside=cut.outside), cutter.linktype)
 
     def _judge(self, capture: Capture) -> Finding:
         """What is to be said about an answer that was read to its end, or to the job's limit."""
-        parent, sieve = capture.job_id, self._sieve
+        parent, deduplicator = capture.job_id, self._deduplicator
         text = f"Of the {count(capture.packets)} of job {parent}, {self._packets:,} were kept."
         if self._refinement.drop_duplicates_ms:
             within = f"within {self._refinement.drop_duplicates_ms} ms"
-            text += f" Duplicates {within} that were dropped: {sieve.duplicates:,}."
+            text += f" Duplicates {within} that were dropped: {deduplicator.duplicates:,}."
         if self._refinement.snaplen:
-            text += f" Packets that were cut to {self._refinement.snaplen:,} bytes: {sieve.shortened:,}."
+            text += f" Packets that were cut to {self._refinement.snaplen:,} bytes: {deduplicator.shortened:,}."
         if self._full:
             text += " It was stopped at the limit; more matched."
             return Finding(Verdict.LIMITED, text, "Raise the limit, or keep less.")

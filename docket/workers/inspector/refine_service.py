@@ -1,6 +1,6 @@
 """Takes questions that have a parent from their own queue and has them answered out of the spool. For `inspector`.
 
-The desk that keeps jobs, redeliveries and deadlines apart is the one of every worker; only the reading is another.
+The job runner is the one of every worker; only the reading is another.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError
 from docket.spool.layout import Spool
-from docket.workers.inspector.refine_reader import Refining, SpoolSource
-from docket.workers.interface.job_runner import Desk
+from docket.workers.inspector.refine_reader import RefineReader, SpoolSource
+from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.service import CLOSING
 from docket.workers.publisher_pool import PublisherPool
 
@@ -30,21 +30,21 @@ LOOK_UP_S = 0.2
 AT_ONCE = 2
 
 
-class Refinery:
+class RefineService:
     """One per inspector; `work` runs in a thread until told to stop."""
 
     def __init__(self, config: Config, broker: Broker, spool: Spool, declare: Callable[[], None]) -> None:
         self._broker = broker
         self._publishers = PublisherPool(broker, "docket inspector, refinements")
         self._clock = Clock()
-        self._desk = Desk(
+        self._job_runner = JobRunner(
             SpoolSource(spool),
             self._publishers,
             queries_at_once=AT_ONCE,
             most_bytes=config.jobs.max_bytes,
             patience_s=config.jobs.patience_s,
             declare=declare,
-            read=Refining,
+            read=RefineReader,
         )
 
     def work(self, stop: threading.Event) -> None:
@@ -61,21 +61,21 @@ class Refinery:
                         # The collector has the same message; it is the one to bury it and to tell.
                         log.warning("a message is not valid: %s", error)
                         delivery.ack()
-                self._desk.stop_late()
+                self._job_runner.stop_late()
         finally:
-            self._desk.leave()
+            self._job_runner.leave()
             receiver.close()
             self._publishers.close()
 
     def _handle(self, delivery: Delivery) -> None:
         """Raises MessageError, InvalidRequest."""
         if not delivery.queue:
-            self._desk.hear(decode_event(bytes(delivery.body), delivery.routing_key))
+            self._job_runner.hear(decode_event(bytes(delivery.body), delivery.routing_key))
             return
         message = decode_job_message(bytes(delivery.body), self._clock.now_us())
         if isinstance(message, Request) and message.parent is not None:
-            self._desk.take(message, 1, delivery)
+            self._job_runner.take(message, 1, delivery)
         elif isinstance(message, Retry) and message.order is not None and SPOOL_SOURCE in message.order.attempts:
-            self._desk.take(message.order.request, message.order.attempts[SPOOL_SOURCE], delivery)
+            self._job_runner.take(message.order.request, message.order.attempts[SPOOL_SOURCE], delivery)
         else:
             delivery.ack()

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from docket.errors import InspectorAway
-from docket.workers.inspector.rpc_messages import Heading, Question
+from docket.workers.inspector.rpc_messages import AnswerHeader, Question
 
 CONNECT_S = 5.0
 ANSWER_S = 180.0
@@ -21,7 +21,7 @@ LONGEST_HEADING_BYTES = 1024 * 1024
 
 
 @asynccontextmanager
-async def ask(counter: Path, question: Question) -> AsyncIterator[tuple[Heading, AsyncIterator[bytes]]]:
+async def ask(counter: Path, question: Question) -> AsyncIterator[tuple[AnswerHeader, AsyncIterator[bytes]]]:
     """Ask, and have the answer within the block: its heading, and the pieces of what follows. Raises InspectorAway."""
     try:
         reader, writer = await asyncio.wait_for(_connect(counter), CONNECT_S)
@@ -29,7 +29,7 @@ async def ask(counter: Path, question: Question) -> AsyncIterator[tuple[Heading,
         raise InspectorAway("the inspector does not answer: packets can be downloaded, but not shown") from error
     try:
         writer.write(msgspec.json.encode(question) + b"\n")
-        heading = msgspec.json.decode(await asyncio.wait_for(reader.readline(), ANSWER_S), type=Heading)
+        heading = msgspec.json.decode(await asyncio.wait_for(reader.readline(), ANSWER_S), type=AnswerHeader)
         yield heading, _pieces(reader)
     except (OSError, TimeoutError, ValueError, msgspec.DecodeError) as error:
         raise InspectorAway("the inspector went away in mid-answer") from error

@@ -11,14 +11,14 @@ import msgspec
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest
 from docket.spool.file_io import read_at
-from docket.workers.inspector.capture_index import Inspection
-from docket.workers.inspector.index_pool import Inspections
+from docket.workers.inspector.capture_index import CaptureIndex
+from docket.workers.inspector.index_pool import IndexPool
 from docket.workers.inspector.rpc_messages import (
     DIRECTIONS,
     FORMS,
     MOST_ROWS,
     MOST_STREAM_BYTES,
-    Heading,
+    AnswerHeader,
     PacketPage,
     PacketRow,
     Question,
@@ -45,11 +45,11 @@ _SENDERS = {"both": (0, 1), "first": (0,), "second": (1,)}
 class Answering:
     """For the threads of the counter."""
 
-    def __init__(self, inspections: Inspections, stop: threading.Event) -> None:
-        self._inspections = inspections
+    def __init__(self, index_pool: IndexPool, stop: threading.Event) -> None:
+        self._index_pool = index_pool
         self._stop = stop
         self._details = threading.Semaphore(DETAILS_AT_ONCE)
-        self._kinds: dict[str, Callable[[Inspection, Question], Answered]] = {
+        self._kinds: dict[str, Callable[[CaptureIndex, Question], Answered]] = {
             "summary": self._summary,
             "packets": self._packets,
             "packet": self._packet,
@@ -63,40 +63,40 @@ class Answering:
         answer = self._kinds.get(question.ask)
         if answer is None:
             raise InvalidRequest([Fault("bad-question", f"nobody can be asked for {question.ask[:40]!r}")])
-        with self._inspections.lend(question.job) as inspection:
-            return answer(inspection, question)
+        with self._index_pool.lend(question.job) as capture_index:
+            return answer(capture_index, question)
 
-    def _summary(self, inspection: Inspection, _question: Question) -> Answered:
-        summary = inspection.summary
+    def _summary(self, capture_index: CaptureIndex, _question: Question) -> Answered:
+        summary = capture_index.summary
         if summary is None or (not summary.dissector and has_tshark()):
-            self._inspections.want(inspection.capture.job_id)
-            inspection.wait(inspection.packets, WAIT_S)
-            summary = inspection.summary or inspection.progress()
+            self._index_pool.want(capture_index.capture.job_id)
+            capture_index.wait(capture_index.packets, WAIT_S)
+            summary = capture_index.summary or capture_index.progress()
         return _json(summary, 202 if summary.state == "working" else 200)
 
-    def _packets(self, inspection: Inspection, question: Question) -> Answered:
-        if not inspection.knows(question.filter):
+    def _packets(self, capture_index: CaptureIndex, question: Question) -> Answered:
+        if not capture_index.knows(question.filter):
             check_display_filter(question.filter)
         limit = min(max(question.limit, 1), MOST_ROWS)
         offset = max(question.offset, 0)
-        self._must_be_listed(inspection)
+        self._must_be_listed(capture_index)
         if question.filter.strip():
-            return _json(self._filtered(inspection, question.filter, offset, limit))
-        inspection.wait(offset + limit, WAIT_S)
-        rows = inspection.rows
+            return _json(self._filtered(capture_index, question.filter, offset, limit))
+        capture_index.wait(offset + limit, WAIT_S)
+        rows = capture_index.rows
         found = [] if rows is None else list(enumerate(rows.page(offset + 1, limit), offset + 1))
         total = 0 if rows is None else rows.rows
-        return _json(_page(inspection, "", offset, limit, total, found))
+        return _json(_page(capture_index, "", offset, limit, total, found))
 
-    def _filtered(self, inspection: Inspection, text: str, offset: int, limit: int) -> PacketPage:
-        find = inspection.find(text)
+    def _filtered(self, capture_index: CaptureIndex, text: str, offset: int, limit: int) -> PacketPage:
+        find = capture_index.find(text)
         find.work.wait(lambda: False, MOMENT_S)
         find.work.wait(lambda: len(find.numbers) >= offset + limit, WAIT_S)
         numbers = find.numbers[offset : offset + limit]
         if numbers:
-            inspection.wait(numbers[-1], WAIT_S)
-        found = inspection.rows.some(numbers) if inspection.rows is not None else []
-        page = _page(inspection, text, offset, limit, len(find.numbers), found)
+            capture_index.wait(numbers[-1], WAIT_S)
+        found = capture_index.rows.some(numbers) if capture_index.rows is not None else []
+        page = _page(capture_index, text, offset, limit, len(find.numbers), found)
         note = f"{page.note} The filter could not be applied to the end: {find.work.error}." if find.work.error else ""
         if find.overflow:
             note = f"{page.note} Only the first {len(find.numbers):,} packets that it shows are listed."
@@ -105,19 +105,19 @@ class Answering:
             state = "working"
         elif find.work.error is not None or find.overflow:
             state = "partial"
-        progress = 1.0 if find.work.done else min(find.looked_at / max(inspection.packets, 1), 0.99)
+        progress = 1.0 if find.work.done else min(find.looked_at / max(capture_index.packets, 1), 0.99)
         return msgspec.structs.replace(page, state=state, note=(note or page.note).strip(), progress=progress)
 
-    def _packet(self, inspection: Inspection, question: Question) -> Answered:
-        inspection.scan()
+    def _packet(self, capture_index: CaptureIndex, question: Question) -> Answered:
+        capture_index.scan()
         number = question.number
-        if not 1 <= number <= inspection.packets:
-            raise InvalidRequest([Fault("no-such-packet", f"the file has {inspection.packets:,} packets", "number")])
+        if not 1 <= number <= capture_index.packets:
+            raise InvalidRequest([Fault("no-such-packet", f"the file has {capture_index.packets:,} packets", "number")])
         exact = question.exact or reads_from_start(number)
-        record = inspection.capture.record(number, inspection.marks)
+        record = capture_index.capture.record(number, capture_index.marks)
         error = ""
         try:
-            dissected = self._dissected(inspection, number, exact=exact)
+            dissected = self._dissected(capture_index, number, exact=exact)
         except DissectorMissing as missing:
             error = f"{missing}."
         except DissectionError as failed:
@@ -125,9 +125,9 @@ class Answering:
         if error:
             frame = Bytes(name="Frame", hex=record.data.hex())
             dissected = Dissected(layers=(), streams=(), tree=(), bytes=(frame,), truncated=False)
-        first_us = inspection.scan().first_us or record.time_us
+        first_us = capture_index.scan().first_us or record.time_us
         detail = PacketDetail(
-            job=inspection.capture.job_id,
+            job=capture_index.capture.job_id,
             number=number,
             exact=exact,
             time=format_us(record.time_us),
@@ -135,7 +135,7 @@ class Answering:
             length=record.wire_length,
             captured=len(record.data),
             layers=dissected.layers,
-            streams=dissected.streams if exact else self._listed_stream(inspection, number),
+            streams=dissected.streams if exact else self._listed_stream(capture_index, number),
             tree=dissected.tree,
             bytes=dissected.bytes,
             truncated=dissected.truncated,
@@ -143,26 +143,26 @@ class Answering:
         )
         return _json(detail)
 
-    def _dissected(self, inspection: Inspection, number: int, *, exact: bool) -> Dissected:
+    def _dissected(self, capture_index: CaptureIndex, number: int, *, exact: bool) -> Dissected:
         if not self._details.acquire(timeout=LONGEST_IN_LINE_S):
             raise DissectionError("too many packets are being looked at; try again")
         try:
-            return dissect_packet(inspection.capture, inspection.marks, number, self._stop, exact=exact)
+            return dissect_packet(capture_index.capture, capture_index.marks, number, self._stop, exact=exact)
         finally:
             self._details.release()
 
-    def _stream(self, inspection: Inspection, question: Question) -> Answered:
+    def _stream(self, capture_index: CaptureIndex, question: Question) -> Answered:
         _check_stream(question)
-        known = inspection.stream(question.protocol, question.number, WAIT_S)
+        known = capture_index.stream(question.protocol, question.number, WAIT_S)
         if known is None:
-            return _json(_stream_under_way(inspection, question), 202)
+            return _json(_stream_under_way(capture_index, question), 202)
         stream, path = known
-        return _json(_stream_page(inspection, question, stream, path))
+        return _json(_stream_page(capture_index, question, stream, path))
 
-    def _transcript(self, inspection: Inspection, question: Question) -> Answered:
+    def _transcript(self, capture_index: CaptureIndex, question: Question) -> Answered:
         """A whole stream, for saving."""
         _check_stream(question)
-        known = inspection.stream(question.protocol, question.number, WAIT_S * 10)
+        known = capture_index.stream(question.protocol, question.number, WAIT_S * 10)
         if known is None:
             raise DissectionError("it takes long; ask again in a while")
         stream, path = known
@@ -175,11 +175,11 @@ class Answering:
                 for segment in stream.segments
                 if segment.sender in senders
             )
-            return Heading(status=200, kind="application/octet-stream", name=f"{name}.bin"), pieces
+            return AnswerHeader(status=200, kind="application/octet-stream", name=f"{name}.bin"), pieces
         lines = (line.encode() for line in transcript(stream, data, question.form, senders))
-        return Heading(status=200, kind="text/plain; charset=utf-8", name=f"{name}.txt"), lines
+        return AnswerHeader(status=200, kind="text/plain; charset=utf-8", name=f"{name}.txt"), lines
 
-    def _check(self, inspection: Inspection, question: Question) -> Answered:
+    def _check(self, capture_index: CaptureIndex, question: Question) -> Answered:
         """Whether filters are understood. Faults of both come at once."""
         faults: list[Fault] = []
         try:
@@ -187,46 +187,46 @@ class Answering:
         except InvalidRequest as error:
             faults += error.faults
         try:
-            check_packet_filter(question.bpf, inspection.capture.header.linktype)
+            check_packet_filter(question.bpf, capture_index.capture.header.linktype)
         except InvalidRequest as error:
             faults += error.faults
         if faults:
             raise InvalidRequest(faults)
-        return _json({"ok": True, "sha256": inspection.capture.sha256})
+        return _json({"ok": True, "sha256": capture_index.capture.sha256})
 
-    def _must_be_listed(self, inspection: Inspection) -> None:
+    def _must_be_listed(self, capture_index: CaptureIndex) -> None:
         """Have the list made if there is none. Raises DissectorMissing."""
-        if inspection.surveyed and inspection.listing is not None:
+        if capture_index.surveyed and capture_index.listing is not None:
             return
         if not has_tshark():
             raise DissectorMissing("tshark is not installed (Debian package tshark)")
-        self._inspections.want(inspection.capture.job_id)
+        self._index_pool.want(capture_index.capture.job_id)
 
     @staticmethod
-    def _listed_stream(inspection: Inspection, number: int) -> tuple[str, ...]:
+    def _listed_stream(capture_index: CaptureIndex, number: int) -> tuple[str, ...]:
         """The stream as the list has it: numbers of streams of a piece of the file would be wrong."""
-        found = inspection.rows.page(number, 1) if inspection.rows is not None else []
+        found = capture_index.rows.page(number, 1) if capture_index.rows is not None else []
         return tuple(row.stream for row in found if row.stream)
 
 
 def _page(
-    inspection: Inspection, text: str, offset: int, limit: int, total: int, found: Sequence[tuple[int, Row]]
+    capture_index: CaptureIndex, text: str, offset: int, limit: int, total: int, found: Sequence[tuple[int, Row]]
 ) -> PacketPage:
-    manifest, of = inspection.capture.manifest, inspection.packets
-    listed = inspection.rows.rows if inspection.rows is not None else 0
-    whole = listed >= of and inspection.exact >= of
+    manifest, of = capture_index.capture.manifest, capture_index.packets
+    listed = capture_index.rows.rows if capture_index.rows is not None else 0
+    whole = listed >= of and capture_index.exact >= of
     first_us = parse_time_us(manifest.first, None) if manifest.first else None
     return PacketPage(
         job=manifest.job,
-        state=("complete" if whole else "partial") if inspection.surveyed else "working",
-        progress=listed / max(of, 1) if not inspection.surveyed else 1.0,
+        state=("complete" if whole else "partial") if capture_index.surveyed else "working",
+        progress=listed / max(of, 1) if not capture_index.surveyed else 1.0,
         filter=text,
         offset=offset,
         limit=limit,
         total=total,
         packets=of,
-        exact=inspection.exact if inspection.surveyed else listed,
-        note=inspection.note,
+        exact=capture_index.exact if capture_index.surveyed else listed,
+        note=capture_index.note,
         rows=tuple(_row(number, row, first_us) for number, row in found),
     )
 
@@ -261,9 +261,9 @@ def _check_stream(question: Question) -> None:
         raise InvalidRequest(faults)
 
 
-def _stream_under_way(inspection: Inspection, question: Question) -> StreamPage:
+def _stream_under_way(capture_index: CaptureIndex, question: Question) -> StreamPage:
     return StreamPage(
-        job=inspection.capture.job_id,
+        job=capture_index.capture.job_id,
         protocol=question.protocol,
         number=question.number,
         state="working",
@@ -281,7 +281,7 @@ def _stream_under_way(inspection: Inspection, question: Question) -> StreamPage:
     )
 
 
-def _stream_page(inspection: Inspection, question: Question, stream: Stream, path: Path) -> StreamPage:
+def _stream_page(capture_index: CaptureIndex, question: Question, stream: Stream, path: Path) -> StreamPage:
     wanted = _placed(stream, _SENDERS[question.direction])
     offset = min(max(question.offset, 0), len(wanted))
     most = min(max(question.limit, 1), MOST_STREAM_BYTES)
@@ -299,7 +299,7 @@ def _stream_page(inspection: Inspection, question: Question, stream: Stream, pat
         "" if stream.segments else f"There is nothing in {stream.protocol} stream {stream.number}, or no such stream."
     )
     return msgspec.structs.replace(
-        _stream_under_way(inspection, question),
+        _stream_under_way(capture_index, question),
         state="complete",
         filter=stream.filter,
         nodes=stream.nodes,
@@ -331,7 +331,7 @@ def _placed(stream: Stream, senders: Sequence[int]) -> list[tuple[Segment, int]]
 
 
 def _json(value: object, status: int = 200) -> Answered:
-    return Heading(status=status), _once(msgspec.json.encode(value))
+    return AnswerHeader(status=status), _once(msgspec.json.encode(value))
 
 
 def _once(body: bytes) -> Iterator[bytes]:

@@ -32,7 +32,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     form: str = "text"
 
 
-class Heading(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
     """The first line of an answer; what it announces follows until the connection ends."""
 
     status: int

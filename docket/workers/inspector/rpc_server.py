@@ -21,7 +21,7 @@ import msgspec
 from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest, NoSuchJob, SpoolError
 from docket.spool.file_io import spool_error
 from docket.spool.layout import DIRECTORY_MODE, Spool
-from docket.workers.inspector.rpc_messages import Heading, Question
+from docket.workers.inspector.rpc_messages import AnswerHeader, Question
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ PATIENCE_S = 30.0
 """A client that neither asks nor takes its answer within this is gone."""
 SOCKET_MODE = 0o660
 
-Answered = tuple[Heading, Iterable[bytes]]
+Answered = tuple[AnswerHeader, Iterable[bytes]]
 Answerer = Callable[[Question], Answered]
 """Raises errors of ours; those become answers."""
 
@@ -91,7 +91,7 @@ class Counter:
         except msgspec.DecodeError as error:
             return _refused(400, Fault("bad-question", f"this is no question: {error}"))
         except InvalidRequest as error:
-            return Heading(status=400, faults=error.faults), ()
+            return AnswerHeader(status=400, faults=error.faults), ()
         except NoSuchJob:
             return _refused(404, Fault("no-result", "there is no finished result to look into", "id"))
         except DissectorMissing as error:
@@ -128,4 +128,4 @@ def _line(connection: socket.socket) -> bytes:
 
 
 def _refused(status: int, fault: Fault) -> Answered:
-    return Heading(status=status, faults=(fault,)), ()
+    return AnswerHeader(status=status, faults=(fault,)), ()

@@ -1,7 +1,7 @@
 """The inspector: looks into finished results, so that people see packets at once. For the command line.
 
 Four threads: this one waits on the bus for jobs that have ended; one surveys them; one answers at the counter; one
-reads refinements from results. Everything that touches packets runs outside the process, in a cage.
+reads refinements from results. Everything that touches packets runs outside the process, in a sandbox.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from docket.bus.interface import Broker, Delivery, Receiver
+from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import EventMessage, decode_event, encode
 from docket.bus.topology import EVENTS, INSPECTOR_QUEUE
 from docket.config.model import Config
@@ -20,8 +20,8 @@ from docket.domain.refinement import SPOOL_SOURCE
 from docket.errors import BusError, BusLost, DocketError, MessageError, SpoolError
 from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
-from docket.workers.inspector.index_pool import Inspections
-from docket.workers.inspector.refine_service import Refinery
+from docket.workers.inspector.index_pool import IndexPool
+from docket.workers.inspector.refine_service import RefineService
 from docket.workers.inspector.rpc_handlers import Answering
 from docket.workers.inspector.rpc_server import Counter
 from docket.workers.inspector.tshark.programs import has_tshark
@@ -46,10 +46,10 @@ class Inspector:
         """Opens nothing yet."""
         self._broker = broker
         self._spool = Spool(config.spool.path)
-        self._inspections = Inspections(self._spool)
+        self._index_pool = IndexPool(self._spool)
         self._ledger = LedgerReader(self._spool.ledger)
         self._publishers = PublisherPool(broker, "docket inspector")
-        self._refinery = Refinery(config, broker, self._spool, self._declare_now)
+        self._refine_service = RefineService(config, broker, self._spool, self._declare_now)
         self._clock = Clock()
 
     def run(self, stop: threading.Event) -> None:
@@ -61,9 +61,9 @@ class Inspector:
             return
         own_stop = threading.Event()
         crew = _Crew(own_stop)
-        crew.start("surveyor", lambda: self._inspections.work(own_stop, self._tell))
-        crew.start("counter", lambda: Counter(self._spool, Answering(self._inspections, own_stop)).serve(own_stop))
-        crew.start("refinery", lambda: self._refinery.work(own_stop))
+        crew.start("surveyor", lambda: self._index_pool.work(own_stop, self._tell))
+        crew.start("counter", lambda: Counter(self._spool, Answering(self._index_pool, own_stop)).serve(own_stop))
+        crew.start("refinery", lambda: self._refine_service.work(own_stop))
         receiver = self._broker.receiver("docket inspector", [INSPECTOR_QUEUE], prefetch=PREFETCH)
         try:
             while not stop.is_set() and crew.is_well():
@@ -72,7 +72,7 @@ class Inspector:
             own_stop.set()
             crew.join()
             receiver.close()
-            self._inspections.close()
+            self._index_pool.close()
             self._publishers.close()
             self._ledger.close()
         crew.raise_error()
@@ -94,7 +94,7 @@ class Inspector:
         """Raises TopologyMismatch, BusLost."""
         self._broker.declare([SPOOL_SOURCE])
 
-    def _take(self, receiver: Receiver) -> None:
+    def _take(self, receiver: Consumer) -> None:
         """Put one job that has ended in line; its message is settled when it has been surveyed."""
         delivery = receiver.receive(LOOK_UP_S)
         if delivery is None:
@@ -110,7 +110,7 @@ class Inspector:
             log.error("job %s: not inspected, it ended the inspector %d times", job.id, delivery.count - 1)
             delivery.dead("its inspection never came to an end")
         else:
-            self._inspections.want(job.id, lambda job_id, summary: self._surveyed(delivery, job_id, summary))
+            self._index_pool.want(job.id, lambda job_id, summary: self._surveyed(delivery, job_id, summary))
 
     def _surveyed(self, delivery: Delivery, job_id: str, summary: Summary | None) -> None:
         self._tell(job_id, summary)

@@ -28,7 +28,7 @@ Publish = Callable[[Fragment], None]
 """Returns when the fragment is confirmed; raises BusError when that became hopeless."""
 
 
-class Courier:
+class FragmentPublisher:
     """Carries what one reading has to say. Use from the reading's thread, and `close` it in any case."""
 
     def __init__(self, publish: Publish, template: Fragment) -> None:

@@ -29,7 +29,7 @@ PUBLISH_S = 5.0
 FAREWELL_S = 1.0
 
 
-class Announcer:
+class Heartbeat:
     """News of one source, every ten seconds, and thicker after a greeting."""
 
     def __init__(self, source: Source, publishers: PublisherPool, load: Callable[[], dict[str, int]]) -> None:

@@ -29,7 +29,7 @@ from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError, Unroutable
 from docket.workers.interface.fragment_publisher import Publish
 from docket.workers.interface.reader import Lane, Stopped, Task
-from docket.workers.interface.scheduler import QUICK_S, Costs, Lanes
+from docket.workers.interface.scheduler import QUICK_S, CostModel, Scheduler
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.publisher_pool import PublisherPool
 
@@ -71,7 +71,7 @@ class _Active:
 
 
 class Named(Protocol):
-    """What the desk itself has to know of a source."""
+    """What the job service itself has to know of a source."""
 
     @property
     def name(self) -> str: ...
@@ -91,7 +91,7 @@ class Readable(Protocol):
 Read = Callable[[S, Task, Publish, threading.Event, Lane], Readable]
 
 
-class Desk(Generic[S]):
+class JobRunner(Generic[S]):
     """One source and its jobs."""
 
     def __init__(
@@ -113,8 +113,8 @@ class Desk(Generic[S]):
         self._patience_s = patience_s
         self._declare = declare
         self._clock = Clock()
-        self._lanes = Lanes(queries_at_once)
-        self._costs = Costs()
+        self._scheduler = Scheduler(queries_at_once)
+        self._cost_model = CostModel()
         self._lock = threading.Lock()
         self._active: dict[str, _Active] = {}
         self._finished: OrderedDict[str, int] = OrderedDict()
@@ -127,7 +127,7 @@ class Desk(Generic[S]):
 
     def load(self) -> dict[str, int]:
         """How busy the source is kept."""
-        reading = self._lanes.reading
+        reading = self._scheduler.reading
         return {"queries": reading, "waiting": max(self.in_hand - reading, 0)}
 
     def take(self, request: Request, base: int, delivery: Delivery) -> None:
@@ -169,7 +169,7 @@ class Desk(Generic[S]):
                 self._stop(active, Ending.FINAL)
             # Its request may come late; it is read no more.
             self._remember(job_id, active.base if active else 1)
-        self._lanes.wake()
+        self._scheduler.wake()
 
     def stop_late(self) -> None:
         """Stop what has come to its deadline."""
@@ -179,7 +179,7 @@ class Desk(Generic[S]):
             for active in late:
                 self._stop(active, Ending.LATE)
         if late:
-            self._lanes.wake()
+            self._scheduler.wake()
 
     def leave(self) -> None:
         """Stop everything; what is being read is given back to the queue."""
@@ -187,7 +187,7 @@ class Desk(Generic[S]):
             threads = [active.thread for active in self._active.values()]
             for active in self._active.values():
                 self._stop(active, Ending.LEAVING)
-        self._lanes.wake()
+        self._scheduler.wake()
         give_up_s = time.monotonic() + LEAVE_S
         for thread in threads:
             if thread is not None:
@@ -202,20 +202,20 @@ class Desk(Generic[S]):
         """The life of one job here."""
         request, name = active.request, self.source.name
         task = Task(request, active.attempt, self._most_bytes, self._patience_s)
-        quick = self._costs.guess_s(request) <= QUICK_S
+        quick = self._cost_model.guess_s(request) <= QUICK_S
         reading = self._read(
             self.source,
             task,
             partial(self._publish, active),
             active.stop,
-            lambda on_place: self._lanes.turn(quick=quick, stop=active.stop, on_place=on_place),
+            lambda on_place: self._scheduler.turn(quick=quick, stop=active.stop, on_place=on_place),
         )
         reason = ""
         try:
             finding = reading.run()
             log.info("job %s: %s: %s, %s", request.id, name, finding.verdict.value, finding.sentence)
             if finding.verdict in FULL:
-                self._costs.learn(request, reading.read_s)
+                self._cost_model.learn(request, reading.read_s)
         except Stopped:
             log.info("job %s: %s stopped reading: %s", request.id, name, active.ending.name.lower())
         except BusError as error:

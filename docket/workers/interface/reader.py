@@ -24,7 +24,7 @@ from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import CaptureError, DocketError, SourceError
 from docket.workers.interface import verdict_texts
-from docket.workers.interface.fragment_publisher import Courier, Publish
+from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.record_cutter import RecordCutter
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.sources.base import Coverage, Received, Source
@@ -132,13 +132,13 @@ class JobReading:
             seq=0,
             sent=wording.sent,
         )
-        courier = Courier(self._publish, template)
+        fragment_publisher = FragmentPublisher(self._publish, template)
         try:
-            self._answer(courier, forward_limits)
+            self._answer(fragment_publisher, forward_limits)
             finding = verdict_texts.judge(
                 self._findings, self._window, self.packets, some_read=self._some_read, if_empty=wording.if_empty
             )
-            courier.finish(
+            fragment_publisher.finish(
                 verdict=finding.verdict,
                 sentence=finding.sentence,
                 next_step=finding.next_step,
@@ -146,23 +146,25 @@ class JobReading:
             )
             return finding
         finally:
-            courier.close()
+            fragment_publisher.close()
 
-    def _answer(self, courier: Courier, forward_limits: bool) -> None:
+    def _answer(self, fragment_publisher: FragmentPublisher, forward_limits: bool) -> None:
         """Wait, read and find what fell short. Raises Stopped, _StoreStopped, BusError."""
         name = self._source.name
         try:
-            coverage = self._wait_for_flush(courier, self._patiently(courier, self._source.coverage))
+            coverage = self._wait_for_flush(
+                fragment_publisher, self._patiently(fragment_publisher, self._source.coverage)
+            )
             asked_s = time.monotonic()
-            with self._lane(lambda place: courier.say(verdict_texts.waiting_in_lane(place, name))):
+            with self._lane(lambda place: fragment_publisher.say(verdict_texts.waiting_in_lane(place, name))):
                 if time.monotonic() - asked_s > STALE_COVERAGE_S:
-                    coverage = self._patiently(courier, self._source.coverage)
+                    coverage = self._patiently(fragment_publisher, self._source.coverage)
                 began_s = time.monotonic()
                 try:
-                    self._read_slices(courier, coverage, forward_limits)
+                    self._read_slices(fragment_publisher, coverage, forward_limits)
                 finally:
                     self.read_s = time.monotonic() - began_s
-            after = self._proved or self._patiently(courier, self._source.coverage)
+            after = self._proved or self._patiently(fragment_publisher, self._source.coverage)
         except SourceError as error:
             self._check_stop()
             self._findings.append(verdict_texts.failed(error.verdict, error.sentence))
@@ -173,7 +175,7 @@ class JobReading:
         )
         self._findings += [doubt for doubt in doubts if doubt is not None]
 
-    def _wait_for_flush(self, courier: Courier, coverage: Coverage) -> Coverage:
+    def _wait_for_flush(self, fragment_publisher: FragmentPublisher, coverage: Coverage) -> Coverage:
         """Wait until the whole window is on disk, or until the deadline leaves just time enough to read."""
         deadline_us, request = self._request.deadline_us, self._request
         ready_us = self._window.before_us + coverage.flush_lag_us
@@ -185,13 +187,13 @@ class JobReading:
             if left_s <= 0:
                 break
             if not said:
-                courier.say(verdict_texts.waiting_for_flush(self._source.name, latest_us))
+                fragment_publisher.say(verdict_texts.waiting_for_flush(self._source.name, latest_us))
                 said = True
             self._pause(min(left_s, FLUSH_POLL_S))
-            coverage = self._patiently(courier, self._source.coverage)
+            coverage = self._patiently(fragment_publisher, self._source.coverage)
         return coverage
 
-    def _read_slices(self, courier: Courier, coverage: Coverage, forward_limits: bool) -> None:
+    def _read_slices(self, fragment_publisher: FragmentPublisher, coverage: Coverage, forward_limits: bool) -> None:
         """Read slice after slice up to the limit; one that was cut does not keep the later ones from being read."""
         now_us = self._clock.now_us()
         oldest_us = coverage.oldest_us or 0
@@ -205,7 +207,7 @@ class JobReading:
             began_s = time.monotonic()
             self._last_us, self._proved = None, None
             try:
-                limited = self._read_slice(courier, piece, forward_limits)
+                limited = self._read_slice(fragment_publisher, piece, forward_limits)
             except SourceError as error:
                 self._check_stop()
                 if error.verdict != Verdict.CUT:
@@ -216,11 +218,11 @@ class JobReading:
                 if limited is not None:
                     self._findings.append(limited)
                     return
-            courier.advance(piece.before_us)
+            fragment_publisher.advance(piece.before_us)
             if time.monotonic() - began_s > LONG_SLICE_S:
                 waiting = deque(half for later in waiting for half in _halves(later))
 
-    def _read_slice(self, courier: Courier, piece: Window, forward_limits: bool) -> Finding | None:
+    def _read_slice(self, fragment_publisher: FragmentPublisher, piece: Window, forward_limits: bool) -> Finding | None:
         """Read one slice; what it says is that a limit was reached. Raises SourceError, Stopped, _StoreStopped."""
         packets_left, bytes_left = self._left()
         store_packets = _with_headroom(packets_left, HEADROOM_PACKETS, piece) if forward_limits else None
@@ -230,18 +232,18 @@ class JobReading:
         timer: Timer | None = None
         with ExitStack() as stack:
             reading = self._patiently(
-                courier,
+                fragment_publisher,
                 lambda: stack.enter_context(
                     self._source.read(
                         self._query, piece, most_bytes=store_bytes, most_packets=store_packets, stop=enough
                     )
                 ),
             )
-            courier.watch(lambda: _no_later(reading.through_us(), piece))
+            fragment_publisher.watch(lambda: _no_later(reading.through_us(), piece))
             try:
                 for chunk in reading.chunks:
                     self._check_stop()
-                    self._take(courier, cutter, chunk)
+                    self._take(fragment_publisher, cutter, chunk)
                     if cutter.more:
                         return verdict_texts.limited(self._source.name, self.packets, certain=True)
                     if cutter.full and timer is None:
@@ -260,18 +262,18 @@ class JobReading:
                     return verdict_texts.limited(self._source.name, self.packets, certain=False)
                 raise
             finally:
-                courier.watch(lambda: None)
+                fragment_publisher.watch(lambda: None)
                 if timer is not None:
                     timer.cancel()
         return None
 
-    def _take(self, courier: Courier, cutter: RecordCutter, chunk: bytes) -> None:
+    def _take(self, fragment_publisher: FragmentPublisher, cutter: RecordCutter, chunk: bytes) -> None:
         trimmed = cutter.feed(chunk)
         self.packets += trimmed.packets
         self.bytes += len(trimmed.body)
         if trimmed.last_us is not None:
             self._last_us = max(trimmed.last_us, self._last_us or 0)
-        courier.add(trimmed, cutter.linktype)
+        fragment_publisher.add(trimmed, cutter.linktype)
 
     def _left(self) -> tuple[int | None, int]:
         """What the job's limits still allow, in packets and in bytes."""
@@ -279,7 +281,7 @@ class JobReading:
         packets = None if limits.packets is None else limits.packets - self.packets
         return packets, min(limits.bytes or self._task.most_bytes, self._task.most_bytes) - self.bytes
 
-    def _patiently(self, courier: Courier, ask: Callable[[], T]) -> T:
+    def _patiently(self, fragment_publisher: FragmentPublisher, ask: Callable[[], T]) -> T:
         """Ask a store that may be away for a moment. Raises SourceError, Stopped."""
         give_up_s = time.monotonic() + self._task.patience_s
         pause_s = FIRST_PAUSE_S
@@ -291,7 +293,7 @@ class JobReading:
                 if error.verdict != Verdict.UNREACHABLE or time.monotonic() + pause_s > give_up_s:
                     raise
                 if pause_s > LONGEST_PAUSE_S / 4:
-                    courier.say(verdict_texts.waiting_for_source(error.sentence))
+                    fragment_publisher.say(verdict_texts.waiting_for_source(error.sentence))
             self._pause(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 

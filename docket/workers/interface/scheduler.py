@@ -33,7 +33,7 @@ _FIRST_GUESS_S_PER_S = {"all": 0.05, "broad": 0.005, "host": 0.001, "narrow": 0.
 _TERM = re.compile(r"\b(host|net|port|vlan|mpls|proto|tcp|udp|icmp)\b")
 
 
-class Costs:
+class CostModel:
     """How long readings of one source take, by how narrow the question is. Learns; any thread may use it."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Costs:
             self._s_per_s[kind] += LEARN * (seen - self._s_per_s[kind])
 
 
-class Lanes:
+class Scheduler:
     """Turns to read. A turn is held by one thread, for as long as it is inside `turn`."""
 
     def __init__(self, at_once: int) -> None:

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from docket.bus.interface import Broker, Delivery, Receiver
+from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import Retry, decode_event, decode_job_message
 from docket.bus.topology import source_queue
 from docket.config.model import Config
@@ -18,8 +18,8 @@ from docket.domain.clock import Clock
 from docket.domain.job import EventName
 from docket.domain.request import Request
 from docket.errors import BusLost, InvalidRequest, MessageError
-from docket.workers.interface.heartbeat import Announcer
-from docket.workers.interface.job_runner import Desk
+from docket.workers.interface.heartbeat import Heartbeat
+from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.reader import JobReading
 from docket.workers.publisher_pool import PublisherPool
 from docket.workers.sources.base import Source
@@ -52,8 +52,8 @@ class InterfaceWorker:
         self._title = _title(self._names)
         self._publishers = PublisherPool(broker, self._title)
         at_once = {source.name: source.queries_at_once for source in config.sources}
-        self._desks = {
-            source.name: Desk(
+        self._job_runners = {
+            source.name: JobRunner(
                 source,
                 self._publishers,
                 queries_at_once=at_once.get(source.name, 1),
@@ -64,13 +64,15 @@ class InterfaceWorker:
             )
             for source in sources
         }
-        self._by_queue = {source_queue(name): desk for name, desk in self._desks.items()}
-        self._announcers = [Announcer(desk.source, self._publishers, desk.load) for desk in self._desks.values()]
+        self._by_queue = {source_queue(name): job_runner for name, job_runner in self._job_runners.items()}
+        self._heartbeats = [
+            Heartbeat(job_runner.source, self._publishers, job_runner.load) for job_runner in self._job_runners.values()
+        ]
 
     @property
     def in_hand(self) -> int:
         """Jobs that were taken from the bus and are not settled."""
-        return sum(desk.in_hand for desk in self._desks.values())
+        return sum(job_runner.in_hand for job_runner in self._job_runners.values())
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises TopologyMismatch."""
@@ -82,8 +84,8 @@ class InterfaceWorker:
             prefetch=PREFETCH,
             listen=[name.value for name in CLOSING],
         )
-        for announcer in self._announcers:
-            announcer.start()
+        for heartbeat in self._heartbeats:
+            heartbeat.start()
         try:
             self._serve(receiver, stop)
         finally:
@@ -102,19 +104,19 @@ class InterfaceWorker:
                 stop.wait(DECLARE_PAUSE_S)
         return False
 
-    def _serve(self, receiver: Receiver, stop: threading.Event) -> None:
+    def _serve(self, receiver: Consumer, stop: threading.Event) -> None:
         generation = 0
         while not stop.is_set():
             delivery = receiver.receive(LOOK_UP_S)
             if receiver.generation != generation:
                 if generation:
-                    for announcer in self._announcers:
-                        announcer.greet()
+                    for heartbeat in self._heartbeats:
+                        heartbeat.greet()
                 generation = receiver.generation
             if delivery is not None:
                 self._cope(delivery)
-            for desk in self._desks.values():
-                desk.stop_late()
+            for job_runner in self._job_runners.values():
+                job_runner.stop_late()
 
     def _cope(self, delivery: Delivery) -> None:
         """Handle a message; what cannot be handled must not come back for ever."""
@@ -132,29 +134,29 @@ class InterfaceWorker:
         """Raises MessageError, InvalidRequest."""
         if not delivery.queue:
             event = decode_event(delivery.body, delivery.routing_key)
-            for desk in self._desks.values():
-                desk.hear(event)
+            for job_runner in self._job_runners.values():
+                job_runner.hear(event)
             return
-        desk = self._by_queue[delivery.queue]
-        name = desk.source.name
+        job_runner = self._by_queue[delivery.queue]
+        name = job_runner.source.name
         message = decode_job_message(delivery.body, Clock().now_us())
         if isinstance(message, Request) and (message.sources is None or name in message.sources):
-            desk.take(message, 1, delivery)
+            job_runner.take(message, 1, delivery)
         elif isinstance(message, Retry) and message.order is not None and name in message.order.attempts:
-            desk.take(message.order.request, message.order.attempts[name], delivery)
+            job_runner.take(message.order.request, message.order.attempts[name], delivery)
         else:
             delivery.ack()
 
-    def _leave(self, receiver: Receiver) -> None:
+    def _leave(self, receiver: Consumer) -> None:
         """The order of leaving: no new jobs, give back what is read, say good-bye, close the connections."""
-        for desk in self._desks.values():
-            desk.leave()
-        for announcer in self._announcers:
-            announcer.leave()
+        for job_runner in self._job_runners.values():
+            job_runner.leave()
+        for heartbeat in self._heartbeats:
+            heartbeat.leave()
         receiver.close()
         self._publishers.close()
-        for desk in self._desks.values():
-            desk.source.close()
+        for job_runner in self._job_runners.values():
+            job_runner.source.close()
 
 
 def _title(names: Sequence[str]) -> str:

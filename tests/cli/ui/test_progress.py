@@ -2,7 +2,7 @@
 
 import io
 
-from docket.cli.ui.progress import Bars, verdict_lines
+from docket.cli.ui.progress import Progress, verdict_lines
 from docket.domain.job import Job, SourceAnswer, State, Verdict
 
 
@@ -25,7 +25,7 @@ def job(*answers: SourceAnswer, state: State = State.RUNNING) -> Job:
 
 def shown(*states: Job, live: bool = False, colour: bool = False) -> str:
     out = io.StringIO()
-    bars = Bars(out, live=live, colour=colour)
+    bars = Progress(out, live=live, colour=colour)
     for state in states:
         bars.update(state)
     return out.getvalue()
@@ -86,7 +86,7 @@ def test_broken_off_answer_keeps_its_bar() -> None:
 def test_line_between_is_not_drawn_over() -> None:
     """After a line of another kind the bars are drawn anew below it."""
     out = io.StringIO()
-    bars = Bars(out, live=True, colour=False)
+    bars = Progress(out, live=True, colour=False)
     bars.update(job(reading(0.5)))
     bars.interject("Cancelling.")
     bars.update(job(reading(0.5)))

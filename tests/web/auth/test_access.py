@@ -12,7 +12,7 @@ from docket.bus.messages import AuditMessage
 from docket.config.model import WebConfig
 from docket.domain.job import Job
 from docket.web.auth.access import Access
-from docket.web.auth.authenticator import Visitor
+from docket.web.auth.authenticator import Principal
 from tests.services.waiting import wait_until
 from tests.web.auth.test_authenticator import UnixConnection
 from tests.web.docket_site import SOURCES, Site
@@ -202,8 +202,8 @@ def test_everything_is_in_the_audit_trail(shared: Site, tmp_path: Path) -> None:
     assert all(message.address == "unix" and message.request for message in heard)
 
 
-def visitor(user: str, *, proxied: bool = True, is_admin: bool = False) -> Visitor:
-    return Visitor(user=user, address="192.0.2.1", proxied=proxied, is_admin=is_admin)
+def principal(user: str, *, proxied: bool = True, is_admin: bool = False) -> Principal:
+    return Principal(user=user, address="192.0.2.1", proxied=proxied, is_admin=is_admin)
 
 
 TCP = ("127.0.0.1:8080",)
@@ -213,27 +213,27 @@ UNIX = ("unix:/run/docket/docket.socket",)
 @pytest.mark.parametrize(
     ("web", "who", "owner", "sees", "changes"),
     [
-        (WebConfig(listen=TCP), visitor("", proxied=False), "anna", True, True),
-        (WebConfig(listen=UNIX), visitor(""), "anna", True, False),
-        (WebConfig(listen=(*TCP, *UNIX)), visitor("", proxied=False), "anna", True, False),
-        (WebConfig(listen=UNIX), visitor(""), "", True, True),
-        (WebConfig(listen=UNIX), visitor("ben"), "anna", True, False),
-        (WebConfig(listen=UNIX), visitor("anna"), "anna", True, True),
-        (WebConfig(listen=UNIX), visitor("root", is_admin=True), "anna", True, True),
-        (WebConfig(listen=UNIX, own_jobs_only=True), visitor("ben"), "anna", False, False),
-        (WebConfig(listen=UNIX, own_jobs_only=True), visitor("ben"), "", False, False),
-        (WebConfig(listen=UNIX, own_jobs_only=True), visitor(""), "", False, False),
-        (WebConfig(listen=UNIX, own_jobs_only=True), visitor("anna"), "anna", True, True),
-        (WebConfig(listen=UNIX, own_jobs_only=True), visitor("root", is_admin=True), "anna", True, True),
+        (WebConfig(listen=TCP), principal("", proxied=False), "anna", True, True),
+        (WebConfig(listen=UNIX), principal(""), "anna", True, False),
+        (WebConfig(listen=(*TCP, *UNIX)), principal("", proxied=False), "anna", True, False),
+        (WebConfig(listen=UNIX), principal(""), "", True, True),
+        (WebConfig(listen=UNIX), principal("ben"), "anna", True, False),
+        (WebConfig(listen=UNIX), principal("anna"), "anna", True, True),
+        (WebConfig(listen=UNIX), principal("root", is_admin=True), "anna", True, True),
+        (WebConfig(listen=UNIX, own_jobs_only=True), principal("ben"), "anna", False, False),
+        (WebConfig(listen=UNIX, own_jobs_only=True), principal("ben"), "", False, False),
+        (WebConfig(listen=UNIX, own_jobs_only=True), principal(""), "", False, False),
+        (WebConfig(listen=UNIX, own_jobs_only=True), principal("anna"), "anna", True, True),
+        (WebConfig(listen=UNIX, own_jobs_only=True), principal("root", is_admin=True), "anna", True, True),
     ],
 )
-def test_rules(web: WebConfig, who: Visitor, owner: str, sees: bool, changes: bool) -> None:
+def test_rules(web: WebConfig, who: Principal, owner: str, sees: bool, changes: bool) -> None:
     """The whole table of `docs/security.md`."""
     job = msgspec.convert(
         dict.fromkeys(("id", "query", "asked", "explanation", "after", "before", "note", "created_at", "deadline"), "")
         | {"state": "completed", "owner": owner},
         Job,
     )
-    # The rules need no desk; looking jobs up does.
+    # The rules need no job service; looking jobs up does.
     access = Access(web, None)  # type: ignore[arg-type]
     assert (access.may_see(who, job), access.may_change(who, job)) == (sees, changes)

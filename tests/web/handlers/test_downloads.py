@@ -177,18 +177,18 @@ class Following:
 
     def __init__(self, site: Site, job_id: str) -> None:
         self.answer = requests.get(site.url(f"api/v1/jobs/{job_id}/pcap?follow=1"), stream=True, timeout=20)
-        self._pieces: Iterator[bytes] = self.answer.iter_content(None)
+        self._chunks: Iterator[bytes] = self.answer.iter_content(None)
         self.content = b""
 
     def until(self, length: int) -> bytes:
         """Everything, once there is this much."""
         while len(self.content) < length:
-            self.content += next(self._pieces)
+            self.content += next(self._chunks)
         return self.content
 
     def rest(self) -> bytes:
-        for piece in self._pieces:
-            self.content += piece
+        for chunk in self._chunks:
+            self.content += chunk
         return self.content
 
 
@@ -316,8 +316,8 @@ def test_stopping_lets_a_download_finish(site: Site, done: str) -> None:
         site.call("GET", "api/v1/health?live")
         stopping = threading.Thread(target=site.stop_web)
         stopping.start()
-        while piece := client.recv(65_536):
-            received += piece
+        while chunk := client.recv(65_536):
+            received += chunk
         stopping.join(20)
     assert received.endswith(capture(packets(300)))
 

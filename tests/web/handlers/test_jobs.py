@@ -63,8 +63,8 @@ def test_job_of_a_web_process_that_died_is_found_once_the_collector_has_it(
     job = site.ask(query="port 53")
     site.stop_web()
     site.start_web()
-    with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(site.call, "GET", f"api/v1/jobs/{job.id}")
+    with ThreadPoolExecutor(1) as executor:
+        answer = executor.submit(site.call, "GET", f"api/v1/jobs/{job.id}")
         site.start_collector()
         assert (answer.result().status_code, answer.result().json()["id"]) == (200, job.id)
 
@@ -156,10 +156,10 @@ def test_identical_questions_at_once_are_one_job(site: Site) -> None:
         answer = site.call("POST", "api/v1/jobs", json={"query": "port 99", **WINDOW})
         answers.append((answer.status_code, answer.json()["id"]))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
+    executor = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in executor:
         thread.start()
-    for thread in threads:
+    for thread in executor:
         thread.join(20)
     assert sorted(status for status, _ in answers) == [200] * 7 + [201]
     assert len({job_id for _, job_id in answers}) == 1

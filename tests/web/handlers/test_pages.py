@@ -8,7 +8,7 @@ import requests
 
 from docket.web.app import STATIC_FOLDER
 from docket.web.handlers.page_handlers import StaticFiles
-from docket.web.http.api_errors import Refusal
+from docket.web.http.api_errors import ApiError
 from tests.web.docket_site import Site
 
 
@@ -53,7 +53,7 @@ def test_only_the_files_of_the_page_have_names(tmp_path: Path, name: str) -> Non
     files = StaticFiles(tmp_path, "/app/docket/")
     assert files.get("vendor/a.js").content == b"a"
     assert files.get("index.html").content == b'<base href="/app/docket/">'
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         files.get(name)
 
 

@@ -147,7 +147,7 @@ def test_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_unit_sets_the_limit_that_is_needed() -> None:
-    """The shipped unit gives what all connections may need: its cage forbids setrlimit."""
+    """The shipped unit gives what all connections may need: its sandbox forbids setrlimit."""
     unit = (Path(__file__).parents[3] / "deploy/systemd/docket.service").read_text()
     needed = connections.FILES_ASIDE + connections.FILES_PER_CONNECTION * connections.MOST_CONNECTIONS
     assert f"LimitNOFILE={needed}\n" in unit

@@ -11,7 +11,7 @@ import requests
 
 from docket.web.app import PAGES, ROUTES
 from docket.web.http.base import LARGEST_BODY_BYTES
-from docket.web.jobs.service import Desk
+from docket.web.jobs.service import JobService
 from tests.web.docket_site import SOURCES, Site
 
 KEYS = {"code", "message", "field", "position"}
@@ -297,7 +297,7 @@ def test_unexpected_exception_is_a_plain_500(site: Site, monkeypatch: pytest.Mon
     def broken(*_: object) -> None:
         raise RuntimeError("/secret/path")
 
-    monkeypatch.setattr(Desk, "story", broken)
+    monkeypatch.setattr(JobService, "story", broken)
     answer = site.call("GET", f"api/v1/jobs/{uuid.uuid4()}")
     assert_shape(answer, 500, "internal")
     assert "secret" not in answer.text

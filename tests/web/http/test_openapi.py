@@ -96,7 +96,7 @@ def test_every_error_code_is_documented() -> None:
             executor,
         )
     )
-    codes = set(re.findall(r'(?:refuse\(\s*\d{3},|Fault\()\s*"([a-z-]+)"', sources))
+    codes = set(re.findall(r'(?:api_error\(\s*\d{3},|Fault\()\s*"([a-z-]+)"', sources))
     codes.remove("bad-address")  # of the configuration, not of a request
     assert {code for code in codes if f"`{code}`" not in text} == set()
     assert len(codes) > 20

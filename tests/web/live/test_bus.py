@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docket.bus.async_interface import Link
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.factory import open_broker, open_link
 from docket.domain.job import State
 from docket.domain.timewindow import parse_time_us
@@ -31,7 +31,7 @@ class AmqpSite(Site):
         self.broker = open_broker(url, {})
         self.broker.declare(SOURCES)
 
-    def link(self) -> Link:
+    def link(self) -> AsyncBusClient:
         return open_link(self.config.bus, {})
 
 

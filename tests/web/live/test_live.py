@@ -137,7 +137,7 @@ def test_no_gap_for_clients_that_come_and_go_under_load(site: Site, em1: Scripte
 
 
 def test_events_that_the_bus_lost_are_read_from_the_ledger(site: Site, em1: ScriptedWorker) -> None:
-    """An event that skips a number on the bus makes the hub read what lies between in the ledger."""
+    """An event that skips a number on the bus makes the event feed read what lies between in the ledger."""
     real = site.broker.publisher
     publisher = real("test")
     with Socket(site) as watcher:

@@ -4,98 +4,98 @@ import asyncio
 
 import pytest
 
-from docket.web.live.send_queue import MOST_BYTES, MOST_MESSAGES, RESTART_CODE, SLOW_CODE, Ended, Outbox
+from docket.web.live.send_queue import MOST_BYTES, MOST_MESSAGES, RESTART_CODE, SLOW_CODE, Ended, SendQueue
 
 
 def _fail(code: int) -> None:
     raise AssertionError(f"ended with {code}")
 
 
-def _taken(outbox: Outbox) -> list[bytes]:
+def _taken(send_queue: SendQueue) -> list[bytes]:
     """Everything that can be taken without waiting."""
 
     async def take_all() -> list[bytes]:
-        return [await asyncio.wait_for(outbox.take(), 5) for _ in range(len(outbox))]
+        return [await asyncio.wait_for(send_queue.take(), 5) for _ in range(len(send_queue))]
 
     return asyncio.run(take_all())
 
 
 def test_nothing_is_handed_out_before_the_beginning() -> None:
     """A live event waits until the socket has been told what came before it."""
-    outbox = Outbox(_fail)
-    outbox.put_event(8, "job", b"8")
+    send_queue = SendQueue(_fail)
+    send_queue.put_event(8, "job", b"8")
 
     async def take() -> bytes:
-        waiting = asyncio.create_task(outbox.take())
+        waiting = asyncio.create_task(send_queue.take())
         await asyncio.sleep(0)
         assert not waiting.done()
-        outbox.begin([b"snapshot"], 7)
+        send_queue.begin([b"snapshot"], 7)
         return await asyncio.wait_for(waiting, 5)
 
     assert asyncio.run(take()) == b"snapshot"
-    assert _taken(outbox) == [b"8"]
+    assert _taken(send_queue) == [b"8"]
 
 
 def test_events_that_the_beginning_tells_of_are_dropped() -> None:
     """Nothing is told twice, whether it arrived before the beginning was known or after."""
-    outbox = Outbox(_fail)
+    send_queue = SendQueue(_fail)
     for seq in (6, 7, 8):
-        outbox.put_event(seq, None, str(seq).encode())
-    outbox.begin([b"snapshot"], 7)
+        send_queue.put_event(seq, None, str(seq).encode())
+    send_queue.begin([b"snapshot"], 7)
     for seq in (7, 8, 9):
-        outbox.put_event(seq, None, str(seq).encode())
-    assert _taken(outbox) == [b"snapshot", b"8", b"9"]
+        send_queue.put_event(seq, None, str(seq).encode())
+    assert _taken(send_queue) == [b"snapshot", b"8", b"9"]
 
 
 def test_progress_is_replaced_by_newer_progress() -> None:
     """However often a job progresses, one message waits, at its first place."""
-    outbox = Outbox(_fail)
-    outbox.begin([], 0)
+    send_queue = SendQueue(_fail)
+    send_queue.begin([], 0)
     for number in range(10):
-        outbox.put_latest("a", b"a%d" % number)
-        outbox.put_latest("b", b"b%d" % number)
-    assert _taken(outbox) == [b"a9", b"b9"]
+        send_queue.put_latest("a", b"a%d" % number)
+        send_queue.put_latest("b", b"b%d" % number)
+    assert _taken(send_queue) == [b"a9", b"b9"]
 
 
 def test_event_supersedes_progress_that_waits() -> None:
     """A job's progress from before an event is never told after it."""
-    outbox = Outbox(_fail)
-    outbox.begin([], 0)
-    outbox.put_latest("a", b"progress")
-    outbox.put_event(1, "a", b"done")
-    outbox.put_latest("a", b"later")
-    assert _taken(outbox) == [b"done", b"later"]
+    send_queue = SendQueue(_fail)
+    send_queue.begin([], 0)
+    send_queue.put_latest("a", b"progress")
+    send_queue.put_event(1, "a", b"done")
+    send_queue.put_latest("a", b"later")
+    assert _taken(send_queue) == [b"done", b"later"]
 
 
 def test_too_many_messages_end_it() -> None:
     """One message more than the bound, and the socket is to be closed as too slow."""
     codes: list[int] = []
-    outbox = Outbox(codes.append)
-    outbox.begin([], 0)
+    send_queue = SendQueue(codes.append)
+    send_queue.begin([], 0)
     for seq in range(1, MOST_MESSAGES + 2):
-        outbox.put_event(seq, None, b"x")
+        send_queue.put_event(seq, None, b"x")
     with pytest.raises(Ended):
-        asyncio.run(outbox.take())
-    assert (codes, len(outbox)) == ([SLOW_CODE], 0)
+        asyncio.run(send_queue.take())
+    assert (codes, len(send_queue)) == ([SLOW_CODE], 0)
 
 
 def test_too_many_bytes_end_it() -> None:
     """Few large messages are bounded as well, also before the beginning."""
     codes: list[int] = []
-    outbox = Outbox(codes.append)
-    outbox.put_event(1, None, b"x" * MOST_BYTES)
-    outbox.put_event(2, None, b"x")
+    send_queue = SendQueue(codes.append)
+    send_queue.put_event(1, None, b"x" * MOST_BYTES)
+    send_queue.put_event(2, None, b"x")
     assert codes == [SLOW_CODE]
 
 
 def test_end_drops_what_waits() -> None:
     """After its end an outbox says only that, once, and takes nothing more."""
     codes: list[int] = []
-    outbox = Outbox(codes.append)
-    outbox.begin([b"snapshot"], 0)
-    outbox.end(RESTART_CODE)
-    outbox.end(SLOW_CODE)
-    outbox.put_event(1, None, b"x")
+    send_queue = SendQueue(codes.append)
+    send_queue.begin([b"snapshot"], 0)
+    send_queue.end(RESTART_CODE)
+    send_queue.end(SLOW_CODE)
+    send_queue.put_event(1, None, b"x")
     with pytest.raises(Ended):
-        asyncio.run(outbox.take())
-    assert (codes, len(outbox)) == ([RESTART_CODE], 0)
+        asyncio.run(send_queue.take())
+    assert (codes, len(send_queue)) == ([RESTART_CODE], 0)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from docket.bus.interface import Delivery
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import (
     Cancel,
     Delete,
@@ -129,7 +129,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.clock = TestClock()
-        self.broker = EmbeddedBroker()
+        self.broker = MemoryBroker()
         self.spool = Spool(self.directory / "spool")
         self.config = Config(
             sources=tuple(CaptureFilesConfig(name=name, path=self.directory) for name in self.sources),
@@ -152,7 +152,7 @@ class Rig:
 
     def restart(self) -> None:
         """Another collector on the same spool, as after a kill: nothing of the old one is flushed."""
-        self.collector._teller.take_told()
+        self.collector._outbox.take_told()
         self.collector.close()
         self.collector = Collector(self.config, self.broker, self.clock)
         self.collector.open()

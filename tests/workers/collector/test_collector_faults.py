@@ -25,7 +25,7 @@ CLOSED = ["requested", "started", "source", "source", "completed"]
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Rig]:
+def harness(tmp_path: Path) -> Iterator[Rig]:
     with rig(tmp_path) as made:
         yield made
 
@@ -62,228 +62,240 @@ def in_pieces(body: bytes, packets: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("turns", range(9))
-def test_a_collector_killed_at_any_turn_loses_nothing(desk: Rig, turns: int) -> None:
+def test_a_collector_killed_at_any_turn_loses_nothing(harness: Rig, turns: int) -> None:
     """Whatever was not committed comes again: the same packets, each event once, one final state."""
-    job_id = desk.ask()
+    job_id = harness.ask()
     for place, body in enumerate((EM1, EM2)):
-        reading = desk.reading(job_id, place).begin()
+        reading = harness.reading(job_id, place).begin()
         for piece in in_pieces(body, 7):
             reading.data(piece)
         reading.end()
-    desk.turn(turns)
-    desk.restart()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
-    assert [event.name.removeprefix("job.") for event in desk.reader.events(job_id)] == CLOSED
-    assert desk.files(job_id) == ["job.json", "job.pcap"]
+    harness.turn(turns)
+    harness.restart()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
+    assert [event.name.removeprefix("job.") for event in harness.reader.events(job_id)] == CLOSED
+    assert harness.files(job_id) == ["job.json", "job.pcap"]
 
 
-def test_a_restart_in_mid_merge_gives_the_same_file(desk: Rig) -> None:
+def test_a_restart_in_mid_merge_gives_the_same_file(harness: Rig) -> None:
     """Half of it is merged when the collector dies: the other half joins, and the digest is that of an undisturbed
     job, those of the parts too."""
     digests = []
     for disturbed in (False, True):
-        job_id = desk.ask()
-        readings = [desk.reading(job_id, place).begin() for place in range(2)]
+        job_id = harness.ask()
+        readings = [harness.reading(job_id, place).begin() for place in range(2)]
         halves = [in_pieces(body, 100) for body in (EM1, EM2)]
         for number in range(2):
             for reading, half in zip(readings, halves, strict=True):
                 reading.data(half[number])
-            desk.settle()
+            harness.settle()
             if disturbed:
-                assert desk.spool.partial(job_id).stat().st_size > 50_000
-                desk.restart()
+                assert harness.spool.partial(job_id).stat().st_size > 50_000
+                harness.restart()
         for reading in readings:
             reading.end()
-        desk.settle()
-        job = desk.job(job_id)
+        harness.settle()
+        job = harness.job(job_id)
         assert job.pcap is not None
         digests.append((job.pcap.sha256, [answer.sha256 for answer in job.sources]))
     assert digests[0] == digests[1]
 
 
-def test_a_finish_that_was_not_written_down_is_done_again(desk: Rig) -> None:
+def test_a_finish_that_was_not_written_down_is_done_again(harness: Rig) -> None:
     """Killed after the result got its name and before the ledger knew: the job is still open, and is finished."""
-    job_id = desk.ask()
-    desk.answer(job_id, EM1, EM2)
-    locked = sqlite3.connect(desk.spool.ledger, isolation_level=None)
+    job_id = harness.ask()
+    harness.answer(job_id, EM1, EM2)
+    locked = sqlite3.connect(harness.spool.ledger, isolation_level=None)
     locked.execute("BEGIN IMMEDIATE")
-    desk.turn()
-    assert desk.spool.result(job_id).exists()
-    desk.collector.close()
+    harness.turn()
+    assert harness.spool.result(job_id).exists()
+    harness.collector.close()
     locked.close()
-    desk.collector = Collector(desk.config, desk.broker, desk.clock)
-    desk.collector.open()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id), desk.events()) == ("completed", in_order(EM1, EM2), CLOSED)
+    harness.collector = Collector(harness.config, harness.broker, harness.clock)
+    harness.collector.open()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id), harness.events()) == (
+        "completed",
+        in_order(EM1, EM2),
+        CLOSED,
+    )
 
 
-def test_bytes_beyond_the_commit_do_not_count(desk: Rig) -> None:
+def test_bytes_beyond_the_commit_do_not_count(harness: Rig) -> None:
     """What a killed collector wrote into a part without committing it is written over."""
-    job_id = desk.ask()
-    readings = [desk.reading(job_id, place).begin() for place in range(2)]
+    job_id = harness.ask()
+    readings = [harness.reading(job_id, place).begin() for place in range(2)]
     first, *rest = in_pieces(EM1, 50)
     readings[0].data(first)
-    desk.settle()
-    with desk.spool.part(job_id, SOURCES[0]).open("ab") as part:
+    harness.settle()
+    with harness.spool.part(job_id, SOURCES[0]).open("ab") as part:
         part.write(b"\xff" * 70_000)
-    desk.restart()
+    harness.restart()
     for piece in rest:
         readings[0].data(piece)
     readings[0].end()
     readings[1].data(EM2).end()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_a_part_that_vanished_is_read_again(desk: Rig) -> None:
+def test_a_part_that_vanished_is_read_again(harness: Rig) -> None:
     """Somebody emptied the disk while the collector was away: the source is asked anew."""
-    job_id = desk.ask()
-    desk.reading(job_id, 0).begin().data(EM1).end()
-    desk.settle()
-    shutil.rmtree(desk.spool.parts(job_id))
-    desk.restart()
-    desk.settle()
-    assert [order.order.attempts for order in desk.orders(0) if order.order] == [{SOURCES[0]: 2}]
-    desk.reading(job_id, 0, attempt=2).begin().data(EM1).end()
-    desk.reading(job_id, 1).begin().data(EM2).end()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+    job_id = harness.ask()
+    harness.reading(job_id, 0).begin().data(EM1).end()
+    harness.settle()
+    shutil.rmtree(harness.spool.parts(job_id))
+    harness.restart()
+    harness.settle()
+    assert [order.order.attempts for order in harness.orders(0) if order.order] == [{SOURCES[0]: 2}]
+    harness.reading(job_id, 0, attempt=2).begin().data(EM1).end()
+    harness.reading(job_id, 1).begin().data(EM2).end()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_a_broken_reading_is_ordered_again_after_a_restart(desk: Rig) -> None:
+def test_a_broken_reading_is_ordered_again_after_a_restart(harness: Rig) -> None:
     """The order to read anew may have died with the collector, so the next one gives it again."""
-    job_id = desk.ask()
-    desk.reading(job_id, 0).begin().skip().data(EM1)
-    desk.settle()
-    assert len(desk.orders(0)) == 1
-    desk.restart()
-    desk.settle()
-    assert [order.order.attempts for order in desk.orders(0) if order.order] == [{SOURCES[0]: 2}]
+    job_id = harness.ask()
+    harness.reading(job_id, 0).begin().skip().data(EM1)
+    harness.settle()
+    assert len(harness.orders(0)) == 1
+    harness.restart()
+    harness.settle()
+    assert [order.order.attempts for order in harness.orders(0) if order.order] == [{SOURCES[0]: 2}]
 
 
 def test_the_bus_in_memory_forgot_everything(tmp_path: Path) -> None:
     """After a restart of the one process every source that has not answered yet is asked again."""
-    with rig(tmp_path, bus="memory://") as desk:
-        job_id = desk.ask()
-        desk.reading(job_id, 0).begin().data(EM1).end()
-        desk.settle()
-        desk.restart()
-        desk.settle()
-        assert [order.order.attempts for order in desk.orders(0) if order.order] == [{SOURCES[1]: 2}]
+    with rig(tmp_path, bus="memory://") as harness:
+        job_id = harness.ask()
+        harness.reading(job_id, 0).begin().data(EM1).end()
+        harness.settle()
+        harness.restart()
+        harness.settle()
+        assert [order.order.attempts for order in harness.orders(0) if order.order] == [{SOURCES[1]: 2}]
 
 
-def test_a_locked_ledger_stops_nothing_for_good(desk: Rig) -> None:
+def test_a_locked_ledger_stops_nothing_for_good(harness: Rig) -> None:
     """While another program holds the lock nothing is acknowledged; afterwards all goes on."""
-    job_id = desk.ask()
-    desk.settle()
-    locked = sqlite3.connect(desk.spool.ledger, isolation_level=None)
+    job_id = harness.ask()
+    harness.settle()
+    locked = sqlite3.connect(harness.spool.ledger, isolation_level=None)
     locked.execute("BEGIN IMMEDIATE")
-    desk.answer(job_id, EM1, EM2)
-    desk.turn(2)
-    assert (desk.state(job_id), desk.events()) == ("queued", ["requested"])
+    harness.answer(job_id, EM1, EM2)
+    harness.turn(2)
+    assert (harness.state(job_id), harness.events()) == ("queued", ["requested"])
     locked.execute("ROLLBACK")
     locked.close()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id), desk.events()) == ("completed", in_order(EM1, EM2), CLOSED)
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id), harness.events()) == (
+        "completed",
+        in_order(EM1, EM2),
+        CLOSED,
+    )
 
 
 def test_a_full_disk_ends_the_job_that_filled_it(small_disk: Path) -> None:
     """The job keeps the packets that could be merged, its sources say that the disk is full, and the next job
     is as good as ever."""
-    with rig(small_disk) as desk:
-        big, small = desk.ask(), desk.ask()
-        readings = [desk.reading(big, place).begin() for place in range(2)]
+    with rig(small_disk) as harness:
+        big, small = harness.ask(), harness.ask()
+        readings = [harness.reading(big, place).begin() for place in range(2)]
         truth = [records(f"em{place}", at(*range(1, 1_000)), 900) for place in range(2)]
         for pieces in zip(*(in_pieces(body, 50) for body in truth), strict=True):
             for reading, piece in zip(readings, pieces, strict=True):
                 reading.data(piece)
-            desk.settle()
-        desk.settle()
-        job = desk.job(big)
-        assert (job.state, desk.verdicts(big)) == ("partial", ["cut", "cut"])
+            harness.settle()
+        harness.settle()
+        job = harness.job(big)
+        assert (job.state, harness.verdicts(big)) == ("partial", ["cut", "cut"])
         assert "the spool's disk is full" in job.sources[0].sentence
-        assert desk.result(big) == in_order(*truth)[: job.packets]
-        desk.answer(small, records("em1", at(1)), records("em2", at(2)))
-        desk.settle()
-        assert (desk.state(small), len(desk.result(small))) == ("completed", 2)
+        assert harness.result(big) == in_order(*truth)[: job.packets]
+        harness.answer(small, records("em1", at(1)), records("em2", at(2)))
+        harness.settle()
+        assert (harness.state(small), len(harness.result(small))) == ("completed", 2)
 
 
 def test_room_is_made_for_a_ledger_on_a_full_disk(small_disk: Path) -> None:
     """When not even the ledger can grow, the oldest finished result goes, and says so."""
-    with rig(small_disk, spool_config={"min_free_bytes": 50_000}) as desk:
-        old = desk.ask()
-        desk.answer(old, EM1, EM2)
-        desk.settle()
-        assert desk.state(old) == "completed"
+    with rig(small_disk, spool_config={"min_free_bytes": 50_000}) as harness:
+        old = harness.ask()
+        harness.answer(old, EM1, EM2)
+        harness.settle()
+        assert harness.state(old) == "completed"
         fill(small_disk / "rubbish")
-        jobs = [desk.ask() for _ in range(8)]
-        desk.settle()
-        assert desk.state(old) == "expired"
-        assert {desk.reader.job(job_id) is not None for job_id in jobs} == {True}
+        jobs = [harness.ask() for _ in range(8)]
+        harness.settle()
+        assert harness.state(old) == "expired"
+        assert {harness.reader.job(job_id) is not None for job_id in jobs} == {True}
 
 
 def test_a_read_only_disk_ends_jobs_with_a_sentence(tmp_path: Path) -> None:
     """While results cannot be written jobs end honestly; when they can, the next job is as good as ever."""
     jobs = tmp_path / "spool" / "jobs"
     jobs.mkdir(parents=True)
-    with small_file_system(jobs), rig(tmp_path) as desk:
-        running = desk.ask()
-        desk.reading(running, 0).begin().data(EM1)
-        desk.settle()
+    with small_file_system(jobs), rig(tmp_path) as harness:
+        running = harness.ask()
+        harness.reading(running, 0).begin().data(EM1)
+        harness.settle()
         mount = needs.program("mount", "mount")
         subprocess.run([mount, "-o", "remount,ro", jobs], check=True)
-        desk.reading(running, 1).begin().data(EM2).end()
-        desk.settle()
+        harness.reading(running, 1).begin().data(EM2).end()
+        harness.settle()
         subprocess.run([mount, "-o", "remount,rw", jobs], check=True)
-        assert (desk.state(running), desk.verdicts(running)) == ("failed", ["cut", "cut"])
-        assert "the spool's disk is read-only" in desk.job(running).sources[1].sentence
-        after = desk.ask()
-        desk.answer(after, EM1, EM2)
-        desk.settle()
-        assert desk.state(after) == "completed"
+        assert (harness.state(running), harness.verdicts(running)) == ("failed", ["cut", "cut"])
+        assert "the spool's disk is read-only" in harness.job(running).sources[1].sentence
+        after = harness.ask()
+        harness.answer(after, EM1, EM2)
+        harness.settle()
+        assert harness.state(after) == "completed"
 
 
-def test_events_wait_for_the_bus(desk: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_wait_for_the_bus(harness: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What could not be told is told later, in order, also by the next collector."""
 
     def lost(*_: object, **__: object) -> None:
         raise BusLost("the broker is away")
 
-    job_id = desk.ask()
+    job_id = harness.ask()
     with monkeypatch.context() as patch:
-        patch.setattr(desk.collector._teller._publisher, "publish", lost)
-        desk.answer(job_id, EM1, EM2)
-        desk.settle()
-        assert (desk.state(job_id), desk.events()) == ("completed", [])
-    desk.restart()
-    desk.settle()
-    assert desk.events() == CLOSED
+        patch.setattr(harness.collector._outbox._publisher, "publish", lost)
+        harness.answer(job_id, EM1, EM2)
+        harness.settle()
+        assert (harness.state(job_id), harness.events()) == ("completed", [])
+    harness.restart()
+    harness.settle()
+    assert harness.events() == CLOSED
 
 
-def test_published_events_are_not_told_again(desk: Rig) -> None:
+def test_published_events_are_not_told_again(harness: Rig) -> None:
     """After a clean stop the next collector has nothing left to tell."""
-    job_id = desk.ask()
-    desk.answer(job_id, EM1, EM2)
-    desk.settle()
-    desk.collector.close()
-    desk.collector = Collector(desk.config, desk.broker, desk.clock)
-    desk.collector.open()
-    desk.settle()
-    assert desk.events() == CLOSED
+    job_id = harness.ask()
+    harness.answer(job_id, EM1, EM2)
+    harness.settle()
+    harness.collector.close()
+    harness.collector = Collector(harness.config, harness.broker, harness.clock)
+    harness.collector.open()
+    harness.settle()
+    assert harness.events() == CLOSED
 
 
-def test_a_failed_disk_in_one_job_leaves_the_other_alone(desk: Rig) -> None:
+def test_a_failed_disk_in_one_job_leaves_the_other_alone(harness: Rig) -> None:
     """An input/output error in one job's directory is that job's alone."""
-    bad, good = desk.ask(), desk.ask()
-    desk.settle()
-    part = desk.spool.part(bad, SOURCES[0])
+    bad, good = harness.ask(), harness.ask()
+    harness.settle()
+    part = harness.spool.part(bad, SOURCES[0])
     part.parent.mkdir(parents=True)
     part.mkdir()
-    desk.answer(good, EM1, EM2)
-    desk.reading(bad, 0).begin().data(EM1).end()
-    desk.settle()
-    assert (desk.state(good), desk.state(bad), desk.verdicts(bad)) == ("completed", "failed", ["cut", "cut"])
+    harness.answer(good, EM1, EM2)
+    harness.reading(bad, 0).begin().data(EM1).end()
+    harness.settle()
+    assert (harness.state(good), harness.state(bad), harness.verdicts(bad)) == (
+        "completed",
+        "failed",
+        ["cut", "cut"],
+    )
 
 
 def test_a_spool_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
@@ -293,13 +305,13 @@ def test_a_spool_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
         pass
 
 
-def test_the_worst_verdict_stays(desk: Rig) -> None:
+def test_the_worst_verdict_stays(harness: Rig) -> None:
     """A source that was cut stays cut, whatever the making of the result finds."""
-    job_id = desk.ask()
-    desk.reading(job_id, 0).begin().data(EM1).end(Verdict.CUT, "It broke off.")
-    desk.reading(job_id, 1).begin().end(Verdict.EMPTY)
-    desk.settle()
-    assert [(answer.verdict, answer.sentence) for answer in desk.job(job_id).sources] == [
+    job_id = harness.ask()
+    harness.reading(job_id, 0).begin().data(EM1).end(Verdict.CUT, "It broke off.")
+    harness.reading(job_id, 1).begin().end(Verdict.EMPTY)
+    harness.settle()
+    assert [(answer.verdict, answer.sentence) for answer in harness.job(job_id).sources] == [
         ("cut", "It broke off."),
         ("empty", "Everything was read."),
     ]

@@ -16,269 +16,269 @@ EM2 = records("em2", at(1.5, 2, 30))
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Rig]:
+def harness(tmp_path: Path) -> Iterator[Rig]:
     with rig(tmp_path) as made:
         yield made
 
 
-def half_done(desk: Rig, **facts: object) -> str:
+def half_done(harness: Rig, **facts: object) -> str:
     """A job that is partial: the first source complete, the second refused."""
-    job_id = desk.ask(**facts)
-    desk.reading(job_id, 0).begin().data(EM1).end()
-    desk.reading(job_id, 1).begin().end(Verdict.REFUSED, "It said 403.", usable=False)
-    desk.settle()
+    job_id = harness.ask(**facts)
+    harness.reading(job_id, 0).begin().data(EM1).end()
+    harness.reading(job_id, 1).begin().end(Verdict.REFUSED, "It said 403.", usable=False)
+    harness.settle()
     return job_id
 
 
-def test_the_deadline_closes_what_is_open(desk: Rig) -> None:
+def test_the_deadline_closes_what_is_open(harness: Rig) -> None:
     """At the deadline the job ends with what is there, and each open source says how far it had come."""
-    job_id = desk.ask(deadline_s=100)
-    desk.reading(job_id, 0).begin().data(EM1)
-    desk.pass_time(99)
-    assert desk.state(job_id) == "running"
-    desk.pass_time(1)
-    assert (desk.state(job_id), desk.verdicts(job_id)) == ("partial", ["timed-out", "timed-out"])
-    assert desk.result(job_id) == in_order(EM1)
-    assert [answer.sentence for answer in desk.job(job_id).sources] == [
+    job_id = harness.ask(deadline_s=100)
+    harness.reading(job_id, 0).begin().data(EM1)
+    harness.pass_time(99)
+    assert harness.state(job_id) == "running"
+    harness.pass_time(1)
+    assert (harness.state(job_id), harness.verdicts(job_id)) == ("partial", ["timed-out", "timed-out"])
+    assert harness.result(job_id) == in_order(EM1)
+    assert [answer.sentence for answer in harness.job(job_id).sources] == [
         "The job's deadline (14:23:40 UTC) came while rock01:em1 was being read; it had come to 14:03:00 UTC.",
         "The job's deadline (14:23:40 UTC) came before rock01:em2 began to read.",
     ]
 
 
-def test_a_clock_set_back_does_not_move_the_deadline(desk: Rig) -> None:
+def test_a_clock_set_back_does_not_move_the_deadline(harness: Rig) -> None:
     """Deadlines run in monotonic time once the request is there."""
-    job_id = desk.ask(deadline_s=100)
-    desk.settle()
-    desk.clock.wall_us -= 3_600_000_000
-    desk.pass_time(100)
-    assert desk.state(job_id) == "failed"
+    job_id = harness.ask(deadline_s=100)
+    harness.settle()
+    harness.clock.wall_us -= 3_600_000_000
+    harness.pass_time(100)
+    assert harness.state(job_id) == "failed"
 
 
-def test_a_request_that_comes_too_late_fails_honestly(desk: Rig) -> None:
+def test_a_request_that_comes_too_late_fails_honestly(harness: Rig) -> None:
     """Nothing had come by its deadline: failed, each source timed out."""
-    job_id = desk.ask(deadline_s=100, requested_at_us=desk.clock.now_us() - 200_000_000)
-    desk.settle()
-    assert (desk.state(job_id), desk.verdicts(job_id)) == ("failed", ["timed-out", "timed-out"])
+    job_id = harness.ask(deadline_s=100, requested_at_us=harness.clock.now_us() - 200_000_000)
+    harness.settle()
+    assert (harness.state(job_id), harness.verdicts(job_id)) == ("failed", ["timed-out", "timed-out"])
 
 
-def test_what_waits_on_the_bus_counts_although_the_deadline_is_over(desk: Rig) -> None:
+def test_what_waits_on_the_bus_counts_although_the_deadline_is_over(harness: Rig) -> None:
     """The collector was away while the sources answered in time: their answers come first, then the deadline."""
-    job_id = desk.ask(deadline_s=100, requested_at_us=desk.clock.now_us() - 200_000_000)
-    desk.answer(job_id, EM1, EM2)
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+    job_id = harness.ask(deadline_s=100, requested_at_us=harness.clock.now_us() - 200_000_000)
+    harness.answer(job_id, EM1, EM2)
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_a_source_without_worker_is_unreachable_after_a_while(desk: Rig) -> None:
+def test_a_source_without_worker_is_unreachable_after_a_while(harness: Rig) -> None:
     """Nobody listens on the source's queue: the others do not wait for its deadline."""
-    desk.leave(1)
-    job_id = desk.ask()
-    desk.reading(job_id, 0).begin().data(EM1).end()
-    desk.settle()
-    desk.pass_time(25)
-    assert desk.state(job_id) == "running"
-    desk.pass_time(15)
-    assert (desk.state(job_id), desk.verdicts(job_id)) == ("partial", ["complete", "unreachable"])
-    assert desk.job(job_id).sources[1].sentence == "The worker of rock01:em2 is not connected since 14:22:00 UTC."
+    harness.leave(1)
+    job_id = harness.ask()
+    harness.reading(job_id, 0).begin().data(EM1).end()
+    harness.settle()
+    harness.pass_time(25)
+    assert harness.state(job_id) == "running"
+    harness.pass_time(15)
+    assert (harness.state(job_id), harness.verdicts(job_id)) == ("partial", ["complete", "unreachable"])
+    assert harness.job(job_id).sources[1].sentence == "The worker of rock01:em2 is not connected since 14:22:00 UTC."
 
 
-def test_a_worker_that_leaves_in_mid_answer_is_cut(desk: Rig) -> None:
+def test_a_worker_that_leaves_in_mid_answer_is_cut(harness: Rig) -> None:
     """Its packets are kept, and nobody takes them for the whole."""
-    job_id = desk.ask()
-    desk.reading(job_id, 0).begin().data(EM1)
-    desk.reading(job_id, 1).begin().data(EM2).end()
-    desk.settle()
-    desk.leave(0)
-    desk.pass_time(40)
-    assert (desk.state(job_id), desk.verdicts(job_id)) == ("partial", ["cut", "complete"])
-    assert desk.result(job_id) == in_order(EM1, EM2)
+    job_id = harness.ask()
+    harness.reading(job_id, 0).begin().data(EM1)
+    harness.reading(job_id, 1).begin().data(EM2).end()
+    harness.settle()
+    harness.leave(0)
+    harness.pass_time(40)
+    assert (harness.state(job_id), harness.verdicts(job_id)) == ("partial", ["cut", "complete"])
+    assert harness.result(job_id) == in_order(EM1, EM2)
 
 
-def test_a_worker_that_fell_silent_is_offline_at_the_deadline(desk: Rig) -> None:
+def test_a_worker_that_fell_silent_is_offline_at_the_deadline(harness: Rig) -> None:
     """Its host was cut off, and the broker does not know it yet: not the time was too short, it was not there."""
     for name in SOURCES:
-        desk.say_source(name, EventName.SOURCE_STATS)
-    job_id = desk.ask(deadline_s=40)
-    desk.reading(job_id, 0).begin().data(EM1)
-    desk.reading(job_id, 1).begin()
-    desk.pass_time(40)
+        harness.say_source(name, EventName.SOURCE_STATS)
+    job_id = harness.ask(deadline_s=40)
+    harness.reading(job_id, 0).begin().data(EM1)
+    harness.reading(job_id, 1).begin()
+    harness.pass_time(40)
     silence = "has not been heard of since 14:22:00 UTC"
-    assert (desk.state(job_id), desk.verdicts(job_id)) == ("partial", ["cut", "unreachable"])
-    assert [answer.sentence for answer in desk.job(job_id).sources] == [
+    assert (harness.state(job_id), harness.verdicts(job_id)) == ("partial", ["cut", "unreachable"])
+    assert [answer.sentence for answer in harness.job(job_id).sources] == [
         f"The worker of rock01:em1 went away in mid-answer, at 14:03:00 UTC: it {silence}.",
         f"The worker of rock01:em2 {silence}.",
     ]
 
 
-def test_a_short_silence_is_told_at_the_deadline(desk: Rig) -> None:
+def test_a_short_silence_is_told_at_the_deadline(harness: Rig) -> None:
     """A worker that missed its last word may only be held up by its store: timed out, and what is known is said."""
-    job_id = desk.ask(deadline_s=40)
-    desk.pass_time(25)
-    desk.say_source(SOURCES[0], EventName.SOURCE_STATS)
-    desk.settle()
-    desk.pass_time(10)
-    desk.say_source(SOURCES[1], EventName.SOURCE_STATS)
-    desk.pass_time(5)
-    assert desk.verdicts(job_id) == ["timed-out", "timed-out"]
+    job_id = harness.ask(deadline_s=40)
+    harness.pass_time(25)
+    harness.say_source(SOURCES[0], EventName.SOURCE_STATS)
+    harness.settle()
+    harness.pass_time(10)
+    harness.say_source(SOURCES[1], EventName.SOURCE_STATS)
+    harness.pass_time(5)
+    assert harness.verdicts(job_id) == ["timed-out", "timed-out"]
     before = "The job's deadline (14:22:40 UTC) came before"
-    assert [answer.sentence for answer in desk.job(job_id).sources] == [
+    assert [answer.sentence for answer in harness.job(job_id).sources] == [
         f"{before} rock01:em1 began to read. It has not been heard of since 14:22:25 UTC.",
         f"{before} rock01:em2 began to read.",
     ]
 
 
-def test_a_source_that_comes_back_in_time_is_used(desk: Rig) -> None:
+def test_a_source_that_comes_back_in_time_is_used(harness: Rig) -> None:
     """The job that closed without it opens by itself, as a second revision, and completes."""
-    desk.leave(1)
-    job_id = desk.ask(deadline_s=300)
-    desk.reading(job_id, 0).begin().data(EM1).end()
-    desk.pass_time(45)
-    assert desk.state(job_id) == "partial"
-    desk.say_source(SOURCES[1], EventName.SOURCE_ONLINE)
-    desk.settle()
-    desk.reading(job_id, 1, attempt=2).begin().data(EM2).end()
-    desk.settle()
-    job = desk.job(job_id)
-    assert (job.state, job.revision, desk.result(job_id)) == ("completed", 2, in_order(EM1, EM2))
+    harness.leave(1)
+    job_id = harness.ask(deadline_s=300)
+    harness.reading(job_id, 0).begin().data(EM1).end()
+    harness.pass_time(45)
+    assert harness.state(job_id) == "partial"
+    harness.say_source(SOURCES[1], EventName.SOURCE_ONLINE)
+    harness.settle()
+    harness.reading(job_id, 1, attempt=2).begin().data(EM2).end()
+    harness.settle()
+    job = harness.job(job_id)
+    assert (job.state, job.revision, harness.result(job_id)) == ("completed", 2, in_order(EM1, EM2))
 
 
-def test_a_source_that_comes_back_too_late_is_left_alone(desk: Rig) -> None:
+def test_a_source_that_comes_back_too_late_is_left_alone(harness: Rig) -> None:
     """After the deadline only a person may ask again."""
-    desk.leave(1)
-    job_id = desk.ask(deadline_s=60)
-    desk.reading(job_id, 0).begin().data(EM1).end()
-    desk.pass_time(61)
-    desk.say_source(SOURCES[1], EventName.SOURCE_ONLINE)
-    desk.settle()
-    assert (desk.state(job_id), desk.job(job_id).revision) == ("partial", 1)
+    harness.leave(1)
+    job_id = harness.ask(deadline_s=60)
+    harness.reading(job_id, 0).begin().data(EM1).end()
+    harness.pass_time(61)
+    harness.say_source(SOURCES[1], EventName.SOURCE_ONLINE)
+    harness.settle()
+    assert (harness.state(job_id), harness.job(job_id).revision) == ("partial", 1)
 
 
-def test_a_retry_asks_only_who_fell_short(desk: Rig) -> None:
+def test_a_retry_asks_only_who_fell_short(harness: Rig) -> None:
     """The first source keeps what it gave, the second is asked; the old result stays until the new one is whole."""
-    job_id = half_done(desk)
-    desk.retry(job_id)
-    desk.settle()
-    assert [order.order.attempts for order in desk.orders(0) if order.order] == [{SOURCES[1]: 2}]
-    assert (desk.state(job_id), desk.result(job_id)) == ("running", in_order(EM1))
-    desk.reading(job_id, 1, attempt=2).begin().data(EM2).end()
-    desk.settle()
-    job = desk.job(job_id)
-    assert (job.state, job.revision, desk.verdicts(job_id)) == ("completed", 2, ["complete", "complete"])
-    assert (desk.result(job_id), desk.files(job_id)) == (in_order(EM1, EM2), ["job.json", "job.pcap"])
+    job_id = half_done(harness)
+    harness.retry(job_id)
+    harness.settle()
+    assert [order.order.attempts for order in harness.orders(0) if order.order] == [{SOURCES[1]: 2}]
+    assert (harness.state(job_id), harness.result(job_id)) == ("running", in_order(EM1))
+    harness.reading(job_id, 1, attempt=2).begin().data(EM2).end()
+    harness.settle()
+    job = harness.job(job_id)
+    assert (job.state, job.revision, harness.verdicts(job_id)) == ("completed", 2, ["complete", "complete"])
+    assert (harness.result(job_id), harness.files(job_id)) == (in_order(EM1, EM2), ["job.json", "job.pcap"])
 
 
-def test_a_retry_has_a_deadline_of_its_own(desk: Rig) -> None:
+def test_a_retry_has_a_deadline_of_its_own(harness: Rig) -> None:
     """The order carries the new deadline, and so does the job."""
-    job_id = half_done(desk, deadline_s=100)
-    desk.pass_time(500, step_s=50)
-    desk.retry(job_id, deadline_s=60)
-    desk.settle()
-    order = desk.orders(1)[-1].order
+    job_id = half_done(harness, deadline_s=100)
+    harness.pass_time(500, step_s=50)
+    harness.retry(job_id, deadline_s=60)
+    harness.settle()
+    order = harness.orders(1)[-1].order
     assert order is not None
-    assert order.request.deadline_us == desk.clock.now_us() + 60_000_000
-    desk.pass_time(61)
-    assert (desk.state(job_id), desk.verdicts(job_id)) == ("partial", ["complete", "timed-out"])
+    assert order.request.deadline_us == harness.clock.now_us() + 60_000_000
+    harness.pass_time(61)
+    assert (harness.state(job_id), harness.verdicts(job_id)) == ("partial", ["complete", "timed-out"])
 
 
-def test_a_straggler_of_the_reading_before_does_not_join_the_retry(desk: Rig) -> None:
+def test_a_straggler_of_the_reading_before_does_not_join_the_retry(harness: Rig) -> None:
     """The reading that was too slow the first time may still send; the retry wants a reading of its own."""
-    job_id = desk.ask(deadline_s=50)
-    slow = desk.reading(job_id, 0).begin().data(EM1)
-    desk.reading(job_id, 1).begin().data(EM2).end()
-    desk.pass_time(50)
-    desk.retry(job_id)
-    desk.settle()
+    job_id = harness.ask(deadline_s=50)
+    slow = harness.reading(job_id, 0).begin().data(EM1)
+    harness.reading(job_id, 1).begin().data(EM2).end()
+    harness.pass_time(50)
+    harness.retry(job_id)
+    harness.settle()
     slow.end()
-    desk.settle()
-    assert desk.state(job_id) == "running"
-    desk.reading(job_id, 0, attempt=2).begin().data(EM1).end()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+    harness.settle()
+    assert harness.state(job_id) == "running"
+    harness.reading(job_id, 0, attempt=2).begin().data(EM1).end()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_a_retry_that_is_not_answered_keeps_what_was_there(desk: Rig) -> None:
+def test_a_retry_that_is_not_answered_keeps_what_was_there(harness: Rig) -> None:
     """A source that was cut and cannot be reached again keeps its packets and its verdict."""
-    job_id = desk.ask(deadline_s=50)
-    desk.reading(job_id, 0).begin().data(EM1).end(Verdict.CUT, "It broke off.")
-    desk.reading(job_id, 1).begin().data(EM2).end()
-    desk.settle()
-    desk.retry(job_id)
-    desk.settle()
-    desk.pass_time(50)
-    job = desk.job(job_id)
-    assert (job.state, desk.result(job_id)) == ("partial", in_order(EM1, EM2))
+    job_id = harness.ask(deadline_s=50)
+    harness.reading(job_id, 0).begin().data(EM1).end(Verdict.CUT, "It broke off.")
+    harness.reading(job_id, 1).begin().data(EM2).end()
+    harness.settle()
+    harness.retry(job_id)
+    harness.settle()
+    harness.pass_time(50)
+    job = harness.job(job_id)
+    assert (job.state, harness.result(job_id)) == ("partial", in_order(EM1, EM2))
     assert job.sources[0].sentence.startswith("It broke off. Asked again: The job's deadline")
 
 
-def test_a_retry_survives_a_restart(desk: Rig) -> None:
+def test_a_retry_survives_a_restart(harness: Rig) -> None:
     """Killed right after the retry: the order goes out again and the parts of before are still there."""
-    job_id = half_done(desk)
-    desk.retry(job_id)
-    desk.settle()
-    desk.orders(1)
-    desk.restart()
-    desk.settle()
-    assert [order.order.attempts for order in desk.orders(1) if order.order] == [{SOURCES[1]: 2}]
-    desk.reading(job_id, 1, attempt=2).begin().data(EM2).end()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+    job_id = half_done(harness)
+    harness.retry(job_id)
+    harness.settle()
+    harness.orders(1)
+    harness.restart()
+    harness.settle()
+    assert [order.order.attempts for order in harness.orders(1) if order.order] == [{SOURCES[1]: 2}]
+    harness.reading(job_id, 1, attempt=2).begin().data(EM2).end()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_a_complete_job_is_not_retried(desk: Rig) -> None:
+def test_a_complete_job_is_not_retried(harness: Rig) -> None:
     """There is nobody to ask again."""
-    job_id = desk.ask()
-    desk.answer(job_id, EM1, EM2)
-    desk.settle()
-    desk.retry(job_id)
-    desk.settle()
-    assert (desk.state(job_id), desk.job(job_id).revision) == ("completed", 1)
+    job_id = harness.ask()
+    harness.answer(job_id, EM1, EM2)
+    harness.settle()
+    harness.retry(job_id)
+    harness.settle()
+    assert (harness.state(job_id), harness.job(job_id).revision) == ("completed", 1)
 
 
-def test_a_failed_job_can_be_retried(desk: Rig) -> None:
+def test_a_failed_job_can_be_retried(harness: Rig) -> None:
     """Nothing was usable the first time; everything is asked again."""
-    job_id = desk.ask()
+    job_id = harness.ask()
     for place in range(2):
-        desk.reading(job_id, place).begin().end(Verdict.UNREACHABLE, "Nobody listens.", usable=False)
-    desk.settle()
-    desk.retry(job_id)
-    desk.settle()
+        harness.reading(job_id, place).begin().end(Verdict.UNREACHABLE, "Nobody listens.", usable=False)
+    harness.settle()
+    harness.retry(job_id)
+    harness.settle()
     for place, body in enumerate((EM1, EM2)):
-        desk.reading(job_id, place, attempt=2).begin().data(body).end()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+        harness.reading(job_id, place, attempt=2).begin().data(body).end()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_an_expired_job_can_be_asked_again(desk: Rig) -> None:
+def test_an_expired_job_can_be_asked_again(harness: Rig) -> None:
     """Its files are gone, so a retry asks every source."""
-    job_id = half_done(desk)
-    desk.delete(job_id)
-    desk.settle()
-    desk.retry(job_id)
-    desk.settle()
+    job_id = half_done(harness)
+    harness.delete(job_id)
+    harness.settle()
+    harness.retry(job_id)
+    harness.settle()
     for place, body in enumerate((EM1, EM2)):
-        desk.reading(job_id, place, attempt=2).begin().data(body).end()
-    desk.settle()
-    assert (desk.state(job_id), desk.result(job_id)) == ("completed", in_order(EM1, EM2))
+        harness.reading(job_id, place, attempt=2).begin().data(body).end()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_a_silent_source_is_offline(desk: Rig) -> None:
+def test_a_silent_source_is_offline(harness: Rig) -> None:
     """Thirty seconds without a word: the ledger says so, and the bus hears it on the source's behalf."""
-    desk.say_source(SOURCES[0], EventName.SOURCE_ONLINE)
-    desk.settle()
-    assert [status.state for status in desk.reader.sources()] == ["online"]
-    desk.pass_time(40)
-    desk.events()
+    harness.say_source(SOURCES[0], EventName.SOURCE_ONLINE)
+    harness.settle()
+    assert [status.state for status in harness.reader.sources()] == ["online"]
+    harness.pass_time(40)
+    harness.events()
     told = [
-        message.source.name for message in desk.heard if message.event is EventName.SOURCE_OFFLINE and message.source
+        message.source.name for message in harness.heard if message.event is EventName.SOURCE_OFFLINE and message.source
     ]
-    assert ([status.state for status in desk.reader.sources()], told) == (["offline"], [SOURCES[0]])
+    assert ([status.state for status in harness.reader.sources()], told) == (["offline"], [SOURCES[0]])
 
 
-def test_the_heartbeat_says_that_the_collector_lives(desk: Rig) -> None:
+def test_the_heartbeat_says_that_the_collector_lives(harness: Rig) -> None:
     """Every few seconds time, open jobs and room are in the ledger."""
-    desk.ask()
-    desk.pass_time(12)
-    health = desk.reader.collector()
+    harness.ask()
+    harness.pass_time(12)
+    health = harness.reader.collector()
     assert health is not None
     assert (health.at > "2026-11-24T14:22:05", health.open_jobs, health.trouble) == (True, 1, "")
     assert health.free_bytes > 0
@@ -286,69 +286,69 @@ def test_the_heartbeat_says_that_the_collector_lives(desk: Rig) -> None:
 
 def test_results_leave_by_age(tmp_path: Path) -> None:
     """Older than they may be: expired, with the reason, and that goes on for ever, also after idle hours."""
-    with rig(tmp_path, spool_config={"keep_s": 3600}) as desk:
+    with rig(tmp_path, spool_config={"keep_s": 3600}) as harness:
         for _ in range(3):
-            job_id = desk.ask()
-            desk.answer(job_id, EM1, EM2)
-            desk.settle()
-            desk.pass_time(3600, step_s=300)
-            assert desk.state(job_id) == "completed"
-            desk.pass_time(120, step_s=30)
-            assert (desk.state(job_id), desk.job(job_id).reason) == ("expired", "older than 1 h")
-            assert not desk.spool.job_directory(job_id).exists()
-            desk.pass_time(7_200, step_s=600)
+            job_id = harness.ask()
+            harness.answer(job_id, EM1, EM2)
+            harness.settle()
+            harness.pass_time(3600, step_s=300)
+            assert harness.state(job_id) == "completed"
+            harness.pass_time(120, step_s=30)
+            assert (harness.state(job_id), harness.job(job_id).reason) == ("expired", "older than 1 h")
+            assert not harness.spool.job_directory(job_id).exists()
+            harness.pass_time(7_200, step_s=600)
 
 
 def test_results_leave_by_quota_the_oldest_first(tmp_path: Path) -> None:
     """A running job is never touched, and newer results stay."""
     body = records("em1", at(1), 10_000)
-    with rig(tmp_path, spool_config={"max_bytes": 30_000}) as desk:
+    with rig(tmp_path, spool_config={"max_bytes": 30_000}) as harness:
         jobs = []
         for _ in range(4):
-            jobs.append(desk.ask())
-            desk.answer(jobs[-1], body, b"")
-            desk.settle()
-            desk.pass_time(61)
-        assert [desk.state(job_id) for job_id in jobs] == ["expired", "expired", "completed", "completed"]
-        assert desk.job(jobs[0]).reason == "removed to keep the spool within 30 kB"
+            jobs.append(harness.ask())
+            harness.answer(jobs[-1], body, b"")
+            harness.settle()
+            harness.pass_time(61)
+        assert [harness.state(job_id) for job_id in jobs] == ["expired", "expired", "completed", "completed"]
+        assert harness.job(jobs[0]).reason == "removed to keep the spool within 30 kB"
 
 
 def test_too_little_room_refuses_new_jobs(tmp_path: Path) -> None:
     """Before anything breaks: rejected, with the figures."""
-    with rig(tmp_path, spool_config={"min_free_bytes": 1 << 60}) as desk:
-        desk.ask()
-        desk.settle()
-        (reason,) = desk.dead()
-        assert desk.events() == ["rejected"]
+    with rig(tmp_path, spool_config={"min_free_bytes": 1 << 60}) as harness:
+        harness.ask()
+        harness.settle()
+        (reason,) = harness.dead()
+        assert harness.events() == ["rejected"]
         assert reason.startswith("the spool has ")
         assert reason.endswith(" free, at least 1152922 TB are kept free")
 
 
-def test_what_belongs_to_nobody_is_removed_at_the_start(desk: Rig) -> None:
+def test_what_belongs_to_nobody_is_removed_at_the_start(harness: Rig) -> None:
     """Stray directories and left-over temporary files go; results stay."""
-    job_id = desk.ask()
-    desk.answer(job_id, EM1, EM2)
-    desk.settle()
-    stray = desk.spool.jobs / "0192f0c1-0000-7000-8000-00000000dead"
+    job_id = harness.ask()
+    harness.answer(job_id, EM1, EM2)
+    harness.settle()
+    stray = harness.spool.jobs / "0192f0c1-0000-7000-8000-00000000dead"
     stray.mkdir()
     (stray / "job.pcap").write_bytes(b"x")
-    (desk.spool.jobs / "core").write_bytes(b"x")
-    desk.spool.partial(job_id).write_bytes(b"x")
-    desk.restart()
-    desk.settle()
-    assert [path.name for path in desk.spool.directories()] == [job_id]
-    assert desk.files(job_id) == ["job.json", "job.pcap"]
+    (harness.spool.jobs / "core").write_bytes(b"x")
+    harness.spool.partial(job_id).write_bytes(b"x")
+    harness.restart()
+    harness.settle()
+    assert [path.name for path in harness.spool.directories()] == [job_id]
+    assert harness.files(job_id) == ["job.json", "job.pcap"]
 
 
-def test_a_result_that_somebody_removed_is_expired(desk: Rig) -> None:
+def test_a_result_that_somebody_removed_is_expired(harness: Rig) -> None:
     """The record does not promise a file that is not there."""
-    job_id = desk.ask()
-    desk.answer(job_id, EM1, EM2)
-    desk.settle()
-    desk.spool.result(job_id).unlink()
-    desk.restart()
-    desk.settle()
-    assert (desk.state(job_id), desk.job(job_id).reason) == (
+    job_id = harness.ask()
+    harness.answer(job_id, EM1, EM2)
+    harness.settle()
+    harness.spool.result(job_id).unlink()
+    harness.restart()
+    harness.settle()
+    assert (harness.state(job_id), harness.job(job_id).reason) == (
         "expired",
         "its result was removed from the spool by somebody else",
     )

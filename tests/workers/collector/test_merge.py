@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from docket.domain.request import Limits
 from docket.errors import SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES
-from docket.workers.collector.external_sort import Resort
+from docket.workers.collector.external_sort import ExternalSort
 from docket.workers.collector.merge import NO_LIMITS, STEP_BYTES, Merge
 from docket.workers.collector.record_stream import RecordStream
 from tests.workers.packet_records import START_US, US, in_file, in_order, record, records, split, write_part
@@ -35,7 +35,7 @@ def streams_of(directory: Path, bodies: Sequence[bytes], *, ended: bool = True) 
     return streams
 
 
-def run(merge: Merge | Resort, step_bytes: int = 1 << 16) -> None:
+def run(merge: Merge | ExternalSort, step_bytes: int = 1 << 16) -> None:
     """Step until nothing more can be done."""
     while merge.step(step_bytes):
         pass
@@ -47,7 +47,7 @@ def merged(directory: Path, bodies: Sequence[bytes], limits: Limits = NO_LIMITS)
     merge = Merge(directory / "job.pcap.partial", streams, limits)
     run(merge)
     if merge.disordered:
-        resort = Resort(directory / "job.pcap.sorting", streams, limits, directory, run_bytes=4_000)
+        resort = ExternalSort(directory / "job.pcap.sorting", streams, limits, directory, run_bytes=4_000)
         run(resort)
         resort.remove_runs()
         assert resort.merge is not None

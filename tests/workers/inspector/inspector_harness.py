@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import EventMessage, encode
 from docket.bus.topology import EVENTS
 from docket.config.model import Config, SpoolConfig
@@ -22,7 +22,7 @@ from docket.packet.pcap import FILE_HEADER_BYTES, file_header, parse_file_header
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Entries, Ledger
 from docket.spool.manifest import make_manifest
-from docket.workers.inspector.rpc_messages import Heading, Question
+from docket.workers.inspector.rpc_messages import AnswerHeader, Question
 from docket.workers.inspector.service import Inspector
 from docket.workers.inspector.tshark.summary import Summary, read_summary
 from tests.services.waiting import wait_until
@@ -50,7 +50,7 @@ class Office:
         self.spool = Spool(self.config.spool.path)
         self.spool.create()
         self.ledger = Ledger(self.spool.ledger)
-        self.broker = EmbeddedBroker()
+        self.broker = MemoryBroker()
         self.broker.declare([])
         self.events = self.broker.receiver("test", [], prefetch=1, listen=["job.inspected"])
         self._stop = threading.Event()
@@ -159,7 +159,7 @@ class Office:
     def summary(self, job: Job) -> Summary | None:
         return read_summary(self.spool.summary(job.id), job.pcap.sha256 if job.pcap is not None else "")
 
-    def answer(self, ask: str, job_id: str, **more: Any) -> tuple[Heading, bytes]:
+    def answer(self, ask: str, job_id: str, **more: Any) -> tuple[AnswerHeader, bytes]:
         """One question at the counter."""
         return at_counter(self.spool.counter, Question(ask=ask, job=job_id, **more))
 
@@ -179,7 +179,7 @@ class Office:
         return wait_until(settled, f"{ask} of job {job_id}", timeout_s=60.0)
 
 
-def at_counter(counter: Path, question: Question) -> tuple[Heading, bytes]:
+def at_counter(counter: Path, question: Question) -> tuple[AnswerHeader, bytes]:
     """Ask as the web app does, and read to the end."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(120.0)
@@ -191,7 +191,7 @@ def at_counter(counter: Path, question: Question) -> tuple[Heading, bytes]:
         client.sendall(msgspec.json.encode(question) + b"\n")
         answer = b"".join(iter(lambda: client.recv(1 << 20), b""))
     heading, _, body = answer.partition(b"\n")
-    return msgspec.json.decode(heading, type=Heading), body
+    return msgspec.json.decode(heading, type=AnswerHeader), body
 
 
 def flat(tree: Iterable[dict[str, Any]], depth: int = 0) -> list[str]:

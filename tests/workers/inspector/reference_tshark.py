@@ -1,4 +1,4 @@
-"""tshark as a person runs it, to compare with. No cage, no options of Docket's."""
+"""tshark as a person runs it, to compare with. No sandbox, no options of Docket's."""
 
 import os
 import re

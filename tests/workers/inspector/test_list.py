@@ -9,11 +9,11 @@ import pytest
 
 from docket.domain.clock import Clock
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
-from docket.workers.inspector.capture_index import Inspection
+from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tshark import process, programs
 from docket.workers.inspector.tshark.columns import Row, begins, innermost, worst
 from docket.workers.inspector.tshark.result_capture import Capture, Run
-from docket.workers.inspector.tshark.row_store import ROWS_PER_BLOCK, Index, RowFile, read_index, write_index
+from docket.workers.inspector.tshark.row_store import ROWS_PER_BLOCK, Index, RowStore, read_index, write_index
 from docket.workers.inspector.tshark.statistics import merge_hierarchies, parse_findings, parse_hierarchy
 from docket.workers.inspector.tshark.timeline import MOST_BUCKETS, TimelineCounter, nice_bucket
 from tests.services import needs
@@ -27,9 +27,9 @@ def row(number: int) -> Row:
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> RowFile:
+def rows(tmp_path: Path) -> RowStore:
     """Two full blocks and a bit."""
-    file = RowFile.create(tmp_path / "rows")
+    file = RowStore.create(tmp_path / "rows")
     for number in range(1, 2 * ROWS_PER_BLOCK + 11):
         file.add(row(number))
     file.flush()
@@ -37,24 +37,24 @@ def rows(tmp_path: Path) -> RowFile:
 
 
 @pytest.mark.parametrize(("first", "count"), [(1, 3), (ROWS_PER_BLOCK - 1, 4), (2 * ROWS_PER_BLOCK, 3), (1, 1_000)])
-def test_page_is_read_from_any_place(rows: RowFile, first: int, count: int) -> None:
+def test_page_is_read_from_any_place(rows: RowStore, first: int, count: int) -> None:
     """A page has the rows that were added, also across blocks."""
     assert rows.page(first, count) == [row(number) for number in range(first, first + count)]
 
 
-def test_page_ends_with_the_list(rows: RowFile) -> None:
+def test_page_ends_with_the_list(rows: RowStore) -> None:
     """Behind the last row there is nothing."""
     last = 2 * ROWS_PER_BLOCK + 10
     assert (rows.page(last, 5), rows.page(last + 1, 5)) == ([row(last)], [])
 
 
-def test_single_rows_are_found(rows: RowFile) -> None:
+def test_single_rows_are_found(rows: RowStore) -> None:
     """Packets that a filter shows are found wherever they are; those that are not there are left out."""
     numbers = [1, 2, ROWS_PER_BLOCK, ROWS_PER_BLOCK + 1, 2 * ROWS_PER_BLOCK + 10]
     assert rows.some([0, *numbers, 9_999]) == [(number, row(number)) for number in numbers]
 
 
-def test_finished_list_is_taken_up_again(rows: RowFile, tmp_path: Path) -> None:
+def test_finished_list_is_taken_up_again(rows: RowStore, tmp_path: Path) -> None:
     """With its index a list can be read after a restart, and only for the capture that it is of."""
     index = Index(
         sha256="abc",
@@ -68,7 +68,7 @@ def test_finished_list_is_taken_up_again(rows: RowFile, tmp_path: Path) -> None:
     write_index(tmp_path / "index", index)
     found = read_index(tmp_path / "index", "abc")
     assert found is not None
-    assert RowFile.reopen(tmp_path / "rows", found).page(600, 2) == [row(600), row(601)]
+    assert RowStore.reopen(tmp_path / "rows", found).page(600, 2) == [row(600), row(601)]
     assert read_index(tmp_path / "index", "def") is None
 
 
@@ -188,16 +188,16 @@ def test_list_goes_on_behind_a_packet_that_kills_the_dissector(tmp_path: Path, s
     """The packet says what happened, those behind it are dissected by a new process and are not called exact."""
     office = Office(tmp_path)
     job = office.place(sample)
-    inspection = Inspection(office.spool, Capture.open(office.spool, job.id), threading.Semaphore(), Clock())
-    summary = inspection.survey(threading.Event())
-    assert inspection.rows is not None
-    page = inspection.rows.page(1, 24)
+    capture_index = CaptureIndex(office.spool, Capture.open(office.spool, job.id), threading.Semaphore(), Clock())
+    summary = capture_index.survey(threading.Event())
+    assert capture_index.rows is not None
+    page = capture_index.rows.page(1, 24)
     crashed = [number for number, one in enumerate(page, 1) if one.info.startswith("could not be dissected: ")]
     # The first run is buffered and may have died of any packet behind the seventh: the second begins with the eighth.
     assert crashed == [15, 23]
-    assert (summary.state, inspection.exact) == ("partial", 7)
+    assert (summary.state, capture_index.exact) == ("partial", 7)
     assert "could not be dissected" in summary.note
-    inspection.close()
+    capture_index.close()
     office.close()
     assert dissectors() == []
 

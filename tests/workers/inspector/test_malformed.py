@@ -17,7 +17,7 @@ import pytest
 from docket.domain.clock import Clock
 from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header, scan
 from docket.spool.layout import Spool
-from docket.workers.inspector.capture_index import Inspection
+from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tshark.result_capture import Capture
 from tests.services import needs
 from tests.workers.inspector.inspector_harness import Office
@@ -112,11 +112,11 @@ def test_each_is_surveyed_and_leaves_nothing(frames: list[Frame], tmp_path: Path
 
     def survey(seed: int) -> tuple[int, str, bool]:
         job = jobs[seed]
-        inspection = Inspection(Spool(office.spool.path), Capture.open(office.spool, job.id), gate, Clock())
-        summary = inspection.survey(threading.Event())
-        rows = inspection.rows
+        capture_index = CaptureIndex(Spool(office.spool.path), Capture.open(office.spool, job.id), gate, Clock())
+        summary = capture_index.survey(threading.Event())
+        rows = capture_index.rows
         whole = rows is not None and rows.rows == summary.packets
-        inspection.close()
+        capture_index.close()
         return seed, summary.state, whole
 
     try:

@@ -8,7 +8,7 @@ from docket.bus.messages import Fragment, FragmentKind
 from docket.domain.job import Verdict
 from docket.errors import BusLost
 from docket.packet.pcap import Trimmed
-from docket.workers.interface.fragment_publisher import FRAGMENT_BYTES, MOST_WAITING_BYTES, Courier
+from docket.workers.interface.fragment_publisher import FRAGMENT_BYTES, MOST_WAITING_BYTES, FragmentPublisher
 from tests.services.waiting import wait_until
 
 TEMPLATE = Fragment(job="job", source="rock01:em1", attempt=1, run="run", seq=0, sent="port 53")
@@ -38,10 +38,10 @@ def numbers(bus: Bus) -> list[tuple[int, FragmentKind]]:
 def test_begin_data_end_are_numbered_without_a_hole() -> None:
     """Every fragment that matters has the next number; only `begin` tells what was sent to the store."""
     bus = Bus()
-    courier = Courier(bus.publish, TEMPLATE)
-    courier.add(piece(10, 7, outside=2), 1)
-    courier.finish(verdict=Verdict.COMPLETE, sentence="All.")
-    courier.close()
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
+    fragment_publisher.add(piece(10, 7, outside=2), 1)
+    fragment_publisher.finish(verdict=Verdict.COMPLETE, sentence="All.")
+    fragment_publisher.close()
     assert numbers(bus) == [(0, FragmentKind.BEGIN), (1, FragmentKind.DATA), (2, FragmentKind.END)]
     assert [fragment.sent for fragment in bus.fragments] == ["port 53", "", ""]
     data = bus.fragments[1]
@@ -52,22 +52,22 @@ def test_small_pieces_travel_together() -> None:
     """While the bus is busy, packets fill fragments of a quarter of a megabyte."""
     bus = Bus()
     bus.open.clear()
-    courier = Courier(bus.publish, TEMPLATE)
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
     for _ in range(64):
-        courier.add(piece(FRAGMENT_BYTES // 32), 1)
+        fragment_publisher.add(piece(FRAGMENT_BYTES // 32), 1)
     bus.open.set()
-    courier.finish(verdict=Verdict.COMPLETE)
-    courier.close()
+    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.close()
     assert [len(fragment.body) for fragment in bus.fragments] == [0, FRAGMENT_BYTES, FRAGMENT_BYTES, 0]
 
 
 def test_trickling_packets_do_not_wait_for_more() -> None:
     """A packet leaves soon, although the fragment is far from full and nothing follows."""
     bus = Bus()
-    courier = Courier(bus.publish, TEMPLATE)
-    courier.add(piece(10), 1)
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
+    fragment_publisher.add(piece(10), 1)
     wait_until(lambda: len(bus.fragments) == 2, "the packet to leave", timeout_s=2.0)
-    courier.close()
+    fragment_publisher.close()
     assert numbers(bus)[1] == (1, FragmentKind.DATA)
 
 
@@ -75,12 +75,12 @@ def test_reader_waits_while_the_bus_is_full() -> None:
     """No more than a megabyte waits for the bus; then the reader stands still."""
     bus = Bus()
     bus.open.clear()
-    courier = Courier(bus.publish, TEMPLATE)
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
     added: list[int] = []
 
     def read() -> None:
         for number in range(8):
-            courier.add(piece(FRAGMENT_BYTES), 1)
+            fragment_publisher.add(piece(FRAGMENT_BYTES), 1)
             added.append(number)
 
     reader = threading.Thread(target=read)
@@ -88,8 +88,8 @@ def test_reader_waits_while_the_bus_is_full() -> None:
     wait_until(lambda: len(added) * FRAGMENT_BYTES == MOST_WAITING_BYTES, "the reader to stand still")
     bus.open.set()
     reader.join(10)
-    courier.finish(verdict=Verdict.COMPLETE)
-    courier.close()
+    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.close()
     assert sum(len(fragment.body) for fragment in bus.fragments) == 8 * FRAGMENT_BYTES
 
 
@@ -97,12 +97,12 @@ def test_link_types_do_not_mix() -> None:
     """Packets of another link type begin another fragment."""
     bus = Bus()
     bus.open.clear()
-    courier = Courier(bus.publish, TEMPLATE)
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
     for linktype in (1, 1, 113):
-        courier.add(piece(10), linktype)
+        fragment_publisher.add(piece(10), linktype)
     bus.open.set()
-    courier.finish(verdict=Verdict.COMPLETE)
-    courier.close()
+    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.close()
     assert [(fragment.linktype, fragment.packets) for fragment in bus.fragments[1:-1]] == [(1, 2), (113, 1)]
 
 
@@ -110,13 +110,13 @@ def test_progress_is_told_only_for_what_has_left() -> None:
     """The time that everything has been sent up to never runs ahead of the packets that wait."""
     bus = Bus()
     bus.open.clear()
-    courier = Courier(bus.publish, TEMPLATE)
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
     for time_us in (5, 6):
-        courier.add(piece(FRAGMENT_BYTES, time_us), 1)
-    courier.advance(100)
+        fragment_publisher.add(piece(FRAGMENT_BYTES, time_us), 1)
+    fragment_publisher.advance(100)
     bus.open.set()
-    courier.finish(verdict=Verdict.COMPLETE)
-    courier.close()
+    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.close()
     assert [fragment.through_us for fragment in bus.fragments[1:]] == [None, 100, 100]
 
 
@@ -124,10 +124,10 @@ def test_progress_without_packets_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     """A store that searches without a find still moves the bar."""
     monkeypatch.setattr("docket.workers.interface.fragment_publisher.PROGRESS_S", 0.01)
     bus = Bus()
-    courier = Courier(bus.publish, TEMPLATE)
-    courier.watch(lambda: 70)
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
+    fragment_publisher.watch(lambda: 70)
     wait_until(lambda: bus.fragments[-1].through_us == 70, "the progress")
-    courier.close()
+    fragment_publisher.close()
     assert numbers(bus)[-1] == (-1, FragmentKind.STATUS)
 
 
@@ -138,19 +138,19 @@ def test_what_the_bus_does_not_take_is_an_error_of_the_reading(error: Exception)
     def fail(_fragment: Fragment) -> None:
         raise error
 
-    courier = Courier(fail, TEMPLATE)
+    fragment_publisher = FragmentPublisher(fail, TEMPLATE)
     with pytest.raises(type(error)):
-        courier.finish(verdict=Verdict.COMPLETE)
-    courier.close()
+        fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.close()
 
 
 def test_closing_throws_away_what_waits() -> None:
     """A reading that was stopped says nothing more."""
     bus = Bus()
     bus.open.clear()
-    courier = Courier(bus.publish, TEMPLATE)
-    courier.add(piece(10), 1)
-    closing = threading.Thread(target=courier.close)
+    fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
+    fragment_publisher.add(piece(10), 1)
+    closing = threading.Thread(target=fragment_publisher.close)
     closing.start()
     bus.open.set()
     closing.join(10)

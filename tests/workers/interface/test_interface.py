@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from docket.bus.memory.memory_broker import EmbeddedBroker
+from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import FragmentKind, Order, Retry
 from docket.bus.topology import DEAD_QUEUE, REQUEST_KEY, RETRY_KEY, source_queue
 from docket.config.model import StenographerConfig
@@ -39,14 +39,14 @@ def armed(request: Request, attempt: int, source: str = "rock01:em1") -> Retry:
 
 
 @pytest.fixture
-def bus() -> Iterator[EmbeddedBroker]:
-    opened = EmbeddedBroker()
+def bus() -> Iterator[MemoryBroker]:
+    opened = MemoryBroker()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def office(bus: EmbeddedBroker) -> Iterator[Office]:
+def office(bus: MemoryBroker) -> Iterator[Office]:
     with Office(bus, NAMES) as opened:
         yield opened
 
@@ -56,7 +56,7 @@ def config(steno: StandIn, client: Pair) -> StenographerConfig:
     return steno_config(steno, client)
 
 
-def settled(bus: EmbeddedBroker, worker: InterfaceWorker) -> None:
+def settled(bus: MemoryBroker, worker: InterfaceWorker) -> None:
     """Wait until nothing is in the queue or in hand."""
     wait_until(lambda: bus.depth(QUEUE).messages == 0 and worker.in_hand == 0, "all work to be done")
 
@@ -74,7 +74,7 @@ def held(steno: StandIn) -> threading.Event:
 
 
 def test_request_is_read_and_acknowledged(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, packets: list[Packet]
+    bus: MemoryBroker, office: Office, config: StenographerConfig, packets: list[Packet]
 ) -> None:
     """A request becomes begin, data and end, numbered without a hole, and leaves the queue."""
     request = job()
@@ -100,7 +100,7 @@ def test_request_is_read_and_acknowledged(
     ],
 )
 def test_what_is_not_for_the_worker_is_acknowledged(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn, key: str, body: bytes
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn, key: str, body: bytes
 ) -> None:
     """Invalid messages and retries without an order are the collector's; the worker goes on."""
     with working(bus, [config]) as worker:
@@ -113,7 +113,7 @@ def test_what_is_not_for_the_worker_is_acknowledged(
 
 
 def test_request_for_others_is_left(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """A request that names other sources is acknowledged and not read."""
     with working(bus, [config]) as worker:
@@ -123,7 +123,7 @@ def test_request_for_others_is_left(
 
 
 def test_request_past_its_deadline_is_left(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """What comes too late is not begun."""
     with working(bus, [config]) as worker:
@@ -133,7 +133,7 @@ def test_request_past_its_deadline_is_left(
 
 
 def test_reading_stops_at_the_deadline(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """At the deadline the store is left and nothing more is said: the verdict is the collector's."""
     steno.script = scripts.silent(after=3)
@@ -147,7 +147,7 @@ def test_reading_stops_at_the_deadline(
 
 
 def test_cancelled_job_frees_store_and_worker_at_once(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """A cancel drops the connection to the store, and the next job is read."""
     steno.script = scripts.silent(after=3)
@@ -165,7 +165,7 @@ def test_cancelled_job_frees_store_and_worker_at_once(
 
 
 def test_job_that_was_cancelled_while_it_waited_is_never_read(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """A cancel also takes a job out of the queue for its turn."""
     steno.script = scripts.silent(after=3)
@@ -182,7 +182,7 @@ def test_job_that_was_cancelled_while_it_waited_is_never_read(
 
 
 def test_armed_retry_is_read_with_the_attempt_that_it_names(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig
+    bus: MemoryBroker, office: Office, config: StenographerConfig
 ) -> None:
     """A retry with an order is read anew even though the job was read here before."""
     request = job()
@@ -195,9 +195,7 @@ def test_armed_retry_is_read_with_the_attempt_that_it_names(
     assert begin.attempt == 2
 
 
-def test_armed_retry_for_another_source_is_left(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig
-) -> None:
+def test_armed_retry_for_another_source_is_left(bus: MemoryBroker, office: Office, config: StenographerConfig) -> None:
     """An order names the sources that are to read."""
     with working(bus, [config]) as worker:
         office.send(armed(job(), 2, "rock01:em2"))
@@ -206,7 +204,7 @@ def test_armed_retry_for_another_source_is_left(
 
 
 def test_later_attempt_replaces_a_running_one(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """When the collector lost a piece, the reading under way is dropped and begun anew."""
     steno.script = scripts.silent(after=3)
@@ -223,7 +221,7 @@ def test_later_attempt_replaces_a_running_one(
 
 
 def verdict_after(
-    bus: EmbeddedBroker,
+    bus: MemoryBroker,
     office: Office,
     config: StenographerConfig,
     steno: StandIn,
@@ -248,7 +246,7 @@ def verdict_after(
 
 
 def test_event_under_a_key_that_is_not_its_own_stops_nothing(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """Whoever may publish one event cannot end a job by putting another one into it."""
     asked = job()
@@ -257,7 +255,7 @@ def test_event_under_a_key_that_is_not_its_own_stops_nothing(
 
 
 def test_event_of_an_earlier_attempt_does_not_stop_a_retry(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """The closing event of the revision before may be heard late; the retry goes on."""
     asked = job()
@@ -266,7 +264,7 @@ def test_event_of_an_earlier_attempt_does_not_stop_a_retry(
 
 
 def test_same_request_twice_is_one_reading(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """The same id twice is one job: while it is read, and after."""
     release = held(steno)
@@ -283,7 +281,7 @@ def test_same_request_twice_is_one_reading(
 
 
 def test_stop_in_mid_job_gives_the_request_back(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """A worker that stops drops its reading; the next one reads anew, as a later attempt."""
     steno.script = scripts.silent(after=3)
@@ -299,7 +297,7 @@ def test_stop_in_mid_job_gives_the_request_back(
 
 
 def test_small_question_passes_big_ones(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
 ) -> None:
     """With two queries at once, big questions never hold both places, however many wait."""
     steno.script = scripts.silent(after=3)
@@ -317,7 +315,7 @@ def test_small_question_passes_big_ones(
 
 
 def test_dead_source_delays_nobody_else(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig, steno: StandIn, client: Pair
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn, client: Pair
 ) -> None:
     """Two sources in one process: while one cannot be reached the other answers."""
     dead = steno_config(steno, client, name="rock01:em2", url=f"https://127.0.0.1:{free_port()}")
@@ -331,7 +329,7 @@ def test_dead_source_delays_nobody_else(
 
 
 def test_source_announces_itself_and_says_good_bye(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig
+    bus: MemoryBroker, office: Office, config: StenographerConfig
 ) -> None:
     """A source says that it is online, what it holds and how busy it is, and that it leaves."""
     with working(bus, [config]):
@@ -348,7 +346,7 @@ def test_source_announces_itself_and_says_good_bye(
 
 
 def test_source_tells_that_its_store_does_not_answer(
-    bus: EmbeddedBroker, office: Office, steno: StandIn, client: Pair
+    bus: MemoryBroker, office: Office, steno: StandIn, client: Pair
 ) -> None:
     """A worker that is there, whose store is not, is online with an error."""
     url = f"https://127.0.0.1:{free_port()}"
@@ -360,7 +358,7 @@ def test_source_tells_that_its_store_does_not_answer(
 
 
 def test_fault_in_the_program_ends_the_job_with_a_word(
-    bus: EmbeddedBroker, office: Office, config: StenographerConfig
+    bus: MemoryBroker, office: Office, config: StenographerConfig
 ) -> None:
     """Whatever a reading dies of, its job hears of it and the message is kept among the dead letters."""
     source: Source = Defective()

@@ -6,26 +6,26 @@ import pytest
 
 from docket.domain.request import Request
 from docket.workers.interface.reader import Stopped
-from docket.workers.interface.scheduler import QUICK_IN_A_ROW, QUICK_S, Costs, Lanes
+from docket.workers.interface.scheduler import QUICK_IN_A_ROW, QUICK_S, CostModel, Scheduler
 from tests.services.waiting import wait_until
 from tests.workers.requests import START_US, US, ask
 
 
-class Visitor:
+class Principal:
     """One that wants a turn, in a thread of its own, and holds it until told to go."""
 
-    def __init__(self, lanes: Lanes, name: str, log: list[str], *, quick: bool) -> None:
+    def __init__(self, scheduler: Scheduler, name: str, log: list[str], *, quick: bool) -> None:
         self.places: list[int] = []
         self.stopped = False
         self._go = threading.Event()
         self._stop = threading.Event()
-        self._lanes, self._name, self._log, self._quick = lanes, name, log, quick
+        self._scheduler, self._name, self._log, self._quick = scheduler, name, log, quick
         self._thread = threading.Thread(target=self._visit)
         self._thread.start()
 
     def _visit(self) -> None:
         try:
-            with self._lanes.turn(quick=self._quick, stop=self._stop, on_place=self.places.append):
+            with self._scheduler.turn(quick=self._quick, stop=self._stop, on_place=self.places.append):
                 self._log.append(self._name)
                 self._go.wait(10)
         except Stopped:
@@ -37,38 +37,38 @@ class Visitor:
 
     def stop(self) -> None:
         self._stop.set()
-        self._lanes.wake()
+        self._scheduler.wake()
         self._thread.join(10)
 
 
-def waiting(lanes: Lanes, count: int) -> None:
-    wait_until(lambda: lanes.waiting == count, f"{count} to wait")
+def waiting(scheduler: Scheduler, count: int) -> None:
+    wait_until(lambda: scheduler.waiting == count, f"{count} to wait")
 
 
-def reading(lanes: Lanes, count: int) -> None:
-    wait_until(lambda: lanes.reading == count, f"{count} to read")
+def reading(scheduler: Scheduler, count: int) -> None:
+    wait_until(lambda: scheduler.reading == count, f"{count} to read")
 
 
 def test_no_more_than_allowed_read_at_once() -> None:
     """The third quick one waits until one of two has gone."""
-    lanes, log = Lanes(2), list[str]()
-    visitors = [Visitor(lanes, str(number), log, quick=True) for number in range(3)]
-    reading(lanes, 2)
-    waiting(lanes, 1)
+    scheduler, log = Scheduler(2), list[str]()
+    visitors = [Principal(scheduler, str(number), log, quick=True) for number in range(3)]
+    reading(scheduler, 2)
+    waiting(scheduler, 1)
     for visitor in visitors:
         visitor.leave()
-    assert (len(log), lanes.reading, lanes.waiting) == (3, 0, 0)
+    assert (len(log), scheduler.reading, scheduler.waiting) == (3, 0, 0)
 
 
 def test_one_place_is_kept_for_quick_ones() -> None:
     """With two places, slow ones hold only one, and a quick one passes those that wait."""
-    lanes, log = Lanes(2), list[str]()
-    first = Visitor(lanes, "slow 1", log, quick=False)
-    reading(lanes, 1)
-    second = Visitor(lanes, "slow 2", log, quick=False)
-    waiting(lanes, 1)
-    quick = Visitor(lanes, "quick", log, quick=True)
-    reading(lanes, 2)
+    scheduler, log = Scheduler(2), list[str]()
+    first = Principal(scheduler, "slow 1", log, quick=False)
+    reading(scheduler, 1)
+    second = Principal(scheduler, "slow 2", log, quick=False)
+    waiting(scheduler, 1)
+    quick = Principal(scheduler, "quick", log, quick=True)
+    reading(scheduler, 2)
     assert log == ["slow 1", "quick"]
     for visitor in (first, second, quick):
         visitor.leave()
@@ -77,13 +77,13 @@ def test_one_place_is_kept_for_quick_ones() -> None:
 
 def test_with_one_place_the_quick_ones_go_first() -> None:
     """With one place only, nothing can be kept free; but quick ones are next."""
-    lanes, log = Lanes(1), list[str]()
-    first = Visitor(lanes, "first", log, quick=False)
-    reading(lanes, 1)
-    slow = Visitor(lanes, "slow", log, quick=False)
-    waiting(lanes, 1)
-    quick = Visitor(lanes, "quick", log, quick=True)
-    waiting(lanes, 2)
+    scheduler, log = Scheduler(1), list[str]()
+    first = Principal(scheduler, "first", log, quick=False)
+    reading(scheduler, 1)
+    slow = Principal(scheduler, "slow", log, quick=False)
+    waiting(scheduler, 1)
+    quick = Principal(scheduler, "quick", log, quick=True)
+    waiting(scheduler, 2)
     for visitor in (first, quick, slow):
         visitor.leave()
     assert log == ["first", "quick", "slow"]
@@ -91,13 +91,13 @@ def test_with_one_place_the_quick_ones_go_first() -> None:
 
 def test_slow_ones_are_not_passed_for_ever() -> None:
     """After some quick ones in a row a slow one has its turn."""
-    lanes, log = Lanes(1), list[str]()
-    visitors = {"first": Visitor(lanes, "first", log, quick=True)}
-    reading(lanes, 1)
-    visitors["slow"] = Visitor(lanes, "slow", log, quick=False)
+    scheduler, log = Scheduler(1), list[str]()
+    visitors = {"first": Principal(scheduler, "first", log, quick=True)}
+    reading(scheduler, 1)
+    visitors["slow"] = Principal(scheduler, "slow", log, quick=False)
     for number in range(QUICK_IN_A_ROW + 2):
-        visitors[f"quick {number}"] = Visitor(lanes, f"quick {number}", log, quick=True)
-    waiting(lanes, QUICK_IN_A_ROW + 3)
+        visitors[f"quick {number}"] = Principal(scheduler, f"quick {number}", log, quick=True)
+    waiting(scheduler, QUICK_IN_A_ROW + 3)
     for turn in range(len(visitors)):
         wait_until(lambda: len(log) > turn, "the next turn")  # noqa: B023 - waited for right here
         visitors[log[turn]].leave()
@@ -107,12 +107,12 @@ def test_slow_ones_are_not_passed_for_ever() -> None:
 def test_the_place_in_the_queue_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits hears the place, and hears again when it changes."""
     monkeypatch.setattr("docket.workers.interface.scheduler.TELL_S", 0.01)
-    lanes, log = Lanes(1), list[str]()
-    visitors = [Visitor(lanes, "0", log, quick=False)]
-    reading(lanes, 1)
+    scheduler, log = Scheduler(1), list[str]()
+    visitors = [Principal(scheduler, "0", log, quick=False)]
+    reading(scheduler, 1)
     for number in (1, 2):
-        visitors.append(Visitor(lanes, str(number), log, quick=False))
-        waiting(lanes, number)
+        visitors.append(Principal(scheduler, str(number), log, quick=False))
+        waiting(scheduler, number)
     wait_until(lambda: visitors[2].places == [2], "the second place")
     visitors[0].leave()
     wait_until(lambda: visitors[2].places == [2, 1], "the first place")
@@ -123,13 +123,13 @@ def test_the_place_in_the_queue_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_stopped_one_leaves_the_queue() -> None:
     """A job that is cancelled while it waits gives up its place."""
-    lanes, log = Lanes(1), list[str]()
-    first, second, third = (Visitor(lanes, str(number), log, quick=True) for number in range(3))
-    waiting(lanes, 2)
+    scheduler, log = Scheduler(1), list[str]()
+    first, second, third = (Principal(scheduler, str(number), log, quick=True) for number in range(3))
+    waiting(scheduler, 2)
     holder = {"0": first, "1": second, "2": third}[log[0]]
     others = [visitor for visitor in (first, second, third) if visitor is not holder]
     others[0].stop()
-    assert (others[0].stopped, lanes.waiting) == (True, 1)
+    assert (others[0].stopped, scheduler.waiting) == (True, 1)
     holder.leave()
     others[1].leave()
     assert len(log) == 2
@@ -151,13 +151,13 @@ def hours(count: int, query: str) -> Request:
 )
 def test_first_guess(request_: Request, quick: bool) -> None:
     """Before anything was learned, short windows and narrow questions count as quick."""
-    assert (Costs().guess_s(request_) <= QUICK_S) is quick
+    assert (CostModel().guess_s(request_) <= QUICK_S) is quick
 
 
 def test_costs_are_learned() -> None:
     """A source that is quick with a kind of question lets more of that kind into the quick lane."""
-    costs = Costs()
+    cost_model = CostModel()
     request = hours(1, "port 53")
     for _ in range(20):
-        costs.learn(request, 0.5)
-    assert (costs.guess_s(request) < 1.0, costs.guess_s(hours(1, "")) > QUICK_S) == (True, True)
+        cost_model.learn(request, 0.5)
+    assert (cost_model.guess_s(request) < 1.0, cost_model.guess_s(hours(1, "")) > QUICK_S) == (True, True)

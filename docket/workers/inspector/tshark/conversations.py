@@ -84,7 +84,7 @@ class _Pair:
     """From the first end, from the second."""
 
 
-class Tally:
+class ConversationCounter:
     """Fed with every line of the list; asked at the end."""
 
     def __init__(self) -> None:

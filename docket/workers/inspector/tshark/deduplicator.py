@@ -17,7 +17,7 @@ MOST_REMEMBERED = 1_000_000
 _DIGEST_BYTES = 16
 
 
-class Sieve:
+class Deduplicator:
     """Fed with whole records in the order of time."""
 
     def __init__(self, duplicates_us: int, snaplen: int) -> None:

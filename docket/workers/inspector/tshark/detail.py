@@ -20,7 +20,7 @@ import msgspec
 import docket
 from docket.errors import DissectionError
 from docket.workers.inspector.tshark.pdml import Dissection, Item
-from docket.workers.inspector.tshark.process import Buffer, Child, Limits
+from docket.workers.inspector.tshark.process import Buffer, Limits, SandboxedProcess
 from docket.workers.inspector.tshark.programs import tshark
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
 
@@ -117,9 +117,9 @@ def dissect_packet(capture: Capture, marks: array[int], number: int, stop: Event
         return capture.pieces(begin, marks, wanted)
 
     with (
-        Child(tshark(*arguments, "-T", "pdml"), limits, source(), stop=stop) as positions,
-        Child(_dissector(), limits, positions, stop=stop, readable=_own_code()) as dissector,
-        Child(tshark(*arguments, "-V", "-x"), limits, source(), stop=stop) as printer,
+        SandboxedProcess(tshark(*arguments, "-T", "pdml"), limits, source(), stop=stop) as positions,
+        SandboxedProcess(_dissector(), limits, positions, stop=stop, readable=_own_code()) as dissector,
+        SandboxedProcess(tshark(*arguments, "-V", "-x"), limits, source(), stop=stop) as printer,
     ):
         printed = printer.output()
         encoded = dissector.output()

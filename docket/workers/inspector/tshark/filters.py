@@ -14,7 +14,7 @@ from threading import Event
 
 from docket.errors import DissectionError, Fault, InvalidRequest
 from docket.packet.pcap import file_header
-from docket.workers.inspector.tshark.process import Child, Limits
+from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.programs import tcpdump, tshark
 from docket.workers.inspector.tshark.result_capture import Capture
 
@@ -34,7 +34,7 @@ def check_display_filter(text: str, field: str = "filter") -> None:
     """Raises InvalidRequest, with the position where tshark names one, and DissectorMissing."""
     _check_text(text, field)
     if text.strip():
-        with Child(tshark("-Y", text), Limits(CHECK_S, nice=0), [file_header()]) as child:
+        with SandboxedProcess(tshark("-Y", text), Limits(CHECK_S, nice=0), [file_header()]) as child:
             _judge(child, text, field, "bad-filter")
 
 
@@ -42,7 +42,7 @@ def check_packet_filter(text: str, linktype: int, field: str = "bpf") -> None:
     """The same for a filter in tcpdump's words."""
     _check_text(text, field)
     if text.strip():
-        with Child(tcpdump("-d", text), Limits(CHECK_S, nice=0), [file_header(linktype)]) as child:
+        with SandboxedProcess(tcpdump("-d", text), Limits(CHECK_S, nice=0), [file_header(linktype)]) as child:
             _judge(child, text, field, "bad-bpf")
 
 
@@ -51,7 +51,7 @@ def shown_by(capture: Capture, text: str, stop: Event) -> Iterator[int]:
     source = capture.reopen()
     try:
         limits = Limits(WALL_S, SILENCE_S * 5, MEMORY_BYTES, OUTPUT_BYTES)
-        with Child(tshark("-Y", text, *_NUMBER_ONLY), limits, source, stop=stop) as child:
+        with SandboxedProcess(tshark("-Y", text, *_NUMBER_ONLY), limits, source, stop=stop) as child:
             os.close(source)
             source = -1
             before = 0
@@ -82,7 +82,7 @@ def _check_text(text: str, field: str) -> None:
         raise InvalidRequest([Fault("bad-filter", "a filter is one line of printable characters", field, odd)])
 
 
-def _judge(child: Child, text: str, field: str, code: str) -> None:
+def _judge(child: SandboxedProcess, text: str, field: str, code: str) -> None:
     """Read what the program says about the filter."""
     for _ in child.blocks():
         pass

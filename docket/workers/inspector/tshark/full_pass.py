@@ -14,11 +14,11 @@ from threading import Event
 from docket.errors import DissectionError, DissectorMissing
 from docket.workers.inspector.tshark import columns, statistics
 from docket.workers.inspector.tshark.columns import LineReader, Row
-from docket.workers.inspector.tshark.conversations import Tally
-from docket.workers.inspector.tshark.process import Child, Limits, OutOfTime
+from docket.workers.inspector.tshark.conversations import ConversationCounter
+from docket.workers.inspector.tshark.process import Limits, OutOfTime, SandboxedProcess
 from docket.workers.inspector.tshark.programs import tshark
 from docket.workers.inspector.tshark.result_capture import Capture
-from docket.workers.inspector.tshark.row_store import RowFile
+from docket.workers.inspector.tshark.row_store import RowStore
 from docket.workers.inspector.tshark.statistics import Finding, Protocol
 
 log = logging.getLogger(__name__)
@@ -39,10 +39,10 @@ NICE = 10
 class Listing:
     """What has come of the pass; grows while it runs."""
 
-    rows: RowFile
+    rows: RowStore
     packets: int
     """In the capture."""
-    tally: Tally = field(default_factory=Tally)
+    tally: ConversationCounter = field(default_factory=ConversationCounter)
     hierarchy: tuple[Protocol, ...] = ()
     findings: tuple[Finding, ...] = ()
     exact: int = 0
@@ -100,7 +100,7 @@ class _Pass:
         limits = Limits(wall_s, SILENCE_S, MEMORY_BYTES, OUTPUT_BYTES, NICE)
         each = ("-l",) if careful else ()
         command = tshark(*columns.ARGUMENTS, *each, *statistics.ARGUMENTS)
-        with Child(command, limits, capture.pieces(self.before + 1, marks), stop=stop) as child:
+        with SandboxedProcess(command, limits, capture.pieces(self.before + 1, marks), stop=stop) as child:
             for line in child.lines():
                 self._take(line)
             self._complete()

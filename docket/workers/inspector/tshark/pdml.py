@@ -1,6 +1,6 @@
 """A program of its own: reads one packet as tshark's PDML from its input and writes what is in it as JSON.
 
-`detail` runs it in the cage, beside tshark: the XML is made of a stranger's bytes, and the parser is a large library
+`detail` runs it in the sandbox, beside tshark: the XML is made of a stranger's bytes, and the parser is a large library
 written in C. pyshark understands PDML; what it tells of layers and streams goes out with the tree of fields.
 """
 

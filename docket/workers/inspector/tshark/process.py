@@ -1,6 +1,6 @@
-"""A program that reads packets, run in the cage: fed, read, bounded, and always ended. For this room.
+"""A program that reads packets, run in the sandbox: fed, read, bounded, and always ended. For this package.
 
-Argument lists only, never a shell. One thread uses a `Child`; a second one, which it owns, feeds the program where
+Argument lists only, never a shell. One thread uses a `SandboxedProcess`; a second one, which it owns, feeds it where
 its input is not simply a file. However it ends, its whole process group is gone when the `with` block is left.
 """
 
@@ -22,7 +22,7 @@ from typing import IO
 
 from docket.errors import DissectionError
 
-CAGE = str(Path(__file__).with_name("sandbox.py"))
+SANDBOX = str(Path(__file__).with_name("sandbox.py"))
 BLOCK_BYTES = 256 * 1024
 LOOK_UP_S = 0.25
 """How often a waiting read looks at the clock and whether it was stopped."""
@@ -65,14 +65,14 @@ class OutOfTime(DissectionError):
     """The program took longer than its `wall_s`; no other run of it would do better."""
 
 
-class Child:
+class SandboxedProcess:
     """One run of one program. Raises DissectionError from every method, with a sentence that names the reason."""
 
     def __init__(
         self,
         command: Sequence[str],
         limits: Limits,
-        source: int | Child | Iterable[Buffer],
+        source: int | SandboxedProcess | Iterable[Buffer],
         *,
         stop: Event | None = None,
         readable: Sequence[str] = (),
@@ -88,7 +88,7 @@ class Child:
         self._output_bytes = 0
         self._feed_error: Exception | None = None
         rights = f"{int(limits.wall_s) + 1},{limits.memory_bytes},{limits.threads},{limits.nice}"
-        cage = [sys.executable, "-I", "-S", CAGE, rights, *READABLE, *readable, "--", *command]
+        cage = [sys.executable, "-I", "-S", SANDBOX, rights, *READABLE, *readable, "--", *command]
         try:
             self._process = subprocess.Popen(
                 cage,
@@ -101,7 +101,7 @@ class Child:
         except OSError as error:
             raise DissectionError(f"{self._name} cannot be started: {error.strerror or error}") from error
         self._feeder: threading.Thread | None = None
-        if isinstance(source, Child):
+        if isinstance(source, SandboxedProcess):
             # Only the reader may hold its end, or the writer would never notice that the reader is gone.
             source._hand_over()
         elif not isinstance(source, int):
@@ -109,7 +109,7 @@ class Child:
             self._feeder = threading.Thread(target=self._feed, args=(source,), name=name, daemon=True)
             self._feeder.start()
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> SandboxedProcess:
         return self
 
     def __exit__(
@@ -239,7 +239,7 @@ class Child:
         return f"{self._name} ended with code {code}: {said[-300:] or 'it did not say why'}"
 
 
-def _stdin(source: int | Child | Iterable[Buffer]) -> int | IO[bytes] | None:
-    if isinstance(source, Child):
+def _stdin(source: int | SandboxedProcess | Iterable[Buffer]) -> int | IO[bytes] | None:
+    if isinstance(source, SandboxedProcess):
         return source._process.stdout
     return source if isinstance(source, int) else subprocess.PIPE

@@ -1,4 +1,4 @@
-"""The programs of this room: where they are, and the arguments that all their runs share."""
+"""The programs of this package: where they are, and the arguments that all their runs share."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     """Offsets in the capture of each `capture.MARK_EVERY`th packet, as 64-bit numbers."""
 
 
-class RowFile:
+class RowStore:
     """The blocks. One thread adds, any other reads what has been added."""
 
     def __init__(self, path: Path, blocks: Sequence[int], rows: int, *, writable: bool) -> None:
@@ -65,12 +65,12 @@ class RowFile:
         """That can be read."""
 
     @classmethod
-    def create(cls, path: Path) -> RowFile:
+    def create(cls, path: Path) -> RowStore:
         """An empty one. Raises SpoolError."""
         return cls(path, [0], 0, writable=True)
 
     @classmethod
-    def reopen(cls, path: Path, index: Index) -> RowFile:
+    def reopen(cls, path: Path, index: Index) -> RowStore:
         """A finished one. Raises SpoolError."""
         blocks = array("Q")
         blocks.frombytes(index.blocks)

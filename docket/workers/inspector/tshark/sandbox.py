@@ -1,6 +1,6 @@
 """A program of its own: gives up every right that dissecting packets does not need, then becomes the dissector.
 
-`child` starts it as `python -I -S cage.py LIMITS READABLE… -- PROGRAM ARGUMENT…`; nobody imports it. It has to run
+`child` starts it as `python -I -S sandbox.py LIMITS READABLE… -- PROGRAM ARGUMENT…`; nobody imports it. It has to run
 before anything else does, in one thread: hence a script, with nothing but the standard library, and no logging.
 
 What the program loses: all but the named files, reading included (Landlock), the network and the sight of other
@@ -27,7 +27,7 @@ _FILE_RIGHTS = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}
 _ALL_NETWORK, _ALL_SCOPES = 0x3, 0x3
 
 _FORBIDDEN = 126
-"""The exit code of a cage that could not be built."""
+"""The exit code of a sandbox that could not be built."""
 
 
 class _Ruleset(ctypes.Structure):
@@ -40,7 +40,7 @@ class _PathRule(ctypes.Structure):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Build the cage and run the program in it; does not come back."""
+    """Build the sandbox and run the program in it; does not come back."""
     limits, *rest = arguments
     split = rest.index("--")
     readable, command = rest[:split], rest[split + 1 :]
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         os.nice(nice)
     alone = not libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS)
     _lock_files(libc, readable)
-    # Last, because the limits would hit the building of the cage too.
+    # Last, because the limits would hit the building of the sandbox too.
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NOFILE, 64)

@@ -1,6 +1,6 @@
 """The packets of a capture that filters let through, as a stream. For the inspector's refinements.
 
-The filters run one behind the other, each a program in the cage: tshark first, because what it shows may depend on
+The filters run one behind the other, each a program in the sandbox: tshark first, because what it shows may depend on
 all the packets before.
 """
 
@@ -14,7 +14,7 @@ from threading import Event
 from docket.domain.query.canonical import Query
 from docket.domain.query.render import to_bpf
 from docket.domain.refinement import Refinement, Sender
-from docket.workers.inspector.tshark.process import Child, Limits
+from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.programs import tcpdump, tshark
 from docket.workers.inspector.tshark.result_capture import Capture
 
@@ -34,14 +34,14 @@ def selected(
     with ExitStack() as stack:
         descriptor = capture.reopen()
         stack.callback(os.close, descriptor)
-        children: list[Child] = []
+        children: list[SandboxedProcess] = []
         if refinement.filter:
             command = tshark("-Y", refinement.filter, "-w", "-", "-F", "pcap")
-            children.append(stack.enter_context(Child(command, limits, descriptor, stop=stop)))
+            children.append(stack.enter_context(SandboxedProcess(command, limits, descriptor, stop=stop)))
         if packet_filter:
             source = children[-1] if children else descriptor
             command = tcpdump("-w", "-", packet_filter)
-            children.append(stack.enter_context(Child(command, limits, source, stop=stop)))
+            children.append(stack.enter_context(SandboxedProcess(command, limits, source, stop=stop)))
         yield _output(children) if children else _whole(descriptor)
 
 
@@ -66,7 +66,7 @@ def _from(sender: Sender) -> str:
     return f"({term}) or (vlan and ({term}))"
 
 
-def _output(children: list[Child]) -> Iterator[bytes]:
+def _output(children: list[SandboxedProcess]) -> Iterator[bytes]:
     yield from children[-1].blocks()
     for child in reversed(children):
         child.finish()

@@ -14,7 +14,7 @@ from threading import Event
 import msgspec
 
 from docket.errors import DissectionError
-from docket.workers.inspector.tshark.process import Child, Limits
+from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.programs import tshark
 from docket.workers.inspector.tshark.result_capture import Capture
 
@@ -65,7 +65,7 @@ def follow(capture: Capture, protocol: str, number: int, stop: Event) -> tuple[S
     limits = Limits(WALL_S, WALL_S, MEMORY_BYTES, 2_000_000_000)
     reader = _Reader()
     try:
-        child = Child(tshark(*arguments), limits, source, stop=stop)
+        child = SandboxedProcess(tshark(*arguments), limits, source, stop=stop)
     finally:
         os.close(source)
     with child:

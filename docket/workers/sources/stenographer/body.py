@@ -20,7 +20,7 @@ import requests
 
 from docket.errors import SourceError
 from docket.workers.interface.verdict_texts import printable
-from docket.workers.sources.stenographer.interruptible_socket import PatientSocket
+from docket.workers.sources.stenographer.interruptible_socket import InterruptibleSocket
 
 BLOCK_BYTES = 256 * 1024
 _LONGEST_SIZE_LINE = 1024
@@ -191,7 +191,7 @@ def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
         return
     yield stream.read(len(read_ahead))
     raw = stream.raw
-    assert isinstance(raw, PatientSocket)
+    assert isinstance(raw, InterruptibleSocket)
     view = memoryview(bytearray(BLOCK_BYTES))
     received = 0
     while filled := raw.fill(view, received):

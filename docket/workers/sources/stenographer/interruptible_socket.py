@@ -28,7 +28,7 @@ class Patience:
             raise TimeoutError("no answer in time")
 
 
-class PatientSocket(io.RawIOBase):
+class InterruptibleSocket(io.RawIOBase):
     """The reading side of a TLS socket: every read waits as long as the patience lasts.
 
     The socket must have a time-out of LOOK_UP_S. A read that times out loses nothing: what came of a TLS record

@@ -26,7 +26,7 @@ from urllib3.connection import HTTPSConnection
 
 from docket.errors import SourceError
 from docket.workers.sources.stenographer.body import Body
-from docket.workers.sources.stenographer.interruptible_socket import LOOK_UP_S, Patience, PatientSocket
+from docket.workers.sources.stenographer.interruptible_socket import LOOK_UP_S, InterruptibleSocket, Patience
 from docket.workers.sources.stenographer.server_identity import check_name, client_context, explain_tls_failure
 from docket.workers.sources.stenographer.tls_socket import TlsSocket
 
@@ -44,7 +44,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: TlsSocket, *args: Any, patience: Patience, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(PatientSocket(sock, self.fp, patience))
+        self.fp = io.BufferedReader(InterruptibleSocket(sock, self.fp, patience))
 
 
 class _Connection(HTTPSConnection):

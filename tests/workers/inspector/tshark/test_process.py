@@ -1,4 +1,4 @@
-"""What a program in the cage cannot do, and that it is gone afterwards, whatever it did."""
+"""What a program in the sandbox cannot do, and that it is gone afterwards, whatever it did."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from docket.errors import DissectionError
-from docket.workers.inspector.tshark.process import Child, Limits, OutOfTime
+from docket.workers.inspector.tshark.process import Limits, OutOfTime, SandboxedProcess
 from tests.services.waiting import wait_until
 from tests.workers.inspector.processes import alive
 
@@ -15,15 +15,15 @@ QUICK = Limits(10.0)
 
 
 def said_by(script: str, limits: Limits = QUICK, source: bytes = b"") -> str:
-    """What a shell in the cage writes."""
-    with Child(["/usr/bin/bash", "-c", script], limits, [source]) as child:
+    """What a shell in the sandbox writes."""
+    with SandboxedProcess(["/usr/bin/bash", "-c", script], limits, [source]) as child:
         return child.output().decode()
 
 
 def test_input_comes_out_again() -> None:
     """What the program is fed reaches it whole, while its output is read."""
     block = os.urandom(100_000)
-    with Child(["/usr/bin/cat"], QUICK, [block] * 30) as child:
+    with SandboxedProcess(["/usr/bin/cat"], QUICK, [block] * 30) as child:
         assert child.output() == block * 30
 
 
@@ -31,13 +31,16 @@ def test_file_is_read_from_its_descriptor(tmp_path: Path) -> None:
     """A file is read through the descriptor that the program gets, though it may open nothing."""
     path = tmp_path / "capture"
     path.write_bytes(b"packets")
-    with path.open("rb") as file, Child(["/usr/bin/cat"], QUICK, file.fileno()) as child:
+    with path.open("rb") as file, SandboxedProcess(["/usr/bin/cat"], QUICK, file.fileno()) as child:
         assert child.output() == b"packets"
 
 
 def test_one_program_feeds_another() -> None:
     """The output of one becomes the input of the next."""
-    with Child(["/usr/bin/cat"], QUICK, [b"b\na\n"]) as first, Child(["/usr/bin/sort"], QUICK, first) as second:
+    with (
+        SandboxedProcess(["/usr/bin/cat"], QUICK, [b"b\na\n"]) as first,
+        SandboxedProcess(["/usr/bin/sort"], QUICK, first) as second,
+    ):
         assert second.output() == b"a\nb\n"
         assert first.finish() == 0
 
@@ -92,9 +95,9 @@ def test_crash_is_said() -> None:
 
 def test_time_out_leaves_no_process() -> None:
     """When the time is up the program and what it started are gone."""
-    with Child(["/usr/bin/bash", "-c", "sleep 600 & echo $! $$; wait"], Limits(1.0), []) as child:
+    with SandboxedProcess(["/usr/bin/bash", "-c", "sleep 600 & echo $! $$; wait"], Limits(1.0), []) as child:
         lines = child.lines()
-        # The numbers are those that we see: only users and network of the cage are its own.
+        # The numbers are those that we see: only users and network of the sandbox are its own.
         pids = [int(pid) for pid in next(lines).split()]
         with pytest.raises(OutOfTime, match="longer than 1 s"):
             next(lines)
@@ -104,7 +107,7 @@ def test_time_out_leaves_no_process() -> None:
 def test_stop_ends_it_at_once() -> None:
     """A service that stops does not wait for its dissectors."""
     stop = Event()
-    with Child(["/usr/bin/sleep", "600"], Limits(600.0), [], stop=stop) as child:
+    with SandboxedProcess(["/usr/bin/sleep", "600"], Limits(600.0), [], stop=stop) as child:
         stop.set()
         with pytest.raises(DissectionError, match="it was stopped"):
             child.output()
@@ -113,5 +116,5 @@ def test_stop_ends_it_at_once() -> None:
 
 def test_program_that_wants_no_more_input_is_no_fault() -> None:
     """A program may end before it has read everything."""
-    with Child(["/usr/bin/head", "-c", "3"], QUICK, (b"abc" * 100_000 for _ in range(20))) as child:
+    with SandboxedProcess(["/usr/bin/head", "-c", "3"], QUICK, (b"abc" * 100_000 for _ in range(20))) as child:
         assert child.output() == b"abc"
