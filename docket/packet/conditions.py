@@ -13,18 +13,27 @@ from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from docket.packet.headers import DEEPER_CUT, LINK_CUT, NONE, PROTOCOL_CUT, TCP, UDP, Layer
+from docket.domain.query.terms import Direction
+from docket.packet.headers import DEEPER_CUT, LINK_CUT, NONE, PROTOCOL_CUT, SCTP, TCP, UDP, Layer
 from docket.packet.octets import Integers, Mask
 
 T = TypeVar("T")
 
-Direction: TypeAlias = Literal["src", "dst"] | None
-"""Which side must be like that; None for either."""
+Condition: TypeAlias = Callable[[Layer], "Truth"]
+"""What a term says about the rows of one layer."""
 
 PLAIN_PORTS = (TCP, UDP)
 """The protocols whose ports the word `port` means, as at stenographer."""
 
+SRC: Direction = "src"
+DST: Direction = "dst"
+
+End: TypeAlias = tuple[IPv4Network | IPv6Network, int | None]
+"""An address, as a network of one, and a port; None for any."""
+
+_WITH_PORTS = (TCP, UDP, SCTP)
 _ARP = 0x0806
+_VERSIONS = {"ip": 4, "ip6": 6}
 _HALF = 64
 _LOWER = (1 << _HALF) - 1
 
@@ -145,13 +154,10 @@ def protocol(layer: Layer, number: int) -> Truth:
     return truth(yes, None if layer.is_whole else yes | layer.lacks(LINK_CUT | PROTOCOL_CUT))
 
 
-def family(layer: Layer, version: Literal[4, 6]) -> Truth:
-    """The network layer is IP of this version."""
-    return _linked(layer, layer.family == version)
-
-
-def arp(layer: Layer) -> Truth:
-    return _linked(layer, layer.ethertype == _ARP)
+def network_layer(layer: Layer, word: Literal["ip", "ip6", "arp"]) -> Truth:
+    """What the link header carries."""
+    yes = layer.ethertype == _ARP if word == "arp" else layer.family == _VERSIONS[word]
+    return _linked(layer, yes)
 
 
 def vlan(layer: Layer, number: int | None) -> Truth:
@@ -176,6 +182,34 @@ def mac(layer: Layer, number: int, direction: Direction) -> Truth:
     for places in _sides(direction, layer.mac_from_at, layer.mac_to_at):
         possible |= layer.missing(places, 6) | ((places == NONE) & layer.lacks(LINK_CUT))
     return truth(yes, possible)
+
+
+def flow(layer: Layer, one: End, other: End, number: int | None) -> Truth:
+    """Both directions of a conversation: from one end to the other, in one IP header, of this protocol or of any."""
+    there = _way(layer, one, other, number)
+    return either((there, _way(layer, other, one, number)))
+
+
+def _way(layer: Layer, sender: End, receiver: End, number: int | None) -> Truth:
+    protocols = _WITH_PORTS if number is None else (number,)
+    parts = [] if number is None else [protocol(layer, number)]
+    for end, direction in ((sender, SRC), (receiver, DST)):
+        parts.append(address(layer, end[0], direction))
+        if end[1] is not None:
+            parts.append(ports(layer, within(end[1], end[1]), direction, protocols))
+    return both(parts)
+
+
+def within(first: int, last: int) -> Callable[[Integers], Mask]:
+    """For `ports`: a range, ends included."""
+    if first == last:
+        return lambda values: values == first
+    return lambda values: (values >= first) & (values <= last)
+
+
+def port_protocols(number: int | None) -> tuple[int, ...]:
+    """The protocols whose ports a term is about."""
+    return PLAIN_PORTS if number is None else (number,)
 
 
 def anything_deeper(layer: Layer) -> Mask:

@@ -189,6 +189,8 @@ def cooked2(walk: Walk, rows: Integers, at: Integers) -> None:
 
 def _cooked_sender(walk: Walk, rows: Integers, length_at: Integers, size: int, address_at: Integers) -> None:
     there = length_at + size <= walk.captured_end[rows]
+    # Where the length was cut off the address is missing too, and may be one.
+    walk.mac_from_at[rows[~there]] = address_at[~there]
     rows, length_at, address_at = rows[there], length_at[there], address_at[there]
     six = (walk.octets.u8(length_at + (size - 1))) == 6
     walk.mac_from_at[rows[six]] = address_at[six]

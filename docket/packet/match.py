@@ -11,24 +11,34 @@ that is shorter on the wire than what is asked for is not undecided: it does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
-from typing import Literal, TypeAlias
+from ipaddress import ip_network
 
 import numpy as np
 
-from docket.domain.query.terms import And, Mpls, Net, Node, Or, Port, Protocol, Term, Vlan
-from docket.packet import conditions
-from docket.packet.conditions import Truth, both, either, truth
-from docket.packet.headers import Headers, Layer
-from docket.packet.octets import Integers, Mask
-
-Scope: TypeAlias = Literal["outer", "inner", "any"]
-"""Whose headers a term asks for: the outermost, those inside of tunnels, or all."""
-
-_TOGETHER = 4
-"""From so many hosts or ports in one choice on they are looked up together."""
+from docket.domain.query.terms import (
+    And,
+    EtherHost,
+    FilterNode,
+    FilterTerm,
+    Flow,
+    Length,
+    Mpls,
+    Net,
+    NetworkLayer,
+    Not,
+    Or,
+    Port,
+    Protocol,
+    Scope,
+    Vlan,
+)
+from docket.packet import conditions, together
+from docket.packet.conditions import Condition, Truth, both, either
+from docket.packet.headers import Headers
+from docket.packet.octets import Mask
+from docket.packet.scope import scoped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +49,7 @@ class Matches:
     undecided: Mask
 
 
-def match(headers: Headers, root: Node | None, *, look_inside: bool = False) -> Matches:
+def match(headers: Headers, root: FilterNode | None, *, look_inside: bool = False) -> Matches:
     """Hold every record against a query; None asks for every packet.
 
     With `look_inside` the plain words mean every layer, as `any` does.
@@ -47,86 +57,71 @@ def match(headers: Headers, root: Node | None, *, look_inside: bool = False) -> 
     nothing = np.zeros(headers.count, dtype=np.bool_)
     if root is None:
         return Matches(~nothing, nothing)
-    found = _Question(headers, "any" if look_inside else "outer").holds(root)
+    found = _Question(headers, look_inside).holds(root)
     return Matches(found.yes, nothing if found.unknown is None else found.unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
     headers: Headers
-    plain: Scope
-    """What words without a scope mean."""
+    look_inside: bool
 
-    def holds(self, node: Node) -> Truth:
+    def holds(self, node: FilterNode) -> Truth:
         match node:
+            case Not(part):
+                return self.holds(part).negated()
             case And(parts):
-                return both(self.holds(part) for part in parts)
+                return self._all(parts)
             case Or(parts):
                 return either(self._choice(parts))
+            case Length(least, most):
+                return self._length(least, most)
             case _:
-                return self.scoped(lambda layer: _term(layer, node), self.plain)
+                return self._scoped(_condition(node), node.scope)
 
-    def _choice(self, parts: Sequence[Node]) -> Iterator[Truth]:
-        hosts = [part for part in parts if isinstance(part, Net) and _is_host4(part)]
-        numbers = [part for part in parts if isinstance(part, Port)]
-        taken: set[Node] = set()
-        if len(hosts) >= _TOGETHER:
-            taken.update(hosts)
-            yield self._hosts(hosts)
-        if len(numbers) >= _TOGETHER:
-            taken.update(numbers)
-            yield self._ports(numbers)
-        yield from (self.holds(part) for part in parts if part not in taken)
+    def _all(self, parts: Sequence[FilterNode]) -> Truth:
+        excluded = [part.part for part in parts if isinstance(part, Not)]
+        if len(excluded) < together.FEW:
+            return both(map(self.holds, parts))
+        # None of many is the same as not one of them, which is looked up at once.
+        rest = (self.holds(part) for part in parts if not isinstance(part, Not))
+        return both((either(self._choice(excluded)).negated(), *rest))
 
-    def _hosts(self, hosts: Sequence[Net]) -> Truth:
-        wanted = np.array(sorted(int(host.network.network_address) for host in hosts), dtype=np.int64)
-        return self.scoped(lambda layer: conditions.address4(layer, _member(wanted), None), self.plain)
+    def _choice(self, parts: Sequence[FilterNode]) -> Iterator[Truth]:
+        groups, rest = together.grouped(parts)
+        for condition, scope in groups:
+            yield self._scoped(condition, scope)
+        yield from map(self.holds, rest)
 
-    def _ports(self, numbers: Sequence[Port]) -> Truth:
-        wanted = np.zeros(1 << 16, dtype=np.bool_)
-        wanted[[port.number for port in numbers]] = True
-        return self.scoped(lambda layer: conditions.ports(layer, lambda values: wanted[values], None), self.plain)
+    def _scoped(self, condition: Condition, scope: Scope) -> Truth:
+        return scoped(self.headers, condition, "any" if self.look_inside and scope == "outer" else scope)
 
-    def scoped(self, condition: Callable[[Layer], Truth], scope: Scope) -> Truth:
-        """The condition of the layers that are asked for, as one answer per record."""
-        outer = self.headers.layers[0]
-        if scope == "outer":
-            return condition(outer)
-        first = condition(outer)
-        yes = first.yes.copy() if scope == "any" else first.yes & outer.pseudowire
-        possible = yes | conditions.anything_deeper(outer)
-        if scope == "any" or outer.pseudowire.any():
-            possible |= first.possible if scope == "any" else first.possible & outer.pseudowire
-        for layer in self.headers.layers[1:]:
-            found = condition(layer)
-            yes[layer.record[found.yes]] = True
-            possible[layer.record[found.possible | conditions.anything_deeper(layer)]] = True
-        return truth(yes, possible)
+    def _length(self, least: int, most: int | None) -> Truth:
+        length = self.headers.original
+        yes = length >= least
+        return Truth(yes if most is None else yes & (length <= most), None)
 
 
-def _term(layer: Layer, term: Term) -> Truth:
+def _condition(term: FilterTerm) -> Condition:
     match term:
-        case Net(network):
-            return conditions.address(layer, network, None)
+        case Net(network, direction):
+            return lambda layer: conditions.address(layer, network, direction)
         case Protocol(number):
-            return conditions.protocol(layer, number)
-        case Port(number):
-            return conditions.ports(layer, lambda values: values == number, None)
+            return lambda layer: conditions.protocol(layer, number)
+        case Port(first, _, direction):
+            holds = conditions.within(first, term.end)
+            protocols = conditions.port_protocols(term.protocol)
+            return lambda layer: conditions.ports(layer, holds, direction, protocols)
         case Vlan(number):
-            return conditions.vlan(layer, number)
+            return lambda layer: conditions.vlan(layer, number)
         case Mpls(label):
-            return conditions.label(layer, label)
-
-
-def _is_host4(net: Net) -> bool:
-    return isinstance(net.network, IPv4Network) and net.is_host
-
-
-def _member(wanted: Integers) -> Callable[[Integers], Mask]:
-    def holds(values: Integers) -> Mask:
-        place = np.searchsorted(wanted, values)
-        place[place == wanted.size] = 0
-        found: Mask = wanted[place] == values
-        return found
-
-    return holds
+            return lambda layer: conditions.label(layer, label)
+        case NetworkLayer(word):
+            return lambda layer: conditions.network_layer(layer, word)
+        case EtherHost(address, direction):
+            return lambda layer: conditions.mac(layer, address, direction)
+        case Flow(one, one_port, other, other_port, protocol):
+            ends = ((ip_network(one), one_port), (ip_network(other), other_port))
+            return lambda layer: conditions.flow(layer, *ends, protocol)
+        case Length():
+            raise ValueError("a length is one of the packet, not of a layer")

@@ -73,7 +73,7 @@ def _sent_by(packet: Packet, head: bytes, sender: str) -> Packet:
 def loopback(maker: Maker, depth: int) -> Packet:
     packet = maker.ip(depth)
     family = 2 if ethertype_of(packet) == 0x0800 else maker.chance.choice((24, 28, 30))
-    return packet.at_outer(struct.pack(maker.chance.choice("<>") + "I", family) + packet.data, packet.outer)
+    return packet.at_outer(struct.pack(maker.chance.choice(maker.orders) + "I", family) + packet.data, packet.outer)
 
 
 def loop(maker: Maker, depth: int) -> Packet:
@@ -119,7 +119,7 @@ def _wifi(maker: Maker, depth: int, *, padded: bool) -> Packet:
     chance = maker.chance
     kind, packet = _typed(maker, depth)
     sender, receiver, other = chance.choice(MACS), chance.choice(MACS), "0a:0a:0a:0a:0a:0a"
-    way, quality = chance.randrange(4), chance.random() < 0.5
+    way, quality = chance.choice(maker.wifi_ways), chance.random() < 0.5
     places = {
         0: (receiver, sender, other),
         1: (other, sender, receiver),
@@ -138,7 +138,7 @@ def _wifi(maker: Maker, depth: int, *, padded: bool) -> Packet:
 def radiotap(maker: Maker, depth: int) -> Packet:
     chance = maker.chance
     timed, flagged = chance.random() < 0.5, chance.random() < 0.7
-    padded = flagged and chance.random() < 0.5
+    padded = maker.pads and flagged and chance.random() < 0.5
     body = bytes(8) if timed else b""
     body += bytes([0x20 if padded else 0]) if flagged else b""
     body += bytes(chance.randrange(8))

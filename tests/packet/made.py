@@ -53,6 +53,12 @@ class Maker:
     )
     sender_ports: tuple[int, ...] = (40001, 53, 65535)
     """From which datagrams with tunnels come."""
+    orders = "<>"
+    """Of the bytes of a loopback header."""
+    wifi_ways: tuple[int, ...] = (0, 1, 2, 3)
+    """Between stations, to an access point, from one, from one to another."""
+    pads = True
+    """Whether an 802.11 header may be filled up to a multiple of four bytes."""
     wires = True
     """Whether there is Ethernet behind labels."""
 
@@ -81,7 +87,8 @@ class Maker:
         return self._ipv6(protocol, carried, ports, inside)
 
     def _framed(self, ethertype: int, carried: Packet) -> Packet:
-        tags = [self.chance.choice(VLANS) for _ in range(self.chance.choice((0, 0, 0, 0, 1, 1, 2, 3, 5)))]
+        most = self.chance.choice((0, 0, 0, 0, 1, 1, 2, 3, 5)) if self.tag_types else 0
+        tags = [self.chance.choice(VLANS) for _ in range(most)]
         data = carried.data
         for tag in reversed(tags):
             data = struct.pack("!HH", self.chance.randrange(8) << 13 | tag, ethertype) + data

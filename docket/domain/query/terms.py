@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 LAST_PORT = 65_535
 LAST_PROTOCOL = 255
@@ -55,11 +55,20 @@ _MAPPED_BITS = 96
 """::ffff:0:0/96 holds the IPv4 addresses; stenographer takes each for the IPv4 address that it is."""
 
 
+Direction: TypeAlias = Literal["src", "dst"] | None
+"""The side that a term is about; None for either."""
+
+Scope: TypeAlias = Literal["outer", "inner", "any"]
+"""Whose headers a term is about: the outermost IP header and what stands before it, those inside of tunnels, or all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Net:
-    """The source or the destination address lies in the network; a host is a network of one address."""
+    """An address lies in the network; a host is a network of one address."""
 
     network: IPv4Network | IPv6Network
+    direction: Direction = None
+    scope: Scope = "outer"
 
     @property
     def is_host(self) -> bool:
@@ -71,13 +80,24 @@ class Protocol:
     """The IP protocol has this number; in IPv6 the one behind the extension headers."""
 
     number: int
+    scope: Scope = "outer"
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """The TCP or UDP source or destination port has this number."""
+    """A TCP or UDP port has this number, or lies in the range that it begins."""
 
     number: int
+    last: int | None = None
+    """The end of the range, included; None for one port."""
+    direction: Direction = None
+    scope: Scope = "outer"
+    protocol: int | None = None
+    """Only of this protocol, which may be SCTP; None for TCP or UDP."""
+
+    @property
+    def end(self) -> int:
+        return self.number if self.last is None else self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +105,7 @@ class Vlan:
     """One of the packet's tags has this VLAN id."""
 
     number: int
+    scope: Scope = "outer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +113,60 @@ class Mpls:
     """One of the packet's MPLS labels has this value."""
 
     label: int
+    scope: Scope = "outer"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLayer:
+    """What the link header carries, behind tags and labels."""
+
+    word: Literal["ip", "ip6", "arp"]
+    scope: Scope = "outer"
+
+
+@dataclass(frozen=True, slots=True)
+class EtherHost:
+    """A MAC address of the first Ethernet or 802.11 header is this one."""
+
+    address: int
+    """As a number of 48 bits."""
+    direction: Direction = None
+    scope: Scope = "outer"
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """The packet's length on the wire, in bytes, both bounds included."""
+
+    least: int = 0
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Both directions of one conversation: the two ends are those of one IP header."""
+
+    one: IPv4Address | IPv6Address
+    one_port: int | None
+    other: IPv4Address | IPv6Address
+    other_port: int | None
+    protocol: int | None = None
+    """None for TCP, UDP or SCTP, or for whatever has no ports if no port is given."""
+    scope: Scope = "outer"
 
 
 Term: TypeAlias = Net | Protocol | Port | Vlan | Mpls
+"""What the grammar reads."""
+
+FilterTerm: TypeAlias = Term | NetworkLayer | EtherHost | Length | Flow
+"""What `docket.packet.match` can decide on a packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: FilterNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +184,7 @@ class Or:
 
 
 Node: TypeAlias = Term | And | Or
+FilterNode: TypeAlias = FilterTerm | And | Or | Not
 
 
 def shown(text: str) -> str:
