@@ -11,8 +11,9 @@ import threading
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,8 +23,10 @@ from docket.errors import CaptureError, DissectionError, DissectorMissing, Spool
 from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER_BYTES
 from docket.spool.file_io import spool_error
 from docket.spool.layout import DIRECTORY_MODE, Spool
-from docket.workers.inspector.tshark.filters import shown_by
+from docket.workers.inspector.tshark.belonging import Belonging, read_belonging
+from docket.workers.inspector.tshark.filters import shown_by, shown_in
 from docket.workers.inspector.tshark.full_pass import Listing, make_list
+from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.programs import tshark_version
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
 from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index, write_whole
@@ -37,6 +40,8 @@ MOST_FILTERS = 8
 MOST_SHOWN = 4_000_000
 """Numbers of packets that one filter keeps; four bytes each."""
 MOST_STREAMS = 8
+SMALL_PACKETS = 50_000
+"""A result with no more is dissected in some seconds, and never waits for a larger one."""
 
 
 class Work:
@@ -87,19 +92,29 @@ class Work:
                 self._changed.notify_all()
 
 
+class Gates(NamedTuple):
+    """How many dissectors run at once for people who wait: over whole large files, and over what is small."""
+
+    slow: threading.Semaphore
+    quick: threading.Semaphore
+
+
 class FilterTask:
     """The packets that one display filter shows."""
 
-    def __init__(self, capture: Capture, text: str, gate: threading.Semaphore) -> None:
+    def __init__(
+        self, capture: Capture, shown: Callable[[threading.Event], Iterator[int]], gate: threading.Semaphore
+    ) -> None:
+        """`shown` looks for them, until it is told to stop."""
         self.numbers = array("I")
         self.looked_at = 0
         self.overflow = False
         self._capture = capture
-        self._text = text
+        self._shown = shown
         self.work = Work(f"filter of {capture.job_id}", self._run, gate)
 
     def _run(self, work: Work) -> None:
-        for number in shown_by(self._capture, self._text, work.stop):
+        for number in self._shown(work.stop):
             if len(self.numbers) >= MOST_SHOWN:
                 self.overflow = True
                 return
@@ -113,18 +128,19 @@ class FilterTask:
 class CaptureIndex:
     """One revision of one job's result. Methods are for any thread, but for `survey`."""
 
-    def __init__(self, spool: Spool, capture: Capture, gate: threading.Semaphore, clock: Clock) -> None:
-        """`gate` bounds how many dissectors run at once for people who wait."""
+    def __init__(self, spool: Spool, capture: Capture, gates: Gates, clock: Clock) -> None:
         self.capture = capture
         self.users = 0
         """Who has it in hand right now; kept by `IndexPool`."""
         self.marks: array[int] = array("Q")
         self.facts: Facts | None = None
         self.listing: Listing | None = None
+        self.belonging: Belonging | None = None
+        """Once the whole file is listed as the dissector reads it in one go."""
         self.surveyed = False
         """The list is as complete as it will ever be."""
         self._spool = spool
-        self._gate = gate
+        self._gates = gates
         self._clock = clock
         self._lock = threading.RLock()
         self._changed = threading.Condition()
@@ -154,10 +170,11 @@ class CaptureIndex:
     def note(self) -> str:
         return " ".join(text for text in (self.facts and self.facts.note, self.listing and self.listing.note) if text)
 
-    def progress(self) -> Summary:
+    def progress(self, note: str = "") -> Summary:
         """What is known by now, in the shape of a summary that is being made."""
         facts = self.facts or Facts(packets=self.packets, bytes=0, first_us=None, last_us=None, timeline=None)
-        return self._summarise(facts, "", working=True)
+        summary = self._summarise(facts, "", working=True)
+        return msgspec.structs.replace(summary, note=note or summary.note)
 
     def survey(self, stop: threading.Event) -> Summary:
         """Make list and summary; returns the summary, whatever the dissector could do. Raises SpoolError, and
@@ -169,6 +186,7 @@ class CaptureIndex:
             listing = self._new_listing(facts)
             make_list(self.capture, self.marks, listing, stop)
             self._write_index(listing)
+            self._keep_belonging(listing)
         except DissectorMissing as error:
             self.facts = facts = msgspec.structs.replace(facts, note=f"{error}: the packets cannot be shown.")
         summary = self._summarise(facts, dissector, working=False)
@@ -204,12 +222,23 @@ class CaptureIndex:
         with self._lock:
             find = self._finds.pop(text, None)
             if find is None or (find.work.done and find.work.error is not None):
-                find = FilterTask(self.capture, text, self._gate)
+                find = self._new_find(text)
                 find.work.start()
             self._finds[text] = find
             while len(self._finds) > MOST_FILTERS:
                 self._finds.popitem(last=False)[1].work.stop.set()
             return find
+
+    def _new_find(self, text: str) -> FilterTask:
+        """Over the packets that the filter can show, where that is known, else over the whole file."""
+        cut = cut_for(text, self.belonging) if self.belonging is not None else None
+        if cut is None:
+            return FilterTask(self.capture, lambda stop: shown_by(self.capture, text, stop), self._gate)
+        return FilterTask(self.capture, lambda stop: shown_in(self.capture, self.marks, cut, stop), self._gates.quick)
+
+    @property
+    def _gate(self) -> threading.Semaphore:
+        return self._gates.quick if self.packets <= SMALL_PACKETS else self._gates.slow
 
     def stream(self, protocol: str, number: int, longest_s: float) -> tuple[Stream, Path] | None:
         """A stream and the file with its bytes; None if it takes longer. Raises DissectionError, SpoolError."""
@@ -221,7 +250,9 @@ class CaptureIndex:
         with self._lock:
             work = self._follows.get(key)
             if work is None:
-                work = Work(f"follow {protocol} {number}", lambda work: self._follow(key, path, work), self._gate)
+                cut = self._cut_for_stream(protocol, number)
+                gate = self._gate if cut is None else self._gates.quick
+                work = Work(f"follow {protocol} {number}", lambda work: self._follow(key, path, work, cut), gate)
                 self._follows[key] = work
                 work.start()
         work.wait(lambda: False, longest_s)
@@ -235,6 +266,12 @@ class CaptureIndex:
         if known is None:
             raise SpoolError("the stream could not be kept")
         return known, path.with_suffix(".bytes")
+
+    def _cut_for_stream(self, protocol: str, number: int) -> array[int] | None:
+        if self.belonging is None:
+            return None
+        cut = cut_for(f"{'udp' if protocol == 'udp' else 'tcp'}.stream == {number}", self.belonging)
+        return cut.numbers if cut is not None and cut.numbers else None
 
     def busy(self) -> bool:
         """Whether something slow is going on."""
@@ -263,6 +300,7 @@ class CaptureIndex:
             return
         self.marks.frombytes(index.marks)
         self.listing = Listing(rows, index.packets, exact=index.exact, note=index.note)
+        self.belonging = read_belonging(self._directory / "belonging", self.capture.sha256)
         self.surveyed = True
 
     def _new_listing(self, facts: Facts) -> Listing:
@@ -293,6 +331,12 @@ class CaptureIndex:
             marks=self.marks.tobytes(),
         )
         write_index(self._directory / "index", index)
+
+    def _keep_belonging(self, listing: Listing) -> None:
+        """Not where the dissector was restarted: its streams are counted from the beginning again then."""
+        if listing.exact >= listing.packets == len(listing.belonging.numbers):
+            self.belonging = listing.belonging
+            self.belonging.write(self._directory / "belonging", self.capture.sha256)
 
     def _scanned(self) -> Facts:
         manifest = self.capture.manifest
@@ -335,8 +379,8 @@ class CaptureIndex:
             working=working,
         )
 
-    def _follow(self, key: tuple[str, int], path: Path, work: Work) -> None:
-        stream, data = follow(self.capture, *key, work.stop)
+    def _follow(self, key: tuple[str, int], path: Path, work: Work, cut: array[int] | None) -> None:
+        stream, data = follow(self.capture, *key, work.stop, self.marks, cut)
         kept = sorted(self._directory.glob("*-*.stream"), key=lambda old: old.stat().st_mtime_ns)
         for old in kept[: max(len(kept) + 1 - MOST_STREAMS, 0)]:
             old.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from docket.domain.clock import Clock
 from docket.errors import DissectionError, NoSuchJob, SpoolError
 from docket.spool.layout import Spool
-from docket.workers.inspector.capture_index import CaptureIndex
+from docket.workers.inspector.capture_index import SMALL_PACKETS, CaptureIndex, Gates
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.summary import Summary
 
@@ -33,6 +33,15 @@ Surveyed = Callable[[str, Summary | None], None]
 """Told when a survey has ended: the job, and its summary unless there is none."""
 
 
+class _Lane:
+    """Results that are surveyed one after the other."""
+
+    def __init__(self) -> None:
+        self.wanted: queue.PriorityQueue[tuple[int, int, str, Surveyed | None]] = queue.PriorityQueue()
+        self.current = ""
+        """The job that is being surveyed."""
+
+
 class IndexPool:
     """For any thread."""
 
@@ -41,8 +50,8 @@ class IndexPool:
         self._clock = Clock()
         self._lock = threading.Lock()
         self._open: OrderedDict[str, CaptureIndex] = OrderedDict()
-        self._gate = threading.Semaphore(SLOW_AT_ONCE)
-        self._wanted: queue.PriorityQueue[tuple[int, int, str, Surveyed | None]] = queue.PriorityQueue()
+        self._gates = Gates(threading.Semaphore(SLOW_AT_ONCE), threading.Semaphore(SLOW_AT_ONCE))
+        self._lanes = {small: _Lane() for small in (True, False)}
         self._asked: set[str] = set()
         """Jobs whose survey somebody waits for already."""
         self._count = itertools.count()
@@ -57,7 +66,7 @@ class IndexPool:
                 capture.close()
             else:
                 self._drop(capture_index)
-                capture_index = CaptureIndex(self._spool, capture, self._gate, self._clock)
+                capture_index = CaptureIndex(self._spool, capture, self._gates, self._clock)
             self._open[job_id] = capture_index
             capture_index.users += 1
             self._make_room()
@@ -69,26 +78,40 @@ class IndexPool:
                 if self._open.get(job_id) is not capture_index:
                     self._drop(capture_index)
 
-    def want(self, job_id: str, then: Surveyed | None = None) -> None:
-        """Have the job surveyed; without `then` because somebody is looking, and so before others."""
+    def want(self, job_id: str, packets: int, then: Surveyed | None = None) -> None:
+        """Have the job surveyed; without `then` because its page is open, and so before others. Small results have a
+        lane of their own."""
         with self._lock:
             if then is None:
                 if job_id in self._asked:
                     return
                 self._asked.add(job_id)
-        self._wanted.put((_URGENT if then is None else _BY_THE_WAY, next(self._count), job_id, then))
+        lane = self._lanes[packets <= SMALL_PACKETS]
+        lane.wanted.put((_URGENT if then is None else _BY_THE_WAY, next(self._count), job_id, then))
 
-    def work(self, stop: threading.Event, told: Surveyed) -> None:
-        """Survey one result after the other until told to stop. `told` hears of those that somebody looked at."""
+    def work(self, stop: threading.Event, surveyed: Surveyed, *, small: bool) -> None:
+        """Survey one result of a lane after the other until told to stop. `surveyed` is called with those that were
+        wanted without a `then`."""
+        lane = self._lanes[small]
         while not stop.is_set():
             try:
-                _, _, job_id, then = self._wanted.get(timeout=0.2)
+                _, _, job_id, then = lane.wanted.get(timeout=0.2)
             except queue.Empty:
                 continue
+            lane.current = job_id
             summary = self._survey(job_id, stop)
+            lane.current = ""
             if stop.is_set():
                 return
-            (then or told)(job_id, summary)
+            (then or surveyed)(job_id, summary)
+
+    def waits_for(self, job_id: str, packets: int) -> str:
+        """What the inspection of a job that has not begun waits for, as a sentence; empty if it has."""
+        lane = self._lanes[packets <= SMALL_PACKETS]
+        current = lane.current
+        if current in ("", job_id):
+            return ""
+        return f"Waits until the result of job {current[:8]} has been inspected."
 
     def close(self) -> None:
         """Close everything. Nobody may have anything in hand any more."""

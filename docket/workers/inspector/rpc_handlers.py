@@ -69,9 +69,10 @@ class Answering:
     def _summary(self, capture_index: CaptureIndex, _question: Question) -> Answered:
         summary = capture_index.summary
         if summary is None or (not summary.dissector and has_tshark()):
-            self._index_pool.want(capture_index.capture.job_id)
+            self._index_pool.want(capture_index.capture.job_id, capture_index.packets)
             capture_index.wait(capture_index.packets, WAIT_S)
-            summary = capture_index.summary or capture_index.progress()
+            waits = self._index_pool.waits_for(capture_index.capture.job_id, capture_index.packets)
+            summary = capture_index.summary or capture_index.progress(waits)
         return _json(summary, 202 if summary.state == "working" else 200)
 
     def _packets(self, capture_index: CaptureIndex, question: Question) -> Answered:
@@ -200,7 +201,7 @@ class Answering:
             return
         if not has_tshark():
             raise DissectorMissing("tshark is not installed (Debian package tshark)")
-        self._index_pool.want(capture_index.capture.job_id)
+        self._index_pool.want(capture_index.capture.job_id, capture_index.packets)
 
     @staticmethod
     def _listed_stream(capture_index: CaptureIndex, number: int) -> tuple[str, ...]:
@@ -293,7 +294,7 @@ def _stream_page(capture_index: CaptureIndex, question: Question, stream: Stream
         taken += segment.length
         data = read_at(path, segment.offset, segment.length)
         content = _written(data, said, question.form)
-        pieces.append(StreamPiece(sender=segment.sender, offset=said, length=segment.length, content=content))
+        pieces.append(_piece(segment, said, content))
     following = offset + len(pieces)
     note = (
         "" if stream.segments else f"There is nothing in {stream.protocol} stream {stream.number}, or no such stream."
@@ -310,6 +311,18 @@ def _stream_page(capture_index: CaptureIndex, question: Question, stream: Stream
         truncated=stream.truncated,
         note=note,
         pieces=tuple(pieces),
+    )
+
+
+def _piece(segment: Segment, said: int, content: str) -> StreamPiece:
+    return StreamPiece(
+        sender=segment.sender,
+        offset=said,
+        length=segment.length,
+        content=content,
+        packet=segment.packet,
+        time=format_us(segment.time_us) if segment.time_us else None,
+        lost=segment.lost,
     )
 
 

@@ -92,6 +92,11 @@ class StreamPiece(msgspec.Struct, frozen=True, kw_only=True):
     length: int
     content: str
     """As text, as a hex dump, or as hex digits; for `text`, what cannot be printed is a dot."""
+    packet: int = 0
+    """The packet that brought it, from 1 on; 0 where it is not known."""
+    time: str | None = None
+    lost: bool = False
+    """Bytes are missing here: `content` says how many."""
 
 
 class StreamPage(msgspec.Struct, frozen=True, kw_only=True):

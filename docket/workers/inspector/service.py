@@ -1,7 +1,7 @@
 """The inspector: looks into finished results, so that people see packets at once. For the command line.
 
-Four threads: this one waits on the bus for jobs that have ended; one surveys them; one answers at the counter; one
-reads refinements from results. Everything that touches packets runs outside the process, in a sandbox.
+Five threads: this one waits on the bus for jobs that have ended; two survey them, large and small ones apart; one
+answers at the counter; one reads refinements from results. Everything that touches packets runs outside the process, in a cage.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Inspector:
             return
         own_stop = threading.Event()
         crew = _Crew(own_stop)
-        crew.start("surveyor", lambda: self._index_pool.work(own_stop, self._tell))
+        crew.start("surveyor", lambda: self._index_pool.work(own_stop, self._tell, small=False))
+        crew.start("surveyor of small results", lambda: self._index_pool.work(own_stop, self._tell, small=True))
         crew.start("counter", lambda: Counter(self._spool, Answering(self._index_pool, own_stop)).serve(own_stop))
         crew.start("refinery", lambda: self._refine_service.work(own_stop))
         receiver = self._broker.receiver("docket inspector", [INSPECTOR_QUEUE], prefetch=PREFETCH)
@@ -110,7 +111,9 @@ class Inspector:
             log.error("job %s: not inspected, it ended the inspector %d times", job.id, delivery.count - 1)
             delivery.dead("its inspection never came to an end")
         else:
-            self._index_pool.want(job.id, lambda job_id, summary: self._surveyed(delivery, job_id, summary))
+            self._index_pool.want(
+                job.id, job.packets, lambda job_id, summary: self._surveyed(delivery, job_id, summary)
+            )
 
     def _surveyed(self, delivery: Delivery, job_id: str, summary: Summary | None) -> None:
         self._tell(job_id, summary)

@@ -9,7 +9,7 @@ import pytest
 
 from docket.domain.clock import Clock
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
-from docket.workers.inspector.capture_index import CaptureIndex
+from docket.workers.inspector.capture_index import CaptureIndex, Gates
 from docket.workers.inspector.tshark import process, programs
 from docket.workers.inspector.tshark.columns import Row, begins, innermost, worst
 from docket.workers.inspector.tshark.result_capture import Capture, Run
@@ -188,7 +188,8 @@ def test_list_goes_on_behind_a_packet_that_kills_the_dissector(tmp_path: Path, s
     """The packet says what happened, those behind it are dissected by a new process and are not called exact."""
     office = Office(tmp_path)
     job = office.place(sample)
-    capture_index = CaptureIndex(office.spool, Capture.open(office.spool, job.id), threading.Semaphore(), Clock())
+    gates = Gates(threading.Semaphore(), threading.Semaphore())
+    capture_index = CaptureIndex(office.spool, Capture.open(office.spool, job.id), gates, Clock())
     summary = capture_index.survey(threading.Event())
     assert capture_index.rows is not None
     page = capture_index.rows.page(1, 24)

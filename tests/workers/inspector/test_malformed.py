@@ -17,7 +17,7 @@ import pytest
 from docket.domain.clock import Clock
 from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header, scan
 from docket.spool.layout import Spool
-from docket.workers.inspector.capture_index import CaptureIndex
+from docket.workers.inspector.capture_index import CaptureIndex, Gates
 from docket.workers.inspector.tshark.result_capture import Capture
 from tests.services import needs
 from tests.workers.inspector.inspector_harness import Office
@@ -107,12 +107,12 @@ def test_each_is_surveyed_and_leaves_nothing(frames: list[Frame], tmp_path: Path
     """Every capture gets its summary, and every packet of it its row, whatever is in them."""
     needs.program("tshark", "tshark")
     office = Office(tmp_path)
-    gate = threading.Semaphore(2)
+    gates = Gates(threading.Semaphore(2), threading.Semaphore(2))
     seeds = range(first, first + CHUNK, EVERY)
 
     def survey(seed: int) -> tuple[int, str, bool]:
         job = jobs[seed]
-        capture_index = CaptureIndex(Spool(office.spool.path), Capture.open(office.spool, job.id), gate, Clock())
+        capture_index = CaptureIndex(Spool(office.spool.path), Capture.open(office.spool, job.id), gates, Clock())
         summary = capture_index.survey(threading.Event())
         rows = capture_index.rows
         whole = rows is not None and rows.rows == summary.packets

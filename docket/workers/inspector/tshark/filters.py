@@ -14,6 +14,7 @@ from threading import Event
 
 from docket.errors import DissectionError, Fault, InvalidRequest
 from docket.packet.pcap import file_header
+from docket.workers.inspector.tshark.narrowing import Cut
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.programs import tcpdump, tshark
 from docket.workers.inspector.tshark.result_capture import Capture
@@ -46,6 +47,19 @@ def check_packet_filter(text: str, linktype: int, field: str = "bpf") -> None:
             _judge(child, text, field, "bad-bpf")
 
 
+def shown_in(capture: Capture, marks: array[int], cut: Cut, stop: Event) -> Iterator[int]:
+    """The same of a few packets that were cut out, by their own numbers. Raises DissectionError."""
+    if not cut.numbers:
+        return
+    limits = Limits(WALL_S, SILENCE_S, MEMORY_BYTES, OUTPUT_BYTES, nice=0)
+    with SandboxedProcess(
+        tshark("-Y", cut.text, *_NUMBER_ONLY), limits, capture.cut(cut.numbers, marks), stop=stop
+    ) as child:
+        for number in _ascending(child):
+            yield cut.numbers[number - 1]
+        child.finish()
+
+
 def shown_by(capture: Capture, text: str, stop: Event) -> Iterator[int]:
     """The numbers of the packets that the filter shows, ascending. Raises DissectionError."""
     source = capture.reopen()
@@ -54,17 +68,22 @@ def shown_by(capture: Capture, text: str, stop: Event) -> Iterator[int]:
         with SandboxedProcess(tshark("-Y", text, *_NUMBER_ONLY), limits, source, stop=stop) as child:
             os.close(source)
             source = -1
-            before = 0
-            for line in child.lines():
-                digits = line.strip()
-                if not digits.isdigit() or int(digits) <= before:
-                    raise DissectionError("it did not answer with numbers of packets")
-                before = int(digits)
-                yield before
+            yield from _ascending(child)
             child.finish()
     finally:
         if source >= 0:
             os.close(source)
+
+
+def _ascending(child: SandboxedProcess) -> Iterator[int]:
+    """The numbers that the program writes, one on each line."""
+    before = 0
+    for line in child.lines():
+        digits = line.strip()
+        if not digits.isdigit() or int(digits) <= before:
+            raise DissectionError("it did not answer with numbers of packets")
+        before = int(digits)
+        yield before
 
 
 def as_numbers(content: bytes) -> array[int]:

@@ -13,6 +13,7 @@ from threading import Event
 
 from docket.errors import DissectionError, DissectorMissing
 from docket.workers.inspector.tshark import columns, statistics
+from docket.workers.inspector.tshark.belonging import Belonging
 from docket.workers.inspector.tshark.columns import LineReader, Row
 from docket.workers.inspector.tshark.conversations import ConversationCounter
 from docket.workers.inspector.tshark.process import Limits, OutOfTime, SandboxedProcess
@@ -43,6 +44,7 @@ class Listing:
     packets: int
     """In the capture."""
     tally: ConversationCounter = field(default_factory=ConversationCounter)
+    belonging: Belonging = field(default_factory=Belonging)
     hierarchy: tuple[Protocol, ...] = ()
     findings: tuple[Finding, ...] = ()
     exact: int = 0
@@ -74,6 +76,7 @@ def make_list(capture: Capture, marks: array[int], listing: Listing, stop: Event
             if careful or number == run.before + 1:
                 # A first run keeps some lines back when it dies; here it is certain which packet it was.
                 listing.rows.add(_undissected(capture, marks, number, str(error)))
+                listing.belonging.skip()
         finally:
             if not careful:
                 listing.exact = listing.rows.added
@@ -124,6 +127,7 @@ class _Pass:
             line = self._reader.read(self._line)
             self._line = b""
             self._listing.tally.add(line)
+            self._listing.belonging.add(line)
             self._listing.rows.add(line.row)
 
     def _keep_statistics(self, line: bytes) -> None:

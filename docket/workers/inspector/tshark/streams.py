@@ -6,8 +6,10 @@ is followed only once whatever is looked at.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from threading import Event
 
@@ -25,9 +27,9 @@ MOST_SEGMENTS = 200_000
 WALL_S = 300.0
 MEMORY_BYTES = 1_500_000_000
 
-_NODE = re.compile(rb"^Node ([01]): (.*)$")
-_END = b"=" * 20
-_HEX = re.compile(rb"\t?[0-9a-f]*")
+_VALUE = re.compile(rb"^  (?:- |  )(peer|host|port|packet|timestamp): ?(.*)$")
+_DATA = re.compile(rb"^      ([A-Za-z0-9+/]+={0,2})$")
+_LOST = re.compile(rb"\[\d+ bytes missing in capture file\]\0?")
 
 
 class Segment(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +40,11 @@ class Segment(msgspec.Struct, frozen=True, array_like=True):
     offset: int
     """Into the bytes of the stream, both directions together."""
     length: int
+    packet: int = 0
+    """That brought its last byte; from 1 on, 0 where it is not known."""
+    time_us: int = 0
+    lost: bool = False
+    """The dissector's words for bytes that no packet brought."""
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,27 +64,30 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
         return first, sum(segment.length for segment in self.segments) - first
 
 
-def follow(capture: Capture, protocol: str, number: int, stop: Event) -> tuple[Stream, bytes]:
-    """Put a stream together. Raises DissectionError."""
-    source = capture.reopen()
-    arguments = ("-q", "-z", f"follow,{protocol},raw,{number}")
-    # Twice the bytes as hex digits, and some more for the ends of lines.
-    limits = Limits(WALL_S, WALL_S, MEMORY_BYTES, 2_000_000_000)
-    reader = _Reader()
+def follow(
+    capture: Capture, protocol: str, number: int, stop: Event, marks: array[int], cut: array[int] | None = None
+) -> tuple[Stream, bytes]:
+    """Put a stream together; of `cut`, packets with no other stream, it is the first one. Raises DissectionError."""
+    stream_filter = f"{'udp' if protocol == 'udp' else 'tcp'}.stream eq {number}"
+    arguments = ("-q", "-z", f"follow,{protocol},yaml,{number if cut is None else 0}")
+    limits = Limits(WALL_S, WALL_S, MEMORY_BYTES, 2_000_000_000, nice=5 if cut is None else 0)
+    reader = _Reader(cut)
+    source = capture.reopen() if cut is None else -1
     try:
-        child = SandboxedProcess(tshark(*arguments), limits, source, stop=stop)
+        child = SandboxedProcess(
+            tshark(*arguments), limits, source if cut is None else capture.cut(cut, marks), stop=stop
+        )
     finally:
-        os.close(source)
+        if source >= 0:
+            os.close(source)
     with child:
-        for line in child.lines(longest=2 * MOST_BYTES):
-            if not reader.take(line):
-                break
-        else:
+        if all(reader.take(line) for line in child.lines()):
             child.finish()
+            reader.complete()
     stream = Stream(
         protocol=protocol,
         number=number,
-        filter=reader.filter or f"{'udp' if protocol == 'udp' else 'tcp'}.stream eq {number}",
+        filter=stream_filter,
         nodes=(reader.nodes[0], reader.nodes[1]),
         segments=tuple(reader.segments),
         truncated=reader.truncated,
@@ -87,48 +97,79 @@ def follow(capture: Capture, protocol: str, number: int, stop: Event) -> tuple[S
 
 
 class _Reader:
-    """Reads the lines of `-z follow,…,raw`."""
+    """Reads the lines of `-z follow,…,yaml`: first both peers, then for each segment packet, peer, time and data."""
 
-    def __init__(self) -> None:
+    def __init__(self, cut: array[int] | None) -> None:
         self.nodes = ["", ""]
-        self.filter = ""
         self.segments: list[Segment] = []
         self.pieces: list[bytes] = []
         self.truncated = False
+        self._cut = cut
+        self._values: dict[str, str] = {}
+        self._data: list[bytes] = []
         self._size = 0
-        self._begun = False
 
     def take(self, line: bytes) -> bool:
         """False: no further lines are wanted."""
-        if not self._begun:
-            self._head(line)
+        data = _DATA.match(line)
+        if data:
+            self._data.append(data[1])
             return True
-        if line.startswith(_END):
+        value = _VALUE.match(line)
+        if value is None:
+            return True
+        name, text = value[1].decode(), value[2].decode("utf-8", "replace")[:200]
+        if line.startswith(b"  - ") and not self.complete():
             return False
-        if not _HEX.fullmatch(line) or len(line.lstrip(b"\t")) % 2:
-            raise DissectionError("it did not answer with bytes")
-        piece = bytes.fromhex(line.lstrip(b"\t").decode())
+        self._values[name] = text
+        if name == "port" and self._values.get("host"):
+            self.nodes[self._number("peer") & 1] = f"{self._values['host']}:{text}"
+        return True
+
+    def complete(self) -> bool:
+        """The segment whose lines have been read; False if there is no room for it."""
+        values, self._values = self._values, {}
+        encoded, self._data = b"".join(self._data), []
+        if "packet" not in values:
+            return True
+        try:
+            piece = base64.b64decode(encoded, validate=True)
+        except ValueError as error:
+            raise DissectionError("it did not answer with bytes") from error
         if self._size + len(piece) > MOST_BYTES or len(self.segments) >= MOST_SEGMENTS:
             self.truncated = True
             return False
-        self.segments.append(Segment(int(line.startswith(b"\t")), self._size, len(piece)))
+        packet, sender = int(values["packet"] or 0), int(values.get("peer") or 0) & 1
+        if self._cut is not None and 1 <= packet <= len(self._cut):
+            packet = self._cut[packet - 1]
+        time_us = _micros(values.get("timestamp", ""))
+        lost = _LOST.fullmatch(piece) is not None
+        self.segments.append(Segment(sender, self._size, len(piece), packet, time_us, lost))
         self.pieces.append(piece)
         self._size += len(piece)
         return True
 
-    def _head(self, line: bytes) -> None:
-        node = _NODE.match(line)
-        if node:
-            address = node[2].decode("utf-8", "replace")[:200]
-            self.nodes[int(node[1])] = "" if address == ":0" else address
-            self._begun = node[1] == b"1"
-        elif line.startswith(b"Filter: "):
-            self.filter = line[8:].decode("utf-8", "replace")[:200]
+    def _number(self, name: str) -> int:
+        text = self._values.get(name, "")
+        return int(text) if text.isdigit() else 0
+
+
+def _micros(text: str) -> int:
+    """Of seconds since 1970 with a fraction; 0 for what is none."""
+    seconds, _, fraction = text.partition(".")
+    return int(seconds) * 1_000_000 + int((fraction + "000000")[:6]) if (seconds + fraction).isdigit() else 0
 
 
 def as_text(data: bytes) -> str:
-    """Bytes as tshark shows them as text: what cannot be printed is a dot, but for the ends of lines."""
-    return data.translate(_PRINTABLE).decode("ascii")
+    """Bytes as text: UTF-8 where all of it is, else as tshark shows them. What cannot be printed is a dot, but for the
+    ends of lines."""
+    if data.isascii():
+        return data.translate(_PRINTABLE).decode("ascii")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data.translate(_PRINTABLE).decode("ascii")
+    return "".join(one if one.isprintable() or one in "\r\n" else "." for one in text)
 
 
 def as_hex(data: bytes, offset: int) -> str:
