@@ -12,6 +12,9 @@ import { isFinal } from "../words.js";
 /** A text as one word of a POSIX shell. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** Feeds Wireshark while the file grows, without a copy on disk. */
+const wiresharkOf = (job) => `curl -fsN ${quoted(address(`api/v1/jobs/${job.id}/pcap?follow=1`))} | wireshark -k -i -`;
+
 const curlOf = (job) => `curl -f -o ${quoted(job.pcap.name)} ${quoted(address(`api/v1/jobs/${job.id}/pcap`))}`;
 
 function docketGetOf(job) {
@@ -27,6 +30,7 @@ export function Result({ job }) {
       ${job.pcap ? html`<${File} job=${job} />` : html`<p class="hint">${absence(job)}</p>`}
       <div class="copies">
         ${job.pcap && html`<${Copy} text=${curlOf(job)} label="Copy a curl command for this file">curl<//>`}
+        ${job.pcap && html`<${Copy} text=${wiresharkOf(job)} label="Copy a command that opens this file in Wireshark">wireshark<//>`}
         ${
           !job.parent &&
           html`<${Copy} text=${docketGetOf(job)} label="Copy a docket get command that asks the same">docket get<//>`

@@ -20,7 +20,7 @@ export function SummaryState({ summary, error, onAgain }) {
 function Working({ summary }) {
   return html`
     <div class="packets-note packets-working" role="status">
-      <span>Looking into the packets: ${percent(summary.progress)}</span>
+      <span>Looking into the packets: ${percent(summary.progress)}${summary.note && `. ${summary.note}`}</span>
       <span class="bar tone-busy" aria-hidden="true">
         <span class="bar-fill" style=${{ "--part": summary.progress }}></span>
       </span>

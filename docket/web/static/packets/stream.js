@@ -1,14 +1,18 @@
-/** What two ends said to each other: as text, hex or raw, both or one of them, to read and to save. */
+/** The content of a stream: as text, hex or raw, of both ends or one, to read, to search and to save. */
 
-import { html, useEffect, useState } from "../dom.js";
+import { html, names, useRef, useState } from "../dom.js";
+import { IconButton } from "../parts/button.js";
 import { Dialog } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
+import { useZone } from "../settings.js";
+import { formatExactClock, formatTime, fromRfc } from "../time.js";
 import { count, counted, size } from "../figures.js";
-import { packets, transcriptPath } from "./api.js";
+import { transcriptPath } from "./api.js";
 import { Note, reasonOf } from "./state.js";
+import { Find } from "./stream_find.js";
+import { useStream } from "./stream_pages.js";
 import { revealPackets, streamName } from "./view.js";
 
-const AGAIN_MS = 700;
 const FORMATS = [
   ["text", "Text"],
   ["hex", "Hex"],
@@ -17,39 +21,29 @@ const FORMATS = [
 
 export function StreamDialog({ job, view, onView }) {
   const { stream, direction, format } = view;
-  const setDirection = (next) => onView({ direction: next }, { quiet: true });
-  const setFormat = (next) => onView({ format: next }, { quiet: true });
   const how = { ...stream, direction, format };
-  const { page, pieces, error, more, loading } = useStream(job, how);
-  const close = () => onView({ stream: null });
-  const protocols = stream.protocol === "udp" ? ["udp"] : ["tcp", "tls", "http"];
-  const showPackets = () => {
-    onView({ stream: null, filter: page.filter, packet: null });
-    revealPackets();
-  };
+  const content = useStream(job, how);
+  const { page, pieces, error } = content;
+  const [expression, setExpression] = useState(null);
+  const [shown, setShown] = useState(null);
+  const box = useRef(null);
   const isThere = page && page.state !== "working";
-  const nodes = page?.nodes ?? ["", ""];
+  const leave = (news) => {
+    onView({ stream: null, ...news });
+    requestAnimationFrame(revealPackets);
+  };
+  const show = (at) => {
+    setShown(at);
+    box.current?.children[at]?.scrollIntoView({ block: "nearest" });
+  };
   return html`
-    <${Dialog} title=${streamName(stream)} onClose=${close} wide>
+    <${Dialog} title=${streamName(stream)} onClose=${() => onView({ stream: null })} wide>
       <div class="stream">
+        <${Choices} job=${job} how=${how} page=${page} onView=${onView} onPackets=${leave} />
         <div class="stream-choices">
-          <${Choice} label="Protocol" value=${stream.protocol}
-            options=${protocols.map((one) => [one, one.toUpperCase()])}
-            onChange=${(protocol) => onView({ stream: { ...stream, protocol } })} />
-          <${Choice} label="Show as" value=${format} options=${FORMATS} onChange=${setFormat} />
-          <label class="stream-who">Who <select value=${direction}
-            onChange=${(event) => setDirection(event.target.value)}>
-            <option value="both">both ends</option>
-            <option value="first">only ${nodes[0] || "the first"} (${size(page?.bytes[0] ?? 0)})</option>
-            <option value="second">only ${nodes[1] || "the second"} (${size(page?.bytes[1] ?? 0)})</option>
-          </select></label>
-          <span class="grow"></span>
-          <a class="button is-small" href=${transcriptPath(job.id, how)} download>
-            <${Icon} name="download" /><span>Save</span></a>
-          ${
-            page?.filter &&
-            html`<button type="button" class="button is-small" onClick=${showPackets}>Show its packets</button>`
-          }
+          <${Find} pieces=${pieces} page=${page} loading=${content.loading} more=${content.more} onFound=${show}
+            onExpression=${setExpression}
+            onHex=${(hex) => onView({ format: hex ? "raw" : "text" }, { quiet: true })} />
         </div>
         ${page?.total > 0 && html`<${Legend} page=${page} />`}
         ${error && html`<${Note} tone="bad">${reasonOf(error)}<//>`}
@@ -57,61 +51,59 @@ export function StreamDialog({ job, view, onView }) {
         ${!isThere && !error && html`<p class="hint" role="status">Putting the stream together…</p>`}
         ${
           pieces.length > 0 &&
-          html`<div class=${`stream-said is-${format}`} tabindex="0" role="group" aria-label="Stream content">
-          ${pieces.map((piece, index) => html`<${Piece} key=${index} piece=${piece} nodes=${nodes} />`)}
-          ${
-            page.next !== null &&
-            html`<button type="button" class="link" disabled=${loading} onClick=${more}>
-              Show more: ${counted(page.total - page.next, "piece")} to come</button>`
-          }
-          ${
-            page.next === null &&
-            page.truncated &&
-            html`<p class="hint">The stream goes on, but no more of it is kept.</p>`
-          }
-        </div>`
+          html`<div class=${`stream-said is-${format}`} tabindex="0" role="group" aria-label="Stream content" ref=${box}>
+            ${pieces.map(
+              (piece, index) => html`<${Piece} key=${index} piece=${piece} nodes=${page.nodes} expression=${expression}
+                isShown=${index === shown} onPacket=${(packet) => leave({ packet })} />`,
+            )}
+            <${Rest} page=${page} loading=${content.loading} more=${content.more} />
+          </div>`
         }
-        <div class="dialog-actions"><button type="button" class="button" onClick=${close}>Close</button></div>
+        <div class="dialog-actions">
+          <button type="button" class="button" onClick=${() => onView({ stream: null })}>Close</button>
+        </div>
       </div>
     <//>
   `;
 }
 
-/** The pages of a stream so far, one behind the other. */
-function useStream(job, how) {
-  const wanted = [job.id, how.protocol, how.number, how.direction, how.format].join(" ");
-  const [state, setState] = useState({ wanted, page: null, pieces: [], error: null });
-  const [offset, setOffset] = useState({ wanted, at: 0 });
-  const at = offset.wanted === wanted ? offset.at : 0;
-  useEffect(() => {
-    const stop = new AbortController();
-    let timer = null;
-    const load = () =>
-      packets.stream(job.id, { ...how, offset: at }, stop.signal).then(
-        (page) => {
-          if (page.state === "working") timer = setTimeout(load, AGAIN_MS);
-          setState((before) => {
-            const kept = at > 0 && before.wanted === wanted ? before.pieces : [];
-            return { wanted, page, pieces: [...kept, ...page.pieces], error: null };
-          });
-        },
-        (error) => stop.signal.aborted || setState({ wanted, page: null, pieces: [], error }),
-      );
-    load();
-    return () => {
-      clearTimeout(timer);
-      stop.abort();
-    };
-  }, [wanted, at]);
-  const current = state.wanted === wanted;
-  const more = () => setOffset({ wanted, at: state.page.next });
-  return {
-    page: state.page,
-    pieces: current ? state.pieces : [],
-    error: current ? state.error : null,
-    more,
-    loading: current && state.page && at !== state.page.offset,
-  };
+function Choices({ job, how, page, onView, onPackets }) {
+  const { protocol, number, direction, format } = how;
+  const nodes = page?.nodes ?? ["", ""];
+  const protocols = protocol === "udp" ? ["udp"] : ["tcp", "tls", "http"];
+  const turn = (step) => onView({ stream: { protocol, number: number + step } });
+  return html`
+    <div class="stream-choices">
+      <${IconButton} icon="left" label="Previous stream" disabled=${number === 0} onClick=${() => turn(-1)} />
+      <${IconButton} icon="right" label="Next stream" onClick=${() => turn(1)} />
+      <${Choice} label="Protocol" value=${protocol} options=${protocols.map((one) => [one, one.toUpperCase()])}
+        onChange=${(next) => onView({ stream: { protocol: next, number } })} />
+      <${Choice} label="Show as" value=${format} options=${FORMATS}
+        onChange=${(next) => onView({ format: next }, { quiet: true })} />
+      <label class="stream-who">Who <select value=${direction}
+        onChange=${(event) => onView({ direction: event.target.value }, { quiet: true })}>
+        <option value="both">both ends</option>
+        <option value="first">only ${nodes[0] || "the first"} (${size(page?.bytes[0] ?? 0)})</option>
+        <option value="second">only ${nodes[1] || "the second"} (${size(page?.bytes[1] ?? 0)})</option>
+      </select></label>
+      <span class="grow"></span>
+      <a class="button is-small" href=${transcriptPath(job.id, how)} download>
+        <${Icon} name="download" /><span>Save</span></a>
+      ${
+        page?.filter &&
+        html`<button type="button" class="button is-small"
+          onClick=${() => onPackets({ filter: page.filter, packet: null })}>Show its packets</button>`
+      }
+    </div>
+  `;
+}
+
+function Rest({ page, loading, more }) {
+  if (page.next !== null) {
+    return html`<button type="button" class="link" disabled=${loading} onClick=${more}>
+      Show more: ${counted(page.total - page.next, "piece")} to come</button>`;
+  }
+  return page.truncated && html`<p class="hint">The stream goes on, but no more of it is kept.</p>`;
 }
 
 function Legend({ page }) {
@@ -123,21 +115,46 @@ function Legend({ page }) {
           <strong class="stranger">${node || "unknown"}</strong>
           ${" "}<span class="faint">${size(page.bytes[index])}</span></span>`,
       )}
-      <span class="faint">${count(page.total)} pieces</span>
+      <span class="faint">${counted(page.total, "piece")}</span>
     </p>
   `;
 }
 
-function Piece({ piece, nodes }) {
+/** What one packet brought, with its time and the way to it. */
+function Piece({ piece, nodes, expression, isShown, onPacket }) {
+  const zone = useZone();
   const title = `${nodes[piece.sender]}, ${counted(piece.length, "byte")} from ${count(piece.offset)}`;
+  const us = fromRfc(piece.time);
   return html`
-    <div class=${`said said-by-${piece.sender}`}>
+    <div class=${names(`said said-by-${piece.sender}`, { "is-lost": piece.lost, "is-shown": isShown })}>
       <span class="said-mark" title=${title}>
         <span aria-hidden="true">${piece.sender ? "◀" : "▶"}</span>
         <span class="visually-hidden">${nodes[piece.sender]}:</span></span>
-      <pre class="stranger">${piece.content}</pre>
+      <pre class="stranger">${piece.lost ? html`<em>${piece.content.replace(/\.$/, "")}</em>` : marked(piece.content, expression)}</pre>
+      ${
+        piece.packet > 0 &&
+        html`<button type="button" class="link said-packet" tabindex="-1"
+          title=${`Show packet ${piece.packet}, ${us === null ? "" : formatTime(us, zone)}`}
+          onClick=${() => onPacket(piece.packet)}>
+          #${count(piece.packet)} <span class="figure">${us === null ? "" : formatExactClock(us, zone)}</span></button>`
+      }
     </div>
   `;
+}
+
+const MOST_MARKS = 500;
+
+/** The content with what was found marked. */
+function marked(content, expression) {
+  if (!expression) return content;
+  const pieces = [];
+  let at = 0;
+  for (const found of content.matchAll(expression)) {
+    if (!found[0] || pieces.length > MOST_MARKS) break;
+    pieces.push(content.slice(at, found.index), html`<mark key=${found.index}>${found[0]}</mark>`);
+    at = found.index + found[0].length;
+  }
+  return [...pieces, content.slice(at)];
 }
 
 function Choice({ label, value, options, onChange }) {
