@@ -1,0 +1,69 @@
+"""What an index may tell a reading: which stretches of a file can hold packets of a query. A protocol, and its values.
+
+    selection = selector.select(identity, query.root, window)
+    None                       nothing is known of this file: it is read whole
+    selection.extents          the stretches to read, in the order of the file; none at all if nothing can match
+    selection.rest             the index knows the capture up to here; what follows is read besides
+
+The packets of a stretch are filtered exactly all the same. So an index that is wrong in saying too much costs time;
+one that is missing, old, damaged or of another file must answer None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from docket.domain.query.terms import Node
+from docket.domain.timewindow import Window
+from docket.workers.sources.capture_files.identity import FileIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A run of whole records (classic PCAP) or of whole blocks (pcapng) of one section."""
+
+    file_offset: int
+    """Where reading begins in the file: in a compressed one at the beginning of a frame, gzip member or archive."""
+    stream_offset: int
+    """Where the extent begins in the decompressed capture; in a plain file the same as `file_offset`."""
+    length_bytes: int
+    """Of the decompressed capture."""
+    skip_bytes: int = 0
+    """Decompressed bytes between `file_offset` and `stream_offset`, to be thrown away; 0 in a plain file."""
+    prologue: bytes = b""
+    """pcapng: the section header and the interface blocks that are in force where the extent begins. Empty in
+    classic PCAP, whose header is read from the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The answer for one file."""
+
+    extents: tuple[Extent, ...]
+    rest: Extent | None
+    """Where the index ends; `length_bytes` is 0 and means all that follows. None: the index knows the whole file, and
+    the file was closed by its recorder or read to its very last byte."""
+
+
+class BlockSelector(Protocol):
+    """An index of capture files. Several threads may ask at once."""
+
+    def select(
+        self, identity: FileIdentity, root: Node | None, window: Window, *, look_inside: bool = False
+    ) -> Selection | None:
+        """The stretches of the file that may hold a packet that matches and lies in the window. Never raises."""
+
+
+class NoIndex:
+    """Knows nothing."""
+
+    def select(
+        self,
+        identity: FileIdentity,  # noqa: ARG002
+        root: Node | None,  # noqa: ARG002
+        window: Window,  # noqa: ARG002
+        *,
+        look_inside: bool = False,  # noqa: ARG002
+    ) -> Selection | None:
+        return None

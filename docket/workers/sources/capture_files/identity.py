@@ -1,0 +1,55 @@
+"""Which file it is: whether a capture file is still the one that was looked at before. Pure; an index keeps it too.
+
+A name proves nothing: tcpdump -W writes over its files in place, with the same name and the same inode. So the first
+bytes belong to the identity; they hold the time of the first packet.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+HEAD_BYTES = 512
+"""First bytes of a file that are kept: the headers, and of most formats the first packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """A file as it was when it was looked at."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+    """When the inode was last changed; unlike `modified_ns` no program sets it."""
+    head: bytes
+    """The first 512 bytes, or all that there were."""
+
+    @classmethod
+    def of(cls, status: os.stat_result, head: bytes) -> FileIdentity:
+        return cls(
+            status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, head[:HEAD_BYTES]
+        )
+
+    def unchanged(self, status: os.stat_result) -> bool:
+        """Whether the file is, to its last byte, as it was."""
+        return (
+            self.device == status.st_dev
+            and self.inode == status.st_ino
+            and self.size_bytes == status.st_size
+            and self.modified_ns == status.st_mtime_ns
+            and self.changed_ns == status.st_ctime_ns
+        )
+
+    def grown_from(self, earlier: FileIdentity) -> bool:
+        """Whether this is the earlier file, with more behind what it held; also if nothing was added.
+
+        An earlier file without its first bytes is none that could be recognised.
+        """
+        return (
+            bool(earlier.head)
+            and (self.device, self.inode) == (earlier.device, earlier.inode)
+            and self.size_bytes >= earlier.size_bytes
+            and self.head.startswith(earlier.head)
+        )
