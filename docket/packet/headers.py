@@ -18,7 +18,7 @@ from typing import TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from docket.packet.octets import Integers, Mask, Octets, Wide
+from docket.packet.octets import Integers, Mask, Octets, Wide, where
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class Layer:
         return self.record, not cut
 
     def _having(self, family: int, offset: int, size: int) -> Integers:
-        return np.flatnonzero((self.family == family) & (self.ip_at + (offset + size) <= self.captured_end))
+        return where((self.family == family) & (self.ip_at + (offset + size) <= self.captured_end))
 
     def _numbers(self, rows: Integers, offset: int) -> tuple[Integers, Integers]:
         return rows, self.octets.u32(self.ip_at[rows] + offset)
@@ -138,11 +138,11 @@ class Layer:
 
     def _port(self, offset: int) -> tuple[Integers, Integers]:
         at = self.transport_at + offset
-        rows = np.flatnonzero(self.with_ports() & (at + 2 <= self.captured_end))
+        rows = where(self.with_ports() & (at + 2 <= self.captured_end))
         return rows, self.octets.u16(at[rows])
 
     def _mac(self, places: Integers) -> tuple[Integers, Integers]:
-        rows = np.flatnonzero((places != NONE) & (places + 6 <= self.captured_end))
+        rows = where((places != NONE) & (places + 6 <= self.captured_end))
         at = places[rows]
         return rows, (self.octets.u32(at) << 16) | self.octets.u16(at + 4)
 

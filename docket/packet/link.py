@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from docket.packet.headers import NONE
-from docket.packet.octets import Integers
+from docket.packet.octets import Integers, Mask, table, where
 from docket.packet.walk import Kind, Walk
 
 ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
@@ -29,8 +29,8 @@ ETHERTYPES = {
 }
 """What leads to an IP header of the same layer."""
 _PPPOE_SESSION = 0x8864
-_LOOKED_BEHIND = np.array([*ETHERTYPES, _PPPOE_SESSION])
-_TAGS = np.array([number for number, kind in ETHERTYPES.items() if kind is Kind.TAG])
+_LOOKED_BEHIND = table((*ETHERTYPES, _PPPOE_SESSION), 1 << 16)
+_TAGS = table((number for number, kind in ETHERTYPES.items() if kind is Kind.TAG), 1 << 16)
 
 PPP_PROTOCOLS = {0x0021: Kind.IPV4, 0x0057: Kind.IPV6, 0x0281: Kind.LABEL, 0x0283: Kind.LABEL}
 _PPP_ETHERTYPES = {0x0021: ETHERTYPE_IPV4, 0x0057: ETHERTYPE_IPV6}
@@ -66,7 +66,7 @@ def by_ethertype(walk: Walk, types: Integers, rows: Integers, at: Integers) -> N
     """Go on with what stands behind an Ethernet type."""
     walk.ethertype[rows] = types
     walk.dispatch(types, ETHERTYPES, rows, at)
-    sessions = np.flatnonzero(types == _PPPOE_SESSION)
+    sessions = where(types == _PPPOE_SESSION)
     # stenographer does not look into PPPoE: to the plain words what it carries is the inside of a tunnel.
     walk.push_inner(Kind.PPPOE, rows[sessions], at[sessions])
 
@@ -98,24 +98,24 @@ def behind_labels(walk: Walk, rows: Integers, at: Integers) -> None:
         _pseudowire(walk, rows[wire], at[wire], version[wire] == 0)
 
 
-def _pseudowire(walk: Walk, rows: Integers, at: Integers, control: np.ndarray) -> None:
+def _pseudowire(walk: Walk, rows: Integers, at: Integers, control: Mask) -> None:
     """Ethernet behind labels: with a control word, as stenographer takes it, or without, where that makes sense."""
     with_word, at_word = walk.fitting(rows[control], at[control], 18)
-    sensible = np.isin(walk.octets.u16(at_word + 16), _LOOKED_BEHIND)
+    sensible = _LOOKED_BEHIND[walk.octets.u16(at_word + 16)]
     # Two types in a row are those of a tag and of what follows it, in a frame without the word.
-    sensible &= ~np.isin(walk.octets.u16(at_word + 12), _TAGS)
+    sensible &= ~_TAGS[walk.octets.u16(at_word + 12)]
     walk.pseudowire[with_word[sensible]] = True
     walk.push(Kind.ETHERNET, with_word[sensible], at_word[sensible] + 4)
     without = np.concatenate((with_word[~sensible], rows[~control]))
     at_without = np.concatenate((at_word[~sensible], at[~control]))
     without, at_without = walk.fitting(without, at_without, 14)
-    plain = np.isin(walk.octets.u16(at_without + 12), _LOOKED_BEHIND)
+    plain = _LOOKED_BEHIND[walk.octets.u16(at_without + 12)]
     walk.push_inner(Kind.ETHERNET, without[plain], at_without[plain])
 
 
 def _by_version(walk: Walk, version: Integers, rows: Integers, at: Integers) -> None:
     for number, kind in _VERSIONS.items():
-        chosen = np.flatnonzero(version == number)
+        chosen = where(version == number)
         walk.ethertype[rows[chosen]] = _VERSION_ETHERTYPES[number]
         walk.push(kind, rows[chosen], at[chosen])
 

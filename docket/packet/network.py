@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from docket.packet.headers import DEEPER_CUT, PROTOCOL_CUT, UDP
-from docket.packet.octets import Integers
+from docket.packet.octets import Integers, Mask, table, where
 from docket.packet.walk import Kind, Walk
 
 _IPV4_HEADER_BYTES = 20
@@ -13,9 +13,9 @@ _IPV6_HEADER_BYTES = 40
 _LATER_FRAGMENT = 0x1FFF
 _LATER_FRAGMENT6 = 0xFFF8
 
-_EXTENSIONS = (0, 43, 60, 135)
-"""Hop by hop, routing, destination options, mobility: what stenographer looks behind."""
 _FRAGMENT = 44
+_EXTENSIONS = table((0, 43, 60, 135, _FRAGMENT), 256)
+"""Hop by hop, routing, destination options, mobility, fragment: what stenographer looks behind."""
 
 _TUNNELS = {
     4: Kind.IPV4,
@@ -28,6 +28,8 @@ _TUNNELS = {
 """What an IP header carries by the IP protocol."""
 _UDP_TUNNELS = {4789: Kind.VXLAN, 8472: Kind.VXLAN, 6081: Kind.GENEVE, 2152: Kind.GTP, 1701: Kind.L2TP}
 """What a datagram carries by its destination port: IANA's numbers, and Linux' older one for VXLAN."""
+_LOOKED_INTO = table((*_TUNNELS, UDP), 256)
+_TUNNEL_PORTS = table(_UDP_TUNNELS, 1 << 16)
 _L2TP_PORT = 1701
 """L2TP answers from this port to whichever the other side chose (RFC 2661, section 8.1)."""
 
@@ -54,10 +56,10 @@ def ipv6(walk: Walk, rows: Integers, at: Integers) -> None:
 def _by_next_header(walk: Walk, numbers: Integers, rows: Integers, at: Integers) -> None:
     if numbers.size == 0:
         return
-    extension = (numbers == _FRAGMENT) | np.isin(numbers, _EXTENSIONS)
+    extension = _EXTENSIONS[numbers]
     if extension.any():
         _fragments(walk, numbers, rows, at)
-        others = np.flatnonzero(extension & (numbers != _FRAGMENT))
+        others = where(extension & (numbers != _FRAGMENT))
         walk.push(Kind.EXTENSION, rows[others], at[others])
         rows, at, numbers = rows[~extension], at[~extension], numbers[~extension]
     walk.protocol[rows] = numbers
@@ -66,7 +68,7 @@ def _by_next_header(walk: Walk, numbers: Integers, rows: Integers, at: Integers)
 
 def _fragments(walk: Walk, numbers: Integers, rows: Integers, at: Integers) -> None:
     """Go on behind the header of a first fragment; a later one ends here, and has this header for its protocol."""
-    chosen = np.flatnonzero(numbers == _FRAGMENT)
+    chosen = where(numbers == _FRAGMENT)
     rows, at = walk.fitting(rows[chosen], at[chosen], 4, PROTOCOL_CUT)
     later = (walk.octets.u16(at + 2) & _LATER_FRAGMENT6) != 0
     walk.protocol[rows[later]] = _FRAGMENT
@@ -85,24 +87,34 @@ def extension(walk: Walk, rows: Integers, at: Integers) -> None:
     _by_next_header(walk, walk.octets.u8(at), rows, at + length)
 
 
-def _transport(walk: Walk, rows: Integers, at: Integers, first: np.ndarray) -> None:
+def _transport(walk: Walk, rows: Integers, at: Integers, first: Mask) -> None:
     if not first.all():
         rows, at = rows[first], at[first]
     walk.transport_at[rows] = at
     protocol = walk.protocol[rows]
-    for number, kind in _TUNNELS.items():
-        chosen = np.flatnonzero(protocol == number)
-        walk.push_inner(kind, rows[chosen], at[chosen])
-    chosen = np.flatnonzero(protocol == UDP)
+    chosen = where(_LOOKED_INTO[protocol])
     if chosen.size:
-        _datagrams(walk, rows[chosen], at[chosen])
+        _tunnels(walk, protocol[chosen], rows[chosen], at[chosen])
+
+
+def _tunnels(walk: Walk, protocol: Integers, rows: Integers, at: Integers) -> None:
+    datagrams = where(protocol == UDP)
+    _datagrams(walk, rows[datagrams], at[datagrams])
+    if datagrams.size == rows.size:
+        return
+    for number, kind in _TUNNELS.items():
+        chosen = where(protocol == number)
+        walk.push_inner(kind, rows[chosen], at[chosen])
 
 
 def _datagrams(walk: Walk, rows: Integers, at: Integers) -> None:
     rows, at = walk.fitting(rows, at, 4, DEEPER_CUT)
     to = walk.octets.u16(at + 2)
+    known = _TUNNEL_PORTS[to]
+    answers = where((walk.octets.u16(at) == _L2TP_PORT) & ~known)
+    walk.push_inner(Kind.L2TP, rows[answers], at[answers] + 8)
+    if not known.any():
+        return
     for port, kind in _UDP_TUNNELS.items():
-        chosen = to == port
-        if port == _L2TP_PORT:
-            chosen |= (walk.octets.u16(at) == port) & ~np.isin(to, list(_UDP_TUNNELS))
+        chosen = where(to == port)
         walk.push_inner(kind, rows[chosen], at[chosen] + 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,6 +57,18 @@ def sliding(data: NDArray[np.uint8], kind: str) -> NDArray[Any]:
     if data.size < size:
         return np.zeros(0, dtype=kind)
     return np.lib.stride_tricks.as_strided(data[:size].view(kind), (data.size - size + 1,), (1,), writeable=False)
+
+
+def where(mask: Mask) -> Integers:
+    """The indices at which a mask is set. numpy's own function for it costs three times as much on few elements."""
+    return mask.nonzero()[0]
+
+
+def table(values: Iterable[int], size: int) -> Mask:
+    """A mask over all numbers below `size`, to be looked up: the quickest test of many numbers for a few values."""
+    found = np.zeros(size, dtype=np.bool_)
+    found[list(values)] = True
+    return found
 
 
 def no_integers() -> Integers:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from docket.packet.octets import Buffer, Integers, bytes_of, no_integers, sliding
+from docket.packet.octets import Buffer, Integers, bytes_of, no_integers, sliding, where
 
 RECORD_HEADER_BYTES = 16
 LARGEST_RECORD_BYTES = 262_144
@@ -78,7 +78,7 @@ def scan(buffer: Buffer, *, byte_order: ByteOrder = "<", nanoseconds: bool = Fal
         return Scanned(NO_RECORDS, start, None)
     numbers = sliding(data, byte_order + "u4")
     captured = numbers[headers + _CAPTURED_AT].astype(np.int64)
-    too_long = np.flatnonzero(captured > LARGEST_RECORD_BYTES)
+    too_long = where(captured > LARGEST_RECORD_BYTES)
     damaged_at = int(headers[too_long[0]]) if too_long.size else None
     count = int(too_long[0]) if too_long.size else headers.size
     if count and damaged_at is None and headers[-1] + RECORD_HEADER_BYTES + captured[-1] > data.size:

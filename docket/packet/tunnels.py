@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from docket.packet.link import ETHERTYPE_IPV4, ETHERTYPE_IPV6, by_ethertype
-from docket.packet.octets import Integers
+from docket.packet.octets import Integers, Mask, table, where
 from docket.packet.walk import Kind, Walk
 
 _GRE_CHECKSUM, _GRE_ROUTING, _GRE_KEY, _GRE_SEQUENCE, _GRE_ACKNOWLEDGED = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
@@ -19,7 +19,8 @@ _GTP_MESSAGE = 255
 
 _L2TP3_OFFSETS = (0, 4, 8, 12)
 """Where the frame may begin behind a session's number: cookies have 0, 4 or 8 bytes, a sublayer 0 or 4."""
-_SENSIBLE_TYPES = np.array([ETHERTYPE_IPV4, ETHERTYPE_IPV6, 0x8100, 0x88A8])
+_SENSIBLE_TYPES = table((ETHERTYPE_IPV4, ETHERTYPE_IPV6, 0x8100, 0x88A8), 1 << 16)
+_OWN_TYPES = table((_FRAME, _PPP, _ERSPAN, _ERSPAN3), 1 << 16)
 
 
 def gre(walk: Walk, rows: Integers, at: Integers) -> None:
@@ -33,20 +34,20 @@ def gre(walk: Walk, rows: Integers, at: Integers) -> None:
     length += 4 * ((version == 1) & ((flags & _GRE_ACKNOWLEDGED) != 0))
     # A route inside of GRE was given up before any of today's senders was written.
     readable = ((flags & _GRE_ROUTING) == 0) & (version <= 1)
-    kept = np.flatnonzero(readable)
+    kept = where(readable)
     numbered = (flags & _GRE_SEQUENCE) != 0
     _behind_gre(walk, kind[kept], numbered[kept], rows[kept], (at + length)[kept])
 
 
-def _behind_gre(walk: Walk, kind: Integers, numbered: np.ndarray, rows: Integers, at: Integers) -> None:
+def _behind_gre(walk: Walk, kind: Integers, numbered: Mask, rows: Integers, at: Integers) -> None:
     for value, following in ((_FRAME, Kind.ETHERNET), (_PPP, Kind.FRAMED_PPP), (_ERSPAN3, Kind.ERSPAN3)):
-        chosen = np.flatnonzero(kind == value)
+        chosen = where(kind == value)
         walk.push(following, rows[chosen], at[chosen])
     mirrored = kind == _ERSPAN
     # Type I of ERSPAN has no header of its own, and no sequence number in that of GRE.
     walk.push(Kind.ETHERNET, rows[mirrored & ~numbered], at[mirrored & ~numbered])
     walk.push(Kind.ERSPAN2, rows[mirrored & numbered], at[mirrored & numbered])
-    rest = np.flatnonzero(~np.isin(kind, (_FRAME, _PPP, _ERSPAN, _ERSPAN3)))
+    rest = where(~_OWN_TYPES[kind])
     by_ethertype(walk, kind[rest], rows[rest], at[rest])
 
 
@@ -64,7 +65,7 @@ def erspan3(walk: Walk, rows: Integers, at: Integers) -> None:
     begin = at + 12 + 8 * (last & 1)
     carried = (last >> 10) & 0x1F
     for number, kind in ((0, Kind.ETHERNET), (2, Kind.RAW)):
-        chosen = np.flatnonzero(carried == number)
+        chosen = where(carried == number)
         walk.push(kind, rows[chosen], begin[chosen])
 
 
@@ -79,7 +80,7 @@ def geneve(walk: Walk, rows: Integers, at: Integers) -> None:
     """Version 0, options in units of four bytes, the type of what follows (RFC 8926)."""
     rows, at = walk.fitting(rows, at, 4)
     first = walk.octets.u8(at)
-    kept = np.flatnonzero((first >> 6) == 0)
+    kept = where((first >> 6) == 0)
     rows, at, first = rows[kept], at[kept], first[kept]
     kind, begin = walk.octets.u16(at + 2), at + 8 + 4 * (first & 0x3F)
     frames = kind == _FRAME
@@ -91,11 +92,11 @@ def gtp(walk: Walk, rows: Integers, at: Integers) -> None:
     """Version 1 with a user's packet; any of three flags makes four further bytes (3GPP TS 29.281, 5.1)."""
     rows, at = walk.fitting(rows, at, 2)
     flags = walk.octets.u8(at)
-    kept = np.flatnonzero(((flags & 0xF0) == 0x30) & (walk.octets.u8(at + 1) == _GTP_MESSAGE))
+    kept = where(((flags & 0xF0) == 0x30) & (walk.octets.u8(at + 1) == _GTP_MESSAGE))
     rows, at, flags = rows[kept], at[kept], flags[kept]
     short = (flags & 7) == 0
     walk.push(Kind.RAW, rows[short], at[short] + 8)
-    long = np.flatnonzero(~short)
+    long = where(~short)
     rows, at = walk.fitting(rows[long], at[long], 12)
     extended = ((walk.octets.u8(at) & 4) != 0) & (walk.octets.u8(at + 11) != 0)
     walk.push(Kind.RAW, rows[~extended], at[~extended] + 12)
@@ -106,7 +107,7 @@ def gtp_extension(walk: Walk, rows: Integers, at: Integers) -> None:
     """A length in units of four bytes, contents, and in the last byte what follows."""
     rows, at = walk.fitting(rows, at, 1)
     length = 4 * walk.octets.u8(at)
-    kept = np.flatnonzero(length)
+    kept = where(length != 0)
     rows, end = rows[kept], (at + length)[kept]
     rows, last = walk.fitting(rows, end - 1, 1)
     more = walk.octets.u8(last) != 0
@@ -143,7 +144,7 @@ def l2tp3(walk: Walk, rows: Integers, at: Integers) -> None:
     for offset in _L2TP3_OFFSETS:
         left, begin = walk.fitting(left, begin, offset + 15)
         kind, version = walk.octets.u16(begin + (offset + 12)), walk.octets.u8(begin + (offset + 14)) >> 4
-        sensible = np.isin(kind, _SENSIBLE_TYPES)
+        sensible = _SENSIBLE_TYPES[kind]
         sensible &= ((kind != ETHERTYPE_IPV4) | (version == 4)) & ((kind != ETHERTYPE_IPV6) | (version == 6))
         walk.push(Kind.ETHERNET, left[sensible], begin[sensible] + offset)
         left, begin = left[~sensible], begin[~sensible]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docket.packet.headers import NONE, Headers, Layer
-from docket.packet.octets import Integers, Mask
+from docket.packet.octets import Integers, Mask, where
 
 ValueKind: TypeAlias = Literal["address4", "address6", "port", "protocol", "vlan", "label", "mac", "ethertype"]
 
@@ -73,7 +73,7 @@ def _of_layer(layer: Layer) -> Iterator[Occurrences]:
         yield Occurrences("port", ports.astype(np.uint16), layer.record[rows])
     for rows, macs in (layer.mac_from(), layer.mac_to()):
         yield Occurrences("mac", macs.astype(np.uint64), layer.record[rows])
-    rows = np.flatnonzero(layer.protocol != NONE)
+    rows = where(layer.protocol != NONE)
     yield Occurrences("protocol", layer.protocol[rows].astype(np.uint8), layer.record[rows])
     yield Occurrences("vlan", layer.vlan[1].astype(np.uint16), layer.record[layer.vlan[0]])
     yield Occurrences("label", layer.label[1].astype(np.uint32), layer.record[layer.label[0]])
@@ -85,5 +85,5 @@ def _ethertypes(layer: Layer) -> Iterator[Occurrences]:
     types = layer.ethertype.copy()
     for family, value in _ETHERTYPES.items():
         types[layer.family == family] = value
-    rows = np.flatnonzero(types != NONE)
+    rows = where(types != NONE)
     yield Occurrences("ethertype", types[rows].astype(np.uint16), layer.record[rows])

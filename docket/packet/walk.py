@@ -13,7 +13,7 @@ from enum import IntEnum, auto
 import numpy as np
 
 from docket.packet.headers import LINK_CUT, NONE, Layer
-from docket.packet.octets import Integers, Octets, no_integers
+from docket.packet.octets import Integers, Octets, no_integers, where
 
 MOST_HEADERS = 512
 """Headers of one layer in one packet. Nobody sends more; a packet made of tags must not hold up the others."""
@@ -101,7 +101,7 @@ class Walk:
         for value, kind in kinds.items():
             if not left:
                 return
-            chosen = np.flatnonzero(values == value)
+            chosen = where(values == value)
             if chosen.size == rows.size:
                 self.push(kind, rows, at)
                 return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from docket.packet.octets import Integers
+from docket.packet.octets import Integers, Mask, where
 from docket.packet.walk import Kind, Walk
 
 _PRISM_BYTES = 144
@@ -25,13 +25,13 @@ def wifi(walk: Walk, rows: Integers, at: Integers) -> None:
     _frame(walk, rows, at, np.zeros(rows.size, dtype=np.bool_))
 
 
-def _frame(walk: Walk, rows: Integers, at: Integers, padded: np.ndarray) -> None:
+def _frame(walk: Walk, rows: Integers, at: Integers, padded: Mask) -> None:
     fits = walk.fitting(rows, at, 2)
     padded = padded[np.isin(rows, fits[0])] if fits[0].size < rows.size else padded
     rows, at = fits
     first, flags = walk.octets.u8(at), walk.octets.u8(at + 1) & 3
     _addresses(walk, rows, at, flags)
-    data = np.flatnonzero(((first & 0x0C) == 0x08) & ((first & 0x40) == 0))
+    data = where(((first & 0x0C) == 0x08) & ((first & 0x40) == 0))
     rows, at, first, flags, padded = rows[data], at[data], first[data], flags[data], padded[data]
     length = 24 + 6 * (flags == 3) + 2 * ((first & 0x80) != 0)
     length = np.where(padded, (length + 3) & ~3, length)
