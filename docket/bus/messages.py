@@ -178,6 +178,18 @@ _RANGES = {
 """The least and the most that the numbers of a fragment can be."""
 
 
+_KEY_OF_SCHEMA = {
+    "docket.job.request/1": "job.request",
+    "docket.job.cancel/1": "job.cancel",
+    "docket.job.retry/1": "job.retry",
+    "docket.job.delete/1": "job.delete",
+}
+"""The routing key that each message on `docket.jobs` must come with."""
+
+_UNNUMBERED = frozenset({EventName.PROGRESS, EventName.INSPECTED})
+"""Events about a job that are not in the ledger."""
+
+
 def encode(message: Cancel | Retry | Delete | EventMessage | AuditMessage | Request) -> bytes:
     """The message as JSON bytes."""
     if isinstance(message, Request):
@@ -189,16 +201,29 @@ def decode_event(body: bytes, key: str) -> EventMessage:
     """An event that came with the routing key `key`.
 
     RabbitMQ lets each role publish its own keys alone, so the word counts only if it is the key's: nobody closes a
-    job under the name of a source. Raises MessageError, also for a source whose name or times are none: whoever
-    hears it counts on them.
+    job under the name of a source. For the same reason only what belongs to the key may be carried: a source's event
+    has neither a job nor a number of the ledger. Raises MessageError, also for a source whose name or times are none:
+    readers count on them.
     """
     _expect_schema(_json(body), "docket.event", 1)
     message = _decode(body, EventMessage)
     if message.event.value != key:
         raise MessageError(f"the event says {message.event.value} and came as {key[:80]!r}")
+    _check_belongings(message)
     if message.source is not None:
         _check_source(message.source)
     return message
+
+
+def _check_belongings(message: EventMessage) -> None:
+    """Raises MessageError for an event that carries what its key has no right to say."""
+    of_source = message.event.value.startswith("source.")
+    if of_source and (message.job is not None or message.job_id is not None or message.source is None):
+        raise MessageError(f"{message.event.value} must carry a source and nothing of a job")
+    if not of_source and message.source is not None:
+        raise MessageError(f"{message.event.value} must not carry a source")
+    if message.seq is not None and (of_source or message.event in _UNNUMBERED):
+        raise MessageError(f"{message.event.value} has no number in the ledger")
 
 
 def _check_source(status: SourceStatus) -> None:
@@ -212,13 +237,17 @@ def _check_source(status: SourceStatus) -> None:
         raise MessageError(f"a time of {status.name}: {error}") from error
 
 
-def decode_job_message(body: bytes, arrived_at_us: int | None = None) -> Request | Cancel | Retry | Delete:
-    """Read what came through `docket.jobs`; the schema field says which message it is.
+def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) -> Request | Cancel | Retry | Delete:
+    """Read what came through `docket.jobs` with the routing key `key`.
 
-    Raises MessageError for what is no message of ours, InvalidRequest for a request with faults.
+    RabbitMQ lets each role publish its own keys alone, so the schema counts only if it is the key's: an account that
+    may only ask deletes nothing. Raises MessageError for what is no message of ours, InvalidRequest for a request
+    with faults.
     """
     raw = _json(body)
     schema = raw.get("schema")
+    if isinstance(schema, str) and key != _KEY_OF_SCHEMA.get(schema, key):
+        raise MessageError(f"the message says {schema} and came as {key[:80]!r}")
     if schema == "docket.job.request/1":
         return check_request(raw, arrived_at_us=arrived_at_us)
     if schema == "docket.job.cancel/1":

@@ -24,6 +24,8 @@ LONGEST_DEADLINE_S = 86_400
 
 DEFAULT_DEADLINE_S = 1_200
 DEFAULT_WINDOW_S = 86_400
+LONGEST_ASKED = 8_192
+"""Characters of a query as it came that are kept beside its canonical text; the rest is cut off with a mark."""
 LONGEST_NOTE = 2_000
 LONGEST_OWNER = 200
 
@@ -155,6 +157,10 @@ def fingerprint(request: Request) -> str:
     return hashlib.sha256(msgspec.json.encode(question)).hexdigest()
 
 
+def _shortened(asked: str) -> str:
+    return asked if len(asked) <= LONGEST_ASKED else f"{asked[: LONGEST_ASKED - 1]}…"
+
+
 class _Checks:
     """One check per field; each adds its faults and returns a harmless value, so that all faults are found."""
 
@@ -208,7 +214,7 @@ class _Checks:
             self.faults.extend(error.faults)
             return "", ""
         written = self.raw.get("asked")
-        return query.canonical, written if isinstance(written, str) and _is_text(written) else asked
+        return query.canonical, _shortened(written if isinstance(written, str) and _is_text(written) else asked)
 
     def window(self, requested_at_us: int | None, default_window_s: int) -> Window:
         ends = [self.raw.get("after"), self.raw.get("before")]

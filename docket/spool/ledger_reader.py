@@ -258,8 +258,11 @@ def _decode_cursor(cursor: str, sort: str) -> list[object]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         of_sort, value, n = msgspec.json.decode(urlsafe_b64decode(padded), type=tuple[str, int | str, int])
+        whole = all(abs(number) < 2**63 for number in (value, n) if isinstance(number, int))
+        if isinstance(value, str):
+            value.encode()  # what is no text is no value of SQLite's either
     except (ValueError, msgspec.DecodeError):
-        of_sort, value, n = "", 0, 0
-    if of_sort != sort:
+        of_sort, value, n, whole = "", 0, 0, False
+    if of_sort != sort or not whole:
         raise InvalidRequest([Fault("bad-cursor", "the cursor does not belong to this list", "cursor")])
     return [value, n]

@@ -143,7 +143,7 @@ def test_python_example_runs(amqp_bus: AmqpBroker, amqp_url: str) -> None:
     def collect() -> None:
         with receiving(amqp_bus, [topology.COLLECTOR_QUEUE]) as receiver, publishing(amqp_bus) as publisher:
             delivery = take(receiver, timeout_s=60)
-            request = decode_job_message(delivery.body)
+            request = decode_job_message(delivery.body, delivery.routing_key)
             assert isinstance(request, Request)
             requests.append(request)
             other = msgspec.structs.replace(request, id="00000000-0000-4000-8000-000000000000")
@@ -169,7 +169,7 @@ def test_command_line_example_runs(amqp_bus: AmqpBroker, amqp_url: str) -> None:
     subprocess.run(["sh", "-c", example("sh").replace(DOCUMENTED_URL, amqp_url)], timeout=60, check=True)
     with receiving(amqp_bus, [topology.COLLECTOR_QUEUE]) as receiver:
         delivery = take(receiver)
-        request = decode_job_message(delivery.body)
+        request = decode_job_message(delivery.body, delivery.routing_key)
         delivery.ack()
     assert isinstance(request, Request)
     assert (request.query, request.sources) == ("port 53", None)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from docket.bus.messages import EventMessage, SourceStatus, decode_event, encode
+from docket.bus.messages import EventMessage, SourceStatus, decode_event, decode_job_message, encode
 from docket.domain.job import EventName
 from docket.errors import MessageError
 
@@ -47,3 +47,28 @@ def test_event_under_another_key_is_refused(key: str) -> None:
     """The broker lets workers and the inspector publish their own keys alone, and so they cannot end a job."""
     with pytest.raises(MessageError, match=r"the event says job\.rejected and came as"):
         decode_event(encode(EventMessage(event=EventName.REJECTED, at=NOW, job_id="x")), key)
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        (EventMessage(event=EventName.SOURCE_STATS, at=NOW, seq=7), "source.stats"),
+        (EventMessage(event=EventName.SOURCE_ONLINE, at=NOW, job_id="x"), "source.online"),
+        (EventMessage(event=EventName.INSPECTED, at=NOW, job_id="x", seq=9), "job.inspected"),
+        (EventMessage(event=EventName.PROGRESS, at=NOW, job_id="x", seq=9), "job.progress"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_event_says_nothing_that_its_key_has_no_right_to(message: EventMessage, key: str) -> None:
+    """A worker's event carries no job and no number of the ledger, an inspector's no number."""
+    with pytest.raises(MessageError):
+        decode_event(encode(message), key)
+
+
+@pytest.mark.parametrize("schema", ["cancel", "retry", "delete"])
+def test_schema_counts_only_under_its_own_key(schema: str) -> None:
+    """Whoever may only publish `job.request` neither cancels nor retries nor deletes."""
+    body = f'{{"schema": "docket.job.{schema}/1", "id": "x"}}'.encode()
+    assert decode_job_message(body, f"job.{schema}").id == "x"
+    with pytest.raises(MessageError, match=r"came as 'job\.request'"):
+        decode_job_message(body, "job.request")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -377,3 +379,14 @@ def test_a_verdict_survives_the_ledger(ledger: Ledger, reader: LedgerReader) -> 
     job = reader.job(question(0).id)
     assert job is not None
     assert job.answer(SOURCES[0]) == answer
+
+
+@pytest.mark.parametrize(
+    "place", [["-created", 2**63, 1], ["-created", "x", -(2**70)], ["-created", "\ud800", 1], ["-created"]]
+)
+def test_cursor_that_cannot_be_one_is_refused(ledger: Ledger, reader: LedgerReader, place: list[object]) -> None:
+    """Numbers and texts that SQLite cannot take are a fault of the cursor, not of the server."""
+    ledger.open_jobs()
+    cursor = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+    with pytest.raises(InvalidRequest):
+        reader.jobs(cursor=cursor)

@@ -144,7 +144,7 @@ class ScriptedWorker:
         delivery = self._receiver.receive(0.05)
         if delivery is None:
             return None
-        message = decode_job_message(delivery.body)
+        message = decode_job_message(delivery.body, delivery.routing_key)
         if isinstance(message, Request) and self.name in (message.sources or (self.name,)):
             return ScriptedReading(self, delivery, message, delivery.count)
         order = getattr(message, "order", None)

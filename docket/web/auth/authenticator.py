@@ -50,9 +50,7 @@ class Authenticator:
 
     def principal(self, request: HTTPServerRequest) -> Principal:
         """Raises ApiError for a user header that makes no sense (400) and for a token that nobody knows (401)."""
-        context = getattr(request.connection, "context", None)
-        on_unix_socket = getattr(context, "address_family", None) == socket.AF_UNIX
-        peer = "unix" if on_unix_socket else str(request.remote_ip)
+        on_unix_socket, peer = _peer(request)
         proxied = on_unix_socket or self._is_proxy(peer)
         tool = self._tool(request)
         user = tool or (self._user(request) if proxied else "")
@@ -62,6 +60,25 @@ class Authenticator:
             proxied=proxied,
             is_admin=user != "" and user in self._admins,
         )
+
+    def principal_or_stranger(self, request: HTTPServerRequest) -> Principal:
+        """The principal; for a request whose name or token makes no sense, one without a name."""
+        try:
+            return self.principal(request)
+        except ApiError:
+            _, peer = _peer(request)
+            return Principal(user="", address=peer, proxied=False, is_admin=False)
+
+    def check_host(self, request: HTTPServerRequest, principal: Principal) -> None:
+        """Refuse a request over this machine's loopback that was sent to a name which is not this machine's.
+
+        A page of any site can have its own name resolved to 127.0.0.1 (DNS rebinding); the browser then takes
+        Docket for that site. Where a proxy is configured, the names are the proxy's concern.
+        """
+        if self._proxies or principal.proxied or principal.user or not _is_loopback(str(request.remote_ip)):
+            return
+        if not _is_own_name(_host_name(request.headers.get("Host", ""))):
+            raise api_error(421, "foreign-host", "this server is not known by that name; use its address or localhost")
 
     def check_same_origin(self, request: HTTPServerRequest, principal: Principal) -> None:
         """Refuse what another site's page makes a browser send; programs that send no `Origin` are let through.
@@ -96,7 +113,7 @@ class Authenticator:
         name = self._tokens.get(digest(token), "")
         if not name:
             challenge = {"WWW-Authenticate": 'Bearer realm="docket", error="invalid_token"'}
-            raise api_error(401, "bad-token", "nobody has this token", headers=challenge)
+            raise api_error(401, "bad-token", "unknown token", headers=challenge)
         return name
 
     def _is_proxy(self, peer: str) -> bool:
@@ -124,6 +141,39 @@ class Authenticator:
         if len(user) > LONGEST_OWNER or not user.isprintable():
             raise _bad_user()
         return user
+
+
+def _peer(request: HTTPServerRequest) -> tuple[bool, str]:
+    """Whether the request came through a unix socket, and its sender's address."""
+    context = getattr(request.connection, "context", None)
+    on_unix_socket = getattr(context, "address_family", None) == socket.AF_UNIX
+    return on_unix_socket, "unix" if on_unix_socket else str(request.remote_ip)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_name(host: str) -> str:
+    """The name or address of a Host header, without its port and brackets."""
+    try:
+        return urlsplit(f"//{host.strip()}").hostname or ""
+    except ValueError:
+        return "?"
+
+
+def _is_own_name(name: str) -> bool:
+    """Addresses cannot be rebound; of names only this machine's own count."""
+    if not name or name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name.rstrip(".") == socket.gethostname().lower()
+    return True
 
 
 def _bad_user() -> ApiError:

@@ -49,7 +49,7 @@ class EventsHandler(Handler, WebSocketHandler):
     def open(self, *_: str, **__: str) -> None:
         access, principal = self.services.access, self.principal
         self._hears = None if access.sees_all(principal) else partial(access.hears, principal)
-        self._send_queue = SendQueue(self._ended, self._hears)
+        self._send_queue = SendQueue(self._ended, self._hears, self.services.event_feed.outstanding)
         # Listening comes before reading, so that no event falls between the two.
         self.services.event_feed.send_queues.add(self._send_queue)
         self._sender = asyncio.create_task(self._send())
@@ -61,6 +61,7 @@ class EventsHandler(Handler, WebSocketHandler):
         # Tornado calls this also for a request that was refused, and so never became a socket.
         if self._sender is not None:
             self.services.event_feed.send_queues.discard(self._send_queue)
+            self._send_queue.leave()
             self._sender.cancel()
 
     async def _send(self) -> None:
@@ -82,7 +83,7 @@ class EventsHandler(Handler, WebSocketHandler):
         if code == SLOW_CODE:
             self.services.metrics.sockets_dropped += 1
             logger.info("a socket of %r at %s was too slow", self.principal.user, self.principal.address)
-        self.close(code, "come back and resume")
+        self.close(code, "reconnect with since=")
 
     def _read_since(self) -> int | None:
         text = self.get_query_argument("since", "")

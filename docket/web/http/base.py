@@ -91,10 +91,23 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         if _declared_bytes(self.request) > LARGEST_DRAINED_BYTES:
             raise _too_large()
-        principal = self.principal
+        principal = self._authenticated()
+        self.services.authenticator.check_host(self.request, principal)
         if self.changes_state or self.request.method not in _SAFE_METHODS:
             self.services.authenticator.check_same_origin(self.request, principal)
         self._prepared = True
+
+    def _authenticated(self) -> Principal:
+        """Raises ApiError for a name or token that is none, after a line in the audit trail."""
+        try:
+            return self.principal
+        except api_errors.ApiError as error:
+            stranger = self.services.authenticator.principal_or_stranger(self.request)
+            detail = f"{self.request.method} {self.request.path}: {error.faults[0].code}"
+            self.services.audit.record(
+                stranger, AuditAction.REFUSED, job_id="", request_id=self.request_id, detail=detail
+            )
+            raise
 
     async def changeable_job(self, job_id: str) -> Job:
         """The job, for a principal who may change it; audited where not. Raises ApiError, NoSuchJob."""
@@ -205,7 +218,7 @@ def log_request(handler: RequestHandler) -> None:
         level = logging.INFO
     if not logger.isEnabledFor(level):
         return
-    principal = handler.principal
+    principal = handler.services.authenticator.principal_or_stranger(request)
     logger.log(
         level,
         "%s %s %d in %.0f ms, user %r at %s, request %s",

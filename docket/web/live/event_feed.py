@@ -21,7 +21,7 @@ from docket.web.http.metrics import Metrics
 from docket.web.http.urls import Urls
 from docket.web.jobs.async_ledger import Ledger
 from docket.web.live.messages import EventFrame, encode
-from docket.web.live.send_queue import RESTART_CODE, SendQueue
+from docket.web.live.send_queue import RESTART_CODE, Outstanding, SendQueue
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class EventFeed:
         self.sources: dict[str, SourceStatus] = {}
         """Sources as last heard on the bus."""
         self.send_queues: set[SendQueue] = set()
+        self.outstanding = Outstanding()
         self._link = link
         self._ledger = ledger
         self._urls = urls

@@ -12,6 +12,9 @@ MOST_MESSAGES = 2_000
 MOST_BYTES = 8 * 1024 * 1024
 """A socket that lets this much pile up is closed; its client comes back and resumes from its last number."""
 
+MOST_BYTES_IN_ALL = 64 * 1024 * 1024
+"""What all sockets of a process may have outstanding together; then the one with the most is closed."""
+
 # Close codes of the registry that RFC 6455 begins: going away, service restart, try again later.
 AWAY_CODE = 1001
 RESTART_CODE = 1012
@@ -22,6 +25,24 @@ class Ended(Exception):
     """There will be no more messages."""
 
 
+class Outstanding:
+    """What all sockets of a process have not taken yet. One per process, for the event loop only."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._queues: dict[SendQueue, int] = {}
+
+    def note(self, queue: SendQueue, size_bytes: int) -> None:
+        """The queue holds so much now; ends the queue that holds most where all hold too much."""
+        self.size_bytes += size_bytes - self._queues.get(queue, 0)
+        if size_bytes:
+            self._queues[queue] = size_bytes
+        else:
+            self._queues.pop(queue, None)
+        while self.size_bytes > MOST_BYTES_IN_ALL:
+            max(self._queues, key=self._queues.__getitem__).end(SLOW_CODE)
+
+
 class SendQueue:
     """Filled by the event feed, emptied by one socket. For the event loop only.
 
@@ -29,10 +50,18 @@ class SendQueue:
     while the ledger is read are neither lost nor sent twice.
     """
 
-    def __init__(self, on_end: Callable[[int], object], hears: Callable[[EventMessage], bool] | None = None) -> None:
+    def __init__(
+        self,
+        on_end: Callable[[int], object],
+        hears: Callable[[EventMessage], bool] | None = None,
+        outstanding: Outstanding | None = None,
+    ) -> None:
         """`on_end` is called once, with the code to close the socket with. It must not wait for the socket: one
         that is ended for being slow is stuck in the middle of a message. `hears` says which events are for this
-        socket; without it all are."""
+        socket; without it all are. `outstanding` bounds what all sockets hold together."""
+        self._outstanding = outstanding or Outstanding()
+        self._first_bytes = 0
+        self._sending_bytes = 0
         self.hears = hears
         self._on_end = on_end
         self._ended = False
@@ -44,11 +73,16 @@ class SendQueue:
 
     def begin(self, messages: Iterable[bytes], seq: int) -> None:
         """Put these first, which tell of everything up to `seq`; later events that wait already follow."""
-        self._first.extend(messages)
+        if self._ended:
+            return
+        for message in messages:
+            self._first.append(message)
+            self._first_bytes += len(message)
         for key in [key for key in self._waiting if isinstance(key, int) and key <= seq]:
             self._drop(key)
         self._seq = max([seq, *(key for key in self._waiting if isinstance(key, int))])
         self._news.set()
+        self._note()
 
     def put_event(self, seq: int, subject: str | None, message: bytes) -> None:
         """Add an event of the ledger. It supersedes progress of the same subject that still waits."""
@@ -72,8 +106,14 @@ class SendQueue:
         self._ended = True
         self._first.clear()
         self._waiting.clear()
+        self._first_bytes = self._waiting_bytes = self._sending_bytes = 0
+        self._note()
         self._news.set()
         self._on_end(code)
+
+    def leave(self) -> None:
+        """The socket has gone: nothing is outstanding any more."""
+        self._outstanding.note(self, 0)
 
     async def take(self) -> bytes:
         """The next message to send. Raises Ended."""
@@ -81,13 +121,25 @@ class SendQueue:
             if self._ended:
                 raise Ended
             if self._first:
-                return self._first.popleft()
+                message = self._first.popleft()
+                self._first_bytes -= len(message)
+                return self._handed_out(message)
             if self._seq is not None and self._waiting:
                 message = self._waiting.pop(next(iter(self._waiting)))
                 self._waiting_bytes -= len(message)
-                return message
+                return self._handed_out(message)
+            self._handed_out(b"")
             self._news.clear()
             await self._news.wait()
+
+    def _handed_out(self, message: bytes) -> bytes:
+        """Note what the socket is sending now; it stays in memory until the next one is asked for."""
+        self._sending_bytes = len(message)
+        self._note()
+        return message
+
+    def _note(self) -> None:
+        self._outstanding.note(self, self._first_bytes + self._waiting_bytes + self._sending_bytes)
 
     def __len__(self) -> int:
         return len(self._first) + len(self._waiting)
@@ -99,6 +151,7 @@ class SendQueue:
         self._waiting_bytes += len(message)
         if len(self._waiting) > MOST_MESSAGES or self._waiting_bytes > MOST_BYTES:
             self.end(SLOW_CODE)
+        self._note()
         self._news.set()
 
     def _drop(self, key: Hashable) -> None:

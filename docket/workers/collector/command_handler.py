@@ -52,7 +52,7 @@ class CommandHandler:
     def take(self, delivery: Delivery, batch: Batch) -> str:
         """Do what a message on `docket.jobs` asks for."""
         try:
-            message = decode_job_message(bytes(delivery.body), self._context.clock.now_us())
+            message = decode_job_message(bytes(delivery.body), delivery.routing_key, self._context.clock.now_us())
         except (MessageError, InvalidRequest) as error:
             self._reject(job_id_of(bytes(delivery.body)) or "", str(error), batch)
             return str(error)

@@ -16,6 +16,14 @@ from docket.domain.clock import Clock
 PATIENCE_S = 10.0
 """After that the request is not coming any more: it was no valid one, or it is lost."""
 
+CROWDED = 4
+"""From so many kept fragments on they may hold back those of real jobs: a shard hands out eight (`PREFETCH`)."""
+
+CROWDED_PATIENCE_S = 0.5
+"""The patience then. A request is published before anybody can answer it, so it is late by milliseconds at most."""
+
+_REMEMBERED = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -30,6 +38,11 @@ class EarlyFragmentBuffer:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._held: dict[str, list[_Held]] = {}
+        self._given_up: dict[str, None] = {}
+
+    def is_given_up(self, job_id: str) -> bool:
+        """Whether fragments of this job waited in vain before."""
+        return job_id in self._given_up
 
     def keep(self, delivery: Delivery, fragment: Fragment) -> None:
         self._held.setdefault(fragment.job, []).append(_Held(delivery, fragment, self._clock.monotonic_s()))
@@ -44,15 +57,22 @@ class EarlyFragmentBuffer:
 
     def too_old(self, generation: int) -> list[tuple[Delivery, Fragment]]:
         """Hand out what nobody will ask for, and forget what the broker has taken back."""
-        oldest_s = self._clock.monotonic_s() - PATIENCE_S
+        crowded = sum(map(len, self._held.values())) >= CROWDED
+        oldest_s = self._clock.monotonic_s() - (CROWDED_PATIENCE_S if crowded else PATIENCE_S)
         given_up: list[tuple[Delivery, Fragment]] = []
         for job_id, kept in list(self._held.items()):
             alive = [held for held in kept if held.delivery.generation == generation]
             if alive and alive[0].since_s < oldest_s:
                 given_up += [(held.delivery, held.fragment) for held in alive]
                 alive = []
+                self._forget_soon(job_id)
             if alive:
                 self._held[job_id] = alive
             else:
                 del self._held[job_id]
         return given_up
+
+    def _forget_soon(self, job_id: str) -> None:
+        self._given_up[job_id] = None
+        if len(self._given_up) > _REMEMBERED:
+            del self._given_up[next(iter(self._given_up))]

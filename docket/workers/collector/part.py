@@ -16,6 +16,9 @@ from docket.domain.job import SourceAnswer, Verdict
 from docket.domain.timewindow import Window, format_us
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES
 
+LONGEST_SENT = 2_000
+"""Characters of what a source was given that are kept: every event of the job carries them, once per source."""
+
 
 class Outcome(Enum):
     """What became of a fragment."""
@@ -186,7 +189,7 @@ class Part(msgspec.Struct):
         self.attempt, self.run, self.next_seq = fragment.attempt, fragment.run, 1
         self.begun, self.broken, self.earlier = True, False, None
         self._forget_packets()
-        self.sentence, self.next_step, self.sent = fragment.sentence, "", fragment.sent
+        self.sentence, self.next_step, self.sent = fragment.sentence, "", _shortened(fragment.sent)
         self.linktype = fragment.linktype
         self._move(fragment)
 
@@ -223,3 +226,7 @@ def _pick(choose: Callable[[int, int], int], one: int | None, other: int | None)
     if one is None or other is None:
         return one if other is None else other
     return choose(one, other)
+
+
+def _shortened(sent: str) -> str:
+    return sent if len(sent) <= LONGEST_SENT else f"{sent[: LONGEST_SENT - 1]}…"

@@ -199,10 +199,15 @@ class Collector:
         if job is not None:
             job.take(fragment, batch.entries)
             self._busy.add(job.id)
-        elif self._ledger.job(fragment.job) is None and not self._command_handler.was_rejected(fragment.job):
+        elif self._may_come(fragment.job):
             self._early.keep(delivery, fragment)
             return
         batch.settled.append((delivery, ""))
+
+    def _may_come(self, job_id: str) -> bool:
+        """Whether the request of an unknown job may still be on its way."""
+        known = self._command_handler.was_rejected(job_id) or self._early.is_given_up(job_id)
+        return not known and self._ledger.job(job_id) is None
 
     def _let_in_early(self, batch: Batch) -> None:
         """A request has been read: perhaps its answers were there before."""
@@ -218,8 +223,11 @@ class Collector:
         except MessageError as error:
             log.warning("an event that cannot be understood: %s", error)
             return
-        if message.event is EventName.INSPECTED and message.job is not None:
-            self._retention.note(message.job)
+        if message.event is EventName.INSPECTED and message.job_id:
+            # The summary takes room now. What else the job is, the ledger says, and not the message.
+            inspected = self._ledger.job(message.job_id)
+            if inspected is not None and inspected.pcap is not None and inspected.id not in self.jobs:
+                self._retention.note(inspected)
         heard = self._source_registry.hear(message)
         if heard is None:
             return

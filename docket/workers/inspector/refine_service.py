@@ -72,7 +72,7 @@ class RefineService:
         if not delivery.queue:
             self._job_runner.hear(decode_event(bytes(delivery.body), delivery.routing_key))
             return
-        message = decode_job_message(bytes(delivery.body), self._clock.now_us())
+        message = decode_job_message(bytes(delivery.body), delivery.routing_key, self._clock.now_us())
         if isinstance(message, Request) and message.parent is not None:
             self._job_runner.take(message, 1, delivery)
         elif isinstance(message, Retry) and message.order is not None and SPOOL_SOURCE in message.order.attempts:

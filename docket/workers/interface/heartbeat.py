@@ -9,6 +9,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+import msgspec
+
 from docket.bus.messages import EventMessage, SourceStatus, encode
 from docket.bus.topology import EVENTS
 from docket.domain.clock import Clock
@@ -62,14 +64,25 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._leaving.is_set():
             self._poke.clear()
-            coverage, error = self._ask()
+            status = self._look()
             if self._leaving.is_set():
                 break
             event = EventName.SOURCE_ONLINE if self._greet else EventName.SOURCE_STATS
             self._pause_s = FIRST_PAUSE_S if self._greet else min(2 * self._pause_s, HEARTBEAT_S)
             self._greet = False
-            self._publish(event, self._status(coverage, error, "online"), PUBLISH_S)
+            self._publish(event, status, PUBLISH_S)
             self._poke.wait(self._pause_s)
+
+    def _look(self) -> SourceStatus:
+        """What the source is like now. A store that says what cannot be is named as the fault that it is."""
+        coverage, error = self._ask()
+        try:
+            status = self._status(coverage, error, "online")
+            encode(EventMessage(event=EventName.SOURCE_STATS, at=status.last_seen, source=status))
+        except (ValueError, OverflowError, msgspec.MsgspecError) as fault:
+            log.warning("%s says of itself what cannot be: %s", self._source.name, fault)
+            return self._status(None, f"The source gives times or counters that cannot be: {fault}.", "online")
+        return status
 
     def _ask(self) -> tuple[Coverage | None, str | None]:
         try:

@@ -139,7 +139,7 @@ class InterfaceWorker:
             return
         job_runner = self._by_queue[delivery.queue]
         name = job_runner.source.name
-        message = decode_job_message(delivery.body, Clock().now_us())
+        message = decode_job_message(delivery.body, delivery.routing_key, Clock().now_us())
         if isinstance(message, Request) and (message.sources is None or name in message.sources):
             job_runner.take(message, 1, delivery)
         elif isinstance(message, Retry) and message.order is not None and name in message.order.attempts:

@@ -171,3 +171,32 @@ def test_request_id_of_a_proxy_is_kept(behind: Site, tmp_path: Path) -> None:
     stranger = behind.call("GET", "api/v1/sources", headers={"X-Request-Id": "proxy-7"})
     assert trusted.headers["X-Request-Id"] == "proxy-7"
     assert stranger.headers["X-Request-Id"] != "proxy-7"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8080", 200),
+        ("localhost", 200),
+        ("[::1]:80", 200),
+        ("attacker.example", 421),
+        ("127.0.0.1.example", 421),
+    ],
+)
+def test_name_of_another_site_does_not_reach_the_loopback(site: Site, host: str, status: int) -> None:
+    """A page whose own name was resolved to 127.0.0.1 (DNS rebinding) reads no job."""
+    answer = site.call("GET", "api/v1/jobs", headers={"Host": host})
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["error"]["code"] == "foreign-host"
+
+
+def test_bad_token_is_one_line_of_the_log_and_of_the_audit_trail(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a traceback nor silence: who tried what, and that it was refused."""
+    with caplog.at_level("INFO", "docket"):
+        answer = site.call("GET", "api/v1/jobs", headers={"Authorization": "Bearer 0123456789abcdef"})
+        site.call("GET", "api/v1/health")
+    assert answer.status_code == 401
+    lines = [record.getMessage() for record in caplog.records if "/api/v1/jobs" in record.getMessage()]
+    assert [record for record in caplog.records if record.exc_info] == []
+    assert sum(" 401 in " in line for line in lines) == 1
+    assert sum("bad-token" in line for line in lines) == 1

@@ -4,7 +4,16 @@ import asyncio
 
 import pytest
 
-from docket.web.live.send_queue import MOST_BYTES, MOST_MESSAGES, RESTART_CODE, SLOW_CODE, Ended, SendQueue
+from docket.web.live.send_queue import (
+    MOST_BYTES,
+    MOST_BYTES_IN_ALL,
+    MOST_MESSAGES,
+    RESTART_CODE,
+    SLOW_CODE,
+    Ended,
+    Outstanding,
+    SendQueue,
+)
 
 
 def _fail(code: int) -> None:
@@ -99,3 +108,28 @@ def test_end_drops_what_waits() -> None:
     with pytest.raises(Ended):
         asyncio.run(send_queue.take())
     assert (codes, len(send_queue)) == ([RESTART_CODE], 0)
+
+
+def test_sockets_that_never_read_are_bounded_together() -> None:
+    """Each holds less than it may, all of them more: the fullest ones are closed, and a reader is not."""
+    outstanding, ended = Outstanding(), []
+    reader = SendQueue(_fail, outstanding=outstanding)
+    for number in range(100):
+        stuck = SendQueue(lambda _, number=number: ended.append(number), outstanding=outstanding)  # type: ignore[misc]
+        stuck.begin([bytes(1_000_000 + number)], 1)
+    reader.begin([b"snapshot"], 1)
+    assert _taken(reader) == [b"snapshot"]
+    assert (outstanding.size_bytes <= MOST_BYTES_IN_ALL, len(ended) >= 100 - MOST_BYTES_IN_ALL // 1_000_000) == (
+        True,
+        True,
+    )
+
+
+def test_message_that_is_being_sent_counts_until_the_next_one() -> None:
+    """A socket stuck in the middle of its snapshot still holds it."""
+    outstanding = Outstanding()
+    send_queue = SendQueue(_fail, outstanding=outstanding)
+    send_queue.begin([bytes(5_000)], 1)
+    assert (len(_taken(send_queue)), outstanding.size_bytes) == (1, 5_000)
+    send_queue.leave()
+    assert outstanding.size_bytes == 0

@@ -6,12 +6,14 @@ import contextlib
 import shutil
 import sqlite3
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from docket.bus.messages import Fragment, FragmentKind
 from docket.domain.job import Verdict
 from docket.errors import BusLost, SpoolError
 from docket.workers.collector.service import Collector
@@ -315,3 +317,18 @@ def test_the_worst_verdict_stays(harness: Rig) -> None:
         ("cut", "It broke off."),
         ("empty", "Everything was read."),
     ]
+
+
+def test_fragments_of_unknown_jobs_hold_nothing_back(harness: Rig) -> None:
+    """Hundreds of fragments for jobs that nobody asked for: a real job ends beside them at once."""
+    for number in range(480):
+        unknown = str(uuid.UUID(int=number))
+        harness.send(Fragment(job=unknown, source=SOURCES[0], attempt=1, run="1", seq=0, kind=FragmentKind.BEGIN))
+    job_id = harness.ask()
+    harness.answer(job_id, EM1, EM2)
+    turns = 0
+    while (job := harness.reader.job(job_id)) is None or (job.state != "completed" and turns < 3_000):
+        harness.clock.advance(0.1)
+        harness.collector.turn(0.0)
+        turns += 1
+    assert harness.state(job_id) == "completed"

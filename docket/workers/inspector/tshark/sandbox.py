@@ -3,16 +3,20 @@
 `child` starts it as `python -I -S sandbox.py LIMITS READABLE… -- PROGRAM ARGUMENT…`; nobody imports it. It has to run
 before anything else does, in one thread: hence a script, with nothing but the standard library, and no logging.
 
-What the program loses: all but the named files, reading included (Landlock), the network and the sight of other
-processes' sockets (namespaces), new privileges, writing any file, dumping core, outliving its parent, and time,
-memory and threads beyond the limits. Where a kernel or a unit forbids one of these means, the others stay.
+What the program loses: all sockets, signals to others, and the system calls that could give either back (seccomp);
+all but the named files, reading included (Landlock), the network and the sight of other processes' sockets
+(namespaces), new privileges, writing any file, dumping core, outliving its parent, and time, memory and threads
+beyond the limits. Without the filter of system calls the program does not start; where a kernel or a unit forbids
+Landlock or namespaces, the others stay.
 """
 
 import contextlib
 import ctypes
 import os
+import platform
 import resource
 import signal
+import struct
 import sys
 from collections.abc import Sequence
 
@@ -26,12 +30,34 @@ _FILE_RIGHTS = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}
 """All rights to files that each version of Landlock can take away; later versions have those of the fifth."""
 _ALL_NETWORK, _ALL_SCOPES = 0x3, 0x3
 
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+_ALLOW, _DENY = 0x7FFF_0000, 0x0005_0000 | 1
+"""SECCOMP_RET_ALLOW, and SECCOMP_RET_ERRNO with EPERM (linux/seccomp.h)."""
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+"""Instructions of the kernel's packet filter: load a word, compare and jump, return (linux/bpf_common.h)."""
+_ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
+_X32 = 0x4000_0000
+"""From here on the numbers of x86_64 are those of its second ABI, which would pass by the list."""
+_KILL = {"x86_64": (62, 234), "aarch64": (129, 131)}
+"""kill and tgkill."""
+_DENIED = {
+    # socket connect socketpair bind listen, tkill rt_sigqueueinfo ptrace, process_vm_readv process_vm_writev
+    "x86_64": (41, 42, 53, 49, 50, 200, 129, 101, 310, 311),
+    "aarch64": (198, 203, 199, 200, 201, 130, 138, 117, 270, 271),
+}
+_DENIED_EVERYWHERE = (424, 425, 426, 427, 434, 438)
+"""pidfd_send_signal, io_uring_setup, _enter and _register, pidfd_open, pidfd_getfd: the same on every architecture."""
+
 _FORBIDDEN = 126
 """The exit code of a sandbox that could not be built."""
 
 
 class _Ruleset(ctypes.Structure):
     _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scopes", ctypes.c_uint64))
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
 class _PathRule(ctypes.Structure):
@@ -52,6 +78,8 @@ def main(arguments: Sequence[str]) -> None:
         os.nice(nice)
     alone = not libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS)
     _lock_files(libc, readable)
+    if not _lock_system_calls(libc):
+        sys.exit(_FORBIDDEN)
     # Last, because the limits would hit the building of the sandbox too.
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
@@ -67,6 +95,34 @@ def _limit(what: int, most: int) -> None:
     # A limit that somebody has set lower already stays.
     with contextlib.suppress(ValueError):
         resource.setrlimit(what, (most, most))
+
+
+def _lock_system_calls(libc: ctypes.CDLL) -> bool:
+    """Deny sockets and signals to others. A file right does not stop `connect` to a unix socket."""
+    machine = platform.machine()
+    if machine not in _ARCHITECTURES:
+        return False
+    filter_ = system_call_filter(machine, os.getpid())
+    program = _FilterProgram(len(filter_) // 8, filter_)
+    return not libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
+
+
+def system_call_filter(machine: str, own_pid: int) -> bytes:
+    """The filter as the kernel takes it: denies with EPERM, and allows a program to signal its own threads.
+
+    It looks at `struct seccomp_data`: number at 0, architecture at 4, first argument at 16.
+    """
+    denied = (*_DENIED[machine], *_DENIED_EVERYWHERE)
+    lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, _ARCHITECTURES[machine]), (_RETURN, 0, 0, _DENY), (_LOAD, 0, 0, 0)]
+    if machine == "x86_64":
+        lines += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _DENY)]
+    for number in denied:
+        lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _DENY)]
+    first, second = _KILL[machine]
+    lines += [(_EQUAL, 1, 0, first), (_EQUAL, 0, 3, second)]
+    lines += [(_LOAD, 0, 0, 16), (_EQUAL, 1, 0, own_pid), (_RETURN, 0, 0, _DENY)]
+    lines += [(_RETURN, 0, 0, _ALLOW)]
+    return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 
 def _lock_files(libc: ctypes.CDLL, readable: Sequence[str]) -> None:

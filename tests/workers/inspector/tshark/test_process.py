@@ -1,6 +1,8 @@
 """What a program in the sandbox cannot do, and that it is gone afterwards, whatever it did."""
 
 import os
+import socket
+import sys
 from pathlib import Path
 from threading import Event
 
@@ -61,6 +63,34 @@ def test_cage_holds(script: str) -> None:
     """No file of the machine is read or written, and there is no network."""
     with pytest.raises(DissectionError, match="ended with code"):
         said_by(script)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "socket.socket(socket.AF_UNIX).connect({path!r})",
+        "socket.socketpair()",
+        "socket.socket(socket.AF_INET)",
+        "os.kill({parent}, 0)",
+        "os.kill(1, 0)",
+        "ctypes.CDLL(None, use_errno=True).syscall(434, {parent}, 0) >= 0 or os._exit(3)",
+        "ctypes.CDLL(None, use_errno=True).syscall(425, 8, 0) >= 0 or os._exit(3)",
+    ],
+)
+def test_sockets_and_signals_are_closed(attempt: str, tmp_path: Path) -> None:
+    """A dissector that was taken over reaches neither a unix socket that it can see, nor another process."""
+    listener = socket.socket(socket.AF_UNIX)
+    path = str(tmp_path / "socket")
+    listener.bind(path)
+    listener.listen()
+    script = "import ctypes, os, socket\n" + attempt.format(path=path, parent=os.getpid())
+    with (
+        listener,
+        SandboxedProcess(
+            [sys.executable, "-I", "-c", script], QUICK, [], readable=[sys.prefix, sys.base_prefix, str(tmp_path)]
+        ) as child,
+    ):
+        assert child.finish(accept=(1, 3)) in (1, 3)
 
 
 def test_nothing_of_the_environment_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
