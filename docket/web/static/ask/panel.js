@@ -16,6 +16,8 @@ import { EMPTY, changeDraft, currentDraft, toRequest, useDraft } from "./draft.j
 import { Fields } from "./fields.js";
 import { More } from "./more.js";
 import { PasteDialog, usePasting } from "./paste.js";
+import { takeLink } from "./link.js";
+import { Saved } from "./saved.js";
 import { QueryText } from "./text.js";
 import { When } from "./when.js";
 import { Where } from "./where.js";
@@ -24,6 +26,9 @@ export function AskPanel() {
   const open = useSetting("askOpen");
   const [pasting, setPasting] = useState(null);
   usePasting(setPasting);
+  useEffect(() => {
+    if (takeLink(Math.round(store.now() * 1000))) setSetting("askOpen", true);
+  }, []);
   return html`
     <section class="ask panel" aria-labelledby="ask-title">
       <header class="panel-head">
@@ -34,6 +39,7 @@ export function AskPanel() {
           </button>
         </h2>
         <span class="grow"></span>
+        <${Saved} />
         <${Button} icon="clipboard" look="is-small" onClick=${() => setPasting("")}>From a record<//>
         <${Button} icon="cross" look="is-small" onClick=${clear}>Clear<//>
       </header>

@@ -20,13 +20,15 @@ export function Row({ id, kept, ...rest }) {
 
 class Cells extends Component {
   shouldComponentUpdate(next) {
-    return ["job", "zone", "tabindex", "nowUs"].some((name) => next[name] !== this.props[name]);
+    return ["job", "zone", "tabindex", "nowUs", "isChosen"].some((name) => next[name] !== this.props[name]);
   }
 
-  render({ job, zone, tabindex, nowUs, onFocus }) {
+  render({ job, zone, tabindex, nowUs, isChosen, onFocus, onChoose }) {
     const created = fromRfc(job.created_at);
     return html`
-      <tr data-id=${job.id} tabindex=${tabindex} onFocus=${onFocus}>
+      <tr data-id=${job.id} tabindex=${tabindex} onFocus=${onFocus} class=${isChosen ? "is-chosen" : ""}>
+        <td class="cell-choose"><input type="checkbox" tabindex="-1" checked=${isChosen} onChange=${onChoose}
+          aria-label=${`Choose ${job.query || "every packet"}`} /></td>
         <td class="cell-state"><${Badge} of=${stateOf(job)}>${job.state === "running" && ` ${percent(progressOf(job))}`}<//></td>
         <td class="cell-question">
           <${Link} to=${"jobs/" + job.id} tabindex="-1" title=${job.explanation}>
@@ -36,7 +38,7 @@ class Cells extends Component {
         </td>
         <td class="cell-window"><${Window} job=${job} zone=${zone} /></td>
         <td class="cell-sources"><${Sources} job=${job} /></td>
-        <td class="cell-number" data-label="packets">${count(job.packets)}</td>
+        <td class="cell-number" data-label=${job.packets === 1 ? "packet" : "packets"}>${count(job.packets)}</td>
         <td class="cell-number" data-label="">${size(job.pcap?.size ?? job.bytes)}</td>
         <td class="cell-owner" title=${job.owner}>${job.owner || html`<span class="faint">not known</span>`}</td>
         <td class="cell-age">

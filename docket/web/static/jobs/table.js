@@ -7,6 +7,7 @@ import { useZone } from "../settings.js";
 import { useNow } from "../store.js";
 import { canDownload } from "../words.js";
 import { actByKey } from "./actions.js";
+import { ChosenBar, HiddenNote, useHidden } from "./chosen.js";
 import { Row } from "./row.js";
 
 const COLUMNS = [
@@ -26,8 +27,18 @@ export function Table({ list, sort, onSort, busy }) {
   const zone = useZone();
   const nowUs = useNow(10_000) * 1000;
   const [at, setAt] = useState(null);
+  const [chosen, setChosen] = useState(new Set());
+  const hidden = useHidden();
   const body = useRef(null);
-  const active = list.ids.includes(at) ? at : list.ids[0];
+  const ids = list.ids.filter((id) => !hidden.has(id));
+  const active = ids.includes(at) ? at : ids[0];
+  const marked = ids.filter((id) => chosen.has(id)).map(list.job);
+  const choose = (id) =>
+    setChosen((before) => {
+      const next = new Set(before);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
 
   const onKeyDown = (event) => {
     const row = event.target.closest("tr");
@@ -42,18 +53,21 @@ export function Table({ list, sort, onSort, busy }) {
     }
     const job = list.job(row.dataset.id);
     if (event.key === "Enter" && event.target === row) navigate("jobs/" + job.id);
+    else if (event.key === "x") choose(job.id);
     else if (event.key === "d" && canDownload(job)) row.querySelector("a[download]").click();
     else if (!actByKey(event.key, job)) return;
     event.preventDefault();
   };
   const open = (event) => {
-    if (event.target.closest("a, button") || getSelection().toString()) return;
+    if (event.target.closest("a, button, input, .cell-choose") || getSelection().toString()) return;
     navigate("jobs/" + event.target.closest("tr").dataset.id);
   };
   return html`
+    ${marked.length > 0 && html`<${ChosenBar} jobs=${marked} onClear=${() => setChosen(new Set())} />`}
     <table class="jobs-table" aria-label="Jobs" aria-busy=${list.loading}>
       <thead>
         <tr>
+          <th scope="col" class="cell-choose"><span class="visually-hidden">Choose</span></th>
           ${COLUMNS.map(
             (column) => html`<${Head} key=${column.name} column=${column} sort=${sort} onSort=${onSort} />`,
           )}
@@ -63,12 +77,14 @@ export function Table({ list, sort, onSort, busy }) {
       <tbody ref=${body} onKeyDown=${onKeyDown} onClick=${open} onPointerEnter=${() => busy("pointer", true)}
         onPointerLeave=${() => busy("pointer", false)} onFocusIn=${() => busy("focus", true)}
         onFocusOut=${() => busy("focus", false)}>
-        ${list.ids.map(
+        ${ids.map(
           (id) => html`<${Row} key=${id} id=${id} kept=${list.job(id)} zone=${zone} nowUs=${nowUs}
-            tabindex=${id === active ? 0 : -1} onFocus=${() => setAt(id)} />`,
+            tabindex=${id === active ? 0 : -1} isChosen=${chosen.has(id)} onFocus=${() => setAt(id)}
+            onChoose=${() => choose(id)} />`,
         )}
       </tbody>
     </table>
+    <${HiddenNote} number=${list.ids.length - ids.length} />
   `;
 }
 

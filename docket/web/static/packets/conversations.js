@@ -72,7 +72,7 @@ function Conversation({ one, most, view, onFilter, onView }) {
       </td>
       <td class="figure" title=${counted(one.b.packets, "packet")}>${size(one.b.bytes)}</td>
       <td class="ends stranger">${endName(one.b)}</td>
-      <td class="number">${count(one.packets)}</td>
+      <td class="number" data-label=${one.packets === 1 ? "packet" : "packets"}>${count(one.packets)}</td>
       <td class="number">${lengthOf(lasted)}</td>
       <td class="finds-actions">
         ${

@@ -43,7 +43,7 @@ export function Detail({ job, number, rows, view, onView }) {
           ${" "}<button type="button" class="link" onClick=${() => setExactly(number)}>
             Read the file from its beginning</button><//>`
       }
-      ${detail && html`<${Sides} detail=${detail} view=${view} onView=${onView} />`}
+      ${detail && html`<${Sides} job=${job} detail=${detail} view=${view} onView=${onView} />`}
     </section>
   `;
 }

@@ -41,6 +41,14 @@ export function Hex({ buffer, from, to, onByte }) {
     const place = event.target.dataset?.at;
     if (place !== undefined) go(Number(place));
   };
+  /** What is selected with the mouse is copied as bytes alone, without offsets and letters. */
+  const onCopy = (event) => {
+    const selection = getSelection();
+    const cells = [...box.current.querySelectorAll(".hex-digits [data-at]")].filter((cell) => selection.containsNode(cell, true));
+    if (!cells.length) return;
+    event.clipboardData.setData("text/plain", cells.map((cell) => cell.textContent.trim()).join(" "));
+    event.preventDefault();
+  };
   const rows = [];
   for (let start = 0; start < shown; start += width) {
     const clamp = (place) => Math.min(width, Math.max(0, place - start));
@@ -50,7 +58,7 @@ export function Hex({ buffer, from, to, onByte }) {
   return html`
     <div class="hex" ref=${box} tabindex="0" role="group"
       aria-label=${`Bytes of ${buffer.name}; arrow keys go from byte to byte`} onKeyDown=${onKeyDown}
-      onClick=${click} onBlur=${() => setAt(null)}>
+      onClick=${click} onCopy=${onCopy} onBlur=${() => setAt(null)}>
       ${rows}
       ${
         shown < bytes.length &&

@@ -3,16 +3,14 @@
 import { html, names } from "../dom.js";
 import { formatExactClock, formatTime, fromRfc, zoneName } from "../time.js";
 import { count } from "../figures.js";
+import { ruleOf } from "./colours.js";
 
-export const COLUMNS = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"];
-
-export function Head({ clock, zone, us }) {
-  const isClock = (word) => word === "Time" && clock === "clock";
+export function Head({ columns, clock, zone, us }) {
   return html`
     <div class="grid-head" role="row" aria-rowindex="1">
-      ${COLUMNS.map(
-        (word) => html`<span role="columnheader" key=${word} class=${`is-${word.toLowerCase().replace(".", "")}`}>
-          ${word}${isClock(word) && html` <span class="faint">${zoneName(us, zone)}</span>`}</span>`,
+      ${columns.map(
+        ({ name, word }) => html`<span role="columnheader" key=${name} class=${`is-${name}`}>
+          ${word}${name === "time" && clock === "clock" && html` <span class="faint">${zoneName(us, zone)}</span>`}</span>`,
       )}
     </div>
   `;
@@ -27,24 +25,48 @@ export function Nothing({ rows, total }) {
 
 const SEVERITIES = { error: "bad", warning: "warn", note: "idle" };
 
-export function Line({ place, row, zone, clock, isActive, isOpen }) {
-  const look = names("grid-row", { "is-active": isActive, "is-open": isOpen });
-  const id = `packet-row-${place}`;
-  const facts = { class: look, role: "row", id, "aria-rowindex": place + 2, "aria-selected": isOpen };
+/** The cells, each given the row, the one above it, and how times are shown. */
+const CELLS = {
+  no: ({ row }) => count(row.number),
+  time: ({ us, clock, zone, row }) => (clock === "clock" ? formatExactClock(us, zone) : row.relative_s.toFixed(6)),
+  delta: ({ us, before }) => (before ? ((us - fromRfc(before.time)) / 1e6).toFixed(6) : ""),
+  source: ({ row }) => row.source,
+  destination: ({ row }) => row.destination,
+  protocol: ({ row }) => row.protocol,
+  length: ({ row }) => count(row.length),
+  stream: ({ row }) => row.stream,
+  info: ({ row }) => {
+    const tone = SEVERITIES[row.severity];
+    return html`${tone && html`<span class=${`severity tone-${tone}`}>${row.severity}</span>`}${row.info}`;
+  },
+};
+
+const TITLES = {
+  time: ({ us, zone }) => formatTime(us, zone),
+  source: ({ row }) => row.source,
+  destination: ({ row }) => row.destination,
+  info: ({ row }) => row.info,
+};
+const FIGURES = new Set(["no", "time", "delta", "length"]);
+
+export function Line({ place, row, before, columns, zone, clock, coloured, isActive, isOpen, isMarked }) {
+  const look = { "is-active": isActive, "is-open": isOpen, "is-marked": isMarked };
+  const rule = row && coloured ? ruleOf(row) : "";
+  const facts = {
+    class: names(rule ? `grid-row rule-${rule}` : "grid-row", look),
+    role: "row",
+    id: `packet-row-${place}`,
+    "aria-rowindex": place + 2,
+    "aria-selected": isOpen,
+  };
   if (!row) return html`<div ...${facts}><span role="gridcell" class="is-no faint">…</span></div>`;
-  const us = fromRfc(row.time);
-  const tone = SEVERITIES[row.severity];
+  const shown = { row, before, zone, clock, us: fromRfc(row.time) };
   return html`
     <div ...${facts} data-place=${place}>
-      <span role="gridcell" class="is-no figure">${count(row.number)}</span>
-      <span role="gridcell" class="is-time figure" title=${formatTime(us, zone)}>
-        ${clock === "clock" ? formatExactClock(us, zone) : row.relative_s.toFixed(6)}</span>
-      <span role="gridcell" class="is-source stranger" title=${row.source}>${row.source}</span>
-      <span role="gridcell" class="is-destination stranger" title=${row.destination}>${row.destination}</span>
-      <span role="gridcell" class="is-protocol stranger">${row.protocol}</span>
-      <span role="gridcell" class="is-length figure">${count(row.length)}</span>
-      <span role="gridcell" class="is-info stranger" title=${row.info}>
-        ${tone && html`<span class=${`severity tone-${tone}`}>${row.severity}</span>`}${row.info}</span>
+      ${columns.map(
+        ({ name }) => html`<span role="gridcell" key=${name} title=${TITLES[name]?.(shown)}
+          class=${`is-${name} ${FIGURES.has(name) ? "figure" : "stranger"}`}>${CELLS[name](shown)}</span>`,
+      )}
     </div>
   `;
 }

@@ -3,9 +3,11 @@
 import { html, useState } from "../dom.js";
 import { setSetting, useSetting } from "../settings.js";
 import { count, percent } from "../figures.js";
+import { ColumnMenu } from "./columns.js";
 import { Detail } from "./detail.js";
 import { FilterBox } from "./filter.js";
 import { PacketIcon } from "./icons.js";
+import { filterOf, useMarks } from "./marks.js";
 import { useRows } from "./rows.js";
 import { Note, reasonOf } from "./state.js";
 import { PacketTable } from "./table.js";
@@ -24,6 +26,8 @@ export function Packets({ job, view, onView }) {
           onChange=${(event) => setSetting("packetTimes", event.target.value)}>
           <option value="clock">absolute</option><option value="relative">since the first packet</option>
         </select></label>
+        <${Marked} job=${job} onView=${onView} />
+        <${ColumnMenu} />
         <button type="button" class="button is-small"
           onClick=${() => onView({ refine: { filter: misread ? "" : view.filter } })}>
           <${PacketIcon} name="refine" /><span>Refine</span></button>
@@ -39,11 +43,19 @@ export function Packets({ job, view, onView }) {
         rows.error && !misread
           ? html`<${Note} tone="bad">${reasonOf(rows.error)} <button type="button" class="link"
               onClick=${() => setTurn(turn + 1)}>Try again</button><//>`
-          : html`<${PacketTable} rows=${rows} view=${view} clock=${clock} onView=${onView} />`
+          : html`<${PacketTable} job=${job} rows=${rows} view=${view} clock=${clock} onView=${onView} />`
       }
       ${view.packet && html`<${Detail} job=${job} number=${view.packet} rows=${rows} view=${view} onView=${onView} />`}
     </section>
   `;
+}
+
+/** The way to the packets that were marked. */
+function Marked({ job, onView }) {
+  const marks = useMarks(job.id);
+  if (!marks.size) return null;
+  return html`<button type="button" class="button is-small"
+    onClick=${() => onView({ filter: filterOf(marks), packet: null })}>Marked ${count(marks.size)}</button>`;
 }
 
 const shown = ({ total, packets }, filter) =>

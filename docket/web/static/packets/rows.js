@@ -25,7 +25,7 @@ class Rows {
 
   /** The row at a place of the list, or null if it is not there yet. */
   at(place) {
-    return this.pages.get(Math.floor(place / PAGE))?.rows[place % PAGE] ?? null;
+    return place < 0 ? null : (this.pages.get(Math.floor(place / PAGE))?.rows[place % PAGE] ?? null);
   }
 
   /** Make sure of the rows of these places. */

@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useState } from "../dom.js";
 import { Copy } from "../parts/copy.js";
 import { count, counted } from "../figures.js";
 import { Fields } from "./fields.js";
+import { CopyAs } from "./handoff.js";
 import { Hex } from "./hex.js";
 import { PacketIcon } from "./icons.js";
 import { fieldAt, indexed, wayTo } from "./tree.js";
@@ -12,7 +13,7 @@ import { both } from "./view.js";
 /** Which kinds of fields are open, kept from packet to packet. */
 const opened = new Set();
 
-export function Sides({ detail, view, onView }) {
+export function Sides({ job, detail, view, onView }) {
   const tree = useMemo(() => indexed(detail.tree), [detail]);
   const [selected, setSelected] = useState(null);
   const [buffer, setBuffer] = useState(0);
@@ -61,12 +62,18 @@ export function Sides({ detail, view, onView }) {
         ${shown && html`<${Hex} buffer=${shown} from=${marked[0]} to=${marked[1]} onByte=${fromByte} />`}
       </div>
     </div>
-    <${Selected} node=${node} truncated=${detail.truncated} view=${view} onView=${onView} />
+    <${Selected} node=${node} truncated=${detail.truncated} view=${view} onView=${onView}>
+      ${
+        shown &&
+        html`<${CopyAs} job=${job} number=${detail.number} what=${marked[1] ? "the field" : "the packet"}
+          hex=${marked[1] ? shown.hex.slice(2 * marked[0], 2 * marked[1]) : shown.hex} />`
+      }
+    <//>
   `;
 }
 
 /** What is selected, and the filters that it makes. */
-function Selected({ node, truncated, view, onView }) {
+function Selected({ node, truncated, view, onView, children }) {
   const place = node?.length ? `${counted(node.length, "byte")} from ${node.start}` : "";
   return html`
     <footer class="detail-foot">
@@ -79,6 +86,7 @@ function Selected({ node, truncated, view, onView }) {
       </span>
       ${truncated && html`<span class="hint">The tree goes on; it was cut.</span>`}
       <span class="grow"></span>
+      ${children}
       ${
         node?.filter &&
         html`

@@ -1,9 +1,11 @@
 /** The list of packets: only the rows in view are drawn, however many there are. By keyboard like a list. */
 
 import { html, names, useEffect, useLayoutEffect, useRef, useState } from "../dom.js";
-import { useZone } from "../settings.js";
+import { useSetting, useZone } from "../settings.js";
 import { fromRfc } from "../time.js";
-import { COLUMNS, Head, Line, Nothing } from "./line.js";
+import { templateOf, useColumns } from "./columns.js";
+import { Head, Line, Nothing } from "./line.js";
+import { toggleMark, useMarks } from "./marks.js";
 import { useNarrow } from "./narrow.js";
 
 const LOW = 24;
@@ -14,8 +16,11 @@ const SHOWN_ROWS = 16;
 const FEWEST_ROWS = 3;
 const SETTLE_MS = 120;
 
-export function PacketTable({ rows, view, clock, onView }) {
+export function PacketTable({ job, rows, view, clock, onView }) {
   const zone = useZone();
+  const columns = useColumns();
+  const coloured = useSetting("packetColours") ?? true;
+  const marks = useMarks(job.id);
   const isNarrow = useNarrow();
   const box = useRef(null);
   const [scroll, setScroll] = useState(0);
@@ -92,6 +97,7 @@ export function PacketTable({ rows, view, clock, onView }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in moves) go(active + moves[event.key]);
     else if (event.key === "Enter") open(active);
+    else if (event.key === "m" && rows.at(active)) toggleMark(job.id, rows.at(active).number);
     else if (event.key === "Escape" && view.packet) onView({ packet: null });
     else return;
     event.preventDefault();
@@ -105,19 +111,20 @@ export function PacketTable({ rows, view, clock, onView }) {
   const shift = full > field ? scroll : first * height;
   // Until it is known how long the list is, the page shall not jump.
   const drawn = rows.facts || rows.error ? Math.min(inView, Math.max(total, FEWEST_ROWS)) : inView;
-  const sizes = { "--rows": drawn, "--height": height + "px" };
+  const sizes = { "--rows": drawn, "--height": height + "px", "--columns": templateOf(columns) };
   return html`
     <div class=${names("grid", { "is-empty": total === 0 })} role="grid" aria-label="Packets" aria-rowcount=${total + 1}
-      aria-colcount=${COLUMNS.length} tabindex="0"
+      aria-colcount=${columns.length} tabindex="0"
       aria-activedescendant=${places.includes(active) ? `packet-row-${active}` : undefined} ref=${box} style=${sizes}
       onKeyDown=${onKeyDown} onClick=${click}
       onScroll=${(event) => setScroll(event.currentTarget.scrollTop)}>
-      <${Head} clock=${clock} zone=${zone} us=${fromRfc(rows.at(first)?.time) ?? Date.now() * 1000} />
+      <${Head} columns=${columns} clock=${clock} zone=${zone} us=${fromRfc(rows.at(first)?.time) ?? Date.now() * 1000} />
       <div class="grid-field" role="rowgroup" style=${{ height: field + "px" }}>
         <div class="grid-rows" role="presentation" style=${{ transform: `translateY(${shift}px)` }}>
           ${places.map(
-            (place) => html`<${Line} key=${place} place=${place} row=${rows.at(place)} zone=${zone} clock=${clock}
-              isActive=${place === active} isOpen=${rows.at(place)?.number === view.packet} />`,
+            (place) => html`<${Line} key=${place} place=${place} row=${rows.at(place)} before=${rows.at(place - 1)}
+              columns=${columns} zone=${zone} clock=${clock} coloured=${coloured} isActive=${place === active}
+              isOpen=${rows.at(place)?.number === view.packet} isMarked=${marks.has(rows.at(place)?.number)} />`,
           )}
         </div>
       </div>

@@ -3,7 +3,7 @@
 import { html, useRef, useState } from "../dom.js";
 import { Icon } from "./icons.js";
 
-async function copyText(text) {
+export async function copyText(text) {
   if (navigator.clipboard && isSecureContext) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;

@@ -21,6 +21,7 @@ const ROW_KEYS = [
   ["r", "Retry the sources that fell short"],
   ["c", "Cancel"],
   ["Delete", "Delete the result"],
+  ["x", "Choose, for several at once"],
 ];
 
 const PACKET_KEYS = [

@@ -1,0 +1,166 @@
+"""Links that fill the form, saved queries, several jobs at once, and packets on their way to other programs."""
+
+import base64
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.packet_view import lines, look, panel, shown
+from tests.browser.page_driver import Person
+from tests.browser.server import Server
+from tests.browser.test_accessible import faults_of
+from tests.services import needs
+
+
+def test_link_fills_the_form(visit: Visit, demo: Server) -> None:
+    """Query, window, sources and note are taken from the address, which is then free for the list of jobs."""
+    link = "?query=host+10.1.2.3+and+port+443&after=2026-11-24T14:00:00Z&before=2026-11-24T14:05:00Z&note=4711&text=x"
+    person = visit(demo.url).open(link + "&sources=demo:em2")
+    expect(person.query).to_have_value("host 10.1.2.3 and port 443")
+    expect(person.field("From")).to_have_value("2026-11-24 14:00:00")
+    expect(person.field("To")).to_have_value("2026-11-24 14:05:00")
+    expect(person.field("Note")).to_have_value("4711")
+    expect(person.page.locator(".tick-row", has_text="demo:em1").get_by_role("checkbox")).not_to_be_checked()
+    expect(person.page).to_have_url(demo.url + "?text=x")
+    copied = person.copied("Copy a link that fills this form")
+    other = visit(demo.url)
+    other.page.goto(copied)
+    expect(other.query).to_have_value("host 10.1.2.3 and port 443")
+    expect(other.field("From")).to_have_value("2026-11-24 14:00:00")
+
+
+def test_time_back_from_now_stays_so_in_a_link(visit: Visit, demo: Server) -> None:
+    """`after=15m` is the last quarter of an hour, whenever the link is opened."""
+    person = visit(demo.url).open("?query=port+53&after=15m")
+    expect(person.field("From")).to_have_value("15m ago")
+    expect(person.query).to_have_value("port 53")
+
+
+def test_saved_query_comes_back(person: Person) -> None:
+    """By its name, after a reload; and goes when it is removed."""
+    page = person.page
+    person.query.fill("port 22")
+    person.last("4 h")
+    page.get_by_role("button", name="Save query").click()
+    page.get_by_label("Name of the saved query").fill("ssh of today")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Clear").click()
+    page.reload()
+    page.get_by_label("Saved queries").select_option("ssh of today")
+    expect(person.query).to_have_value("port 22")
+    expect(person.field("From")).to_have_value("4h ago")
+    page.get_by_label("Remove a saved query").select_option("ssh of today")
+    expect(page.get_by_label("Saved queries")).to_have_count(0)
+
+
+def test_several_jobs_at_once(visit: Visit, demo: Server) -> None:
+    """Chosen by mouse or key, deleted together or hidden; hidden ones can be shown again."""
+    for port in (7001, 7002, 7003):
+        demo.finished(f"port {port}", note="several")
+    person = visit(demo.url).open("?text=several")
+    page = person.page
+    expect(person.rows).to_have_count(3)
+    person.row("port 7001").get_by_role("checkbox").check()
+    person.row("port 7002").focus()
+    page.keyboard.press("x")
+    bar = page.get_by_role("group", name="Chosen jobs")
+    expect(bar).to_contain_text("2 jobs chosen")
+    assert faults_of(person) == []
+    bar.get_by_role("button", name="Delete 2").click()
+    page.get_by_role("dialog", name="Delete 2 results?").get_by_role("button", name="Delete").click()
+    expect(person.row("Deleted")).to_have_count(2)
+    person.row("port 7003").get_by_role("checkbox").check()
+    bar.get_by_role("button", name="Hide").click()
+    expect(person.rows).to_have_count(2)
+    page.locator(".hidden-note").get_by_role("button", name="Show all").click()
+    expect(person.rows).to_have_count(3)
+
+
+@pytest.fixture
+def looking(visit: Visit, demo: Server) -> Person:
+    """On the page of a job with some packets."""
+    needs.program("tshark", "tshark")
+    return look(visit(demo.url), demo.finished("tcp", after="1h"))
+
+
+def test_columns_delta_marks_and_colours(looking: Person) -> None:
+    """Chosen columns stay; the delta is that to the row above; marked packets can be filtered."""
+    page = looking.page
+    expect(lines(page).first).to_have_class(re.compile("rule-"))
+    page.locator(".menu summary").click()
+    page.get_by_label("Delta").check()
+    page.get_by_label("Source", exact=True).uncheck()
+    page.get_by_label("Colour rules").uncheck()
+    page.locator(".menu summary").click()
+    page.reload()
+    head = page.get_by_role("grid", name="Packets").get_by_role("columnheader")
+    expect(head).to_have_text(
+        [re.compile(word) for word in ("No.", "Time", "Delta", "Destination", "Protocol", "Length", "Info")]
+    )
+    expect(lines(page).nth(1).locator(".is-delta")).to_have_text(re.compile(r"^\d+\.\d{6}$"))
+    expect(lines(page).first).not_to_have_class(re.compile("rule-"))
+    page.get_by_role("grid", name="Packets").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("m")
+    expect(lines(page).nth(1)).to_have_class(re.compile("is-marked"))
+    assert faults_of(looking) == []
+    page.get_by_role("button", name="Marked 1").click()
+    expect(shown(page)).to_contain_text("1 of ")
+
+
+def test_bytes_are_copied_in_every_form(looking: Person, demo: Server) -> None:
+    """The packet, or the selected field, as hex, base64, C and text; a tshark command; CyberChef if named."""
+    page = looking.page
+    lines(page).first.click()
+    expect(page.locator(".hex-line").first).to_be_visible()
+    job = page.url.partition("jobs/")[2].partition("?")[0]
+    detail = demo.http.get(demo.url + f"api/v1/jobs/{job}/packets/1", timeout=60).json()
+    whole = detail["bytes"][0]["hex"]
+
+    def copied(what: str, form: str) -> str:
+        page.get_by_label(f"Copy {what} as").select_option(form)
+        expect(looking.toast(f"Copied {what}").last).to_be_visible()
+        text: str = page.evaluate("navigator.clipboard.readText()")
+        return text
+
+    assert copied("the packet", "hex") == whole
+    assert base64.b64decode(copied("the packet", "base64")).hex() == whole
+    assert re.sub(r"\s", "", copied("the packet", "spaced")) == whole
+    assert "".join(re.findall(r"0x(..)", copied("the packet", "c"))) == whole
+    assert "frame.number == 1" in copied("the packet", "tshark")
+    page.locator(".hex-digits [data-at='26']").click()
+    assert len(copied("the field", "hex")) == 8
+    expect(page.get_by_role("link", name="CyberChef")).to_have_count(0)
+    page.get_by_label("Copy the field as").select_option("chef")
+    page.get_by_label("Address of CyberChef").fill("https://cyberchef.example/")
+    page.keyboard.press("Enter")
+    link = page.get_by_role("link", name="CyberChef")
+    expect(link).to_have_attribute("href", re.compile(r"^https://cyberchef\.example/#input="))
+
+
+def test_find_in_a_stream(looking: Person) -> None:
+    """As text, regular expression or hex; each piece leads to its packet, a button to the next stream."""
+    page = looking.page
+    page.get_by_label("Display filter").fill("http.request")
+    page.keyboard.press("Enter")
+    lines(page).first.click()
+    page.get_by_role("button", name="Follow TCP").click()
+    stream = page.get_by_role("dialog", name="TCP stream")
+    stream.get_by_label("Find in the stream").fill("host:")
+    expect(stream.locator("mark").first).to_have_text(re.compile("host:", re.IGNORECASE))
+    stream.get_by_label("Find as").select_option("regex")
+    stream.get_by_label("Find in the stream").fill("HTTP/1\\.[01] \\d{3}")
+    expect(stream.locator(".said.is-shown")).to_have_class(re.compile("said-by-1"))
+    stream.get_by_label("Find as").select_option("hex")
+    stream.get_by_label("Find in the stream").fill("47 45 54")
+    expect(stream.locator("mark").first).to_have_text("474554")
+    assert faults_of(looking) == []
+    number = stream.locator(".said-packet").first.inner_text().partition(" ")[0].strip("#")
+    stream.get_by_role("button", name="Next stream").click()
+    expect(page).to_have_url(re.compile("follow=tcp-"))
+    stream.get_by_role("button", name="Previous stream").click()
+    stream.locator(".said-packet").first.click()
+    expect(page.locator("#detail-title")).to_have_text(f"Packet {number}")
+    expect(panel(page, "Packets")).to_be_in_viewport()
