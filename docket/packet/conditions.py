@@ -6,7 +6,7 @@ in the capture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, TypeAlias, TypeVar
@@ -190,14 +190,22 @@ def flow(layer: Layer, one: End, other: End, number: int | None) -> Truth:
     return either((there, _way(layer, other, one, number)))
 
 
+def sent_by(layer: Layer, sender: End) -> Truth:
+    """One IP header is of this sender."""
+    return both(_end(layer, sender, SRC, _WITH_PORTS))
+
+
 def _way(layer: Layer, sender: End, receiver: End, number: int | None) -> Truth:
     protocols = _WITH_PORTS if number is None else (number,)
     parts = [] if number is None else [protocol(layer, number)]
-    for end, direction in ((sender, SRC), (receiver, DST)):
-        parts.append(address(layer, end[0], direction))
-        if end[1] is not None:
-            parts.append(ports(layer, within(end[1], end[1]), direction, protocols))
-    return both(parts)
+    return both((*parts, *_end(layer, sender, SRC, protocols), *_end(layer, receiver, DST, protocols)))
+
+
+def _end(layer: Layer, end: End, direction: Direction, protocols: Collection[int]) -> Iterator[Truth]:
+    host, port = end
+    yield address(layer, host, direction)
+    if port is not None:
+        yield ports(layer, within(port, port), direction, protocols)
 
 
 def within(first: int, last: int) -> Callable[[Integers], Mask]:

@@ -32,6 +32,7 @@ from docket.domain.query.terms import (
     Port,
     Protocol,
     Scope,
+    SentBy,
     Vlan,
 )
 from docket.packet import conditions, together
@@ -123,5 +124,8 @@ def _condition(term: FilterTerm) -> Condition:
         case Flow(one, one_port, other, other_port, protocol):
             ends = ((ip_network(one), one_port), (ip_network(other), other_port))
             return lambda layer: conditions.flow(layer, *ends, protocol)
+        case SentBy(host, port):
+            sender = (ip_network(host), port)
+            return lambda layer: conditions.sent_by(layer, sender)
         case Length():
             raise ValueError("a length is one of the packet, not of a layer")

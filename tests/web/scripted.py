@@ -20,7 +20,7 @@ from docket.domain.clock import now_text
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import Request
 from docket.domain.timewindow import format_us
-from docket.packet.pcap import RECORD_HEADER
+from docket.packet.pcap import ETHERNET, RECORD_HEADER
 from tests.services.waiting import wait_until
 
 
@@ -43,7 +43,9 @@ class ScriptedReading:
     def begin(self) -> None:
         self._say(FragmentKind.BEGIN, sent="scripted")
 
-    def data(self, packets: Sequence[tuple[int, bytes]], through_us: int | None = None) -> None:
+    def data(
+        self, packets: Sequence[tuple[int, bytes]], through_us: int | None = None, linktype: int = ETHERNET
+    ) -> None:
         """Send some packets, given as time and payload, in time order."""
         times = [time_us for time_us, _ in packets]
         self._say(
@@ -53,6 +55,7 @@ class ScriptedReading:
             first_us=min(times),
             last_us=max(times),
             through_us=through_us,
+            linktype=linktype,
         )
 
     def progress(self, through_us: int) -> None:

@@ -155,10 +155,19 @@ class Flow:
     scope: Scope = "outer"
 
 
+@dataclass(frozen=True, slots=True)
+class SentBy:
+    """One IP header has this source address and, if a port is given, this source port of TCP, UDP or SCTP."""
+
+    address: IPv4Address | IPv6Address
+    port: int | None = None
+    scope: Scope = "outer"
+
+
 Term: TypeAlias = Net | Protocol | Port | Vlan | Mpls
 """What the grammar reads."""
 
-FilterTerm: TypeAlias = Term | NetworkLayer | EtherHost | Length | Flow
+FilterTerm: TypeAlias = Term | NetworkLayer | EtherHost | Length | Flow | SentBy
 """What `docket.packet.match` can decide on a packet."""
 
 

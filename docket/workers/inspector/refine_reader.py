@@ -18,15 +18,16 @@ from docket.domain.refinement import SPOOL_SOURCE, Refinement, explain_refinemen
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.errors import CaptureError, DissectionError, NoSuchJob, SpoolError
-from docket.packet.pcap import Trimmed, scan, trim
+from docket.packet.pcap import ETHERNET, Trimmed, scan, trim
+from docket.packet.record_filter import RecordFilter
 from docket.spool.layout import Spool
 from docket.workers.inspector.tshark.deduplicator import Deduplicator
 from docket.workers.inspector.tshark.result_capture import Capture
-from docket.workers.inspector.tshark.selection import selected
+from docket.workers.inspector.tshark.selection import decided_root, selected
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.reader import Lane, Stopped, Task
 from docket.workers.interface.record_cutter import RecordCutter
-from docket.workers.interface.verdict_texts import Finding, count, whole
+from docket.workers.interface.verdict_texts import Finding, count, undecided, whole
 
 _FOR_EVER = 2**62
 
@@ -53,6 +54,8 @@ class RefineReader:
         self._stop = stop
         self._lane = lane
         self._deduplicator = Deduplicator(self._refinement.drop_duplicates_ms * 1_000, self._refinement.snaplen)
+        self._root = decided_root(self._request.parsed_query.root, self._refinement)
+        self._filter = RecordFilter(self._root, ETHERNET)
         self._packets = 0
         self._bytes = 0
         self._full = False
@@ -109,7 +112,8 @@ class RefineReader:
         """Raises DissectionError, CaptureError, BusError."""
         cutter = RecordCutter(self._request.window, None, None)
         wall_s = max((self._request.deadline_us - Clock().now_us()) / US_PER_S, 1.0)
-        with selected(capture, self._request.parsed_query, self._refinement, wall_s, self._stop) as pieces:
+        self._filter = RecordFilter(self._root, capture.header.linktype)
+        with selected(capture, self._refinement, wall_s, self._stop) as pieces:
             for piece in pieces:
                 if self._stop.is_set():
                     raise DissectionError("it was stopped")
@@ -119,7 +123,7 @@ class RefineReader:
             cutter.finish()
 
     def _take(self, cut: Trimmed, cutter: RecordCutter, fragment_publisher: FragmentPublisher) -> None:
-        kept = self._deduplicator.feed(cut.body)
+        kept = self._deduplicator.feed(self._filter.feed(cut.body))
         timestamps, offsets, _ = scan(kept)
         limits = self._request.limits
         most_bytes = min(limits.bytes or self._task.most_bytes, self._task.most_bytes)
@@ -146,6 +150,8 @@ class RefineReader:
             text += f" Duplicates {within} that were dropped: {deduplicator.duplicates:,}."
         if self._refinement.snaplen:
             text += f" Packets that were cut to {self._refinement.snaplen:,} bytes: {deduplicator.shortened:,}."
+        if self._filter.undecided:
+            text += f" {undecided(self._filter.undecided)}"
         if self._full:
             text += " It was stopped at the limit; more matched."
             return Finding(Verdict.LIMITED, text, "Raise the limit, or keep less.")

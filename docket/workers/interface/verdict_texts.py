@@ -120,6 +120,12 @@ def count(packets: int) -> str:
     return f"{packets:,} packet" if packets == 1 else f"{packets:,} packets"
 
 
+def undecided(packets: int) -> str:
+    """About packets of which it is not known whether they match."""
+    were, them = ("was", "it") if packets == 1 else ("were", "them")
+    return f"{count(packets)} {were} left undecided: the recorder cut {them} before the bytes that would decide."
+
+
 def whole(text: str) -> str:
     """As a sentence, with its full stop."""
     return text if text.endswith((".", "…", "!", "?")) else f"{text}."

@@ -43,7 +43,7 @@ def check_packet_filter(text: str, linktype: int, field: str = "bpf") -> None:
     """The same for a filter in tcpdump's words."""
     _check_text(text, field)
     if text.strip():
-        with SandboxedProcess(tcpdump("-d", text), Limits(CHECK_S, nice=0), [file_header(linktype)]) as child:
+        with SandboxedProcess(tcpdump("-d", "--", text), Limits(CHECK_S, nice=0), [file_header(linktype)]) as child:
             _judge(child, text, field, "bad-bpf")
 
 

@@ -1,7 +1,9 @@
-"""The packets of a capture that filters let through, as a stream. For the inspector's refinements.
+"""The packets of a capture that display filter and packet filter let through, as a stream. For the refinements.
 
 The filters run one behind the other, each a program in the sandbox: tshark first, because what it shows may depend on
-all the packets before.
+all the packets before. Each is handed over as it was written and alone: a word of libpcap like `vlan` moves all later
+offsets of its expression, so what is joined to it would mean something else. Docket's own query and the direction are
+decided by `docket.packet`, behind these.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
 from threading import Event
+from typing import cast
 
-from docket.domain.query.canonical import Query
-from docket.domain.query.render import to_bpf
-from docket.domain.refinement import Refinement, Sender
+from docket.domain.query.terms import And, FilterNode, Node, SentBy
+from docket.domain.refinement import Refinement
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.programs import tcpdump, tshark
 from docket.workers.inspector.tshark.result_capture import Capture
@@ -25,12 +28,9 @@ OUTPUT_BYTES = 1_000_000_000_000
 
 
 @contextmanager
-def selected(
-    capture: Capture, query: Query, refinement: Refinement, wall_s: float, stop: Event
-) -> Iterator[Iterator[bytes]]:
+def selected(capture: Capture, refinement: Refinement, wall_s: float, stop: Event) -> Iterator[Iterator[bytes]]:
     """A classic PCAP in pieces: its header, then the records that pass. Raises DissectionError while it is read."""
     limits = Limits(wall_s, memory_bytes=MEMORY_BYTES, output_bytes=OUTPUT_BYTES)
-    packet_filter = whole_bpf(query, refinement)
     with ExitStack() as stack:
         descriptor = capture.reopen()
         stack.callback(os.close, descriptor)
@@ -38,32 +38,20 @@ def selected(
         if refinement.filter:
             command = tshark("-Y", refinement.filter, "-w", "-", "-F", "pcap")
             children.append(stack.enter_context(SandboxedProcess(command, limits, descriptor, stop=stop)))
-        if packet_filter:
+        if refinement.bpf:
             source = children[-1] if children else descriptor
-            command = tcpdump("-w", "-", packet_filter)
+            # Without the optimizer: it moves loads before the tests that guard them, which loses short packets.
+            command = tcpdump("-O", "-w", "-", "--", refinement.bpf)
             children.append(stack.enter_context(SandboxedProcess(command, limits, source, stop=stop)))
         yield _output(children) if children else _whole(descriptor)
 
 
-def whole_bpf(query: Query, refinement: Refinement) -> str:
-    """Query, packet filter and direction as one filter for tcpdump; empty if there is nothing to be filtered."""
-    terms = []
-    if query.canonical:
-        terms.append(to_bpf(query))
-    if refinement.bpf:
-        terms.append(refinement.bpf)
-    if refinement.sender is not None:
-        terms.append(_from(refinement.sender))
-    return terms[0] if len(terms) == 1 else " and ".join(f"({term})" for term in terms)
-
-
-def _from(sender: Sender) -> str:
-    """Also behind a VLAN tag, where tcpdump's words do not look by themselves."""
-    family = "ip6" if ":" in sender.address else "ip"
-    term = f"{family} src host {sender.address}"
-    if sender.port is not None:
-        term += f" and (tcp src port {sender.port} or udp src port {sender.port})"
-    return f"({term}) or (vlan and ({term}))"
+def decided_root(query_root: Node | None, refinement: Refinement) -> FilterNode | None:
+    """The query and the direction as one question to the packets; None if neither asks for anything."""
+    if refinement.sender is None:
+        return query_root
+    sender = SentBy(ip_address(refinement.sender.address), refinement.sender.port, "any")
+    return sender if query_root is None else And((query_root, cast(Node, sender)))
 
 
 def _output(children: list[SandboxedProcess]) -> Iterator[bytes]:
