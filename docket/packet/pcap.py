@@ -23,7 +23,7 @@ LARGEST_RECORD_BYTES = 262_144
 """libpcap's MAXIMUM_SNAPLEN. A longer record is garbage that only looks like a header."""
 
 _US_PER_S = 1_000_000
-_NS_PER_S = 1_000_000_000
+_LATEST_S = 2**32 - 1
 _LINKTYPE_BITS = 0x0FFF_FFFF
 """The upper four bits of the link type field tell the length of the frame check sequence."""
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
@@ -92,8 +92,9 @@ def scan(buffer: Buffer, start: int = 0) -> tuple[list[int], list[int], int]:
 
     Returns (timestamps in µs since 1970 UTC, offsets, end): record i is buffer[offsets[i]:offsets[i + 1]], so
     there is one offset more than timestamps, and `end` is the last of them. What follows `end` is the
-    beginning of a record whose rest is still to come. Raises CaptureError with the offset of a record that
-    cannot be one: longer than 262,144 bytes or without any, or a fraction of a second of 1,000,000 or more.
+    beginning of a record whose rest is still to come. A record without bytes and one whose fraction goes beyond a
+    second, which carries over, are records, as to tcpdump and Wireshark. Raises CaptureError with the offset of what
+    cannot be one: longer than 262,144 bytes, or nothing but zeros, as a loss of power leaves them.
     """
     unpack = struct.Struct("<III4x").unpack_from
     timestamps: list[int] = []
@@ -105,8 +106,8 @@ def scan(buffer: Buffer, start: int = 0) -> tuple[list[int], list[int], int]:
         while True:
             # Ends with struct.error where the buffer has no whole header left: dearer once, cheaper each time.
             seconds, fraction_us, length = unpack(buffer, start)
-            if fraction_us >= 1_000_000 or length > 262_144 or not length:
-                raise _impossible(start, fraction_us, length)
+            if length > 262_144 or not (length or seconds or fraction_us):
+                raise _impossible(start, length)
             start += 16 + length
             add_offset(start)
             add_timestamp(seconds * 1_000_000 + fraction_us)
@@ -178,18 +179,18 @@ def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, 
     down to microseconds, never rounded up. Raises CaptureError as `scan` does.
     """
     foreign = struct.Struct(header.byte_order + "IIII")
-    fractions = _NS_PER_S if header.nanoseconds else _US_PER_S
-    per_us = fractions // _US_PER_S
+    per_us = 1_000 if header.nanoseconds else 1
     size = len(buffer)
     pieces: list[Buffer] = []
     while start + RECORD_HEADER_BYTES <= size:
         seconds, fraction, length, wire_length = foreign.unpack_from(buffer, start)
-        if fraction >= fractions or not 0 < length <= LARGEST_RECORD_BYTES:
-            raise _impossible(start, fraction, length)
+        if length > LARGEST_RECORD_BYTES or not (length or seconds or fraction):
+            raise _impossible(start, length)
         end = start + RECORD_HEADER_BYTES + length
         if end > size:
             break
-        pieces.append(RECORD_HEADER.pack(seconds, fraction // per_us, length, wire_length))
+        carried, fraction_us = divmod(fraction // per_us, _US_PER_S)
+        pieces.append(RECORD_HEADER.pack(seconds + carried & _LATEST_S, fraction_us, length, wire_length))
         pieces.append(buffer[start + RECORD_HEADER_BYTES : end])
         start = end
     return b"".join(pieces), start
@@ -233,9 +234,6 @@ def _limited(
     return kept
 
 
-def _impossible(offset: int, fraction: int, length: int) -> CaptureError:
-    return CaptureError(
-        f"at byte {offset} there is no packet record: its header would tell of {length} bytes "
-        f"and a fraction of a second of {fraction}",
-        offset,
-    )
+def _impossible(offset: int, length: int) -> CaptureError:
+    would = f"its header would tell of {length} bytes" if length else "there are only zeros"
+    return CaptureError(f"at byte {offset} there is no packet record: {would}", offset)

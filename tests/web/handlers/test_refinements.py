@@ -167,3 +167,13 @@ def test_record_headers_are_kept_as_they_were(site: Site, em1: ScriptedWorker) -
     records = [parent[offsets[place] : offsets[place + 1]] for place in wanted]
     assert content[FILE_HEADER_BYTES:] == b"".join(records)
     assert all(len(record) > RECORD_HEADER_BYTES for record in records)
+
+
+def test_a_record_without_bytes_goes_all_the_way(site: Site, em1: ScriptedWorker) -> None:
+    """A packet of which nothing was kept is a packet: in the result, in a part of it, and in neither's way."""
+    packet = frames.ip(SENDER, "10.9.0.1", 17, frames.udp(SENDER, "10.9.0.1", (53, 40001), b"data" * 10))
+    whole = frames.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", packet)
+    job = answered(site, em1, [b"", whole, b"", whole])
+    assert (job.packets, kept(site, job)) == (4, [0, 1, 2, 3])
+    assert kept(site, refined(site, job, drop_duplicates_ms=1)) == [0, 1, 2, 3]
+    assert kept(site, refined(site, job, query=f"host {SENDER}")) == [1, 3]
