@@ -51,6 +51,8 @@ check: .venv/.test
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-logo --no-cache
+	scripts/words
 
 format: .venv/.test
 	$(PYTHON) -m ruff check --fix .

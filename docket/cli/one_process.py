@@ -28,6 +28,7 @@ from docket.config.values import MEMORY_BUS, UNIX, TcpAddress, listen_address
 from docket.demo import place_demo
 from docket.errors import ConfigError, Fault
 from docket.runtime.host import Host
+from docket.runtime.programs import find_program
 from docket.runtime.systemd import SystemdNotifier
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
@@ -121,7 +122,7 @@ def prepare_spool(config: Config) -> None:
 
 def must_have_tcpdump(config: Config) -> None:
     """Capture files are read through tcpdump; raises ConfigError where it is missing."""
-    if any(isinstance(source, CaptureFilesConfig) for source in config.sources) and shutil.which("tcpdump") is None:
+    if any(isinstance(source, CaptureFilesConfig) for source in config.sources) and find_program("tcpdump") is None:
         message = "tcpdump, which reads capture files, is not on the PATH; install it: apt-get install tcpdump"
         raise ConfigError([Fault("no-tcpdump", message)])
 

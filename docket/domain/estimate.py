@@ -18,6 +18,7 @@ from docket.domain.job import FULL, Job
 from docket.domain.query.canonical import Query, parse
 from docket.domain.query.terms import ICMP, ICMP6, TCP, UDP, And, Mpls, Net, Node, Or, Port, Protocol, Vlan
 from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.domain.units import size_text
 
 _HOST_SHARE = 0.02
 _PORT_SHARES = {443: 0.4, 80: 0.1, 53: 0.01}
@@ -204,7 +205,6 @@ def _share(node: Node) -> float:
             return _TAG_SHARE
 
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 _BASES = {
     Confidence.HIGH: "judging by the same question before",
     Confidence.FAIR: "judging by questions like it",
@@ -215,20 +215,10 @@ _BASES = {
 def _sentence(size_bytes: int, packets: int, seconds: int, least: _Guess, unknown: Sequence[str]) -> str:
     word = "Perhaps" if least.confidence is Confidence.LOW else "Roughly"
     basis = _BASES[least.confidence] if least.questions else "a guess from what the sources hold"
-    figures = f"{size(size_bytes)} in {packets:,} packet{'' if packets == 1 else 's'}" if packets else "nothing"
+    figures = f"{size_text(size_bytes)} in {packets:,} packet{'' if packets == 1 else 's'}" if packets else "nothing"
     time = f", {_duration(seconds)}" if seconds >= 10 else ""
     without = f"; nothing is known of {' and '.join(unknown)}" if unknown else ""
     return f"{word} {figures}{time}, {basis}{without}."
-
-
-def size(size_bytes: float) -> str:
-    """Bytes with two figures, which is all that an estimate knows: "41 kB", "1.2 GB"."""
-    power = 0
-    while size_bytes >= 999.5 and power < len(_UNITS) - 1:
-        size_bytes /= 1000
-        power += 1
-    digits = 1 if power and size_bytes < 9.95 else 0
-    return f"{size_bytes:.{digits}f} {_UNITS[power]}"
 
 
 def _duration(seconds: int) -> str:

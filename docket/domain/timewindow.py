@@ -22,7 +22,7 @@ _LAST_US = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * _US_PER_DAY - 1
 """What RFC 3339 can write: the years 1 to 9999."""
 
 EARLIEST_US = (date(1990, 1, 1).toordinal() - _EPOCH_DAY) * _US_PER_DAY
-"""No capture is older; an earlier window is a slip of the finger."""
+"""No capture is older; an earlier window is a mistyped value."""
 LATEST_US = (date(2100, 1, 1).toordinal() - _EPOCH_DAY) * _US_PER_DAY
 FARTHEST_AHEAD_US = 3_653 * _US_PER_DAY
 """Ten years after the moment of asking: leaves room for a wrong clock, not for a wrong century."""

@@ -2,10 +2,11 @@
 
 import pytest
 
-from docket.domain.estimate import Capacity, Confidence, Estimate, Sample, estimate, learn, shape, share, size
+from docket.domain.estimate import Capacity, Confidence, Estimate, Sample, estimate, learn, shape, share
 from docket.domain.job import Job, SourceAnswer, State, Verdict
 from docket.domain.query.canonical import parse
 from docket.domain.timewindow import US_PER_S, format_us
+from docket.domain.units import size_text
 
 MINUTE_US = 60 * US_PER_S
 START_US = 1_790_000_000_000_000
@@ -143,8 +144,8 @@ def test_share_is_a_part(query: str) -> None:
 
 @pytest.mark.parametrize(
     ("size_bytes", "text"),
-    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (5e15, "5000 TB")],
+    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (5e15, "5.0 PB")],
 )
 def test_size(size_bytes: float, text: str) -> None:
     """Two figures, and no more."""
-    assert size(size_bytes) == text
+    assert size_text(size_bytes) == text

@@ -10,6 +10,7 @@ from pathlib import Path
 from docket.cli.client.http_client import Client
 from docket.cli.ui import text
 from docket.domain.job import Job
+from docket.domain.units import packets_text, size_text
 from docket.errors import DocketError
 
 _ODD = re.compile(r"[^A-Za-z0-9._@:+=,-]+")
@@ -36,7 +37,7 @@ def save(client: Client, job: Job, path: Path | None) -> str:
             _save_whole(client, job, target)
     except OSError as error:
         raise NotSaved(f"{target} cannot be written: {error.strerror or error}") from error
-    return text.safe(f"Saved {text.packets(job.packets)} to {target} ({text.size(job.pcap.size)})")
+    return text.safe(f"Saved {packets_text(job.packets)} to {target} ({size_text(job.pcap.size)})")
 
 
 def fetch(client: Client, job: Job, write: Callable[[bytes], object]) -> None:

@@ -20,6 +20,7 @@ from docket.cli.ui.progress import BROKEN_OFF, Progress, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.domain.ids import new_id
 from docket.domain.job import Job, State
+from docket.domain.units import packets_text
 from docket.errors import ServerRefused
 from docket.runtime.exit_codes import ExitCode
 
@@ -157,7 +158,7 @@ def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Term
 def conclusion(job: Job) -> list[str]:
     """What has become of a final job, and of each source."""
     full, asked = len(job.sources) - len(job.fell_short), len(job.sources)
-    line = f"{job.state.value.capitalize()}: {text.packets(job.packets)}; {full} of {asked} sources answered in full."
+    line = f"{job.state.value.capitalize()}: {packets_text(job.packets)}; {full} of {asked} sources answered in full."
     headline = text.safe(f"{line} {job.reason}" if job.reason not in ("", job.state.value) else line)
     return [headline, *verdict_lines(job)]
 
@@ -166,6 +167,6 @@ def _wanted(job: Job, terminal: Terminal) -> bool:
     """Whether the packets that came before the cancel shall be saved; asked only where somebody can answer."""
     if not (sys.stdin.isatty() and terminal.err_is_live and job.packets):
         return False
-    terminal.err.write(f"Save the {text.packets(job.packets)} that arrived? [y/N] ")
+    terminal.err.write(f"Save the {packets_text(job.packets)} that arrived? [y/N] ")
     terminal.err.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -16,6 +16,7 @@ from docket.cli.ui import text
 from docket.cli.ui.progress import Progress, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.domain.job import Job, State
+from docket.domain.units import size_text
 from docket.runtime.exit_codes import ExitCode
 
 TAKEN_UP_S = 60.0
@@ -91,7 +92,7 @@ def jobs(args: argparse.Namespace, terminal: Terminal) -> int:
             text.instant(one.created_at),
             one.owner or "-",
             f"{one.packets:,}",
-            text.size(one.bytes),
+            size_text(one.bytes),
             one.query or "every packet",
         )
         for one in page.jobs
@@ -171,10 +172,10 @@ def _described(shown: Job) -> list[str]:
         ("window", text.window(shown.after, shown.before)),
         ("asked", text.instant(shown.created_at) + (f" by {shown.owner}" if shown.owner else "")),
         ("finished", text.instant(shown.finished_at)),
-        ("packets", f"{shown.packets:,} ({text.size(shown.bytes)})"),
+        ("packets", f"{shown.packets:,} ({size_text(shown.bytes)})"),
     ]
     if shown.note:
         facts.insert(6, ("note", shown.note))
     if shown.pcap is not None:
-        facts += [("file", f"{shown.pcap.name} ({text.size(shown.pcap.size)})"), ("SHA-256", shown.pcap.sha256)]
+        facts += [("file", f"{shown.pcap.name} ({size_text(shown.pcap.size)})"), ("SHA-256", shown.pcap.sha256)]
     return [text.safe(f"{name:9} {value}") for name, value in facts] + ["", *verdict_lines(shown)]

@@ -20,6 +20,7 @@ from docket.cli.ui import text
 from docket.cli.ui.arguments import amount
 from docket.cli.ui.progress import Progress
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.domain.units import packets_text, size_text
 from docket.runtime.exit_codes import ExitCode
 from docket.workers.inspector.rpc_messages import MOST_ROWS, PacketPage
 from docket.workers.inspector.tshark.statistics import Protocol
@@ -144,7 +145,7 @@ def refine(args: argparse.Namespace, terminal: Terminal) -> int:
     job = client.refine(args.id, order)
     bars = Progress(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
     final = asyncio.run(follow(client, job, bars.update))
-    terminal.say(text.safe(f"{final.id}: {final.state.value}, {text.packets(final.packets)}"))
+    terminal.say(text.safe(f"{final.id}: {final.state.value}, {packets_text(final.packets)}"))
     terminal.tell([text.safe(f"  {answer.sentence}") for answer in final.sources])
     if args.write is None or final.pcap is None:
         terminal.tell(f"  {client.page_url(final.id)}")
@@ -164,12 +165,12 @@ def _described(found: Summary) -> list[str]:
     """All of a summary that fits on a page."""
     first, last = text.instant(found.first), text.instant(found.last)
     lines = [
-        f"{text.packets(found.packets)}, {text.size(found.bytes)}, {found.duration_s:,.3f} s: {first} to {last}",
+        f"{packets_text(found.packets)}, {size_text(found.bytes)}, {found.duration_s:,.3f} s: {first} to {last}",
         found.covers.sentence,
     ]
     lines += [found.note] if found.note else []
     lines += _plot(found)
-    lines += _section("sources", [(one.name, text.packets(one.packets), text.size(one.bytes)) for one in found.sources])
+    lines += _section("sources", [(one.name, packets_text(one.packets), size_text(one.bytes)) for one in found.sources])
     lines += ["", "protocols", *_protocol_lines(found.protocols, 1)[:LONGEST_LIST]] if found.protocols else []
     lines += _section(
         f"conversations ({found.conversation_count:,})",
@@ -177,8 +178,8 @@ def _described(found: Summary) -> list[str]:
             (
                 f"{_end(one.a)} ↔ {_end(one.b)}",
                 one.protocol,
-                f"{text.size(one.a.bytes)} →",
-                f"← {text.size(one.b.bytes)}",
+                f"{size_text(one.a.bytes)} →",
+                f"← {size_text(one.b.bytes)}",
                 one.stream,
             )
             for one in found.conversations[:20]
@@ -209,7 +210,7 @@ def _protocol_lines(protocols: tuple[Protocol, ...], depth: int) -> list[str]:
     lines = []
     for one in protocols:
         name = f"{'  ' * depth}{one.name}"
-        lines.append(f"{name:<30} {one.packets:>10,} {text.size(one.bytes):>10}")
+        lines.append(f"{name:<30} {one.packets:>10,} {size_text(one.bytes):>10}")
         lines += _protocol_lines(one.children, depth + 1)
     return lines
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.domain.units import packets_text
 from docket.errors import SpoolError
 from docket.runtime.exit_codes import ExitCode
 from docket.spool.layout import MANIFEST_NAME, read_manifest
@@ -122,7 +123,7 @@ def _lines(verification: Verification) -> list[str]:
     ]
     lines += [text.safe(f"  {'ok   ' if check.ok else 'WRONG'}  {check.what}") for check in verification.checks]
     lines += [
-        text.safe(f"  {source.name}: {source.verdict}, {text.packets(source.packets)}. {source.sentence}")
+        text.safe(f"  {source.name}: {source.verdict}, {packets_text(source.packets)}. {source.sentence}")
         for source in manifest.sources
     ]
     lines.append("  verified" if verification.ok else "  NOT what the manifest says")

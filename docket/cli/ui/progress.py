@@ -7,6 +7,7 @@ from typing import TextIO
 
 from docket.cli.ui import text
 from docket.domain.job import FULL, Job, SourceAnswer, Verdict
+from docket.domain.units import packets_text, size_text
 
 BAR_CELLS = 20
 STEPS = 4
@@ -109,7 +110,7 @@ def verdict_lines(job: Job) -> list[str]:
 
 def _state(answer: SourceAnswer) -> str:
     """What the source is at, in a few words."""
-    amount = f"{text.packets(answer.packets)}, {text.size(answer.bytes)}"
+    amount = f"{packets_text(answer.packets)}, {size_text(answer.bytes)}"
     if answer.verdict is not None:
         return f"{answer.verdict.value}: {amount}"
     if answer.sentence and not answer.packets:

@@ -7,25 +7,10 @@ from collections.abc import Sequence
 from docket.errors import Fault
 from docket.runtime.logs import one_line
 
-_SIZES = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
-
 
 def safe(text: str) -> str:
     """One line without control characters: a note or a server's sentence must not steer the terminal."""
     return one_line(text)
-
-
-def size(count: int) -> str:
-    """Bytes as people say them: `3.2 MB`."""
-    for unit, name in _SIZES:
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count} B"
-
-
-def packets(count: int) -> str:
-    """`1 packet`, `4,872 packets`."""
-    return f"{count:,} packet{'' if count == 1 else 's'}"
 
 
 def instant(rfc3339: str | None) -> str:

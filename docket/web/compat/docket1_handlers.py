@@ -57,7 +57,7 @@ class LegacyHandler(Handler):
         self.set_header("Link", f'<{base}api/v1/openapi.json>; rel="successor-version"')
 
     async def ask(self, question: Mapping[str, Any]) -> Job:
-        """Hand in a question; the guard against slips of the finger answers as it did."""
+        """Hand in a question; the guard against mistyped values answers as it did."""
         try:
             job, is_new = await self.services.access.ask({"note": "original interface", **question}, self.principal)
         except ApiError as error:

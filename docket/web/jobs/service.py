@@ -12,11 +12,11 @@ from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import SourceStatus, encode
 from docket.config.model import Config
 from docket.domain.clock import now_us
-from docket.domain.estimate import size
 from docket.domain.ids import is_new, new_id
 from docket.domain.job import Event, Job, State
 from docket.domain.request import SOURCE_NAME, Limits, Request, check_request, fingerprint
 from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.domain.units import size_text
 from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
 from docket.spool.layout import Spool
 from docket.web.auth.authenticator import Principal
@@ -200,7 +200,7 @@ class JobService:
         return msgspec.structs.replace(request, sources=request.sources or tuple(known), limits=limits)
 
     async def _too_big(self, request: Request, raw: Mapping[str, Any], known: list[SourceStatus]) -> ApiError | None:
-        """The refusal of what looks like a slip of the finger: far more than a job may have, and no limit set."""
+        """The refusal of what looks like a mistyped value: far more than a job may have, and no limit set."""
         limits = raw.get("limits") or {}
         if any(limits.values()):
             return None
@@ -210,8 +210,8 @@ class JobService:
         if found.bytes is None or found.bytes <= most:
             return None
         message = (
-            f"this may be about {size(found.bytes)} and a job ends at {size(most)}: narrow the window or the query, "
-            "set a limit, or insist (force)"
+            f"this may be about {size_text(found.bytes)} and a job ends at {size_text(most)}: "
+            "narrow the window or the query, set a limit, or insist (force)"
         )
         return api_error(409, "too-big", message)
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from docket.bus.messages import Fragment
 from docket.domain.clock import Clock
 from docket.domain.job import State, Verdict
+from docket.domain.plain_text import whole
 from docket.domain.query.render import explain
 from docket.domain.refinement import SPOOL_SOURCE, Refinement, explain_refinement
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
+from docket.domain.units import packets_text
 from docket.errors import CaptureError, DissectionError, NoSuchJob, SpoolError
 from docket.packet.pcap import ETHERNET, Trimmed, scan, trim
+from docket.packet.record_cutter import RecordCutter
 from docket.packet.record_filter import RecordFilter
 from docket.spool.layout import Spool
 from docket.workers.inspector.tshark.deduplicator import Deduplicator
@@ -26,8 +29,7 @@ from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.selection import decided_root, selected
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.reader import Lane, Stopped, Task
-from docket.workers.interface.record_cutter import RecordCutter
-from docket.workers.interface.verdict_texts import Finding, count, undecided, whole
+from docket.workers.interface.verdict_texts import Finding, undecided
 
 _FOR_EVER = 2**62
 
@@ -144,7 +146,7 @@ class RefineReader:
     def _judge(self, capture: Capture) -> Finding:
         """What is to be said about an answer that was read to its end, or to the job's limit."""
         parent, deduplicator = capture.job_id, self._deduplicator
-        text = f"Of the {count(capture.packets)} of job {parent}, {self._packets:,} were kept."
+        text = f"Of the {packets_text(capture.packets)} of job {parent}, {self._packets:,} were kept."
         if self._refinement.drop_duplicates_ms:
             within = f"within {self._refinement.drop_duplicates_ms} ms"
             text += f" Duplicates {within} that were dropped: {deduplicator.duplicates:,}."

@@ -1,7 +1,7 @@
 """The inspector: looks into finished results, so that people see packets at once. For the command line.
 
 Five threads: this one waits on the bus for jobs that have ended; two survey them, large and small ones apart; one
-answers at the counter; one reads refinements from results. Everything that touches packets runs outside the process.
+answers the web app; one reads refinements from results. Everything that touches packets runs outside the process.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class FragmentPublisher:
         self._ended = False
         self._closed = False
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name=f"courier of {template.source}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"publisher of {template.source}", daemon=True)
         self._thread.start()
 
     def add(self, piece: Trimmed, linktype: int) -> None:

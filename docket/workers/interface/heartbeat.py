@@ -15,9 +15,9 @@ from docket.bus.messages import EventMessage, SourceStatus, encode
 from docket.bus.topology import EVENTS
 from docket.domain.clock import Clock
 from docket.domain.job import EventName
+from docket.domain.plain_text import whole
 from docket.domain.timewindow import format_us
 from docket.errors import BusError, SourceError
-from docket.workers.interface.verdict_texts import whole
 from docket.workers.publisher_pool import PublisherPool
 from docket.workers.sources.base import Coverage, Source
 

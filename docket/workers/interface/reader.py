@@ -23,9 +23,9 @@ from docket.domain.query.canonical import Query
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import CaptureError, DocketError, SourceError
+from docket.packet.record_cutter import RecordCutter
 from docket.workers.interface import verdict_texts
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
-from docket.workers.interface.record_cutter import RecordCutter
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.sources.base import Coverage, Received, Source
 

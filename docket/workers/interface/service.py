@@ -148,7 +148,7 @@ class InterfaceWorker:
             delivery.ack()
 
     def _leave(self, receiver: Consumer) -> None:
-        """The order of leaving: no new jobs, give back what is read, say good-bye, close the connections."""
+        """The order of leaving: no new jobs, give back what is read, announce the end, close the connections."""
         for job_runner in self._job_runners.values():
             job_runner.leave()
         for heartbeat in self._heartbeats:

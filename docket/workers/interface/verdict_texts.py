@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from docket.domain.job import Verdict
+from docket.domain.plain_text import whole
 from docket.domain.timewindow import US_PER_S, Window, format_human, format_length
+from docket.domain.units import packets_text
 from docket.workers.sources.base import Coverage
-
-LONGEST_QUOTE = 120
-"""Characters of somebody else's text that are shown."""
 
 MOST_SENTENCES = 4
 """Shortcomings that are told of one answer."""
@@ -47,7 +46,7 @@ def judge(findings: list[Finding], window: Window, packets: int, *, some_read: b
         return Finding(first.verdict, text, first.next_step, usable)
     stretch = f"from {format_human(window.after_us)} to {format_human(window.before_us)}"
     if packets:
-        return Finding(Verdict.COMPLETE, f"The whole window was read, {stretch}: {count(packets)}.")
+        return Finding(Verdict.COMPLETE, f"The whole window was read, {stretch}: {packets_text(packets)}.")
     return Finding(Verdict.EMPTY, f"The whole window was read, {stretch}; nothing matched.", if_empty)
 
 
@@ -69,7 +68,7 @@ def cut(text: str, source: str, last_us: int | None, asked: Window) -> Finding:
 def limited(source: str, packets: int, *, certain: bool) -> Finding:
     """For an answer that was stopped at the job's limits."""
     rest = "more matched" if certain else "whether more matched was not looked for any longer"
-    text = f"{source} was stopped at the limit after {count(packets)}; {rest}."
+    text = f"{source} was stopped at the limit after {packets_text(packets)}; {rest}."
     return Finding(Verdict.LIMITED, text, NEXT_STEPS[Verdict.LIMITED])
 
 
@@ -116,24 +115,7 @@ def waiting_in_lane(place: int, source: str) -> str:
     return f"Place {place} in the queue of {source}."
 
 
-def count(packets: int) -> str:
-    return f"{packets:,} packet" if packets == 1 else f"{packets:,} packets"
-
-
 def undecided(packets: int) -> str:
     """About packets of which it is not known whether they match."""
     were, them = ("was", "it") if packets == 1 else ("were", "them")
-    return f"{count(packets)} {were} left undecided: the recorder cut {them} before the bytes that would decide."
-
-
-def whole(text: str) -> str:
-    """As a sentence, with its full stop."""
-    return text if text.endswith((".", "…", "!", "?")) else f"{text}."
-
-
-def printable(foreign: str | bytes) -> str:
-    """The beginning of somebody else's text, on one line and harmless to show."""
-    text = foreign if isinstance(foreign, str) else foreign.decode("utf-8", "replace")
-    plain = "".join(char if char.isprintable() else " " for char in text[:LONGEST_QUOTE])
-    line = " ".join(plain.split())
-    return f"{line}…" if len(text) > LONGEST_QUOTE else line
+    return f"{packets_text(packets)} {were} left undecided: the recorder cut {them} before the bytes that would decide."

@@ -3,6 +3,7 @@
 import pytest
 
 from docket.cli.ui import text
+from docket.domain.units import packets_text, size_text
 from docket.errors import Fault
 
 
@@ -11,12 +12,12 @@ from docket.errors import Fault
 )
 def test_sizes_are_decimal(count: int, shown: str) -> None:
     """Sizes are shown as disks are sold."""
-    assert text.size(count) == shown
+    assert size_text(count) == shown
 
 
 def test_one_packet_is_singular() -> None:
     """Counts are grouped and agree with their noun."""
-    assert [text.packets(1), text.packets(4872)] == ["1 packet", "4,872 packets"]
+    assert [packets_text(1), packets_text(4872)] == ["1 packet", "4,872 packets"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The list of packets and what is counted besides: on disk, over time, and when the dissector dies in the middle."""
 
-import os
 import threading
 from array import array
 from pathlib import Path
@@ -179,7 +178,7 @@ def dying_tshark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script.parent.mkdir()
     script.write_text(f'#!/usr/bin/bash\n{real} "$@" -c 7\nkill -SEGV $$\n')
     script.chmod(0o755)
-    monkeypatch.setattr(programs, "_SEARCH_PATH", str(script.parent))
+    monkeypatch.setattr(programs, "find_program", lambda name: str(script.parent / name))
     monkeypatch.setattr(process, "READABLE", (*process.READABLE, str(script.parent)))
 
 
@@ -237,7 +236,7 @@ def test_without_tshark_there_is_a_plot_and_a_word(
     tmp_path: Path, sample: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine without tshark still shows what lies when, and says what is missing."""
-    monkeypatch.setattr(programs, "_SEARCH_PATH", os.devnull)
+    monkeypatch.setattr(programs, "find_program", lambda _: None)
     office = Office(tmp_path)
     office.start()
     job = office.place(sample)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from functools import cache
 
 from docket.errors import DissectorMissing
+from docket.runtime.programs import find_program
 from docket.workers.inspector.tshark.process import ENVIRONMENT
 
-_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/bin", "/usr/sbin", "/sbin"))
 VERSION_S = 20.0
 
 
@@ -52,8 +50,7 @@ def has_tshark() -> bool:
 
 
 def _found(name: str, package: str) -> str:
-    # Looked for each time: a package that is installed later is there without a restart.
-    path = shutil.which(name, path=_SEARCH_PATH)
+    path = find_program(name)
     if path is None:
         raise DissectorMissing(f"{name} is not installed (Debian package {package})")
     return path

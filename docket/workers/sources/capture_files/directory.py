@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -18,12 +17,13 @@ from threading import Event
 
 from docket.config.model import CaptureFilesConfig
 from docket.domain.clock import Clock
+from docket.domain.plain_text import printable
 from docket.domain.query.canonical import Query
 from docket.domain.query.render import to_bpf
 from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import CaptureError, SourceError
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, FileHeader, file_header, parse_file_header
-from docket.workers.interface.verdict_texts import printable
+from docket.runtime.programs import find_program, search_path
 from docket.workers.sources.base import Coverage, Reading, Wording
 from docket.workers.sources.capture_files.catalog import DISORDER_US, CaptureFile, CaptureIndex, Listing
 
@@ -80,7 +80,7 @@ class CaptureFilesSource:
         stop: Event,
     ) -> Iterator[Reading]:
         """Filter the files that may hold packets of the window; see `Source.read`."""
-        program = shutil.which("tcpdump", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/bin")
+        program = find_program("tcpdump")
         if program is None:
             raise SourceError("refused", f"{self.name} needs tcpdump, which is not installed")
         # In a file, because a filter may be longer than an argument of a command can be.
@@ -160,7 +160,7 @@ class _Run:
                 stdin=opened,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
+                env={"LC_ALL": "C", "PATH": search_path()},
             )
         with child:
             try:

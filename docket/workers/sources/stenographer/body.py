@@ -18,8 +18,8 @@ from collections.abc import Iterator
 
 import requests
 
+from docket.domain.plain_text import printable
 from docket.errors import SourceError
-from docket.workers.interface.verdict_texts import printable
 from docket.workers.sources.stenographer.interruptible_socket import InterruptibleSocket
 
 BLOCK_BYTES = 256 * 1024
@@ -201,5 +201,7 @@ def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return "the connection was closed without a good-bye" if isinstance(error, ssl.SSLEOFError) else "TLS failed"
+        return (
+            "the connection was closed without TLS close_notify" if isinstance(error, ssl.SSLEOFError) else "TLS failed"
+        )
     return error.strerror or str(error)

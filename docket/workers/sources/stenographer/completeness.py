@@ -18,7 +18,7 @@ from docket.domain.query.canonical import Query
 from docket.domain.query.render import to_stenographer
 from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.errors import CaptureError, DocketError, SourceError
-from docket.workers.interface.record_cutter import RecordCutter
+from docket.packet.record_cutter import RecordCutter
 from docket.workers.sources.base import Received
 from docket.workers.sources.stenographer.body import Body
 from docket.workers.sources.stenographer.session import StenoSession

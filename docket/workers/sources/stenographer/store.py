@@ -18,11 +18,11 @@ from threading import Event
 
 from docket.config.model import StenographerConfig
 from docket.domain.clock import Clock
+from docket.domain.plain_text import printable
 from docket.domain.query.canonical import Query
 from docket.domain.query.render import to_stenographer
 from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.errors import SourceError
-from docket.workers.interface.verdict_texts import printable
 from docket.workers.sources.base import Coverage, Reading, Received, Wording
 from docket.workers.sources.stenographer.body import Body
 from docket.workers.sources.stenographer.completeness import Answer, prove

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 _READ_BYTES = 256 * 1024
 
 _LULL_S = 0.001
-"""How long a reader of much data lets more of it arrive, so that it has not to be handled in crumbs."""
+"""How long a reader of much data lets more of it arrive, so that it has not to be handled in small pieces."""
 _MUCH_BYTES = 1024 * 1024
 """From here on an answer is a big one; a small one does not wait for more."""
 
@@ -85,7 +85,7 @@ class TlsSocket(socket.socket):
         try:
             return self._tls.read(len(view), view)  # type: ignore[return-value]
         except ssl.SSLEOFError:
-            return 0  # a missing good-bye; whether the answer is whole is for its reader to say
+            return 0  # a missing close_notify; whether the answer is whole is for its reader to say
 
     def _with_peer(self, action: Callable[[], T]) -> T:
         """Do something with TLS, and whatever has to be sent and received for that."""

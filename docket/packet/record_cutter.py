@@ -1,4 +1,4 @@
-"""Turns a stream of capture bytes into whole records inside a window and inside limits. Pure; for `reading` only."""
+"""Turns a stream of capture bytes into whole records inside a window and inside limits. Pure."""
 
 from __future__ import annotations
 
