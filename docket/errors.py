@@ -6,6 +6,8 @@ DocketError
 ├── MessageError            a message on the bus that cannot be understood
 ├── BusError
 │   ├── BusLost             the broker went away
+│   │   └── BusRefused      the broker is there and refuses: a login, a vhost, a right
+│   │       └── QueueHidden how full a queue is, this user may not see
 │   ├── Unroutable          no queue takes the message
 │   ├── BusFull             the queue is full for longer than allowed
 │   └── TopologyMismatch    the broker has a queue or exchange of the same name, declared differently
@@ -68,6 +70,14 @@ class BusError(DocketError):
 
 class BusLost(BusError):
     """The connection is gone; the caller should start over when the bus is back."""
+
+
+class BusRefused(BusLost):
+    """The broker said no, and the text says why; the operator must act, so the caller should ask rarely."""
+
+
+class QueueHidden(BusRefused):
+    """This user may not look at a queue; the caller should go on without what it would have seen."""
 
 
 class Unroutable(BusError):

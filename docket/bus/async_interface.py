@@ -45,4 +45,5 @@ class AsyncBusClient(Protocol):
         """Be told when the bus comes and goes."""
 
     async def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
-        """The depth of each queue; (0, 0) for one that does not exist. Raises BusLost."""
+        """The depth of each queue; (0, 0) for one that does not exist. Those that this user may not look at are left
+        out. Raises BusLost."""

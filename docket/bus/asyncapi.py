@@ -1,7 +1,7 @@
 """Describes the bus for machines: AsyncAPI from the message classes, and RabbitMQ's definitions from the topology.
 
-`python -m docket.bus.asyncapi asyncapi` and `… definitions` print what stands in docs/asyncapi.json and in
-deploy/rabbitmq/definitions.json; a test says that the files are current.
+`python -m docket.bus.asyncapi asyncapi`, `… definitions` and `… rights` print what stands in docs/asyncapi.json and in
+deploy/rabbitmq; a test says that the files are current.
 """
 
 from __future__ import annotations
@@ -94,8 +94,19 @@ def asyncapi_text() -> str:
 
 
 def definitions_text() -> str:
-    """The text of deploy/rabbitmq/definitions.json, users included; queues of sources are declared by their workers."""
-    whole = topology.definitions(VHOST, ()) | permissions.user_definitions(VHOST)
+    """The text of deploy/rabbitmq/definitions.json; queues of sources are declared by their workers.
+
+    Without users: RabbitMQ loads this at each start, and would take their passwords away each time.
+    """
+    return _text(topology.definitions(VHOST, ()))
+
+
+def rights_text() -> str:
+    """The text of deploy/rabbitmq/rights.json: the rights of users that are there already."""
+    return _text({key: rows for key, rows in permissions.user_definitions(VHOST).items() if key != "users"})
+
+
+def _text(whole: dict[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 
 
@@ -161,4 +172,5 @@ def _messages() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write({"asyncapi": asyncapi_text, "definitions": definitions_text}[sys.argv[1]]())
+    texts = {"asyncapi": asyncapi_text, "definitions": definitions_text, "rights": rights_text}
+    sys.stdout.write(texts[sys.argv[1]]())

@@ -88,8 +88,12 @@ class Consumer(Protocol):
 class Broker(Protocol):
     """A bus that can be spoken to from threads."""
 
-    def declare(self, sources: Sequence[str]) -> None:
-        """Declare the whole topology, with one queue per source. Raises TopologyMismatch or BusLost."""
+    def declare(self, sources: Sequence[str], role: str | None = None) -> None:
+        """Declare the topology, with one queue per source. Raises TopologyMismatch, BusRefused or BusLost.
+
+        Where the user may not declare, a service (`role` is the name of its user in `permissions`) looks whether
+        what it uses is there; without a role everything must be there.
+        """
 
     def publisher(self, name: str) -> Publisher: ...
 
@@ -98,6 +102,6 @@ class Broker(Protocol):
         patterns of `docket.events`, heard through an exclusive queue besides (always acknowledged)."""
 
     def depth(self, queue: str) -> QueueDepth:
-        """Raises BusLost; a queue that does not exist has depth (0, 0)."""
+        """A queue that does not exist has depth (0, 0). Raises BusLost; QueueHidden where this user may not look."""
 
     def close(self) -> None: ...

@@ -2,11 +2,13 @@
 
 RabbitMQ knows three rights on names, as regular expressions: configure (declare, delete), write (publish; bind a
 queue), read (consume; bind to an exchange). On topic exchanges the routing keys of publishing (write) and binding
-(read) can be limited, too. Looking whether something is there needs no right at all.
+(read) can be limited, too. Looking whether something is there needs no right up to RabbitMQ 4.2.5; from 4.2.7 and
+4.3.1 on any of the three (in 4.2.6 and 4.3.0 the right to configure). So a role looks only at what it has a right to.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +25,11 @@ from docket.domain.refinement import SPOOL_SOURCE
 
 AUDIT_QUEUE = "docket.audit"
 """A durable queue that a SIEM may declare for itself."""
+
+WEB = "docket-web"
+WORKER = "docket-worker"
+COLLECTOR = "docket-collector"
+INSPECTOR = "docket-inspector"
 
 _LISTEN = r"docket\.listen\..+"
 _OWN = rf"amq\.gen-.+|{_LISTEN}"
@@ -50,13 +57,30 @@ class Role:
     read: str
     topics: tuple[Topic, ...]
 
+    def may_configure(self, name: str) -> bool:
+        """Whether it may declare this queue or exchange."""
+        return re.search(self.configure, name) is not None
+
+    def reads(self, queue: str) -> bool:
+        """Whether it takes messages from this queue."""
+        return re.search(self.read, queue) is not None
+
+    def may_look_at(self, name: str) -> bool:
+        """Whether it has any right to this queue or exchange."""
+        return any(re.search(pattern, name) for pattern in (self.configure, self.write, self.read))
+
+
+def role(name: str) -> Role:
+    """One of `roles`, with the rights that are shipped."""
+    return next(one for one in roles() if one.name == name)
+
 
 def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
     """Every role. `sensor` is the pattern of the sensors whose queues a worker may read; by default all of them."""
     source = rf"docket\.source\.{sensor}:.+"
     return (
         Role(
-            "docket-web",
+            WEB,
             configure=_names(_LISTEN),
             write=_names(_exactly(JOBS, EVENTS), _LISTEN),
             read=_names(_exactly(EVENTS), _LISTEN),
@@ -66,7 +90,7 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
             ),
         ),
         Role(
-            "docket-worker",
+            WORKER,
             # A worker declares the queues of its own sources, so that a new interface needs nobody at the broker.
             configure=_names(_LISTEN, source),
             write=_names(_exactly(FRAGMENTS, EVENTS, DEAD), _LISTEN, source),
@@ -77,9 +101,10 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
             ),
         ),
         Role(
-            "docket-collector",
+            COLLECTOR,
             configure=_names(_LISTEN),
-            write=_names(_exactly(JOBS, EVENTS, DEAD), _LISTEN),
+            # To write to queues lets it see how many messages and readers they have; it takes nothing out of them.
+            write=_names(_exactly(JOBS, EVENTS, DEAD, INSPECTOR_QUEUE), r"docket\.source\..+", _LISTEN),
             read=_names(_exactly(EVENTS, COLLECTOR_QUEUE), r"docket\.fragments\.\d+", _LISTEN),
             topics=(
                 Topic(JOBS, write=r"^job\.retry$"),
@@ -87,7 +112,7 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
             ),
         ),
         Role(
-            "docket-inspector",
+            INSPECTOR,
             # It answers refinements like a worker does, from a queue of its own.
             configure=_names(_LISTEN, _exactly(_REFINEMENTS)),
             write=_names(_exactly(FRAGMENTS, EVENTS, DEAD, _REFINEMENTS), _LISTEN),
@@ -117,8 +142,8 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
 def user_definitions(vhost: str, sensor: str = "[^:]+") -> dict[str, Any]:
     """Users and rights as RabbitMQ's definitions file has them.
 
-    No user has a password, so none can log in with one, until somebody says `rabbitmqctl change_password`; a client
-    certificate with the user's name as CN needs none.
+    No user has a password, so none can log in with one; a client certificate with the user's name as CN needs none.
+    Not for `load_definitions`, which would take passwords away at each start: deploy/rabbitmq/users makes users once.
     """
     return {
         "users": [

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import random
+import time
+
+from docket.errors import BusRefused, QueueHidden
 
 FIRST_S = 0.2
 MOST_S = 10.0
+
+REFUSED_FIRST_S = 5.0
+REFUSED_MOST_S = 60.0
+"""After a refusal: only a person can mend it, and RabbitMQ writes each attempt into its log as an error."""
+
+UNSEEN_S = 600.0
+"""For how long a queue that this user may not look at is not looked at again."""
 
 
 class Backoff:
@@ -14,9 +24,14 @@ class Backoff:
 
     def __init__(self) -> None:
         self._next_s = FIRST_S
+        self._refused_s = REFUSED_FIRST_S
 
-    def next_s(self) -> float:
-        """The wait before the next attempt, in seconds."""
+    def next_s(self, error: BaseException | None = None) -> float:
+        """The wait before the next attempt, in seconds; longer after a refusal."""
+        if isinstance(error, BusRefused):
+            chosen_s = self._refused_s * random.uniform(0.5, 1.0)
+            self._refused_s = min(self._refused_s * 2, REFUSED_MOST_S)
+            return chosen_s
         chosen_s = self._next_s * random.uniform(0.5, 1.0)
         self._next_s = min(self._next_s * 2, MOST_S)
         return chosen_s
@@ -24,3 +39,20 @@ class Backoff:
     def reset(self) -> None:
         """Begin anew, after an attempt that worked."""
         self._next_s = FIRST_S
+        self._refused_s = REFUSED_FIRST_S
+
+
+class Unseen:
+    """Queues that this user may not look at: each is asked for again only after UNSEEN_S."""
+
+    def __init__(self) -> None:
+        self._until_s: dict[str, tuple[float, str]] = {}
+
+    def check(self, queue: str) -> None:
+        """Raises QueueHidden, with the words of last time, where it is too early to ask again."""
+        until_s, why = self._until_s.get(queue, (0.0, ""))
+        if time.monotonic() < until_s:
+            raise QueueHidden(why)
+
+    def add(self, queue: str, error: QueueHidden) -> None:
+        self._until_s[queue] = time.monotonic() + UNSEEN_S, str(error)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from docket.bus.async_interface import AsyncBusClient
 from docket.bus.factory import open_broker, open_link
 from docket.bus.interface import Broker
+from docket.bus.permissions import COLLECTOR
 from docket.bus.retry import Backoff
 from docket.cli.ui.terminal import Terminal
 from docket.config.model import Config
@@ -36,10 +37,11 @@ class RetryUntilBroker:
     With the least rights, workers declare their sources' queues, so a worker may have to come first, too.
     """
 
-    def __init__(self, broker: Broker, sources: Sequence[str], make: Callable[[], Runnable]) -> None:
+    def __init__(self, broker: Broker, sources: Sequence[str], role: str, make: Callable[[], Runnable]) -> None:
         """What `make` gives raises BusLost only if it cannot even begin; then a new one is made."""
         self._broker = broker
         self._sources = sources
+        self._role = role
         self._make = make
 
     def run(self, stop: threading.Event) -> None:
@@ -47,7 +49,7 @@ class RetryUntilBroker:
         told: type[BusError] | None = None
         while not stop.is_set():
             try:
-                self._broker.declare(self._sources)
+                self._broker.declare(self._sources, self._role)
                 self._make().run(stop)
                 return
             except (BusLost, NotDeclared) as error:
@@ -55,11 +57,13 @@ class RetryUntilBroker:
                 known = told is type(error)
                 log.log(logging.DEBUG if known else logging.WARNING, "waiting for the broker: %s", error)
                 told = type(error)
-                stop.wait(backoff.next_s())
+                stop.wait(backoff.next_s(error))
 
 
 def collector_service(config: Config, broker: Broker) -> Service:
-    return Service("collector", RetryUntilBroker(broker, source_names(config), lambda: Collector(config, broker)))
+    return Service(
+        "collector", RetryUntilBroker(broker, source_names(config), COLLECTOR, lambda: Collector(config, broker))
+    )
 
 
 def worker_service(config: Config, broker: Broker) -> Service:

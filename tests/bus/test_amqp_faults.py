@@ -154,9 +154,18 @@ def test_memory_alarm_is_bus_full(amqp_bus: AmqpBroker, broker: RabbitMQ) -> Non
             publisher.publish(topology.JOBS, "job.request", body)
         assert take(receiver).body == b"1"
         broker.set_memory_alarm(True)
-        for _ in range(2):
-            with pytest.raises(BusFull, match="blocks"):
+
+        def is_blocked() -> bool:
+            """A connection hears of the alarm a moment after it was raised, and takes what came before."""
+            try:
                 publisher.publish(topology.JOBS, "job.request", b"held", wait_s=0.5)
+            except BusFull as error:
+                return "blocks" in str(error)
+            return False
+
+        wait_until(is_blocked, "the alarm to reach the publisher")
+        with pytest.raises(BusFull, match="blocks"):
+            publisher.publish(topology.JOBS, "job.request", b"held", wait_s=0.5)
         broker.set_memory_alarm(False)
         publisher.publish(topology.JOBS, "job.request", b"3")
         assert receiver.generation == 1
@@ -200,16 +209,6 @@ def test_missing_queue_is_named_in_the_log(amqp_url: str, caplog: pytest.LogCapt
         assert [receiver.receive(0.3) for _ in range(3)] == [None, None, None]
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert (len(warnings), "no queue 'docket.source.rock09:em9'" in warnings[0]) == (1, True)
-
-
-def test_other_declaration_is_a_mismatch(amqp_url: str) -> None:
-    """A queue of the same name with other arguments makes `declare` raise and name it."""
-    with kombu.Connection(amqp_url) as other:
-        kombu.Queue(topology.COLLECTOR_QUEUE, durable=True)(other).queue_declare()
-    bus = AmqpBroker(parse_address(amqp_url, {}))
-    with pytest.raises(TopologyMismatch, match=r"queue docket\.collector is declared differently"):
-        bus.declare([])
-    bus.close()
 
 
 def test_other_exchange_is_a_mismatch(amqp_url: str) -> None:

@@ -1,6 +1,7 @@
 """The topology, its definitions file and its description are one and the same thing."""
 
 import inspect
+import json
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,16 @@ WORDS = st.sampled_from(["a", "b", "ab"])
 def test_definitions_file_is_current() -> None:
     """deploy/rabbitmq/definitions.json is what `python -m docket.bus.asyncapi definitions` prints."""
     assert (ROOT / "deploy/rabbitmq/definitions.json").read_text() == asyncapi.definitions_text()
+
+
+def test_rights_file_is_current() -> None:
+    """deploy/rabbitmq/rights.json is what `python -m docket.bus.asyncapi rights` prints."""
+    assert (ROOT / "deploy/rabbitmq/rights.json").read_text() == asyncapi.rights_text()
+
+
+def test_no_user_is_loaded_at_each_start() -> None:
+    """RabbitMQ imports its definitions at every start; users in them would lose the passwords that they have since."""
+    assert "users" not in json.loads(asyncapi.definitions_text())
 
 
 def test_asyncapi_file_is_current() -> None:

@@ -27,5 +27,5 @@ def test_a_bus_that_goes_away_once_more_is_waited_for() -> None:
         made.append(Fickle(losses))
         return made[-1]
 
-    RetryUntilBroker(MemoryBroker(), ["rock01:em1"], make).run(threading.Event())
+    RetryUntilBroker(MemoryBroker(), ["rock01:em1"], "docket-collector", make).run(threading.Event())
     assert (len(made), losses) == (3, [])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docket.bus import asyncapi
-from docket.bus.permissions import roles
+from docket.bus.permissions import roles, user_definitions
 from tests.deploy.proxies import DEPLOY, certificates
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker
@@ -40,16 +40,20 @@ def tls_broker(directory: Path, names: Sequence[str] = ("localhost", "127.0.0.1"
     (tls / "server.key").write_bytes((tls / f"{names[0]}.key").read_bytes())
     (directory / "definitions.json").write_text(asyncapi.definitions_text())
     port = free_port()
-    text = (DEPLOY / "rabbitmq/rabbitmq.conf").read_text()
+    node = Broker(directory / "node")
+    limits = "limits-4.3.conf" if node.release >= (4, 3) else "limits-3.conf"
+    text = (DEPLOY / "rabbitmq/rabbitmq.conf").read_text() + (DEPLOY / "rabbitmq" / limits).read_text()
     # The tests' broker has a listener and a log of its own.
     for ours in ("listeners.tcp.1 = 127.0.0.1:5672\n", "log.console = true\n", "log.console.level = info\n"):
         assert ours in text
         text = text.replace(ours, "")
     text = text.replace("/etc/rabbitmq", str(directory)).replace("0.0.0.0:5671", f"127.0.0.1:{port}")
-    node = Broker(directory / "node", text)
+    node.add_settings(text)
     (directory / "node" / "enabled_plugins").write_text("[rabbitmq_auth_mechanism_ssl].\n")
     try:
         node.start()
+        # As deploy/rabbitmq/users does with CERTIFICATES=yes.
+        node.import_definitions(user_definitions(asyncapi.VHOST))
         yield TlsBroker(node, port, tls)
     finally:
         node.close()

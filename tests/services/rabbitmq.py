@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import secrets
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -56,7 +57,7 @@ class Broker:
 
     def __init__(self, directory: Path, extra_conf: str = "") -> None:
         """Prepare a node below the directory, which must be its own; extra_conf is added to rabbitmq.conf."""
-        self._directory = directory
+        self.directory = directory
         self._server = self._command(str(_SERVER), lambda: str(needs.file(_SERVER, _PACKAGE)))
         self._epmd_program = self._command("epmd", lambda: needs.program("epmd", "erlang-base"))
         self._erl_call = self._command("erl_call", lambda: needs.program("erl_call", "erlang-base"))
@@ -74,23 +75,23 @@ class Broker:
         needs.root("for a RabbitMQ in a tree of its own")
         apart = [needs.program("unshare", "util-linux"), "--mount", "--propagation", "private"]
         # The parent, because a broker with TLS has its certificates beside it.
-        return [*apart, "sh", "-ec", _IN_TREE, "tree", _TREE, str(self._directory.parent), name]
+        return [*apart, "sh", "-ec", _IN_TREE, "tree", _TREE, str(self.directory.parent), name]
 
     def _prepare(self, epmd_port: int, extra_conf: str) -> dict[str, str]:
         """Write the node's files and give the environment it starts in."""
-        home = self._directory / "home"
+        home = self.directory / "home"
         home.mkdir(parents=True)
         cookie = home / ".erlang.cookie"
         cookie.write_text(self._cookie)
         cookie.chmod(0o400)
-        conf = self._directory / "rabbitmq.conf"
+        conf = self.directory / "rabbitmq.conf"
         conf.write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.console = true\nlog.console.level = info\n"
             f"log.file = false\n{extra_conf}"
         )
-        plugins = self._directory / "enabled_plugins"
+        plugins = self.directory / "enabled_plugins"
         plugins.write_text("[].\n")
-        no_settings = self._directory / "rabbitmq-env.conf"
+        no_settings = self.directory / "rabbitmq-env.conf"
         no_settings.touch()
         return {
             "PATH": os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin",
@@ -100,8 +101,8 @@ class Broker:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"docket-{os.getpid()}-{self.port}@localhost",
             "RABBITMQ_DIST_PORT": str(self._dist_port),
-            "RABBITMQ_MNESIA_BASE": str(self._directory / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(self._directory / "log"),
+            "RABBITMQ_MNESIA_BASE": str(self.directory / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.directory / "log"),
             "RABBITMQ_CONFIG_FILE": str(conf),
             "RABBITMQ_CONF_ENV_FILE": str(no_settings),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
@@ -134,10 +135,10 @@ class Broker:
         if self._epmd is None or not self._epmd.running:
             port = self._env["ERL_EPMD_PORT"]
             self._epmd = ChildProcess(
-                [*self._epmd_program, "-port", port, "-address", "127.0.0.1"], self._directory / "epmd.log"
+                [*self._epmd_program, "-port", port, "-address", "127.0.0.1"], self.directory / "epmd.log"
             )
             wait_until(lambda: listening(int(port)), "the Erlang port mapper")
-        self._node = ChildProcess(self._server, self._directory / "node.log", env=self._env)
+        self._node = ChildProcess(self._server, self.directory / "node.log", env=self._env)
         try:
             wait_until(self._serves, "RabbitMQ to serve", timeout_s=_START_S, step_s=0.1)
         except TimeoutError as error:
@@ -152,6 +153,28 @@ class Broker:
             return self.eval("rabbit:is_running()") is True
         except BrokerError:
             return False
+
+    def add_settings(self, text: str) -> None:
+        """Add to the node's rabbitmq.conf, before it starts."""
+        with Path(self._env["RABBITMQ_CONFIG_FILE"]).open("a") as conf:
+            conf.write(text)
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version of the server, such as (3, 10, 8)."""
+        (found,) = Path(f"{_TREE}/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")
+        return tuple(int(part) for part in found.name.partition("-")[2].split("."))
+
+    def write_ctl(self, path: Path) -> None:
+        """Write a program `rabbitmqctl` that steers this node."""
+        command = self._command(str(_SERVER.with_name("rabbitmqctl")), lambda: str(_SERVER.with_name("rabbitmqctl")))
+        settings = [f"{name}={value}" for name, value in self._env.items()]
+        path.write_text(f'#!/bin/sh\nexec env {shlex.join([*settings, *command])} "$@"\n')
+        path.chmod(0o755)
+
+    def log(self) -> str:
+        """What the node has written so far."""
+        return (self.directory / "node.log").read_text(errors="replace")
 
     def stop(self) -> None:
         """Stop the node in an orderly way; durable things are kept."""

@@ -40,7 +40,7 @@ class MemoryBroker:
         self._ears: dict[Ear, tuple[str, ...]] = {}
         self._receivers: set[MemoryConsumer] = set()
 
-    def declare(self, sources: Sequence[str]) -> None:
+    def declare(self, sources: Sequence[str], role: str | None = None) -> None:  # noqa: ARG002 # no user, no rights
         """Declare the topology. What is there already stays as it is, with its messages."""
         with self.lock:
             for queue in topology.queues(sources):

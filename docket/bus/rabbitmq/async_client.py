@@ -12,8 +12,8 @@ from docket.bus.interface import QueueDepth
 from docket.bus.memory.routing import topic_matches
 from docket.bus.rabbitmq.address import CONFIRM_TIMEOUT_S, Address
 from docket.bus.rabbitmq.pika_session import Answer, Session, open_session
-from docket.bus.retry import Backoff
-from docket.errors import BusFull, BusLost, Unroutable
+from docket.bus.retry import Backoff, Unseen
+from docket.errors import BusFull, BusLost, QueueHidden, Unroutable
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class AmqpAsyncClient:
         self._tried = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._side_tasks: set[asyncio.Task[None]] = set()
+        self._unseen = Unseen()
 
     @property
     def connected(self) -> bool:
@@ -94,7 +95,20 @@ class AmqpAsyncClient:
         session = self._session
         if session is None:
             raise BusLost(f"not connected to {self._address}")
-        return {queue: await session.depth(queue) for queue in queues}
+        depths = {}
+        for queue in queues:
+            with suppress(QueueHidden):
+                depths[queue] = await self._depth(session, queue)
+        return depths
+
+    async def _depth(self, session: Session, queue: str) -> QueueDepth:
+        """Raises BusLost, and QueueHidden where this user may not look."""
+        self._unseen.check(queue)
+        try:
+            return await session.depth(queue)
+        except QueueHidden as error:
+            self._unseen.add(queue, error)
+            raise
 
     async def _ready(self) -> Session:
         """The session, as soon as there is one that takes messages. Raises BusLost after `stop`."""
@@ -121,10 +135,11 @@ class AmqpAsyncClient:
         backoff = Backoff()
         in_outage = False
         while True:
+            failure: BusLost | None = None
             try:
                 session = await open_session(self._address, self._name, self._patterns(), self._hear)
             except BusLost as error:
-                reason = str(error)
+                failure, reason = error, str(error)
             else:
                 if in_outage:
                     log.info("%s is connected to the broker again", self._name)
@@ -140,7 +155,7 @@ class AmqpAsyncClient:
             if not in_outage:
                 log.warning("%s lost the broker and keeps trying: %s", self._name, reason)
             in_outage = True
-            await asyncio.sleep(backoff.next_s())
+            await asyncio.sleep(backoff.next_s(failure))
 
     def _set(self, session: Session | None) -> None:
         if session is self._session:

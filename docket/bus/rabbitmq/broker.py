@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import amqp
-import kombu
 
-from docket.bus import topology
 from docket.bus.interface import QueueDepth
 from docket.bus.rabbitmq.address import Address
 from docket.bus.rabbitmq.connection import LOST, BrokerConnection, reason_of
 from docket.bus.rabbitmq.consumer import AmqpConsumer
+from docket.bus.rabbitmq.declaration import Declaration
 from docket.bus.rabbitmq.publisher import AmqpPublisher
-from docket.errors import BusLost, NotDeclared, TopologyMismatch
+from docket.bus.retry import Unseen
+from docket.errors import BusLost, BusRefused, QueueHidden
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,12 @@ class AmqpBroker:
         self._name = name
         self._control: BrokerConnection | None = None
         self._lock = Lock()
+        self._declaration = Declaration()
+        self._unseen = Unseen()
 
-    def declare(self, sources: Sequence[str]) -> None:
-        """Declare the topology. Where the user may not declare, what is needed must be there already."""
+    def declare(self, sources: Sequence[str], role: str | None = None) -> None:
         with self._lock:
-            self._ask(lambda wire: _declare_all(wire, sources))
+            self._ask(lambda wire: self._declaration.declare(wire, sources, role))
 
     def publisher(self, name: str) -> AmqpPublisher:
         return AmqpPublisher(self._address, f"{self._name} {name}")
@@ -46,7 +47,12 @@ class AmqpBroker:
 
     def depth(self, queue: str) -> QueueDepth:
         with self._lock:
-            return self._ask(lambda wire: _depth(wire, queue))
+            self._unseen.check(queue)
+            try:
+                return self._ask(lambda wire: _depth(wire, queue))
+            except QueueHidden as error:
+                self._unseen.add(queue, error)
+                raise
 
     def close(self) -> None:
         """Close the connection for `declare` and `depth`. Publishers and receivers are closed by their owners."""
@@ -68,44 +74,8 @@ class AmqpBroker:
                 self._control = None
             if idle:
                 return self._ask(question)
-            raise BusLost(f"lost {self._address}: {reason_of(error)}") from error
-
-
-def _declare_all(wire: BrokerConnection, sources: Sequence[str]) -> None:
-    for exchange in topology.EXCHANGES:
-        entity = kombu.Exchange(exchange.name, exchange.kind, durable=True)
-        _declare(wire, f"exchange {exchange.name}", entity, lambda bound, passive: bound.declare(passive=passive))
-    for queue in topology.queues(sources):
-        entity = kombu.Queue(queue.name, durable=True, queue_arguments=queue.arguments)
-        _declare(wire, f"queue {queue.name}", entity, lambda bound, passive: bound.queue_declare(passive=passive))
-    channel = wire.channel()
-    for binding in topology.bindings(sources):
-        queue_entity = kombu.Queue(binding.queue)(channel)
-        try:
-            queue_entity.bind_to(exchange=binding.exchange, routing_key=binding.key)
-        except amqp.exceptions.AccessRefused:
-            log.debug("may not bind %s to %s; trusting that it is bound", binding.queue, binding.exchange)
-    channel.close()
-
-
-def _declare(wire: BrokerConnection, what: str, entity: Any, declare: Callable[[Any, bool], Any]) -> None:
-    """Declare one exchange or queue, or see that it is there. Raises NotDeclared, TopologyMismatch, LOST."""
-    try:
-        channel = wire.channel()
-        try:
-            declare(entity(channel), False)
-        except amqp.exceptions.AccessRefused:
-            # A service with the least rights: looking is allowed to everybody who may enter the vhost.
-            declare(entity(channel), True)
-        channel.close()
-    except amqp.exceptions.NotFound as error:
-        raise NotDeclared(
-            f"the {what} is not there and this user may not declare it; run `docket topology` as one who may"
-        ) from error
-    except amqp.exceptions.PreconditionFailed as error:
-        raise TopologyMismatch(
-            f"the {what} is declared differently on the broker ({reason_of(error)}); delete it there and start again"
-        ) from error
+            refused = BusRefused if isinstance(error, amqp.exceptions.AccessRefused) else BusLost
+            raise refused(f"lost {self._address}: {reason_of(error)}") from error
 
 
 def _depth(wire: BrokerConnection, queue: str) -> QueueDepth:
@@ -114,6 +84,8 @@ def _depth(wire: BrokerConnection, queue: str) -> QueueDepth:
         answer = channel.queue_declare(queue, passive=True)
     except amqp.exceptions.NotFound:
         return QueueDepth(0, 0)
+    except amqp.exceptions.AccessRefused as error:
+        raise QueueHidden(f"may not look at the queue {queue}: {reason_of(error)}") from error
     finally:
         channel.close()
     return QueueDepth(answer.message_count, answer.consumer_count)

@@ -20,10 +20,13 @@ import kombu
 
 from docket.bus.rabbitmq import lenient_codec
 from docket.bus.rabbitmq.address import CONNECT_TIMEOUT_S, UNANSWERED_MS, Address
-from docket.errors import BusLost
+from docket.errors import BusLost, BusRefused
 
 LOST = (amqp.exceptions.AMQPError, OSError)
 """What py-amqp raises when a connection or a channel came to its end."""
+
+_REFUSALS = (amqp.exceptions.AccessRefused, amqp.exceptions.NotAllowed)
+"""The login is wrong, or the vhost is not there or not for this user."""
 
 _CLOSE_TIMEOUT_S = 1.0
 """A broker that blocks its publishers does not read, so it would not answer to a farewell either."""
@@ -72,7 +75,8 @@ class BrokerConnection:
             self._amqp = self._kombu.transport.establish_connection()
         except LOST as error:
             self._kombu.collect()
-            raise BusLost(f"cannot connect to {address}: {reason_of(error)}") from error
+            refused = BusRefused if isinstance(error, _REFUSALS) else BusLost
+            raise refused(f"cannot connect to {address}: {reason_of(error)}") from error
         self._poll = select.poll()
         self._poll.register(self._amqp.sock, select.POLLIN)
         self._beat_at_s = time.monotonic() + _BEAT_EVERY_S

@@ -24,7 +24,7 @@ from docket.bus.rabbitmq.connection import LOST, BrokerConnection, reason_of
 from docket.bus.rabbitmq.publisher import AmqpPublisher
 from docket.bus.retry import Backoff
 from docket.bus.wakeup import Wakeup
-from docket.errors import BusError, BusLost
+from docket.errors import BusError, BusLost, BusRefused
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +227,8 @@ class AmqpConsumer:
         except amqp.exceptions.ChannelError as error:
             wire.abandon()
             self._arrived.clear()
-            raise BusLost(f"cannot consume from {', '.join(self._queues)}: {reason_of(error)}") from error
+            refused = BusRefused if isinstance(error, amqp.exceptions.AccessRefused) else BusLost
+            raise refused(f"cannot consume from {', '.join(self._queues)}: {reason_of(error)}") from error
         except LOST:
             wire.abandon()
             self._arrived.clear()
@@ -292,6 +293,8 @@ class AmqpConsumer:
         if self._wire is not None:
             self._wire.abandon()
         self._wire = self._channel = None
+        if isinstance(error, BusRefused):
+            self._connect_at_s = time.monotonic() + self._backoff.next_s(error)
         self._arrived.clear()
         if not self._in_outage:
             self._in_outage = True

@@ -14,14 +14,20 @@ from typing import Any
 
 import pika
 from pika.adapters.tornado_connection import TornadoConnection
-from pika.exceptions import AMQPError, ChannelClosed
+from pika.exceptions import (
+    AMQPError,
+    ChannelClosed,
+    ConnectionClosed,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 from pika.spec import Basic
 from tornado.ioloop import IOLoop
 
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
 from docket.bus.rabbitmq.address import CONNECT_TIMEOUT_S, HEARTBEAT_S, UNANSWERED_MS, Address
-from docket.errors import BusLost, Unroutable
+from docket.errors import BusLost, BusRefused, QueueHidden, Unroutable
 
 _OPEN_TIMEOUT_S = 15.0
 """For everything from the TCP connection to the last subscription."""
@@ -31,7 +37,7 @@ _CLOSE_TIMEOUT_S = 2.0
 
 _PERSISTENT = 2
 
-_NOT_FOUND, _ACCESS_REFUSED = 404, 403
+_NOT_FOUND, _ACCESS_REFUSED, _NOT_ALLOWED = 404, 403, 530
 
 
 class Answer(Enum):
@@ -78,7 +84,7 @@ class Session:
         self._connection = TornadoConnection(
             _parameters(address, name),
             on_open_callback=lambda _connection: _resolve(opened, None),
-            on_open_error_callback=lambda _connection, error: self._end(f"{address}: {_reason(error)}"),
+            on_open_error_callback=lambda _connection, error: self._not_opened(address, error),
             on_close_callback=lambda _connection, reason: self._end(_reason(reason)),
             custom_ioloop=IOLoop.current(),
         )
@@ -122,6 +128,8 @@ class Session:
         def on_closed(_channel: Any, reason: BaseException) -> None:
             if isinstance(reason, ChannelClosed) and reason.reply_code == _NOT_FOUND:
                 _resolve(answered, QueueDepth(0, 0))
+            if isinstance(reason, ChannelClosed) and reason.reply_code == _ACCESS_REFUSED:
+                _fail(answered, QueueHidden(f"may not look at the queue {queue}: {_reason(reason)}"))
             _fail(answered, BusLost(_reason(reason)))
 
         def on_declared(frame: Any) -> None:
@@ -199,6 +207,13 @@ class Session:
         """The connection is closed, whoever closed it."""
         self._ended.set()
         self._lose(reason)
+
+    def _not_opened(self, address: Address, error: BaseException) -> None:
+        reason = f"{address}: {_reason(error)}"
+        if _refuses(error):
+            for future in tuple(self._pending):
+                _fail(future, BusRefused(reason))
+        self._end(reason)
 
     def _on_channel_closed(self, channel: Any, reason: BaseException) -> None:
         if self._connection.is_closing or self._connection.is_closed:
@@ -282,6 +297,15 @@ def _reason(error: BaseException) -> str:
     while error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     return " ".join((str(error) or repr(error)).split())
+
+
+def _refuses(error: BaseException) -> bool:
+    """Whether the broker answered, and refused the login or the vhost."""
+    while error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    refusals = (ProbableAuthenticationError, ProbableAccessDeniedError)
+    closed = isinstance(error, ConnectionClosed) and error.reply_code in (_ACCESS_REFUSED, _NOT_ALLOWED)
+    return closed or isinstance(error, refusals)
 
 
 def _resolve(future: asyncio.Future[Any], value: object) -> None:

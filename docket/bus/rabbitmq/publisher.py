@@ -86,7 +86,7 @@ class AmqpPublisher:
                 if self._attempt(kept, message, limit):
                     return
             except BusLost as error:
-                failure, pause_s = error, backoff.next_s()
+                failure, pause_s = error, backoff.next_s(error)
                 self._tell_outage(error)
             else:
                 failure = BusFull(f"the queue behind {exchange} {routing_key!r} is full")

@@ -13,6 +13,7 @@ from threading import Event as Flag
 
 from docket.bus.interface import Broker, Delivery
 from docket.bus.messages import decode_event, decode_fragment
+from docket.bus.permissions import COLLECTOR
 from docket.bus.topology import COLLECTOR_QUEUE, FRAGMENT_SHARDS, fragment_queue
 from docket.config.model import Config
 from docket.domain.clock import Clock
@@ -98,7 +99,7 @@ class Collector:
             self._ledger = Ledger(spool.ledger)
             opened.callback(self._ledger.close)
             self._take_up(spool, names)
-            self._broker.declare(names)
+            self._broker.declare(names, COLLECTOR)
             publisher = self._broker.publisher("collector")
             opened.callback(publisher.close)
             self._outbox = Outbox(publisher, self._clock, self._stop, self._ledger.unpublished())

@@ -18,7 +18,7 @@ from docket.domain.clock import Clock
 from docket.domain.job import EventName
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.timewindow import US_PER_S, parse_time_us
-from docket.errors import BusLost
+from docket.errors import BusLost, QueueHidden
 from docket.workers.collector.outcome_texts import clock_time
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,10 @@ class SourceRegistry:
         for name in names:
             try:
                 depth = self._broker.depth(source_queue(name))
+            except QueueHidden:
+                # Whether it lives is then known from what it says alone.
+                self._gone.pop(name, None)
+                continue
             except BusLost:
                 # Then nobody can be seen, and what was seen before stays true for now; nor can anybody be heard.
                 self._heard_s = dict.fromkeys(self._heard_s, self._clock.monotonic_s())

@@ -10,14 +10,16 @@ import logging
 import threading
 from collections.abc import Callable
 
+from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import EventMessage, decode_event, encode
+from docket.bus.permissions import INSPECTOR
 from docket.bus.topology import EVENTS, INSPECTOR_QUEUE
 from docket.config.model import Config
 from docket.domain.clock import Clock
 from docket.domain.job import EventName
 from docket.domain.refinement import SPOOL_SOURCE
-from docket.errors import BusError, BusLost, DocketError, MessageError, SpoolError
+from docket.errors import BusError, DocketError, MessageError, SpoolError
 from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
 from docket.workers.inspector.index_pool import IndexPool
@@ -33,7 +35,6 @@ log = logging.getLogger(__name__)
 PREFETCH = 64
 """Jobs in hand; most are done in a moment."""
 LOOK_UP_S = 0.25
-DECLARE_PAUSE_S = 1.0
 PUBLISH_S = 10.0
 MOST_DELIVERIES = 10
 """A job that came back so often ended the inspector each time; clean restarts count as well (RabbitMQ 3.10)."""
@@ -49,7 +50,9 @@ class Inspector:
         self._index_pool = IndexPool(self._spool)
         self._ledger = LedgerReader(self._spool.ledger)
         self._publishers = PublisherPool(broker, "docket inspector")
-        self._refine_service = RefineService(config, broker, self._spool, self._declare_now)
+        self._refine_service = RefineService(
+            config, broker, self._spool, lambda: broker.declare([SPOOL_SOURCE], INSPECTOR)
+        )
         self._clock = Clock()
 
     def run(self, stop: threading.Event) -> None:
@@ -57,7 +60,7 @@ class Inspector:
         if not has_tshark():
             log.warning("tshark is not installed: results can be downloaded, but their packets cannot be shown")
         self._spool.create()
-        if not self._declare(stop):
+        if not declare_when_possible(self._broker, [SPOOL_SOURCE], INSPECTOR, stop):
             return
         own_stop = threading.Event()
         crew = _Crew(own_stop)
@@ -77,23 +80,6 @@ class Inspector:
             self._publishers.close()
             self._ledger.close()
         crew.raise_error()
-
-    def _declare(self, stop: threading.Event) -> bool:
-        """Declare the topology as soon as the broker is there; False if told to stop before that."""
-        told = False
-        while not stop.is_set():
-            try:
-                self._declare_now()
-                return True
-            except BusLost as error:
-                log.log(logging.DEBUG if told else logging.WARNING, "the broker cannot be reached yet: %s", error)
-                told = True
-                stop.wait(DECLARE_PAUSE_S)
-        return False
-
-    def _declare_now(self) -> None:
-        """Raises TopologyMismatch, BusLost."""
-        self._broker.declare([SPOOL_SOURCE])
 
     def _take(self, receiver: Consumer) -> None:
         """Put one job that has ended in line; its message is settled when it has been surveyed."""

@@ -10,14 +10,16 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import Retry, decode_event, decode_job_message
+from docket.bus.permissions import WORKER
 from docket.bus.topology import source_queue
 from docket.config.model import Config
 from docket.domain.clock import Clock
 from docket.domain.job import EventName
 from docket.domain.request import Request
-from docket.errors import BusLost, InvalidRequest, MessageError
+from docket.errors import InvalidRequest, MessageError
 from docket.workers.interface.heartbeat import Heartbeat
 from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.reader import JobReading
@@ -30,7 +32,6 @@ PREFETCH = 64
 """Messages in hand per source, so that small questions can pass big ones."""
 LOOK_UP_S = 0.2
 """How often the loop looks at deadlines and at the order to stop."""
-DECLARE_PAUSE_S = 1.0
 
 CLOSING = (
     EventName.CANCELLED,
@@ -59,7 +60,7 @@ class InterfaceWorker:
                 queries_at_once=at_once.get(source.name, 1),
                 most_bytes=config.jobs.max_bytes,
                 patience_s=config.jobs.patience_s,
-                declare=lambda: broker.declare(self._names),
+                declare=lambda: broker.declare(self._names, WORKER),
                 read=JobReading,
             )
             for source in sources
@@ -76,7 +77,7 @@ class InterfaceWorker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises TopologyMismatch."""
-        if not self._declare(stop):
+        if not declare_when_possible(self._broker, self._names, WORKER, stop):
             return
         receiver = self._broker.receiver(
             self._title,
@@ -90,19 +91,6 @@ class InterfaceWorker:
             self._serve(receiver, stop)
         finally:
             self._leave(receiver)
-
-    def _declare(self, stop: threading.Event) -> bool:
-        """Declare the topology as soon as the broker is there; False if told to stop before that."""
-        told = False
-        while not stop.is_set():
-            try:
-                self._broker.declare(self._names)
-                return True
-            except BusLost as error:
-                log.log(logging.DEBUG if told else logging.WARNING, "the broker cannot be reached yet: %s", error)
-                told = True
-                stop.wait(DECLARE_PAUSE_S)
-        return False
 
     def _serve(self, receiver: Consumer, stop: threading.Event) -> None:
         generation = 0
