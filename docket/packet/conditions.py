@@ -15,7 +15,7 @@ import numpy as np
 
 from docket.domain.query.terms import Direction
 from docket.packet.headers import DEEPER_CUT, LINK_CUT, NONE, PROTOCOL_CUT, SCTP, TCP, UDP, Layer
-from docket.packet.octets import Integers, Mask
+from docket.packet.octets import Integers, Mask, Wide
 
 T = TypeVar("T")
 
@@ -96,7 +96,9 @@ def address(layer: Layer, network: IPv4Network | IPv6Network, direction: Directi
         first, mask = int(network.network_address), int(network.netmask)
         whole = network.prefixlen == network.max_prefixlen
         return address4(layer, lambda values: (values if whole else values & mask) == first, direction)
-    return _address6(layer, network, direction)
+    upper, lower = _halves(int(network.network_address))
+    upper_mask, lower_mask = _halves(int(network.netmask))
+    return address6(layer, lambda high, low: ((high & upper_mask) == upper) & ((low & lower_mask) == lower), direction)
 
 
 def address4(layer: Layer, holds: Callable[[Integers], Mask], direction: Direction) -> Truth:
@@ -108,13 +110,12 @@ def address4(layer: Layer, holds: Callable[[Integers], Mask], direction: Directi
     return truth(yes, _address_possible(layer, yes, 4, _sides(direction, 12, 16), 4))
 
 
-def _address6(layer: Layer, network: IPv6Network, direction: Direction) -> Truth:
-    upper, lower = _halves(int(network.network_address))
-    upper_mask, lower_mask = _halves(int(network.netmask))
+def address6(layer: Layer, holds: Callable[[Wide, Wide], Mask], direction: Direction) -> Truth:
+    """An IPv6 address, as its upper and lower half, is such that the function says so."""
     yes = no_rows(layer)
     for read in _sides(direction, layer.source6, layer.destination6):
         rows, (high, low) = read()
-        yes[rows[((high & upper_mask) == upper) & ((low & lower_mask) == lower)]] = True
+        yes[rows[holds(high, low)]] = True
     return truth(yes, _address_possible(layer, yes, 6, _sides(direction, 8, 24), 16))
 
 

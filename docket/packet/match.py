@@ -11,9 +11,9 @@ that is shorter on the wire than what is asked for is not undecided: it does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
+from itertools import chain
 
 import numpy as np
 
@@ -74,25 +74,23 @@ class _Question:
             case And(parts):
                 return self._all(parts)
             case Or(parts):
-                return either(self._choice(parts))
+                return self._any(together.choice(parts))
             case Length(least, most):
                 return self._length(least, most)
             case _:
                 return self._scoped(_condition(node), node.scope)
 
-    def _all(self, parts: Sequence[FilterNode]) -> Truth:
-        excluded = [part.part for part in parts if isinstance(part, Not)]
-        if len(excluded) < together.FEW:
+    def _all(self, parts: tuple[FilterNode, ...]) -> Truth:
+        exclusion = together.exclusion(parts)
+        if exclusion is None:
             return both(map(self.holds, parts))
         # None of many is the same as not one of them, which is looked up at once.
-        rest = (self.holds(part) for part in parts if not isinstance(part, Not))
-        return both((either(self._choice(excluded)).negated(), *rest))
+        excluded, rest = exclusion
+        return both((self._any(excluded).negated(), *map(self.holds, rest)))
 
-    def _choice(self, parts: Sequence[FilterNode]) -> Iterator[Truth]:
-        groups, rest = together.grouped(parts)
-        for condition, scope in groups:
-            yield self._scoped(condition, scope)
-        yield from map(self.holds, rest)
+    def _any(self, choice: together.Choice) -> Truth:
+        found = (self._scoped(condition, scope) for condition, scope in choice.groups)
+        return either(chain(found, map(self.holds, choice.rest)))
 
     def _scoped(self, condition: Condition, scope: Scope) -> Truth:
         return scoped(self.headers, condition, "any" if self.look_inside and scope == "outer" else scope)
