@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ from docket.config.loader import find_config
 from docket.errors import BusError, ConfigError, DocketError, ServerRefused, ServerUnreachable
 from docket.runtime import logs
 from docket.runtime.exit_codes import MEANINGS, ExitCode
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = "Ask every stenographer of a sensor at once and get one time-ordered PCAP."
 
@@ -62,9 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except DocketError as error:
         with contextlib.suppress(BrokenPipeError):
-            terminal.tell(explain(error, args, terminal))
+            _report(explain(error, args, terminal), terminal)
         return code_of(error)
     return code
+
+
+def _report(lines: Sequence[str], terminal: Terminal) -> None:
+    """To the person, or as errors to the journal, where that is what stderr is."""
+    if not logs.to_journal(terminal.environ):
+        terminal.tell(lines)
+        return
+    for line in lines:
+        log.error("%s", line.strip())
 
 
 def make_parser() -> argparse.ArgumentParser:

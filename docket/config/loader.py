@@ -60,6 +60,7 @@ WEB = {
     "base_path": Setting("base_path", values.base_path),
     "user_header": Setting("user_header", values.header_name, nullable=True),
     "trusted_proxies": Setting("trusted_proxies", values.network, many=True),
+    "proxy_users": Setting("proxy_users", values.text, many=True),
     "admins": Setting("admins", values.text, many=True),
     "own_jobs_only": Setting("own_jobs_only", values.flag),
     "tokens": Setting("tokens", values.path, is_file=True, nullable=True),

@@ -8,7 +8,7 @@ from pathlib import Path
 from docket.domain.request import DEFAULT_DEADLINE_S, DEFAULT_WINDOW_S
 
 USER_HEADER = "X-Remote-User"
-"""Whose name a proxy, or the command line on the unix socket, hands in with this header."""
+"""The header in which a proxy hands in the user's name, unless the configuration says another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,11 @@ class WebConfig:
     """`host:port`, `[v6]:port` or `unix:/path`."""
     base_path: str = "/app/docket/"
     user_header: str | None = USER_HEADER
-    """Header that carries the user's name; believed only on the unix socket and from `trusted_proxies`."""
+    """Header that carries the user's name; believed only from `proxy_users` and `trusted_proxies`."""
     trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies that connect over TCP."""
+    proxy_users: tuple[str, ...] = ("www-data", "lighttpd", "nginx")
+    """Accounts of proxies that connect to the unix socket. All others there are who the kernel says they are."""
     admins: tuple[str, ...] = ()
     own_jobs_only: bool = False
     """Hide every job from all but its owner and the admins."""

@@ -39,13 +39,18 @@ class DocketFormatter(logging.Formatter):
 def set_up(environ: Mapping[str, str], *, verbose: bool = False) -> None:
     """Log to stderr: warnings of libraries, everything from INFO on of Docket (DEBUG if verbose)."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(DocketFormatter(journal="JOURNAL_STREAM" in environ))
+    handler.setFormatter(DocketFormatter(journal=to_journal(environ)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("docket").setLevel(logging.DEBUG if verbose else logging.INFO)
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
+
+
+def to_journal(environ: Mapping[str, str]) -> bool:
+    """Whether systemd has connected stderr to the journal (systemd.exec(5))."""
+    return "JOURNAL_STREAM" in environ
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 import requests
 import yaml
 
+from docket.runtime.exit_codes import ExitCode
 from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.ports import free_port
@@ -20,6 +21,7 @@ from tests.web.auth.test_authenticator import UnixConnection
 SYSTEMD = Path(__file__).parents[2] / "deploy/systemd"
 UNITS = sorted(path.name for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".target"))
 SERVICES = [name for name in UNITS if name.endswith(".service")]
+LASTING = [name for name in SERVICES if name != "docket-check.service"]
 MOST_EXPOSED = 2.0
 
 
@@ -56,13 +58,23 @@ def test_service_is_locked_down(units: Path, name: str) -> None:
     assert float(found[1]) <= MOST_EXPOSED
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", LASTING)
 def test_service_is_watched_restarted_and_bounded(name: str) -> None:
     """Each service is watched, comes back with limits, runs as docket, and stops in time."""
     settings = dict(line.split("=", 1) for line in (SYSTEMD / name).read_text().splitlines() if "=" in line)
     assert settings["Type"] == "notify"
     assert (settings["User"], settings["Restart"]) == ("docket", "on-failure")
     assert {"WatchdogSec", "StartLimitBurst", "MemoryMax", "TimeoutStopSec"} <= set(settings)
+    assert settings["RestartPreventExitStatus"] == f"{ExitCode.USAGE.value} {ExitCode.CONFIG.value}"
+    assert settings["OnFailure"] == "docket-check.service"
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_what_is_written_to_may_be_missing(name: str) -> None:
+    """No service ends before it begins (226/NAMESPACE) because a directory is not there."""
+    lines = (SYSTEMD / name).read_text().splitlines()
+    paths = [path for line in lines if re.match("Read(Write|Only)Paths=", line) for path in line.split("=")[1].split()]
+    assert [path for path in paths if not path.startswith("-")] == []
 
 
 def test_every_unit_is_in_the_readme() -> None:

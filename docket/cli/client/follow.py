@@ -48,7 +48,9 @@ async def follow(client: Client, job: Job, show: Callable[[Job], None]) -> Job:
     while not job.is_final:
         try:
             connection = await websocket_connect(
-                HTTPRequest(client.events_url, headers=client.headers, connect_timeout=CONNECT_S),
+                HTTPRequest(
+                    client.events_url, headers=client.headers, connect_timeout=CONNECT_S, ssl_options=client.tls
+                ),
                 ping_interval=PING_S,
                 max_message_size=LARGEST_MESSAGE_BYTES,
                 resolver=client.resolver,

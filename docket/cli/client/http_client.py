@@ -6,10 +6,9 @@ Every answer of the server becomes a value of `docket.domain.job` or `docket.bus
 from __future__ import annotations
 
 import hashlib
-import os
-import pwd
+import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -19,8 +18,8 @@ import requests
 
 from docket import __version__
 from docket.bus.messages import SourceStatus
+from docket.cli.client.login import Login
 from docket.cli.client.unix_socket import HOST, UnixAdapter, UnixResolver
-from docket.config.model import USER_HEADER
 from docket.config.values import UNIX, listen_address
 from docket.domain.job import Job
 from docket.errors import Fault, ServerRefused, ServerUnreachable
@@ -62,12 +61,17 @@ class Client:
     """A Docket server at `url`, which is the base path's address, `http://127.0.0.1:8080/app/docket/`, or its unix
     socket, `unix:/run/docket/docket.socket`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, login: Login | None = None) -> None:
+        self._login = login or Login()
         self.headers = {"User-Agent": f"docket/{__version__}"}
         """What goes with every request, also with that for the WebSocket."""
         self.resolver: UnixResolver | None = None
         """For the WebSocket, where the server is behind a unix socket."""
+        if self._login.authorization is not None:
+            self.headers["Authorization"] = self._login.authorization
         self._session = requests.Session()
+        # Else a password of ~/.netrc would take the place of the one that was given.
+        self._session.auth = _as_it_is
         if url.startswith(UNIX):
             self.url = url
             self._base = f"http://{HOST}/"
@@ -85,9 +89,11 @@ class Client:
         self._session.mount(self._base, UnixAdapter(path))
         self._session.trust_env = False  # no proxy leads to a socket
         self.resolver = UnixResolver(path=path)
-        # Whoever may connect is trusted to name the user, as the proxy does.
-        with suppress(KeyError):
-            self.headers[USER_HEADER] = pwd.getpwuid(os.geteuid()).pw_name
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """Whom the WebSocket trusts; None without TLS."""
+        return self._login.tls() if self._base.startswith("https:") else None
 
     @property
     def events_url(self) -> str:
@@ -168,7 +174,14 @@ class Client:
         with self._translated():
             # A job in progress may send nothing for long while its download is followed.
             patience = (CONNECT_S, None if more.get("stream") else READ_S)
-            response = self._session.request(method, self._base + path, timeout=patience, allow_redirects=False, **more)
+            response = self._session.request(
+                method,
+                self._base + path,
+                timeout=patience,
+                allow_redirects=False,
+                verify=self._login.trusted,
+                **more,
+            )
             if response.status_code >= 300 and response.status_code not in also:
                 raise _refusal(response)
             return response
@@ -178,7 +191,12 @@ class Client:
         try:
             yield
         except requests.RequestException as error:
-            raise ServerUnreachable(f"no answer from {self.url}: {_cause(error)}") from error
+            hint = "; name its authority with --ca FILE" if isinstance(error, requests.exceptions.SSLError) else ""
+            raise ServerUnreachable(f"no answer from {self.url}: {_cause(error)}{hint}") from error
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _job_path(job_id: str) -> str:
@@ -197,6 +215,8 @@ def _refusal(response: requests.Response) -> ServerRefused | ServerUnreachable:
     try:
         faults = msgspec.json.decode(response.content, type=_ApiError)
     except (msgspec.ValidationError, msgspec.DecodeError):
+        if response.status_code == 401:
+            return ServerUnreachable(f"{response.url} wants another user or password: --user NAME")
         return ServerUnreachable(f"{response.url} answers {response.status_code} {response.reason}; is that Docket?")
     return ServerRefused(list(faults.errors or ([faults.error] if faults.error else [])), response.status_code)
 

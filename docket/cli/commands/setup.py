@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ EXAMPLES = """\
 examples:
   docket setup --dry-run                             show the file that would be written
   docket setup                                       sources from /etc/stenographer into /etc/docket/docket.yaml
+  docket setup --start                               the same, and start all services
   docket setup --sensor rock01 --bus amqps://broker.example/docket
 
 Only the sections that are set change; everything else in the file stays, comments as well.
@@ -46,13 +48,17 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--sensor", metavar="NAME", help="the first half of the sources' names (default: the host's)")
     parser.add_argument("--bus", metavar="URL", help="set the broker, too")
+    parser.add_argument(
+        "--start", action="store_true", help="start the services, and have them start at each boot (systemctl)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the file, write nothing")
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    found, faults = find(args.stenographer)
-    if faults:
-        raise ConfigError([Fault("bad-stenographer", fault) for fault in faults])
+    findings = find(args.stenographer)
+    found = findings.found
+    if findings.faults:
+        raise ConfigError([Fault("bad-stenographer", fault) for fault in findings.faults])
     if not found:
         message = f"there is no stenographer in {args.stenographer}: no config and no config.INTERFACE"
         raise ConfigError([Fault("no-stenographer", message)])
@@ -63,15 +69,43 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.bus:
         new = with_section(new, "bus", yaml.safe_dump({"bus": args.bus}))
     config = check_text(new, path)
+    terminal.tell(text.safe(sentence) for sentence in findings.left_out)
     if args.dry_run:
         terminal.out.write(new)
         return ExitCode.OK
     _write(path, new)
     for one, source in zip(found, config.sources, strict=True):
         terminal.say(text.safe(f"{source.name:<24} {one.host}:{one.port}  from {one.config}"))
-    units = " ".join(f"docket-worker@{one.interface}" for one in found)
-    terminal.tell([text.safe(f"{path} is written."), f"  start them: systemctl enable --now {text.safe(units)}"])
+    terminal.tell(text.safe(f"{path} is written."))
+    return _start([f"docket-worker@{one.interface}" for one in found], terminal, now=args.start)
+
+
+def _start(workers: list[str], terminal: Terminal, *, now: bool) -> int:
+    """Have systemd start the services, now and at each boot; or say how."""
+    command = ["systemctl", "enable", "--now", "docket.socket", "docket.target", *workers]
+    if not now:
+        terminal.tell(text.safe(f"  start the services: {' '.join(command)}"))
+        return ExitCode.OK
+    # Services that run already take up what has changed.
+    again = ["systemctl", "try-restart", "docket-collector", "docket-inspector", "docket", *workers]
+    for one in (again, command):
+        code = _run(one, terminal)
+        if code != ExitCode.OK:
+            terminal.tell("Not all services have started: docket status; journalctl -u 'docket*' -p err")
+            return ExitCode.NOT_WELL
+    terminal.tell("The services have started, and start at each boot: docket status")
     return ExitCode.OK
+
+
+def _run(command: list[str], terminal: Terminal) -> int:
+    terminal.say(text.safe(f"run     {' '.join(command)}"))
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise ConfigError([Fault("no-systemd", f"{command[0]} is not on this machine")]) from error
+    if done.returncode:
+        terminal.tell([f"  {text.safe(line)}" for line in done.stderr.splitlines()[-5:]])
+    return done.returncode
 
 
 def _read(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,15 @@ class Found:
     port: int
     certs: Path
 
+    def is_same(self, other: Found) -> bool:
+        """Whether both are for one stenographer: the same port at another address is another one."""
+        return self.interface == other.interface or (self.host, self.port) == (other.host, other.port)
+
+    def what_is_same(self, other: Found) -> str:
+        if self.interface == other.interface:
+            return f"interface, {self.interface}"
+        return f"address, {self.host}:{self.port}"
+
     def source(self, sensor: str) -> dict[str, str]:
         """Its entry in `sources`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -40,13 +49,22 @@ class Found:
         }
 
 
-def find(directory: Path) -> tuple[list[Found], list[str]]:
+@dataclass(slots=True)
+class Findings:
+    """What a directory of stenographer's describes."""
+
+    found: list[Found] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """A sentence for each configuration that is not taken, though nothing is wrong with it."""
+
+
+def find(directory: Path) -> Findings:
     """Every stenographer that `config.<interface>` or `config` in the directory describes, and what is wrong.
 
-    A plain `config` for an interface or a port that has a file of its own is the same one again.
+    A plain `config` for an interface that has a file of its own, or for the same address, is the same one again.
     """
-    found: list[Found] = []
-    faults: list[str] = []
+    findings = Findings()
     named = sorted(path for path in directory.glob("config.*") if path.is_file())
     for path in [*named, directory / "config"]:
         if not path.is_file():
@@ -54,11 +72,16 @@ def find(directory: Path) -> tuple[list[Found], list[str]]:
         try:
             one = _read(path)
         except (OSError, ValueError) as error:
-            faults.append(f"{path}: {error}")
+            findings.faults.append(f"{path}: {error}")
             continue
-        if all(one.interface != known.interface and one.port != known.port for known in found):
-            found.append(one)
-    return found, faults
+        same = next((known for known in findings.found if one.is_same(known)), None)
+        if same is None:
+            findings.found.append(one)
+        elif path.name == "config":
+            findings.left_out.append(f"{path} is left out: {same.config} is for the same {one.what_is_same(same)}")
+        else:
+            findings.faults.append(f"{path}: {same.config} is for the same {one.what_is_same(same)}")
+    return findings
 
 
 def _read(path: Path) -> Found:

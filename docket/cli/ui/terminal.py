@@ -15,7 +15,8 @@ import msgspec
 
 from docket.cli.client.discovery import running_server
 from docket.cli.client.http_client import Client
-from docket.config.loader import load_config
+from docket.cli.client.login import find_login
+from docket.config.loader import VARIABLE, load_config
 from docket.config.values import UNIX, TcpAddress, listen_address
 from docket.errors import ConfigError
 
@@ -62,21 +63,44 @@ class Terminal:
 
 
 def add_server_option(parser: argparse.ArgumentParser) -> None:
-    """`--server URL`, for the commands that talk to a server."""
+    """`--server URL`, `--user` and `--ca`, for the commands that talk to a server."""
     parser.add_argument(
         "--server",
         metavar="URL",
         help="the Docket server, such as http://127.0.0.1:8080/app/docket/ or unix:/run/docket/docket.socket "
-        "(default: DOCKET_SERVER, else the running `docket run`, else where the configuration listens)",
+        "(default: where the file of --config listens, if one is named, else DOCKET_SERVER, else the running "
+        "`docket run`, else where the usual configuration listens)",
+    )
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="the user at the proxy in front; the password comes from DOCKET_PASSWORD, ~/.netrc, or a prompt",
+    )
+    parser.add_argument(
+        "--ca",
+        metavar="FILE",
+        type=Path,
+        help="trust these authorities for https in place of the system's (default: DOCKET_CA)",
     )
 
 
 def client_for(args: argparse.Namespace, terminal: Terminal) -> Client:
-    """The client of the server that was named, or of the one that can be found."""
-    return Client(
-        args.server
-        or terminal.environ.get(SERVER_VARIABLE)
-        or running_server(terminal.environ)
+    """The client of the server that was named, or of the one that can be found.
+
+    What was named on this command line is never overruled by a variable, nor by a file about what happens to run.
+    """
+    url, login = find_login(_server(args, terminal), args.user, args.ca, terminal.environ)
+    return Client(url, login)
+
+
+def _server(args: argparse.Namespace, terminal: Terminal) -> str:
+    if args.server:
+        return str(args.server)
+    if args.config is not None:
+        return _configured_server(args, terminal) or FALLBACK_URL
+    return (
+        terminal.environ.get(SERVER_VARIABLE)
+        or (None if terminal.environ.get(VARIABLE) else running_server(terminal.environ))
         or _configured_server(args, terminal)
         or usual_socket()
         or FALLBACK_URL

@@ -1,8 +1,9 @@
 """Who is asking, and whether the request may change anything: user header, proxies, origins.
 
-A user's name comes from the proxy in front, in a header that is believed only where the proxy alone can be the
-peer: on the unix socket and from `web.trusted_proxies`. From anybody else the header is ignored. A tool may name
-itself with a token, wherever it comes from.
+A user's name comes from the proxy in front, in a header that is believed only from the proxy: over TCP from
+`web.trusted_proxies`, on a unix socket from root and from the accounts in `web.proxy_users`, by the kernel's word. From
+all others the header is ignored; on a unix socket they are the accounts that they run as. A tool may name itself with
+a token, wherever it comes from.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from docket.config.model import WebConfig
 from docket.domain.request import LONGEST_OWNER
 from docket.errors import ConfigError, Fault
 from docket.web.auth.forwarded import remote_user
+from docket.web.auth.peer import Peer, unix_peer
 from docket.web.auth.tokens import bearer, digest, read_tokens
 from docket.web.http.api_errors import ApiError, api_error
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DEFAULT_PORTS = (":80", ":443")
+_FORWARDING = ("Forwarded", "X-Forwarded-For")
+"""Every proxy adds one of these; programs that connect by themselves send none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Principal:
     address: str
     """Where the request came from, for the audit trail; behind a trusted proxy, what the proxy says."""
     proxied: bool
-    """Whether a trusted proxy handed the request in."""
+    """Whether a trusted proxy handed the request in, so that it may name users and send files by itself."""
     is_admin: bool
 
 
@@ -46,17 +50,18 @@ class Authenticator:
         self._is_forwarded = (web.user_header or "").lower() == "forwarded"
         self._admins = frozenset(web.admins)
         self._proxies = _networks(web.trusted_proxies)
+        self._proxy_accounts = frozenset(web.proxy_users)
         self._tokens = read_tokens(web.tokens) if web.tokens is not None else {}
 
     def principal(self, request: HTTPServerRequest) -> Principal:
         """Raises ApiError for a user header that makes no sense (400) and for a token that nobody knows (401)."""
-        on_unix_socket, peer = _peer(request)
-        proxied = on_unix_socket or self._is_proxy(peer)
-        tool = self._tool(request)
-        user = tool or (self._user(request) if proxied else "")
+        peer = unix_peer(request)
+        proxied = self._is_proxied(request, peer)
+        address = _address(request, peer)
+        user = self._tool(request) or (self._user(request) if proxied else "") or self._account(request, peer)
         return Principal(
             user=user,
-            address=_forwarded_for(request, peer) if proxied else peer,
+            address=_forwarded_for(request, address) if proxied else address,
             proxied=proxied,
             is_admin=user != "" and user in self._admins,
         )
@@ -66,8 +71,8 @@ class Authenticator:
         try:
             return self.principal(request)
         except ApiError:
-            _, peer = _peer(request)
-            return Principal(user="", address=peer, proxied=False, is_admin=False)
+            address = _address(request, unix_peer(request))
+            return Principal(user="", address=address, proxied=False, is_admin=False)
 
     def check_host(self, request: HTTPServerRequest, principal: Principal) -> None:
         """Refuse a request over this machine's loopback that was sent to a name which is not this machine's.
@@ -106,6 +111,17 @@ class Authenticator:
         if site not in (None, "same-origin", "none") and followed != ("navigate", "document"):
             raise api_error(403, "foreign-origin", "the request comes from a page of another site, and is no link")
 
+    def _is_proxied(self, request: HTTPServerRequest, peer: Peer | None) -> bool:
+        if peer is None:
+            return self._is_proxy(str(request.remote_ip))
+        return peer.is_mighty or peer.account in self._proxy_accounts
+
+    def _account(self, request: HTTPServerRequest, peer: Peer | None) -> str:
+        """Who is at the unix socket without a proxy. A proxy that names no user speaks for no one."""
+        if peer is None or peer.account in self._proxy_accounts or forwarded(request):
+            return ""
+        return peer.account
+
     def _tool(self, request: HTTPServerRequest) -> str:
         token = bearer(request.headers.get("Authorization", ""))
         if token is None:
@@ -143,11 +159,8 @@ class Authenticator:
         return user
 
 
-def _peer(request: HTTPServerRequest) -> tuple[bool, str]:
-    """Whether the request came through a unix socket, and its sender's address."""
-    context = getattr(request.connection, "context", None)
-    on_unix_socket = getattr(context, "address_family", None) == socket.AF_UNIX
-    return on_unix_socket, "unix" if on_unix_socket else str(request.remote_ip)
+def _address(request: HTTPServerRequest, peer: Peer | None) -> str:
+    return str(request.remote_ip) if peer is None else "unix"
 
 
 def _is_loopback(address: str) -> bool:
@@ -174,6 +187,11 @@ def _is_own_name(name: str) -> bool:
     except ValueError:
         return name.rstrip(".") == socket.gethostname().lower()
     return True
+
+
+def forwarded(request: HTTPServerRequest) -> bool:
+    """Whether a proxy has passed the request on, by its own word."""
+    return any(name in request.headers for name in _FORWARDING)
 
 
 def _bad_user() -> ApiError:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from docket.bus.messages import AuditAction
 from docket.domain.job import Job, PcapFile, State
+from docket.web.auth.authenticator import forwarded
 from docket.web.handlers.job_handlers import job_id
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.ranges import ByteRange, Unsatisfiable, none_match, parse_range, range_holds
@@ -84,7 +85,8 @@ class PcapHandler(DeliveringHandler):
     def _leave_to_proxy(self, job: Job) -> bool:
         """Name the file to the proxy that handed the request in, if it is one that sends files. It sees to ranges."""
         proxy = self.services.config.web.sendfile
-        if proxy == "none" or not self.principal.proxied:
+        # A program that connects by itself with the proxy's account would get the header and no packets.
+        if proxy == "none" or not self.principal.proxied or not forwarded(self.request):
             return False
         path = self.services.spool.result(job.id)
         if proxy == "nginx":

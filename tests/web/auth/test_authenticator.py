@@ -1,14 +1,23 @@
 """Users come from the proxy and from nobody else; other sites' pages change nothing."""
 
 import http.client
+import os
+import pwd
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
 
+from docket.config.model import WebConfig
+from docket.web.auth.authenticator import Authenticator, Principal
 from tests.web.docket_site import Site
 from tests.web.sockets import Socket
 
@@ -81,10 +90,68 @@ def test_name_beyond_ascii_is_read_as_utf_8(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("behind")
 def test_nobody_in_particular_may_name_an_owner(tmp_path: Path) -> None:
-    """Without a user header the body's owner stands, and may be empty."""
-    named = ask_over_unix(tmp_path / "web.socket", {}, query="port 53", owner="ticket system")[1]
-    unnamed = ask_over_unix(tmp_path / "web.socket", {}, query="port 54")[1]
+    """Where the proxy names no user the body's owner stands, and may be empty."""
+    proxy = {"X-Forwarded-For": "192.0.2.9"}
+    named = ask_over_unix(tmp_path / "web.socket", proxy, query="port 53", owner="ticket system")[1]
+    unnamed = ask_over_unix(tmp_path / "web.socket", proxy, query="port 54")[1]
     assert (named["owner"], unnamed["owner"]) == ("ticket system", "")
+
+
+@pytest.mark.usefixtures("behind")
+def test_program_at_the_unix_socket_is_the_account_it_runs_as(tmp_path: Path) -> None:
+    """Without a proxy the kernel's word counts, whatever owner the body names."""
+    job = ask_over_unix(tmp_path / "web.socket", {}, query="port 53", owner="somebody else")[1]
+    assert job["owner"] == pwd.getpwuid(os.geteuid()).pw_name
+
+
+@dataclass
+class Stream:
+    """A connection whose other end the test chooses."""
+
+    uid: int
+    socket: "Stream" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.socket = self
+
+    def getsockopt(self, *_: object) -> bytes:
+        return struct.pack("3i", 1, self.uid, self.uid)
+
+
+def principal_of(account: str, headers: dict[str, str], web: WebConfig) -> Principal:
+    """Who a request through the unix socket is from, when a process of the account is connected."""
+    connection = SimpleNamespace(
+        context=SimpleNamespace(address_family=socket.AF_UNIX, remote_ip="0.0.0.0", protocol="http"),
+        stream=Stream(pwd.getpwnam(account).pw_uid),
+    )
+    request = HTTPServerRequest(
+        start_line=RequestStartLine("GET", "/", "HTTP/1.1"),
+        headers=HTTPHeaders({"Host": "localhost"} | headers),
+        connection=cast(HTTPConnection, connection),
+    )
+    return Authenticator(web).principal(request)
+
+
+@pytest.mark.parametrize(
+    ("account", "headers", "user", "proxied"),
+    [
+        ("www-data", {"Forwarded": "for=192.0.2.1;remote_user=anna"}, "anna", True),
+        ("www-data", {"Forwarded": "for=192.0.2.1"}, "", True),
+        ("www-data", {}, "", True),
+        ("root", {"Forwarded": "for=192.0.2.1;remote_user=anna"}, "anna", True),
+        ("root", {"Forwarded": "for=192.0.2.1"}, "", True),
+        ("root", {}, "root", True),
+        ("daemon", {"Forwarded": "for=192.0.2.1;remote_user=anna"}, "", False),
+        ("daemon", {"X-Remote-User": "root"}, "daemon", False),
+        ("daemon", {}, "daemon", False),
+    ],
+)
+def test_only_a_proxy_names_users_at_the_unix_socket(
+    account: str, headers: dict[str, str], user: str, proxied: bool
+) -> None:
+    """The header of any other account is ignored; it is who the kernel says it is, with the rights of that name."""
+    found = principal_of(account, headers, WebConfig(user_header="Forwarded", admins=("root", "anna")))
+    assert (found.user, found.proxied, found.is_admin) == (user, proxied, user in ("root", "anna"))
 
 
 def test_forged_user_header_over_tcp_is_ignored(behind: Site) -> None:
