@@ -26,9 +26,7 @@ from docket.config.loader import load_config
 from docket.config.model import CaptureFilesConfig, Config, SpoolConfig
 from docket.config.values import MEMORY_BUS, UNIX, TcpAddress, listen_address
 from docket.demo import place_demo
-from docket.errors import ConfigError, Fault
 from docket.runtime.host import Host
-from docket.runtime.programs import find_program
 from docket.runtime.systemd import SystemdNotifier
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
@@ -54,7 +52,6 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
         else:
             config = load_config(args.config, terminal.environ, default_bus=MEMORY_BUS)
         config = _with_options(config, args)
-        must_have_tcpdump(config)
         if args.demo and not args.listen:
             config = on_a_free_port(config, terminal)
         broker = open_broker(config.bus, config.bus_tls)
@@ -118,13 +115,6 @@ def prepare_spool(config: Config) -> None:
     spool = Spool(config.spool.path)
     spool.create()
     Ledger(spool.ledger).close()
-
-
-def must_have_tcpdump(config: Config) -> None:
-    """Capture files are read through tcpdump; raises ConfigError where it is missing."""
-    if any(isinstance(source, CaptureFilesConfig) for source in config.sources) and find_program("tcpdump") is None:
-        message = "tcpdump, which reads capture files, is not on the PATH; install it: apt-get install tcpdump"
-        raise ConfigError([Fault("no-tcpdump", message)])
 
 
 def on_a_free_port(config: Config, terminal: Terminal) -> Config:

@@ -27,7 +27,7 @@ from docket.packet.record_cutter import RecordCutter
 from docket.workers.interface import verdict_texts
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.verdict_texts import Finding
-from docket.workers.sources.base import Coverage, Received, Source
+from docket.workers.sources.base import Coverage, ReadAgain, Received, Source
 
 log = logging.getLogger(__name__)
 
@@ -115,10 +115,17 @@ class JobReading:
     def run(self) -> Finding:
         """Read and publish, up to the confirmed `end`. Raises Stopped, BusError."""
         try:
-            return self._read_anew(forward_limits=True)
+            return self._read_in_form(forward_limits=True)
         except _StoreStopped:
             log.info("job %s: %s stopped at its own limit; reading again without", self._request.id, self._source.name)
-            return self._read_anew(forward_limits=False)
+            return self._read_in_form(forward_limits=False)
+
+    def _read_in_form(self, *, forward_limits: bool) -> Finding:
+        try:
+            return self._read_anew(forward_limits=forward_limits)
+        except ReadAgain:
+            log.info("job %s: %s must answer in another form; reading again", self._request.id, self._source.name)
+            return self._read_anew(forward_limits=forward_limits)
 
     def _read_anew(self, *, forward_limits: bool) -> Finding:
         self.packets = self.bytes = 0
@@ -253,6 +260,7 @@ class JobReading:
                 if _reached(cutter.received_packets, store_packets) or _reached(cutter.received_bytes, store_bytes):
                     raise _StoreStopped
                 self._proved = reading.prove(Received(cutter.received_packets, cutter.received_last_us))
+                self._findings += map(verdict_texts.short, reading.shortfalls())
             except CaptureError as error:
                 verdict = "refused" if cutter.header is None else "cut"
                 raise SourceError(verdict, f"The answer of {self._source.name} is not whole: {error}") from error

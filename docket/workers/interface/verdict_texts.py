@@ -8,7 +8,7 @@ from docket.domain.job import Verdict
 from docket.domain.plain_text import whole
 from docket.domain.timewindow import US_PER_S, Window, format_human, format_length
 from docket.domain.units import packets_text
-from docket.workers.sources.base import Coverage
+from docket.workers.sources.base import Coverage, Shortfall
 
 MOST_SENTENCES = 4
 """Shortcomings that are told of one answer."""
@@ -54,6 +54,11 @@ def failed(verdict: str, text: str) -> Finding:
     """For a store that could not answer, or not to its end."""
     known = Verdict(verdict)
     return Finding(known, whole(text), NEXT_STEPS.get(known, RETRY))
+
+
+def short(shortfall: Shortfall) -> Finding:
+    """For what an answer lacks that came to its end."""
+    return Finding(Verdict(shortfall.verdict), whole(shortfall.sentence), shortfall.next_step, usable=shortfall.usable)
 
 
 def cut(text: str, source: str, last_us: int | None, asked: Window) -> Finding:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from docket.domain.query.canonical import Query
 from docket.domain.timewindow import Window
+from docket.errors import DocketError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +57,39 @@ def _nothing_to_prove(_received: Received) -> Coverage | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Something that an answer that came to its end lacks, or may lack."""
+
+    verdict: str
+    sentence: str
+    next_step: str
+    usable: bool = True
+    """Whether what came is worth something."""
+
+
+class ReadAgain(DocketError):
+    """Raised in mid-stream by a source that must answer in another form; the reading begins again, once."""
+
+
+def _nothing_short() -> tuple[Shortfall, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One answer being streamed."""
 
     chunks: Iterator[bytes]
-    """Classic PCAP: the 24-byte header first, then records, cut anywhere. Raises SourceError (verdict and
+    """Classic PCAP, little-endian, with micro- or nanoseconds: the 24-byte header first, then records, cut anywhere.
+    Raises ReadAgain, and SourceError (verdict and
     sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
     through_us: Callable[[], int | None] = _not_known
     """Every packet before this time has been in the chunks, as far as the store can tell meanwhile."""
     prove: Callable[[Received], Coverage | None] = _nothing_to_prove
     """To be called after the last chunk, for a store whose answers may end too early and still look whole. Gives what
     the store has now, if it was asked for that. Raises SourceError, `cut`, when this answer ended too early."""
+    shortfalls: Callable[[], tuple[Shortfall, ...]] = _nothing_short
+    """To be called after the last chunk: what the store could not read of what it was asked, the gravest first."""
 
 
 class Source(Protocol):

@@ -1,174 +1,272 @@
-"""What lies in a directory of rotated capture files, in time order. For `capture_files` only.
+"""Which capture files lie below a directory, at any depth. For `capture_files` only.
 
-Files are known by their first bytes, not by their names: dumpcap, tcpdump and Suricata name them as they like.
-Only the time of the first packet is read, and kept, since it never changes.
+Files are known by their first bytes, not by their names: dumpcap, tcpdump and Suricata name them as they like. A file
+that has two names counts once. What is no regular file is left alone, and a directory is entered once, whatever links
+lead to it.
+
+`look` asks the system about every file and is for readings. `glance` is for what is asked every few seconds: as long
+as no directory has changed it looks only at the files that were written to lately, and at the others every five
+minutes.
 """
 
 from __future__ import annotations
 
 import os
-import struct
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-from docket.errors import CaptureError
-from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER_BYTES, parse_file_header
+from docket.workers.sources.capture_files.first_packet import first_packet
+from docket.workers.sources.capture_files.formats import NotReadable, named_like_a_capture
+from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.opened_file import NotRegular, open_capture
 
-US_PER_S = 1_000_000
-
-DISORDER_US = 5 * US_PER_S
-"""Packets of one file may be this much older than its first one (several queues, several interfaces)."""
-
-LATE_MTIME_US = 60 * US_PER_S
-"""How long after a file was last written its last packet may have been captured, clocks being what they are."""
-
-_PCAPNG = b"\x0a\x0d\x0d\x0a"
-_CLASSIC = frozenset(bytes.fromhex(magic) for magic in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d"))
-_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"BZh", b"\xfd7zXZ")
-_PCAPNG_HEAD_BYTES = 1024 * 1024
-"""The first packet of a pcapng file comes after its interfaces, and at times after names and secrets."""
-
-_INTERFACE, _OBSOLETE_PACKET, _ENHANCED_PACKET = 1, 2, 6
-_RESOLUTION_OPTION = 9
+WARM_S = 600
+"""A file that was not written to for so long is taken for finished by `glance`."""
+LOOK_EVERY_S = 300.0
+_SETTLED_NS = 2_000_000_000
+"""The time of a directory may not show a change that came so soon after another one."""
+_OWN_OF_FILE_SYSTEMS = frozenset(("lost+found",))
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureFile:
-    """One file, as it was when it was listed."""
+    """A capture that can be read, as it was when it was looked at."""
 
-    path: Path
-    first_us: int
-    """Time of its first packet."""
-    modified_us: int
-    size_bytes: int = 0
+    path: str
+    identity: FileIdentity
+    first_us: int | None
+    """Time of the first packet in the file, which need not be the earliest. None: there is none yet."""
+    nanoseconds: bool
+    """Its clock is finer than microseconds."""
+
+    @property
+    def modified_us(self) -> int:
+        return self.identity.modified_ns // 1000
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file or directory that may hold packets and cannot be read."""
+
+    path: str
+    reason: str
+    advice: str
+    modified_us: int | None
+    """None for directories."""
+    identity: FileIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
+    """What lies below the directory."""
+
     files: tuple[CaptureFile, ...]
-    """With at least one packet, by the time of their first packet."""
-    unusable: tuple[CaptureFile, ...]
-    """Compressed files and files that cannot be read; `first_us` is 0, as it is not known."""
-
-    def overlapping(self, after_us: int, before_us: int) -> list[CaptureFile]:
-        """The files that may hold packets of the window."""
-        return [
-            file
-            for index, file in enumerate(self.files)
-            if file.first_us - DISORDER_US < before_us and not self._ended_before(index, after_us)
-        ]
-
-    def _ended_before(self, index: int, after_us: int) -> bool:
-        """Two witnesses must agree: the next file began before that time, and this one was last written before."""
-        following = self.files[index + 1 : index + 2]
-        if not following or following[0].first_us + DISORDER_US > after_us:
-            return False
-        return self.files[index].modified_us + LATE_MTIME_US < after_us
+    """By the time of their first packet; those without one at the end."""
+    unusable: tuple[Unusable, ...]
+    others: int
+    """Files that are no captures."""
+    disk_bytes: int
+    """Of the captures."""
 
 
-class CaptureIndex:
-    """The capture files in a directory and in the directories right below it."""
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """A directory as it was when its names were read."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._first_us: dict[tuple[str, int], int] = {}
+    changed: tuple[int, int]
+    read_at_ns: int
+    files: tuple[str, ...]
+    directories: tuple[str, ...]
 
-    def list(self) -> Listing:
-        """Look at the directory. Raises OSError if it cannot be read."""
-        files: list[CaptureFile] = []
-        unusable: list[CaptureFile] = []
-        known: dict[tuple[str, int], int] = {}
-        for entry in _entries(self._directory):
+    def unchanged(self, status: os.stat_result) -> bool:
+        settled = self.read_at_ns - max(self.changed) > _SETTLED_NS
+        return settled and self.changed == (status.st_mtime_ns, status.st_ctime_ns)
+
+
+_Found = CaptureFile | Unusable | FileIdentity
+"""A bare identity: no capture, or none yet."""
+
+
+class Catalog:
+    """Everything below one directory. Several threads may use it."""
+
+    def __init__(self, directory: str) -> None:
+        self._root = directory
+        self._directories: dict[str, _Directory] = {}
+        self._known: dict[str, _Found] = {}
+        self._listing = Listing((), (), 0, 0)
+        self._warm: list[str] = []
+        self._looked_s: float | None = None
+        self._lock = threading.Lock()
+
+    def look(self) -> Listing:
+        """Ask about every file. Raises OSError if the directory itself cannot be read."""
+        with self._lock:
+            self._look()
+            return self._listing
+
+    def glance(self) -> Listing:
+        """As `look`, with as little work as possible; may miss changes in files that nothing was written to lately."""
+        with self._lock:
+            if self._looked_s is None or time.monotonic() - self._looked_s > LOOK_EVERY_S or self._moved():
+                self._look()
+            return self._listing
+
+    def _look(self) -> None:
+        known: dict[str, _Found] = {}
+        troubles: list[Unusable] = []
+        directories: dict[str, _Directory] = {}
+        for path in self._paths(troubles, directories):
+            found = self._examined(path)
+            if found is not None:
+                known[path] = found
+        self._known, self._directories = known, directories
+        self._listing = _listing(known, troubles)
+        now_ns = time.time_ns()
+        self._warm = [path for path, found in known.items() if now_ns - _modified_ns(found) < WARM_S * 10**9]
+        self._looked_s = time.monotonic()
+
+    def _moved(self) -> bool:
+        """Whether a directory has changed, or a warm file in a way that matters to the listing."""
+        for path, known in self._directories.items():
             try:
-                status = entry.stat()
-            except FileNotFoundError:
-                continue  # rotated away in this very moment
-            path, identity = Path(entry.path), (entry.path, status.st_ino)
-            modified_us = status.st_mtime_ns // 1000
+                if not known.unchanged(os.stat(path)):
+                    return True
+            except OSError:
+                return True
+        for path in self._warm:
+            before = self._known[path]
+            found = self._examined(path)
+            if found is None or _character(found) != _character(before):
+                return True
+            self._known[path] = found
+        return False
+
+    def _paths(self, troubles: list[Unusable], directories: dict[str, _Directory]) -> Iterator[str]:
+        """Every file below the root."""
+        entered: set[tuple[int, int]] = set()
+        waiting = [self._root]
+        while waiting:
+            path = waiting.pop()
             try:
-                first_us = self._first_us.get(identity) or _first_packet_us(path)
+                status = os.stat(path)
+                if (status.st_dev, status.st_ino) in entered:
+                    continue
+                entered.add((status.st_dev, status.st_ino))
+                names = self._names(path, status)
             except FileNotFoundError:
+                if path == self._root:
+                    raise
+                continue  # removed in this very moment
+            except OSError as error:
+                if path == self._root:
+                    raise
+                if os.path.basename(path) not in _OWN_OF_FILE_SYSTEMS:
+                    reason = f"cannot be listed: {error.strerror}"
+                    troubles.append(Unusable(path, reason, "Let the worker's user read it.", None))
                 continue
-            except (OSError, CaptureError):
-                unusable.append(CaptureFile(path, 0, modified_us))
+            directories[path] = names
+            waiting += [os.path.join(path, name) for name in names.directories]
+            yield from (os.path.join(path, name) for name in names.files)
+
+    def _names(self, path: str, status: os.stat_result) -> _Directory:
+        known = self._directories.get(path)
+        if known is not None and known.unchanged(status):
+            return known
+        files: list[str] = []
+        directories: list[str] = []
+        read_at_ns = time.time_ns()
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir():
+                        directories.append(entry.name)
+                    elif entry.is_file():
+                        files.append(entry.name)
+                except OSError:
+                    continue  # a link that leads nowhere, or in circles
+        return _Directory((status.st_mtime_ns, status.st_ctime_ns), read_at_ns, tuple(files), tuple(directories))
+
+    def _examined(self, path: str) -> _Found | None:
+        """What the file is; None if it is gone."""
+        known = self._known.get(path)
+        try:
+            status = os.stat(path)
+            if known is not None and _identity(known) is not None and _identity(known).unchanged(status):  # type: ignore[union-attr]
+                return known
+            return _opened(path)
+        except (FileNotFoundError, NotRegular):
+            return None
+        except OSError as error:
+            return Unusable(
+                path, f"cannot be read: {error.strerror}", "Let the worker's user read it.", _mtime_us(path)
+            )
+
+
+def _opened(path: str) -> _Found:
+    with open_capture(path) as opened:
+        identity = opened.identity
+        if isinstance(opened.form, NotReadable):
+            return Unusable(path, opened.form.reason, opened.form.advice, identity.modified_ns // 1000, identity)
+        if opened.fault:
+            return Unusable(path, opened.fault, "Its packets are lost.", identity.modified_ns // 1000, identity)
+        empty = not identity.size_bytes and named_like_a_capture(path)
+        if opened.form is None and not opened.ended_early and not empty:
+            return identity
+        first_us, nanoseconds = first_packet(opened)
+        return CaptureFile(path, identity, first_us, nanoseconds)
+
+
+def _listing(known: dict[str, _Found], troubles: list[Unusable]) -> Listing:
+    seen: set[tuple[int, int]] = set()
+    files: list[CaptureFile] = []
+    unusable = list(troubles)
+    others = 0
+    for found in known.values():
+        identity = _identity(found)
+        if identity is not None:
+            if (identity.device, identity.inode) in seen:
                 continue
-            if first_us is not None:
-                known[identity] = first_us
-                files.append(CaptureFile(path, first_us, modified_us, status.st_size))
-        self._first_us = known
-        files.sort(key=lambda file: (file.first_us, file.path))
-        return Listing(tuple(files), tuple(unusable))
+            seen.add((identity.device, identity.inode))
+        if isinstance(found, CaptureFile):
+            files.append(found)
+        elif isinstance(found, Unusable):
+            unusable.append(found)
+        else:
+            others += 1
+    files.sort(key=_by_time)
+    unusable.sort(key=lambda file: file.path)
+    return Listing(tuple(files), tuple(unusable), others, sum(file.identity.size_bytes for file in files))
 
 
-def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
-    """Regular files of the directory and of those right below it."""
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                with os.scandir(entry.path) as below:
-                    yield from (inner for inner in below if inner.is_file())
-            elif entry.is_file():
-                yield entry
+def _by_time(file: CaptureFile) -> tuple[bool, int, str]:
+    return file.first_us is None, file.first_us or file.modified_us, file.path
 
 
-def _first_packet_us(path: Path) -> int | None:
-    """Time of the first packet; None if there is none yet, or if this is no capture at all.
-
-    Raises OSError, and CaptureError for a capture that Docket cannot read.
-    """
-    with path.open("rb") as file:
-        head = file.read(FILE_HEADER_BYTES + RECORD_HEADER_BYTES)
-        if head[:4] in _CLASSIC:
-            return _first_of_classic(head)
-        if head[:4] == _PCAPNG:
-            return _first_of_pcapng(head + file.read(_PCAPNG_HEAD_BYTES))
-    if head.startswith(_COMPRESSED):
-        raise CaptureError("compressed")
-    return None
+def _identity(found: _Found) -> FileIdentity | None:
+    return found if isinstance(found, FileIdentity) else found.identity
 
 
-def _first_of_classic(head: bytes) -> int | None:
-    if len(head) < FILE_HEADER_BYTES + RECORD_HEADER_BYTES:
+def _character(found: _Found) -> object:
+    """What of a file decides how it is listed."""
+    if isinstance(found, CaptureFile):
+        return found.first_us, found.nanoseconds, found.identity.inode, found.identity.head
+    return found.reason if isinstance(found, Unusable) else None
+
+
+def _modified_ns(found: _Found) -> int:
+    identity = _identity(found)
+    return 0 if identity is None else identity.modified_ns
+
+
+def _mtime_us(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns // 1000
+    except OSError:
         return None
-    header = parse_file_header(head)
-    seconds, fraction = struct.unpack_from(header.byte_order + "II", head, FILE_HEADER_BYTES)
-    return int(seconds * US_PER_S + (fraction // 1000 if header.nanoseconds else fraction))
-
-
-def _first_of_pcapng(head: bytes) -> int | None:
-    """Walk the blocks up to the first packet (draft-ietf-opsawg-pcapng, section 4)."""
-    order: Literal["<", ">"] = "<" if head[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
-    per_s: list[int] = []
-    position = 0
-    while position + 28 <= len(head):
-        kind, length = struct.unpack_from(order + "II", head, position)
-        if length < 12 or length % 4:
-            raise CaptureError("a block of the file has no sensible length")
-        if kind == _INTERFACE:
-            per_s.append(_ticks_per_s(head[position + 16 : position + length - 4], order))
-        elif kind in (_ENHANCED_PACKET, _OBSOLETE_PACKET):
-            form = "III" if kind == _ENHANCED_PACKET else "HxxII"
-            interface, high, low = struct.unpack_from(order + form, head, position + 8)
-            if interface >= len(per_s):
-                raise CaptureError("a packet names an interface that the file does not describe")
-            return int(((high << 32) | low) * US_PER_S // per_s[interface])
-        position += length
-    if len(head) > _PCAPNG_HEAD_BYTES:
-        raise CaptureError("no packet in the first megabyte of the file")
-    return None
-
-
-def _ticks_per_s(options: bytes, order: Literal["<", ">"]) -> int:
-    """The clock of an interface: 10^n, or 2^n where the upper bit is set; microseconds by default."""
-    position = 0
-    while position + 5 <= len(options):
-        code, length = struct.unpack_from(order + "HH", options, position)
-        if code == 0:
-            break
-        if code == _RESOLUTION_OPTION:
-            value = options[position + 4]
-            return int(2 ** (value & 0x7F) if value & 0x80 else 10**value)
-        position += 4 + (length + 3) // 4 * 4
-    return US_PER_S

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from hashlib import blake2b
 
 HEAD_BYTES = 512
-"""First bytes of a file that are kept: the headers, and of most formats the first packet."""
+"""First bytes of a file that tell it from others: the headers, and of most formats the first packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,13 @@ class FileIdentity:
     changed_ns: int
     """When the inode was last changed; unlike `modified_ns` no program sets it."""
     head: bytes
-    """The first 512 bytes, or all that there were."""
+    """Digest, 16 bytes, of the first 512 bytes, or of all that there were."""
 
     @classmethod
     def of(cls, status: os.stat_result, head: bytes) -> FileIdentity:
-        return cls(
-            status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, head[:HEAD_BYTES]
-        )
+        """From what `stat` says and the first bytes, 512 at least if there are so many."""
+        digest = blake2b(head[:HEAD_BYTES], digest_size=16).digest()
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, digest)
 
     def unchanged(self, status: os.stat_result) -> bool:
         """Whether the file is, to its last byte, as it was."""
@@ -45,11 +46,7 @@ class FileIdentity:
     def grown_from(self, earlier: FileIdentity) -> bool:
         """Whether this is the earlier file, with more behind what it held; also if nothing was added.
 
-        An earlier file without its first bytes is none that could be recognised.
+        Of an earlier file of less than 512 bytes this is not known as soon as it has grown.
         """
-        return (
-            bool(earlier.head)
-            and (self.device, self.inode) == (earlier.device, earlier.inode)
-            and self.size_bytes >= earlier.size_bytes
-            and self.head.startswith(earlier.head)
-        )
+        same = (self.device, self.inode, self.head) == (earlier.device, earlier.inode, earlier.head)
+        return same and (self.size_bytes == earlier.size_bytes or HEAD_BYTES <= earlier.size_bytes < self.size_bytes)

@@ -1,0 +1,187 @@
+"""One pass over the files of a directory: what they hold of a query and a window, and what fell short. For `directory`.
+
+Every file is read, or left out because all its packets are known to lie outside the window, or named with the reason.
+Inside of the window each packet is decided by the decoder of `docket.packet`, whatever an index has selected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from docket.domain.query.canonical import Query
+from docket.domain.timewindow import Window
+from docket.errors import SourceError
+from docket.packet.decode import decode
+from docket.packet.linktypes import is_known
+from docket.packet.match import match
+from docket.packet.octets import Integers
+from docket.workers.sources.base import ReadAgain
+from docket.workers.sources.capture_files import rendering
+from docket.workers.sources.capture_files.block_selector import BlockSelector, Selection
+from docket.workers.sources.capture_files.catalog import CaptureFile
+from docket.workers.sources.capture_files.file_facts import FactsCache, FileFacts
+from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
+from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
+from docket.workers.sources.capture_files.record_block import CaptureReader, RecordBlock
+from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the files are read for."""
+
+    query: Query
+    window: Window
+    nanoseconds: bool
+    """Of the answer."""
+
+
+class FilesPass:
+    """Use once. The shortfalls are whole when the chunks have ended."""
+
+    def __init__(
+        self,
+        order: ReadingOrder,
+        wanted: Wanted,
+        facts: FactsCache,
+        selector: BlockSelector,
+        shortfalls: Shortfalls,
+        stop: Event,
+    ) -> None:
+        self._wanted = wanted
+        self._window = wanted.window
+        self._facts = facts
+        self._selector = selector
+        self._stop = stop
+        self._order = order
+        self._shortfalls = shortfalls
+        self._waiting = order.files
+        self._done = 0
+        self._linktype: int | None = None
+
+    def through_us(self) -> int | None:
+        """The first packet of the files that are still to be read, less some disorder."""
+        if not self._done or self._done >= len(self._waiting):
+            return None
+        following = self._waiting[self._done].first_us
+        return None if following is None else following - DISORDER_US
+
+    def chunks(self) -> Generator[bytes, None, None]:
+        """All files' packets behind one header. Raises SourceError only when it is stopped, and ReadAgain."""
+        for file in self._waiting:
+            self._check_stop()
+            known = self._facts.get(file.identity)
+            if known is not None and not known.touches(self._window.after_us, self._window.before_us):
+                self._shortfalls.any_read = True
+                self._judge(file, known)
+            else:
+                yield from self._file(file)
+            self._done += 1
+            yield b""  # the one who reads may want to stop, or to say how far this is
+        if self._linktype is None:
+            yield rendering.header(1, nanoseconds=self._wanted.nanoseconds)
+
+    def _file(self, file: CaptureFile) -> Iterator[bytes]:
+        try:
+            with open_capture(file.path) as opened:
+                self._shortfalls.any_read = True
+                if not opened.identity.grown_from(file.identity) and self._may_have_mattered(file):
+                    self._shortfalls.overwritten(file.path)
+                yield from self._opened(file, opened)
+        except FileNotFoundError:
+            if self._may_have_mattered(file):
+                self._shortfalls.removed(file.path)
+        except OSError as error:
+            self._shortfalls.unreadable(file.path, f"cannot be read: {error.strerror or error}")
+
+    def _opened(self, file: CaptureFile, opened: OpenedFile) -> Iterator[bytes]:
+        window, facts = self._window, FileFacts()
+        selection = self._selector.select(opened.identity, self._wanted.query.root, window)
+        try:
+            for reader in _readers(opened, selection):
+                yield from self._read(file, opened, reader, facts)
+                facts.end = reader.end
+        except _Overwritten:
+            if self._may_have_mattered(file):
+                self._shortfalls.overwritten(file.path)
+            return
+        if selection is None:
+            if opened.form is None and opened.identity.size_bytes:
+                facts.end.unfinished = "it ends in the middle of its compressed data, before the first packet"
+            if opened.still_the_same():
+                self._facts.put(opened.identity, facts)
+        self._judge(file, facts)
+
+    def _read(self, file: CaptureFile, opened: OpenedFile, reader: CaptureReader, facts: FileFacts) -> Iterator[bytes]:
+        for block in reader.blocks():
+            self._check_stop()
+            if not opened.still_the_same():
+                raise _Overwritten
+            facts.take(block.records.time_ns)
+            chosen = self._chosen(file, block)
+            if not chosen.size:
+                continue
+            if block.nanoseconds and not self._wanted.nanoseconds:
+                raise ReadAgain
+            if self._linktype is None:
+                self._linktype = block.linktype
+                yield rendering.header(block.linktype, nanoseconds=self._wanted.nanoseconds)
+            if block.linktype != self._linktype:
+                self._shortfalls.other_link_type(file.path, block.linktype, self._linktype, int(chosen.size))
+                continue
+            yield rendering.render(block, chosen, nanoseconds=self._wanted.nanoseconds)
+
+    def _chosen(self, file: CaptureFile, block: RecordBlock) -> Integers:
+        """Indices of the packets that match and lie in the window."""
+        times, window = block.records.time_ns, self._window
+        inside = np.flatnonzero((times >= window.after_us * 1000) & (times < window.before_us * 1000))
+        root = self._wanted.query.root
+        if root is None or not inside.size:
+            return inside
+        if not is_known(block.linktype):
+            self._shortfalls.unfiltered(file.path, block.linktype, int(inside.size))
+            return inside[:0]
+        records = block.records if inside.size == times.size else block.records.chosen(inside)
+        found = match(decode(block.buffer, records, block.linktype), root)
+        self._shortfalls.undecided(file.path, int(found.undecided.sum()))
+        return inside[found.mask]
+
+    def _judge(self, file: CaptureFile, facts: FileFacts) -> None:
+        """Say what was odd about a file, if that may have cost packets of the window."""
+        growing = self._order.may_grow(file)
+        if file.identity.size_bytes or not growing:
+            self._shortfalls.file_ended(file, facts, self._window, growing=growing)
+        elif self._window.before_us > file.modified_us:
+            self._shortfalls.nothing_written(file)
+
+    def _may_have_mattered(self, file: CaptureFile) -> bool:
+        """Of a file whose packets are gone: whether some of them may have belonged into the answer."""
+        known = self._facts.get(file.identity)
+        if known is not None:
+            return known.touches(self._window.after_us, self._window.before_us)
+        return self._order.may_matter(file)
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise SourceError("cut", "The reading was stopped.")
+
+
+class _Overwritten(Exception):
+    """The recorder began the file anew while it was read."""
+
+
+def _readers(opened: OpenedFile, selection: Selection | None) -> Iterator[CaptureReader]:
+    """One for the whole file, or one for each stretch that may hold something."""
+    if selection is None:
+        whole = opened.reader()
+        if whole is not None:
+            yield whole
+        return
+    for extent in selection.extents:
+        yield opened.reader_of(extent)
+    if selection.rest is not None:
+        yield opened.reader_of(selection.rest)

@@ -1,0 +1,143 @@
+"""What fell short while the files of a directory were read, as verdicts and sentences. For `capture_files` only.
+
+Each sentence names the file, says what is wrong with it, and where; the next step never says "retry" where asking
+again would bring the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from docket.domain.timewindow import US_PER_S, Window, format_human
+from docket.domain.units import packets_text
+from docket.workers.sources.base import Shortfall
+from docket.workers.sources.capture_files.catalog import CaptureFile, Unusable
+from docket.workers.sources.capture_files.file_facts import FileFacts
+from docket.workers.sources.capture_files.reading_order import LATE_MTIME_US
+
+_SHOWN = 3
+_DISORDER_US = 5 * US_PER_S
+_LOOK_AT_FILES = "Asking again would bring the same: look at the files that are named."
+_LATER = "Retry later, when the recorder has written more, or let it write each packet at once (tcpdump -U)."
+
+
+class Shortfalls:
+    """Collects; one reading uses it, in one thread."""
+
+    def __init__(self, source: str, root: str) -> None:
+        self._source = source
+        self._root = root
+        self._cut: list[str] = []
+        self._not_yet: list[str] = []
+        self._advice: list[str] = []
+        self._undecided: Counter[str] = Counter()
+        self._unfiltered: Counter[tuple[str, int]] = Counter()
+        self._other_types: Counter[tuple[str, int, int]] = Counter()
+        self.any_read = False
+        """At least one file could be read."""
+
+    def unusable(self, unusable: Unusable, window: Window) -> None:
+        """A file or directory that is not read. One that was last written to before the window says nothing of it."""
+        if unusable.modified_us is None or unusable.modified_us + LATE_MTIME_US >= window.after_us:
+            self.unreadable(unusable.path, unusable.reason, unusable.advice)
+
+    def unreadable(self, path: str, reason: str, advice: str = "") -> None:
+        self._cut.append(f"{self._name(path)} {reason}")
+        if advice:
+            self._advice.append(advice)
+
+    def removed(self, path: str) -> None:
+        self._cut.append(f"{self._name(path)} was removed before it was read")
+
+    def overwritten(self, path: str) -> None:
+        self._cut.append(f"{self._name(path)} was overwritten by its recorder before it was read")
+
+    def undecided(self, path: str, packets: int) -> None:
+        """Packets of the window that were recorded too short to tell whether they match."""
+        if packets:
+            self._undecided[path] += packets
+
+    def unfiltered(self, path: str, linktype: int, packets: int) -> None:
+        """Packets of the window whose link type cannot be looked into."""
+        self._unfiltered[path, linktype] += packets
+
+    def other_link_type(self, path: str, linktype: int, first: int, packets: int) -> None:
+        """Packets that do not fit into the answer, which is of the link type `first`."""
+        self._other_types[path, linktype, first] += packets
+
+    def file_ended(self, file: CaptureFile, facts: FileFacts, window: Window, *, growing: bool) -> None:
+        """What was odd about a file that was read, as far as it may have cost packets of the window."""
+        end = facts.end
+        written_us = file.modified_us + LATE_MTIME_US
+        first_us = 0 if facts.first_ns is None else facts.first_ns // 1000 - _DISORDER_US
+        within = window.before_us > first_us and window.after_us <= written_us
+        name = self._name(file.path)
+        if end.fault and within:
+            self._cut.append(f"{name}: {end.fault}")
+        if end.undated and window.after_us <= written_us:
+            self._cut.append(f"{name}: {packets_text(end.undated)} without a time, which no window can hold")
+        if end.unfinished:
+            self._unfinished(name, facts, window, growing=growing, within=within)
+
+    def _unfinished(self, name: str, facts: FileFacts, window: Window, *, growing: bool, within: bool) -> None:
+        """The file ends in the middle of something: what is missing there is no older than the last packet."""
+        last_us = None if facts.last_ns is None else facts.last_ns // 1000
+        missing_us = facts.end.unfinished_us or last_us
+        if missing_us is not None and window.before_us <= missing_us:
+            return
+        if not growing:
+            if within:
+                self._cut.append(f"{name}: {facts.end.unfinished}")
+            return
+        since = "" if last_us is None else f"; its last whole packet is from {format_human(last_us)}"
+        self._not_yet.append(f"{name} is still being written, and {facts.end.unfinished}{since}")
+
+    def nothing_written(self, file: CaptureFile) -> None:
+        """A growing file without a byte."""
+        self._not_yet.append(f"{self._name(file.path)} is empty: its recorder has not written anything yet")
+
+    def found(self) -> tuple[Shortfall, ...]:
+        """All of it, the gravest first."""
+        found: list[Shortfall] = []
+        cut = self._cut + self._counted()
+        if cut:
+            step = self._advice[0] if self._advice else _LOOK_AT_FILES
+            verdict = "cut" if self.any_read else "refused"
+            text = f"Not every packet of {self._source} could be read: {_joined(cut)}"
+            found.append(Shortfall(verdict, text, step, usable=self.any_read))
+        if self._not_yet:
+            found.append(Shortfall("not-yet", _joined(self._not_yet), _LATER))
+        return tuple(found)
+
+    def _counted(self) -> list[str]:
+        texts = [
+            f"{self._name(path)} has {packets_text(packets)} of link type {linktype}, which cannot be filtered; "
+            "they can only be asked for with everything else"
+            for (path, linktype), packets in self._unfiltered.items()
+        ]
+        texts += [
+            f"{self._name(path)} has {packets_text(packets)} of link type {linktype}, which do not fit into one PCAP with "
+            f"those of link type {first} before them"
+            for (path, linktype, first), packets in self._other_types.items()
+        ]
+        if self._undecided:
+            files = _joined([self._name(path) for path in self._undecided])
+            count = self._undecided.total()
+            were = "was" if count == 1 else "were"
+            texts.append(f"{packets_text(count)} {were} recorded too short to tell whether they match, in {files}")
+        return texts
+
+    def _name(self, path: str) -> str:
+        return shown_name(os.path.relpath(path, self._root))
+
+
+def shown_name(path: str) -> str:
+    """A file's name as it can be shown, whatever bytes it is made of."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _joined(texts: list[str]) -> str:
+    more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more
