@@ -117,8 +117,8 @@ class Shortfalls:
             for (path, linktype), packets in self._unfiltered.items()
         ]
         texts += [
-            f"{self._name(path)} has {packets_text(packets)} of link type {linktype}, which do not fit into one PCAP with "
-            f"those of link type {first} before them"
+            f"{self._name(path)} has {packets_text(packets)} of link type {linktype}, which do not fit into one PCAP "
+            f"with those of link type {first} before them"
             for (path, linktype, first), packets in self._other_types.items()
         ]
         if self._undecided:
