@@ -43,7 +43,7 @@ class CaptureFilesSource:
         self._catalog = Catalog(str(config.path))
         self._facts = FactsCache()
         self._nanoseconds = False
-        """A clock finer than the files' beginnings tell was met."""
+        """A clock finer than what the heads of the files tell was met."""
 
     def close(self) -> None:
         """Nothing is held open between readings."""
