@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from docket.packet.headers import NONE
+from docket.packet.headers import LINK_CUT, NONE
 from docket.packet.octets import Integers, Mask, table, where
 from docket.packet.walk import Kind, Walk
 
@@ -46,6 +46,9 @@ _LOOPBACK_IPV6 = (10, 23, 24, 28, 30)
 """AF_INET6 of Linux, Windows, NetBSD and OpenBSD, FreeBSD, macOS."""
 
 _SNAP = 0xAAAA03
+
+_SHORTEST_FRAME = 64
+"""Shorter packets are filled up on Ethernet."""
 
 
 def ethernet(walk: Walk, rows: Integers, at: Integers) -> None:
@@ -92,10 +95,37 @@ def behind_labels(walk: Walk, rows: Integers, at: Integers) -> None:
     """The first four bits say what a label carries; 0 begins the control word of a pseudowire (RFC 4385)."""
     rows, at = walk.fitting(rows, at, 1)
     version = walk.octets.u8(at) >> 4
-    _by_version(walk, version, rows, at)
     wire = (version != 4) & (version != 6)
     if wire.any():
         _pseudowire(walk, rows[wire], at[wire], version[wire] == 0)
+    rows, at, version = _but_frames(walk, rows[~wire], at[~wire], version[~wire])
+    _by_version(walk, version, rows, at)
+
+
+def _but_frames(walk: Walk, rows: Integers, at: Integers, version: Integers) -> tuple[Integers, Integers, Integers]:
+    """The rows without frames whose first address begins with 4 or 6.
+
+    A frame shows a type and what the type says, where an IP header would tell of a length that is not the packet's.
+    """
+    octets, left = walk.octets, walk.wire_end[rows] - at
+    lost = (at + 15 > walk.captured_end[rows]) & (left >= 15)
+    walk.open[rows[lost]] |= LINK_CUT
+    rows, at, version, left = rows[~lost], at[~lost], version[~lost], left[~lost]
+    long = where(left >= 15)
+    begin = at[long]
+    kind, inside = octets.u16(begin + 12), octets.u8(begin + 14) >> 4
+    frame = (
+        _LOOKED_BEHIND[kind] & ((kind != ETHERTYPE_IPV4) | (inside == 4)) & ((kind != ETHERTYPE_IPV6) | (inside == 6))
+    )
+    size = np.where(version[long] == 4, octets.u16(begin + 2), octets.u16(begin + 4) + 40)
+    padded = (size < left[long]) & (left[long] < _SHORTEST_FRAME) & (size >= 20)
+    frame &= (size != left[long]) & ~padded
+    if not frame.any():
+        return rows, at, version
+    walk.push_inner(Kind.ETHERNET, rows[long[frame]], begin[frame])
+    kept = np.ones(rows.size, dtype=np.bool_)
+    kept[long[frame]] = False
+    return rows[kept], at[kept], version[kept]
 
 
 def _pseudowire(walk: Walk, rows: Integers, at: Integers, control: Mask) -> None:

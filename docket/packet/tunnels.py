@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from docket.packet.link import ETHERTYPE_IPV4, ETHERTYPE_IPV6, by_ethertype
+from docket.packet.link import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPES, by_ethertype
 from docket.packet.octets import Integers, Mask, table, where
 from docket.packet.walk import Kind, Walk
 
@@ -20,6 +20,7 @@ _GTP_MESSAGE = 255
 _L2TP3_OFFSETS = (0, 4, 8, 12)
 """Where the frame may begin behind a session's number: cookies have 0, 4 or 8 bytes, a sublayer 0 or 4."""
 _SENSIBLE_TYPES = table((ETHERTYPE_IPV4, ETHERTYPE_IPV6, 0x8100, 0x88A8), 1 << 16)
+_USUAL_TYPES = table((*ETHERTYPES, 0x0806, 0x8864, 0x88CC), 1 << 16)
 _OWN_TYPES = table((_FRAME, _PPP, _ERSPAN, _ERSPAN3), 1 << 16)
 
 
@@ -43,12 +44,22 @@ def _behind_gre(walk: Walk, kind: Integers, numbered: Mask, rows: Integers, at: 
     for value, following in ((_FRAME, Kind.ETHERNET), (_PPP, Kind.FRAMED_PPP), (_ERSPAN3, Kind.ERSPAN3)):
         chosen = where(kind == value)
         walk.push(following, rows[chosen], at[chosen])
-    mirrored = kind == _ERSPAN
-    # Type I of ERSPAN has no header of its own, and no sequence number in that of GRE.
-    walk.push(Kind.ETHERNET, rows[mirrored & ~numbered], at[mirrored & ~numbered])
-    walk.push(Kind.ERSPAN2, rows[mirrored & numbered], at[mirrored & numbered])
+    mirrored = where((kind == _ERSPAN) & numbered)
+    walk.push(Kind.ERSPAN2, rows[mirrored], at[mirrored])
+    unnumbered = where((kind == _ERSPAN) & ~numbered)
+    if unnumbered.size:
+        _erspan_unnumbered(walk, rows[unnumbered], at[unnumbered])
     rest = where(~_OWN_TYPES[kind])
     by_ethertype(walk, kind[rest], rows[rest], at[rest])
+
+
+def _erspan_unnumbered(walk: Walk, rows: Integers, at: Integers) -> None:
+    """Without a sequence number it is type I, which has no header; but some send type II so: where that makes sense."""
+    rows, at = walk.fitting(rows, at, 22)
+    first = _USUAL_TYPES[walk.octets.u16(at + 12)]
+    second = (walk.octets.u8(at) >> 4 == 1) & _USUAL_TYPES[walk.octets.u16(at + 20)] & ~first
+    walk.push(Kind.ERSPAN2, rows[second], at[second])
+    walk.push(Kind.ETHERNET, rows[~second], at[~second])
 
 
 def erspan2(walk: Walk, rows: Integers, at: Integers) -> None:

@@ -59,6 +59,8 @@ class Maker:
     """Between stations, to an access point, from one, from one to another."""
     pads = True
     """Whether an 802.11 header may be filled up to a multiple of four bytes."""
+    careless = 0.2
+    """How much of ERSPAN II comes without the sequence number that tells it from type I."""
     wires = True
     """Whether there is Ethernet behind labels."""
 
@@ -187,7 +189,8 @@ class Maker:
         if kind == 0:
             return GRE, self._gre(0x88BE, numbered=False), None, frame
         if kind == 1:
-            return GRE, self._gre(0x88BE, numbered=True) + b"\x10\x64" + self._bytes(6), None, frame
+            numbered = self.chance.random() >= self.careless
+            return GRE, self._gre(0x88BE, numbered=numbered) + b"\x10\x64" + self._bytes(6), None, frame
         platform = self.chance.random() < 0.5
         head = b"\x20\x64" + bytes(8) + struct.pack("!H", int(platform)) + bytes(8 * platform)
         return GRE, self._gre(0x22EB, numbered=True) + head, None, frame

@@ -13,6 +13,8 @@ from docket.packet.linktypes import FIRST_HEADERS
 from docket.packet.records import NO_RECORDS
 from tests.packet.decoded import decoded, levels_of
 from tests.packet.linked import MAKERS, packets
+from tests.packet.made import MACS
+from tests.services import frames
 
 COUNT = 600
 _SAME = {12: 101, 14: 101, 8: 101, 240: 1, 241: 1, 242: 113, 274: 1}
@@ -82,3 +84,16 @@ def test_two_runs_make_the_same_packets() -> None:
     """The seed decides all."""
     assert packets(1, 50, seed=4) == packets(1, 50, seed=4)
     assert replace(packets(1, 1, seed=4)[0]) == packets(1, 1, seed=4)[0]
+
+
+@pytest.mark.parametrize("receiver", ["4c:5e:0c:11:22:33", "60:45:cb:12:34:56", "00:1b:21:00:00:01"])
+@pytest.mark.parametrize("tagged", [False, True])
+def test_frames_behind_labels_are_told_from_packets(receiver: str, tagged: bool) -> None:
+    """Ethernet behind a label without a control word is found as an inner frame, whatever its address begins with."""
+    packet = frames.ip("10.1.2.3", "10.9.0.1", 6, frames.tcp("10.1.2.3", "10.9.0.1", (40001, 443), b"data"))
+    inner = frames.ethernet(MACS[0], receiver, packet)
+    inner = frames.tagged(inner, 5) if tagged else inner
+    outer = frames.ethernet(MACS[0], MACS[1], (77 << 12 | 0x140).to_bytes(4, "big") + inner, ethertype=0x8847)
+    (found,) = levels_of(decoded([outer], 1))
+    assert [(str(level.source), level.ports) for level in found[1:]] == [("10.1.2.3", (40001, 443))]
+    assert (found[0].labels, found[1].vlans) == ((77,), (5,) if tagged else ())

@@ -27,13 +27,15 @@ class _Followed(Maker):
     """Without what tshark does not look into, or takes for something else by a heuristic of its own.
 
     That is: IPv6 behind a mobility header, tags of old types, sessions of L2TP 3 whose cookie it was not told, an
-    IPv4 header of 60 bytes in GTP-U, and a control word before an address that begins with a zero.
+    IPv4 header of 60 bytes in GTP-U, ERSPAN II without a sequence number,
+    and a control word before an address that begins with a zero.
     """
 
     tag_types = (0x8100,)
     extensions = ((), (), (0,), (60, 43), (44,), (0, 44), (-1,))
     tunnels = tuple(name for name in Maker.tunnels if name not in ("l2tp3", "l2tp3_ip", "gtp"))
     sender_ports = (40001,)
+    careless = 0.0
     wires = False
 
 
