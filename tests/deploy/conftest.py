@@ -1,5 +1,6 @@
 """A sensor's site: real RabbitMQ, two real stenographers, Docket's processes, real lighttpd and nginx with TLS."""
 
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -12,11 +13,23 @@ import yaml
 
 from docket.web.auth.tokens import make_token
 from tests.deploy.proxies import PASSWORD, Kibana, Site, prepare_site, start_lighttpd, start_nginx
+from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.rabbitmq import Broker
 from tests.services.sensor import Sensor, stenographer_source
 from tests.services.stenographer import Monitored
 from tests.services.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def package() -> Path:
+    """The Debian package, built as `make deb` builds it."""
+    needs.program("dpkg-deb", "dpkg")
+    done = subprocess.run([ROOT / "scripts/deb"], capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 0, done.stderr
+    return ROOT / done.stdout.split()[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,15 +45,6 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def package() -> Path:
-    """The Debian package, built as `make deb` builds it."""
-    needs.program("dpkg-deb", "dpkg")
-    done = subprocess.run([ROOT / "scripts/deb"], capture_output=True, text=True, timeout=170, check=False)
-    assert done.returncode == 0, done.stderr
-    return ROOT / done.stdout.split()[-1]
-
-
-@pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Iterator[Machine]:
     """A clean machine with the package on it."""
     directory = tmp_path_factory.mktemp("clean")
