@@ -148,6 +148,8 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     through_us: int | None = None
     """Every packet of this source before this time has been sent."""
     linktype: int = 1
+    nanoseconds: bool = False
+    """The records' fractions of a second are nanoseconds; microseconds otherwise."""
     verdict: Verdict | None = None
     usable: bool = False
     sentence: str = ""
@@ -159,7 +161,7 @@ class Fragment(FragmentFacts, frozen=True, kw_only=True):
     """One message on `docket.fragments`: a run of whole packet records, or a word about the reading."""
 
     body: bytes | memoryview = b""
-    """Classic PCAP records, little-endian, microseconds; no file header."""
+    """Classic PCAP records, little-endian; no file header."""
 
 
 _LATEST_US = US_PER_S << 32

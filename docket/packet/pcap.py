@@ -1,6 +1,6 @@
 """Classic PCAP as bytes: file headers, records, trimming to a window. Pure; anybody may import it.
 
-Inside Docket every capture is little-endian with microseconds; `convert` brings the other classic forms to
+Inside Docket every capture is little-endian, with micro- or nanoseconds; `convert` brings the other classic forms to
 that. Record scanning is the one step that costs time per packet, so its loop is written for speed.
 """
 
@@ -23,6 +23,7 @@ LARGEST_RECORD_BYTES = 262_144
 """libpcap's MAXIMUM_SNAPLEN. A longer record is garbage that only looks like a header."""
 
 _US_PER_S = 1_000_000
+_NS_PER_S = 1_000_000_000
 _LATEST_S = 2**32 - 1
 _LINKTYPE_BITS = 0x0FFF_FFFF
 """The upper four bits of the link type field tell the length of the frame check sequence."""
@@ -48,8 +49,8 @@ class FileHeader(NamedTuple):
 
     @property
     def native(self) -> bool:
-        """Whether the records can be used as they are: little-endian with microseconds."""
-        return self.byte_order == "<" and not self.nanoseconds
+        """Whether the records can be used as they are: little-endian, with micro- or nanoseconds."""
+        return self.byte_order == "<"
 
 
 class Trimmed(NamedTuple):
@@ -66,9 +67,9 @@ class Trimmed(NamedTuple):
     """A limit was reached, and at least one further record inside the window was there."""
 
 
-def file_header(linktype: int = ETHERNET, snaplen: int = 65_535) -> bytes:
-    """The 24 bytes that begin a little-endian capture with microseconds."""
-    return struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)
+def file_header(linktype: int = ETHERNET, snaplen: int = 65_535, *, nanoseconds: bool = False) -> bytes:
+    """The 24 bytes that begin a little-endian capture."""
+    return struct.pack("<IHHiIII", 0xA1B23C4D if nanoseconds else 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)
 
 
 def parse_file_header(data: Buffer) -> FileHeader:
@@ -87,16 +88,18 @@ def parse_file_header(data: Buffer) -> FileHeader:
     return FileHeader(byte_order, nanoseconds, linktype & _LINKTYPE_BITS, snaplen)
 
 
-def scan(buffer: Buffer, start: int = 0) -> tuple[list[int], list[int], int]:
-    """Find the whole records of a little-endian microsecond capture, from the offset `start` on.
+def scan(buffer: Buffer, start: int = 0, *, nanoseconds: bool = False) -> tuple[list[int], list[int], int]:
+    """Find the whole records of a little-endian capture, from the offset `start` on.
 
-    Returns (timestamps in µs since 1970 UTC, offsets, end): record i is buffer[offsets[i]:offsets[i + 1]], so
-    there is one offset more than timestamps, and `end` is the last of them. What follows `end` is the
-    beginning of a record whose rest is still to come. A record without bytes and one whose fraction goes beyond a
-    second, which carries over, are records, as to tcpdump and Wireshark. Raises CaptureError with the offset of what
-    cannot be one: longer than 262,144 bytes, or nothing but zeros, as a loss of power leaves them.
+    Returns (timestamps, offsets, end): record i is buffer[offsets[i]:offsets[i + 1]], so there is one offset more than
+    timestamps, and `end` is the last of them. What follows `end` is the beginning of a record whose rest is still to
+    come. The timestamps count from 1970 UTC, in µs or in ns as the capture does. A record without bytes and one whose
+    fraction goes beyond a second, which carries over, are records, as to tcpdump and Wireshark. Raises CaptureError
+    with the offset of what cannot be one: longer than 262,144 bytes, or nothing but zeros, as a loss of power leaves
+    them.
     """
     unpack = struct.Struct("<III4x").unpack_from
+    per_s = _NS_PER_S if nanoseconds else _US_PER_S
     timestamps: list[int] = []
     offsets = [start]
     add_timestamp = timestamps.append
@@ -105,12 +108,12 @@ def scan(buffer: Buffer, start: int = 0) -> tuple[list[int], list[int], int]:
     try:
         while True:
             # Ends with struct.error where the buffer has no whole header left: dearer once, cheaper each time.
-            seconds, fraction_us, length = unpack(buffer, start)
-            if length > 262_144 or not (length or seconds or fraction_us):
+            seconds, fraction, length = unpack(buffer, start)
+            if length > 262_144 or not (length or seconds or fraction):
                 raise _impossible(start, length)
             start += 16 + length
             add_offset(start)
-            add_timestamp(seconds * 1_000_000 + fraction_us)
+            add_timestamp(seconds * per_s + fraction)
     except struct.error:
         pass
     if timestamps and start > size:  # of the last record only a beginning is there
@@ -119,7 +122,23 @@ def scan(buffer: Buffer, start: int = 0) -> tuple[list[int], list[int], int]:
     return timestamps, offsets, offsets[-1]
 
 
-def scan_blocks(blocks: Iterable[bytes]) -> Iterator[tuple[list[int], list[int]]]:
+def in_us(timestamps: list[int], *, nanoseconds: bool) -> list[int]:
+    """What `scan` found, in microseconds; cut down."""
+    return [time_ns // 1000 for time_ns in timestamps] if nanoseconds else timestamps
+
+
+def in_nanoseconds(records: Buffer, offsets: Sequence[int]) -> bytes:
+    """The same bytes, with the headers of the scanned microsecond records changed to nanoseconds."""
+    changed = bytearray(records)
+    unpack, pack = struct.Struct("<II").unpack_from, struct.Struct("<II").pack_into
+    for offset in offsets[:-1]:
+        seconds, fraction_us = unpack(changed, offset)
+        carried, fraction_us = divmod(fraction_us, _US_PER_S)
+        pack(changed, offset, seconds + carried & _LATEST_S, fraction_us * 1000)
+    return bytes(changed)
+
+
+def scan_blocks(blocks: Iterable[bytes], *, nanoseconds: bool = False) -> Iterator[tuple[list[int], list[int]]]:
     """Find the records of a whole capture file, whose blocks come one after the other, its file header left out.
 
     Yields, block by block, what `scan` returns of whole records: timestamps, and offsets into the file. Raises
@@ -128,7 +147,7 @@ def scan_blocks(blocks: Iterable[bytes]) -> Iterator[tuple[list[int], list[int]]
     place, rest = FILE_HEADER_BYTES, b""
     for block in blocks:
         data = rest + block
-        timestamps, offsets, end = scan(data)
+        timestamps, offsets, end = scan(data, nanoseconds=nanoseconds)
         if timestamps:
             yield timestamps, [place + offset for offset in offsets]
         rest = data[end:]
@@ -173,13 +192,13 @@ def trim(
 
 
 def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, int]:
-    """Write the whole records of a foreign capture anew, little-endian with microseconds.
+    """Write the whole records of a foreign capture anew, little-endian; nanoseconds stay what they are.
 
-    Returns (records, end); `end` is the offset in `buffer` after the last whole record. Nanoseconds are cut
-    down to microseconds, never rounded up. Raises CaptureError as `scan` does.
+    Returns (records, end); `end` is the offset in `buffer` after the last whole record. Raises CaptureError as
+    `scan` does.
     """
     foreign = struct.Struct(header.byte_order + "IIII")
-    per_us = 1_000 if header.nanoseconds else 1
+    per_s = _NS_PER_S if header.nanoseconds else _US_PER_S
     size = len(buffer)
     pieces: list[Buffer] = []
     while start + RECORD_HEADER_BYTES <= size:
@@ -189,8 +208,8 @@ def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, 
         end = start + RECORD_HEADER_BYTES + length
         if end > size:
             break
-        carried, fraction_us = divmod(fraction // per_us, _US_PER_S)
-        pieces.append(RECORD_HEADER.pack(seconds + carried & _LATEST_S, fraction_us, length, wire_length))
+        carried, fraction = divmod(fraction, per_s)
+        pieces.append(RECORD_HEADER.pack(seconds + carried & _LATEST_S, fraction, length, wire_length))
         pieces.append(buffer[start + RECORD_HEADER_BYTES : end])
         start = end
     return b"".join(pieces), start

@@ -11,6 +11,7 @@ from docket.packet.pcap import (
     FileHeader,
     Trimmed,
     convert,
+    in_us,
     parse_file_header,
     scan,
     trim,
@@ -20,7 +21,7 @@ _NOTHING = Trimmed(b"", 0, 0, None, None, False)
 
 
 class RecordCutter:
-    """One answer of a store, fed piece by piece. Whatever classic form it has, little-endian microseconds come out."""
+    """One answer of a store, fed piece by piece. Whatever classic form it has, little-endian records come out."""
 
     def __init__(self, window: Window, most_packets: int | None, most_bytes: int | None) -> None:
         self.header: FileHeader | None = None
@@ -40,6 +41,11 @@ class RecordCutter:
     @property
     def linktype(self) -> int:
         return self.header.linktype if self.header else ETHERNET
+
+    @property
+    def nanoseconds(self) -> bool:
+        """The resolution of what comes out."""
+        return self.header is not None and self.header.nanoseconds
 
     @property
     def full(self) -> bool:
@@ -79,10 +85,11 @@ class RecordCutter:
     def _records(self, data: bytes, header: FileHeader) -> Trimmed:
         if header.native:
             records = data
-            timestamps, offsets, end = scan(data)
+            timestamps, offsets, end = scan(data, nanoseconds=header.nanoseconds)
         else:
             records, end = convert(data, header)
-            timestamps, offsets, _ = scan(records)
+            timestamps, offsets, _ = scan(records, nanoseconds=header.nanoseconds)
+        timestamps = in_us(timestamps, nanoseconds=header.nanoseconds)
         self._rest = data[end:]
         if timestamps:
             self.received_packets += len(timestamps)

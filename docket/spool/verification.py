@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -82,9 +83,13 @@ class _Contents:
         """Why it is not a whole capture, if it is none."""
         self._whole = hashlib.sha256()
         self._read = False
+        self._nanoseconds = False
+        self._latest = 0
+        """Time of the latest packet so far, in what the capture counts."""
         blocks, place = self._hashed(path), FILE_HEADER_BYTES
         try:
-            for timestamps, offsets in scan_blocks(self._behind_header(blocks)):
+            first = self._behind_header(blocks)
+            for timestamps, offsets in scan_blocks(chain((first,), blocks), nanoseconds=self._nanoseconds):
                 self._note(timestamps)
                 place = offsets[-1]
         except CaptureError as error:
@@ -103,24 +108,25 @@ class _Contents:
             yield block
         self._read = True
 
-    def _behind_header(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def _behind_header(self, blocks: Iterator[bytes]) -> bytes:
+        """The rest of the first block."""
         first = next(blocks, b"")
         if not first:
             raise CaptureError("it is empty")
         header = parse_file_header(first)
         if not header.native:
-            raise CaptureError("it is not little-endian with microseconds, as Docket writes")
-        self.linktype = header.linktype
-        yield first[FILE_HEADER_BYTES:]
-        yield from blocks
+            raise CaptureError("it is not little-endian, as Docket writes")
+        self.linktype, self._nanoseconds = header.linktype, header.nanoseconds
+        return first[FILE_HEADER_BYTES:]
 
-    def _note(self, times_us: list[int]) -> None:
-        earliest_us, latest_us = min(times_us), max(times_us)
-        in_turn = self.last_us is None or self.last_us <= times_us[0]
-        self.in_order = self.in_order and in_turn and times_us == sorted(times_us)
+    def _note(self, times: list[int]) -> None:
+        per_us = 1000 if self._nanoseconds else 1
+        self.in_order = self.in_order and self._latest <= times[0] and times == sorted(times)
+        self._latest = max(self._latest, max(times))
+        earliest_us, latest_us = min(times) // per_us, max(times) // per_us
         self.first_us = earliest_us if self.first_us is None else min(earliest_us, self.first_us)
         self.last_us = latest_us if self.last_us is None else max(latest_us, self.last_us)
-        self.packets += len(times_us)
+        self.packets += len(times)
 
 
 def _check_result(path: Path, manifest: Manifest) -> list[Check]:

@@ -13,6 +13,8 @@ from docket.packet.pcap import (
     Trimmed,
     convert,
     file_header,
+    in_nanoseconds,
+    in_us,
     parse_file_header,
     scan,
     trim,
@@ -155,15 +157,26 @@ def test_trimming_keeps_exactly_the_window(
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 @pytest.mark.parametrize(("magic", "per_us"), [(0xA1B2C3D4, 1), (0xA1B23C4D, 1000)])
-def test_foreign_records_become_little_endian_microseconds(byte_order: str, magic: int, per_us: int) -> None:
-    """All four classic forms convert to the same records; nanoseconds are cut down, never rounded up."""
+def test_foreign_records_become_little_endian(byte_order: str, magic: int, per_us: int) -> None:
+    """Both orders of bytes convert to the same records, and nanoseconds stay."""
     start = struct.pack(byte_order + "IHHiIII", magic, 2, 4, 0, 0, 65535, 1)
     fraction = 123_456 * per_us + per_us - 1
     foreign = struct.pack(byte_order + "IIII", 7, fraction, 6, 1500) + b"packet"
     header = parse_file_header(start)
     converted, end = convert(start + foreign + foreign[:9], header, FILE_HEADER_BYTES)
-    assert (converted, end) == (RECORD_HEADER.pack(7, 123_456, 6, 1500) + b"packet", 46)
-    assert header.native == (byte_order == "<" and per_us == 1)
+    assert (converted, end) == (RECORD_HEADER.pack(7, fraction, 6, 1500) + b"packet", 46)
+    assert header.native == (byte_order == "<")
+
+
+def test_nanoseconds() -> None:
+    """Microseconds are exact in nanoseconds, also beyond a second; scanning counts in what the capture has."""
+    micros = RECORD_HEADER.pack(7, 1_123_456, 2, 2) + b"ab" + RECORD_HEADER.pack(9, 5, 0, 0)
+    nanos = RECORD_HEADER.pack(8, 123_456_000, 2, 2) + b"ab" + RECORD_HEADER.pack(9, 5_000, 0, 0)
+    times, offsets, end = scan(micros)
+    assert in_nanoseconds(micros, offsets) == nanos
+    assert scan(nanos, nanoseconds=True) == ([time_us * 1000 for time_us in times], offsets, end)
+    assert in_us(scan(nanos, nanoseconds=True)[0], nanoseconds=True) == times
+    assert parse_file_header(file_header(113, 96, nanoseconds=True)) == ("<", True, 113, 96)
 
 
 def test_foreign_garbage_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import ClassVar
 
 from docket import __version__
@@ -52,14 +53,12 @@ class PcapngHandler(DeliveringHandler):
         run = self.services.files.run
         try:
             header = parse_file_header(await run(file.read, 0, FILE_HEADER_BYTES))
-            yield pcapng.beginning(
-                header.linktype, header.snaplen, application=f"docket {__version__}", comment=_origin(job), interface=""
-            )
+            yield pcapng.beginning(header, application=f"docket {__version__}", comment=_origin(job), interface="")
             offset, rest = FILE_HEADER_BYTES, b""
             while chunk := await run(file.read, offset, PIECE_BYTES):
                 offset += len(chunk)
                 records = rest + chunk
-                blocks, end = await run(pcapng.packets, records)
+                blocks, end = await run(partial(pcapng.packets, records, nanoseconds=header.nanoseconds))
                 rest = records[end:]
                 yield blocks
         except CaptureError as error:

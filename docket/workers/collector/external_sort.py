@@ -14,7 +14,7 @@ from docket.domain.request import Limits
 from docket.spool.file_io import write_at
 from docket.spool.layout import remove_file
 from docket.workers.collector.merge import STEP_BYTES, Merge
-from docket.workers.collector.record_stream import RecordStream
+from docket.workers.collector.record_stream import Form, RecordStream
 
 RUN_BYTES = 8 << 20
 """One run in memory, with its index: about 25 MB for small packets."""
@@ -32,11 +32,14 @@ class ExternalSort:
         limits: Limits,
         run_directory: Path,
         run_bytes: int = RUN_BYTES,
+        *,
+        nanoseconds: bool = False,
     ) -> None:
         self.merge: Merge | None = None
         """The merge of the runs, once all are written."""
         self._output = output
         self._limits = limits
+        self._nanoseconds = nanoseconds
         self._run_directory = run_directory
         self._run_bytes = run_bytes
         self._runs: list[RecordStream] = []
@@ -55,7 +58,7 @@ class ExternalSort:
             handled = next(self._cutting, 0)
             if handled:
                 return handled
-            self.merge = Merge(self._output, self._runs, self._limits)
+            self.merge = Merge(self._output, self._runs, self._limits, nanoseconds=self._nanoseconds)
         return self.merge.step(step_bytes)
 
     def remove_runs(self) -> None:
@@ -65,7 +68,7 @@ class ExternalSort:
 
     def _cut_into_runs(self, streams: Sequence[RecordStream]) -> Iterator[int]:
         for stream in streams:
-            source = RecordStream(stream.name, stream.place, stream.path)
+            source = RecordStream(stream.name, stream.place, stream.path, form=stream.form)
             source.linktype = stream.linktype
             source.grow(stream.size_bytes)
             source.end()
@@ -76,9 +79,10 @@ class ExternalSort:
 
     def _write_run(self, source: RecordStream) -> int:
         place = len(self._runs)
-        run = RecordStream(source.name, place, self._run_directory / f"{place:06d}{RUN_SUFFIX}", start=0)
+        form = Form(part=self._nanoseconds, result=self._nanoseconds)
+        run = RecordStream(source.name, place, self._run_directory / f"{place:06d}{RUN_SUFFIX}", start=0, form=form)
         run.linktype = source.linktype
-        run.starts_at_us = source.times[0]
+        run.starts_at = source.times[0]
         records = memoryview(source.buffer)[: source.offsets[-1]]
         write_at(run.path, 0, [records])
         run.grow(len(records))

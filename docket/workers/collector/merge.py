@@ -15,7 +15,7 @@ from docket.domain.request import Limits
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import write_at
 from docket.spool.hashing import BackgroundHash
-from docket.workers.collector.record_stream import FOREVER_US, RecordStream
+from docket.workers.collector.record_stream import FOREVER, RecordStream
 
 STEP_BYTES = 1 << 20
 """About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
@@ -61,8 +61,17 @@ class Merge:
     `streams` stand in the order of their places. The limits hold for the result: the earliest packets win.
     """
 
-    def __init__(self, output: Path, streams: Sequence[RecordStream], limits: Limits = NO_LIMITS) -> None:
+    def __init__(
+        self,
+        output: Path,
+        streams: Sequence[RecordStream],
+        limits: Limits = NO_LIMITS,
+        *,
+        nanoseconds: bool = False,
+    ) -> None:
         self.output = output
+        self.nanoseconds = nanoseconds
+        """Of the result; microseconds otherwise. The streams are made for the same."""
         self.streams = list(streams)
         self.packets = 0
         self.size_bytes = 0
@@ -129,12 +138,12 @@ class Merge:
             return 0
         block_bytes = max(step_bytes // max(len(self.streams), 1), _SMALLEST_BLOCK_BYTES)
         for stream in self.streams:
-            if stream.starts_at_us is None:
+            if stream.starts_at is None:
                 stream.load(block_bytes)
         lowest = min(self.streams, key=RecordStream.horizon, default=None)
-        while lowest is not None and lowest.starts_at_us is not None:
+        while lowest is not None and lowest.starts_at is not None:
             # A stream that waits until its time comes: now it has come.
-            lowest.starts_at_us = None
+            lowest.starts_at = None
             lowest.load(block_bytes)
             lowest = min(self.streams, key=RecordStream.horizon)
         if lowest is None:
@@ -151,7 +160,7 @@ class Merge:
             self._begin(next(known, ETHERNET))
 
     def _begin(self, linktype: int) -> None:
-        header = file_header(linktype, LARGEST_RECORD_BYTES)
+        header = file_header(linktype, LARGEST_RECORD_BYTES, nanoseconds=self.nanoseconds)
         self.size_bytes = write_at(self.output, 0, [header])
         self._sha256.update([header])
         self._linktype = linktype
@@ -187,8 +196,8 @@ class Merge:
         most_packets, most_bytes = self._limits.packets, self._limits.bytes
         written_bytes = self.size_bytes - FILE_HEADER_BYTES
         return (
-            FOREVER_US if most_packets is None else most_packets - self.packets,
-            FOREVER_US if most_bytes is None else most_bytes - written_bytes,
+            FOREVER if most_packets is None else most_packets - self.packets,
+            FOREVER if most_bytes is None else most_bytes - written_bytes,
         )
 
     def _as_much_as_fits(self, ranges: Sequence[_Range]) -> tuple[list[bytes | memoryview], list[int]]:

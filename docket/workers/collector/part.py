@@ -61,6 +61,8 @@ class Part(msgspec.Struct):
     """This reading is worth nothing any more: a fragment is missing, or the source was asked once more."""
     size_bytes: int = FILE_HEADER_BYTES
     linktype: int = ETHERNET
+    nanoseconds: bool = False
+    """Its records tell nanoseconds; microseconds otherwise."""
     packets: int = 0
     trimmed: int = 0
     first_us: int | None = None
@@ -120,6 +122,9 @@ class Part(msgspec.Struct):
             changed = f"Its packets changed from link type {self.linktype} to {fragment.linktype} on the way."
             self.close(Verdict.CUT, changed, usable=True)
             return Outcome.ENDED
+        if fragment.kind is FragmentKind.DATA and self.packets and fragment.nanoseconds != self.nanoseconds:
+            self.close(Verdict.CUT, "The resolution of its times changed on the way.", usable=True)
+            return Outcome.ENDED
         self.trimmed += fragment.trimmed
         self._move(fragment)
         if fragment.kind is FragmentKind.END:
@@ -127,7 +132,7 @@ class Part(msgspec.Struct):
             self.close(verdict, fragment.sentence, usable=fragment.usable, next_step=fragment.next_step)
             return Outcome.ENDED
         self.packets += fragment.packets
-        self.linktype = fragment.linktype
+        self.linktype, self.nanoseconds = fragment.linktype, fragment.nanoseconds
         return Outcome.DATA
 
     def close(self, verdict: Verdict, sentence: str, *, usable: bool, next_step: str = "") -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docket.errors import CaptureError
-from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, scan
+from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, in_nanoseconds, scan
 from docket.spool.file_io import read_at
 
 SLACK_US = 500_000
@@ -24,14 +24,24 @@ stenographer. A record that is later still is put in its place when all is there
 _KEPT_BACK = 1_024
 """Records held back while more will come: far more than the disorder between two capture threads."""
 
-FOREVER_US = 1 << 62
+FOREVER = 1 << 62
 
 
 class Horizon(NamedTuple):
     """Records before this point of the total order (time, place of the source) will not get company any more."""
 
-    time_us: int
+    time: int
     place: int
+
+
+class Form(NamedTuple):
+    """Whether times are nanoseconds, microseconds otherwise: in the part as it lies on disk, and in the result."""
+
+    part: bool
+    result: bool
+
+
+MICROSECONDS = Form(part=False, result=False)
 
 
 class RecordStream:
@@ -40,12 +50,15 @@ class RecordStream:
     __slots__ = (
         "_buffer",
         "_loaded_to",
-        "_newest_us",
-        "_through_us",
+        "_newest",
+        "_per_us",
+        "_through",
+        "_widen",
         "bytes",
         "ended",
         "fault",
         "first_us",
+        "form",
         "last_us",
         "linktype",
         "name",
@@ -55,24 +68,28 @@ class RecordStream:
         "place",
         "position",
         "size_bytes",
-        "starts_at_us",
+        "starts_at",
         "times",
     )
 
-    def __init__(self, name: str, place: int, path: Path, start: int = FILE_HEADER_BYTES) -> None:
+    def __init__(
+        self, name: str, place: int, path: Path, start: int = FILE_HEADER_BYTES, *, form: Form = MICROSECONDS
+    ) -> None:
         self.name = name
         self.place = place
         """Rank among the streams, which decides between records of the same time."""
         self.path = path
+        self.form = form
         self.linktype = ETHERNET
         self.size_bytes = start
         """How much of the file may be read."""
         self.ended = False
         self.fault = ""
         """Why the rest of the file cannot be read as records, if that is so."""
-        self.starts_at_us: int | None = None
+        self.starts_at: int | None = None
         """No record is earlier. Where it is known beforehand, nothing is loaded until it is needed."""
         self.times: list[int] = []
+        """Since 1970 UTC, in what the result counts: micro- or nanoseconds; all times here but those in `_us`."""
         self.offsets: list[int] = [0]
         self.position = 0
         self.packets = 0
@@ -82,8 +99,10 @@ class RecordStream:
         self.last_us: int | None = None
         self._buffer = b""
         self._loaded_to = start
-        self._through_us = -1
-        self._newest_us = -1
+        self._through = -1
+        self._newest = -1
+        self._per_us = 1000 if form.result else 1
+        self._widen = form.result and not form.part
 
     def grow(self, size_bytes: int, through_us: int | None = None) -> None:
         """The file has this size now, and every record before `through_us` is in it."""
@@ -91,7 +110,7 @@ class RecordStream:
             return
         self.size_bytes = size_bytes
         if through_us is not None:
-            self._through_us = max(self._through_us, through_us)
+            self._through = max(self._through, through_us * self._per_us)
 
     def end(self) -> None:
         """The file will not grow any more."""
@@ -124,10 +143,10 @@ class RecordStream:
     def horizon(self) -> Horizon:
         """Up to where everything that this stream will ever give is loaded now."""
         if self.unread_bytes and not self.times:
-            return Horizon(-1 if self.starts_at_us is None else self.starts_at_us, self.place)
+            return Horizon(-1 if self.starts_at is None else self.starts_at, self.place)
         if self.ended and not self.unread_bytes:
-            return Horizon(FOREVER_US, 0)
-        promised = Horizon(max(self._through_us, self._newest_us - SLACK_US), -1)
+            return Horizon(FOREVER, 0)
+        promised = Horizon(max(self._through, self._newest - SLACK_US * self._per_us), -1)
         if self.unread_bytes:
             return self._settled
         return max(promised, self._settled) if len(self.times) - self.position > 2 * _KEPT_BACK else promised
@@ -144,14 +163,14 @@ class RecordStream:
 
     def ready_until(self, horizon: Horizon) -> int:
         """Index after the last loaded record that comes before the horizon."""
-        if horizon.time_us == FOREVER_US:
+        if horizon.time == FOREVER:
             return len(self.times)
         if self.place < horizon.place:
-            return bisect_right(self.times, horizon.time_us, self.position)
+            return bisect_right(self.times, horizon.time, self.position)
         if self.place == horizon.place and self.times:
             # The horizon is this stream's own: records of that very time that are loaded came before the rest.
             return self._may_go
-        return bisect_left(self.times, horizon.time_us, self.position)
+        return bisect_left(self.times, horizon.time, self.position)
 
     def give(self, until: int) -> None:
         """Note that the records up to this index have been written."""
@@ -159,8 +178,8 @@ class RecordStream:
         if until == start:
             return
         if self.first_us is None:
-            self.first_us = self.times[start]
-        newest_us = self.times[until - 1]
+            self.first_us = self.times[start] // self._per_us
+        newest_us = self.times[until - 1] // self._per_us
         self.last_us = newest_us if self.last_us is None else max(self.last_us, newest_us)
         self.packets += until - start
         self.bytes += self.offsets[until] - self.offsets[start]
@@ -180,11 +199,15 @@ class RecordStream:
         self.times = self.times[self.position :]
         self.offsets = [offset - base for offset in self.offsets[self.position :]]
         self.position = 0
+        fine = self._per_us > 1 and not self._widen
         try:
-            times, offsets, _ = scan(self._buffer, self.offsets[-1])
+            times, offsets, _ = scan(self._buffer, self.offsets[-1], nanoseconds=fine)
         except CaptureError:
-            times, offsets = _whole_records(self._buffer, self.offsets[-1])
+            times, offsets = _whole_records(self._buffer, self.offsets[-1], nanoseconds=fine)
             self._break_off("what came after that were no packet records")
+        if self._widen and times:
+            self._buffer = in_nanoseconds(self._buffer, offsets)
+            times = [time_us * 1000 for time_us in times]
         self._append(times, offsets)
         self._check_tail()
 
@@ -193,7 +216,7 @@ class RecordStream:
             return
         ordered = sorted(times)
         in_order = ordered == times and (not self.times or self.times[-1] <= times[0])
-        self._newest_us = max(self._newest_us, ordered[-1])
+        self._newest = max(self._newest, ordered[-1])
         self.times += times
         self.offsets += offsets[1:]
         if not in_order:
@@ -220,16 +243,16 @@ class RecordStream:
         self._loaded_to = self.size_bytes
 
 
-def _whole_records(buffer: bytes, start: int) -> tuple[list[int], list[int]]:
+def _whole_records(buffer: bytes, start: int, *, nanoseconds: bool) -> tuple[list[int], list[int]]:
     """The good records before the one that cannot be: the longest beginning that `scan` does not refuse."""
     low, high = start, len(buffer)
     while low < high:
         middle = (low + high + 1) // 2
         try:
-            scan(memoryview(buffer)[:middle], start)
+            scan(memoryview(buffer)[:middle], start, nanoseconds=nanoseconds)
         except CaptureError:
             high = middle - 1
         else:
             low = middle
-    times, offsets, _ = scan(memoryview(buffer)[:low], start)
+    times, offsets, _ = scan(memoryview(buffer)[:low], start, nanoseconds=nanoseconds)
     return times, offsets

@@ -18,7 +18,7 @@ from docket.spool.layout import Spool, remove_file
 from docket.workers.collector.external_sort import ExternalSort
 from docket.workers.collector.merge import STEP_BYTES, Merge, Share
 from docket.workers.collector.part import Part
-from docket.workers.collector.record_stream import RecordStream
+from docket.workers.collector.record_stream import Form, RecordStream
 
 _HASH_BLOCK_BYTES = 1 << 20
 
@@ -108,12 +108,15 @@ class ResultWriter:
         offset = part.size_bytes
         if offset == FILE_HEADER_BYTES:
             self._spool.prepare(self._job_id)
-            pieces, offset = [file_header(part.linktype, LARGEST_RECORD_BYTES), body], 0
+            header = file_header(part.linktype, LARGEST_RECORD_BYTES, nanoseconds=part.nanoseconds)
+            pieces, offset = [header, body], 0
             self._hashes[part.source] = BackgroundHash()
         part.size_bytes = write_at(path, offset, pieces)
         running = self._hashes.get(part.source)
         if running is not None:
             running.update(pieces)
+        if part.nanoseconds != self._stream(part).form.part:
+            self._change_resolution(part)
         self._stream(part).linktype = part.linktype
         self.moved(part)
 
@@ -190,11 +193,21 @@ class ResultWriter:
         partial = self._spool.partial(self._job_id)
         # A new file, not the old one cut short: whoever follows the old one must not see its bytes change.
         remove_file(partial)
-        streams = [self._new_stream(place, part) for place, part in enumerate(self._parts.values())]
-        return Merge(partial, [stream for stream in streams if not self._parts[stream.name].excluded], self._limits)
+        nanoseconds = any(part.nanoseconds for part in self._parts.values() if not part.excluded)
+        streams = [self._new_stream(place, part, nanoseconds) for place, part in enumerate(self._parts.values())]
+        kept = [stream for stream in streams if not self._parts[stream.name].excluded]
+        return Merge(partial, kept, self._limits, nanoseconds=nanoseconds)
 
-    def _new_stream(self, place: int, part: Part) -> RecordStream:
-        stream = RecordStream(part.source, place, self._spool.part(self._job_id, part.source))
+    def _change_resolution(self, part: Part) -> None:
+        """The part turned out to be of another resolution: the finest one of all parts is the result's."""
+        if part.nanoseconds and not self._merge.nanoseconds:
+            self._merge = self._new_merge()
+        else:
+            self._replace_stream(part)
+
+    def _new_stream(self, place: int, part: Part, nanoseconds: bool) -> RecordStream:
+        path = self._spool.part(self._job_id, part.source)
+        stream = RecordStream(part.source, place, path, form=Form(part=part.nanoseconds, result=nanoseconds))
         stream.linktype = part.linktype
         stream.grow(part.size_bytes, part.through_us)
         if part.closed:
@@ -205,7 +218,7 @@ class ResultWriter:
         streams = self._merge.streams
         for index, stream in enumerate(streams):
             if stream.name == part.source:
-                streams[index] = self._new_stream(stream.place, part)
+                streams[index] = self._new_stream(stream.place, part, self._merge.nanoseconds)
 
     def _stream(self, part: Part) -> RecordStream:
         return next(stream for stream in self._merge.streams if stream.name == part.source)
@@ -213,7 +226,8 @@ class ResultWriter:
     def _new_resort(self) -> ExternalSort:
         output: Path = self._spool.sorting(self._job_id)
         remove_file(output)
-        return ExternalSort(output, self._merge.streams, self._limits, self._spool.parts(self._job_id))
+        parts, nanoseconds = self._spool.parts(self._job_id), self._merge.nanoseconds
+        return ExternalSort(output, self._merge.streams, self._limits, parts, nanoseconds=nanoseconds)
 
     def _rehash(self) -> Iterator[int]:
         """Read the parts that another process wrote, for their SHA-256."""

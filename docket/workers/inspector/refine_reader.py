@@ -20,7 +20,7 @@ from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.domain.units import packets_text
 from docket.errors import CaptureError, DissectionError, NoSuchJob, SpoolError
-from docket.packet.pcap import ETHERNET, Trimmed, scan, trim
+from docket.packet.pcap import ETHERNET, Trimmed, in_us, scan, trim
 from docket.packet.record_cutter import RecordCutter
 from docket.packet.record_filter import RecordFilter
 from docket.spool.layout import Spool
@@ -114,7 +114,11 @@ class RefineReader:
         """Raises DissectionError, CaptureError, BusError."""
         cutter = RecordCutter(self._request.window, None, None)
         wall_s = max((self._request.deadline_us - Clock().now_us()) / US_PER_S, 1.0)
-        self._filter = RecordFilter(self._root, capture.header.linktype)
+        header, refinement = capture.header, self._refinement
+        self._filter = RecordFilter(self._root, header.linktype, nanoseconds=header.nanoseconds)
+        self._deduplicator = Deduplicator(
+            refinement.drop_duplicates_ms * 1_000, refinement.snaplen, nanoseconds=header.nanoseconds
+        )
         with selected(capture, self._refinement, wall_s, self._stop) as pieces:
             for piece in pieces:
                 if self._stop.is_set():
@@ -126,7 +130,8 @@ class RefineReader:
 
     def _take(self, cut: Trimmed, cutter: RecordCutter, fragment_publisher: FragmentPublisher) -> None:
         kept = self._deduplicator.feed(self._filter.feed(cut.body))
-        timestamps, offsets, _ = scan(kept)
+        timestamps, offsets, _ = scan(kept, nanoseconds=cutter.nanoseconds)
+        timestamps = in_us(timestamps, nanoseconds=cutter.nanoseconds)
         limits = self._request.limits
         most_bytes = min(limits.bytes or self._task.most_bytes, self._task.most_bytes)
         fitting = trim(
@@ -141,7 +146,7 @@ class RefineReader:
         self._packets += fitting.packets
         self._bytes += len(fitting.body)
         self._full = fitting.more
-        fragment_publisher.add(fitting._replace(outside=cut.outside), cutter.linktype)
+        fragment_publisher.add(fitting._replace(outside=cut.outside), cutter.linktype, nanoseconds=cutter.nanoseconds)
 
     def _judge(self, capture: Capture) -> Finding:
         """What is to be said about an answer that was read to its end, or to the job's limit."""

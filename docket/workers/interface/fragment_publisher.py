@@ -37,7 +37,7 @@ class FragmentPublisher:
         self._template = template
         self._condition = threading.Condition()
         self._words: deque[Fragment] = deque([self._fragment(FragmentKind.BEGIN, seq=0, sent=template.sent)])
-        self._pieces: deque[tuple[Trimmed, int]] = deque()
+        self._pieces: deque[tuple[Trimmed, tuple[int, bool]]] = deque()
         self._waiting_bytes = 0
         self._waiting_since_s = 0.0
         self._outside = 0
@@ -53,7 +53,7 @@ class FragmentPublisher:
         self._thread = threading.Thread(target=self._run, name=f"publisher of {template.source}", daemon=True)
         self._thread.start()
 
-    def add(self, piece: Trimmed, linktype: int) -> None:
+    def add(self, piece: Trimmed, linktype: int, *, nanoseconds: bool = False) -> None:
         """Packets, or a count of packets outside the window. Waits while too much is waiting. Raises BusError."""
         with self._condition:
             while self._waiting_bytes >= MOST_WAITING_BYTES and self._error is None:
@@ -64,7 +64,7 @@ class FragmentPublisher:
                 return
             if not self._pieces:
                 self._waiting_since_s = time.monotonic()
-            self._pieces.append((piece, linktype))
+            self._pieces.append((piece, (linktype, nanoseconds)))
             self._waiting_bytes += len(piece.body)
             if len(self._pieces) == 1 or self._waiting_bytes >= FRAGMENT_BYTES:
                 self._condition.notify_all()
@@ -141,12 +141,12 @@ class FragmentPublisher:
 
     def _packed(self) -> Fragment:
         """As many of the waiting packets as make one fragment."""
-        first, linktype = self._pieces.popleft()
+        first, form = self._pieces.popleft()
         taken = [first]
         size = len(first.body)
         while self._pieces:
             piece, other = self._pieces[0]
-            if other != linktype or size + len(piece.body) > FRAGMENT_BYTES:
+            if other != form or size + len(piece.body) > FRAGMENT_BYTES:
                 break
             taken.append(piece)
             size += len(piece.body)
@@ -161,7 +161,8 @@ class FragmentPublisher:
             packets=sum(piece.packets for piece in taken),
             first_us=min(piece.first_us for piece in taken if piece.first_us is not None),
             last_us=max(piece.last_us for piece in taken if piece.last_us is not None),
-            linktype=linktype,
+            linktype=form[0],
+            nanoseconds=form[1],
             body=first.body if len(taken) == 1 else b"".join(piece.body for piece in taken),
             **self._counted(),
         )

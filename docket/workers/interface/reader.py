@@ -281,7 +281,7 @@ class JobReading:
         self.bytes += len(trimmed.body)
         if trimmed.last_us is not None:
             self._last_us = max(trimmed.last_us, self._last_us or 0)
-        fragment_publisher.add(trimmed, cutter.linktype)
+        fragment_publisher.add(trimmed, cutter.linktype, nanoseconds=cutter.nanoseconds)
 
     def _left(self) -> tuple[int | None, int]:
         """What the job's limits still allow, in packets and in bytes."""

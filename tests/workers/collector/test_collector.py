@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,13 @@ from docket.bus.messages import FragmentKind, encode
 from docket.bus.topology import FRAGMENT_SHARDS, REQUEST_KEY
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import Limits
-from docket.packet.pcap import FILE_HEADER_BYTES
+from docket.packet.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, RECORD_HEADER, file_header
 from docket.spool.manifest import decode_manifest
+from docket.spool.verification import verify_directory
 from docket.workers.collector.service import Collector
 from tests.services.waiting import wait_until
 from tests.workers.collector.collector_harness import SOURCES, Rig, at, rig
-from tests.workers.packet_records import in_order, records
+from tests.workers.packet_records import START_US, US, in_order, record, records
 
 EM1 = records("em1", at(1, 2, 3, 60))
 EM2 = records("em2", at(1.5, 2, 30))
@@ -220,6 +222,49 @@ def test_reordered_parts_come_out_sorted(harness: Rig) -> None:
     harness.settle()
     assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(reverse, EM2))
     assert harness.files(job_id) == ["job.json", "job.pcap"]
+
+
+def nano(second: int, nanosecond: int, body: bytes) -> bytes:
+    return RECORD_HEADER.pack(START_US // US + second, nanosecond, len(body), len(body)) + body
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_nanoseconds_stay(harness: Rig, first: int) -> None:
+    """One source that has them makes the result one of nanoseconds, whenever it comes; the others are exact in it."""
+    micro = record(START_US, b"a") + record(START_US + US + 1, b"c") + record(START_US + 3 * US, b"e")
+    fine = nano(1, 999, b"b") + nano(1, 1_001, b"d") + nano(3, 0, b"f")
+    job_id = harness.ask()
+    readings = [harness.reading(job_id, 0).begin(), harness.reading(job_id, 1).begin()]
+    for place in (first, 1 - first):
+        readings[place].data(fine if place else micro, nanoseconds=bool(place), through_us=START_US + 10 * US)
+        harness.settle()
+    for reading in readings:
+        reading.end()
+    harness.settle()
+    content = harness.spool.result(job_id).read_bytes()
+    expected = nano(0, 0, b"a") + nano(1, 999, b"b") + nano(1, 1_000, b"c") + nano(1, 1_001, b"d")
+    assert content == file_header(1, LARGEST_RECORD_BYTES, nanoseconds=True) + expected + nano(3, 0, b"e") + nano(
+        3, 0, b"f"
+    )
+    job = harness.job(job_id)
+    assert (job.state, job.packets, job.sources[1].first) == ("completed", 6, "2026-11-24T14:02:01.000000Z")
+    assert verify_directory(harness.spool.result(job_id).parent).ok
+
+
+def test_nanoseconds_out_of_order_are_sorted(harness: Rig) -> None:
+    """The external sort counts in nanoseconds too."""
+    order = random.Random(7).sample(range(3_000), 3_000)
+    job_id = harness.ask()
+    reading = harness.reading(job_id, 0).begin()
+    for begin in range(0, 3_000, 500):
+        reading.data(b"".join(nano(n // 10, n % 10, b"%d" % n) for n in order[begin : begin + 500]), nanoseconds=True)
+        harness.settle()
+    reading.end()
+    harness.reading(job_id, 1).begin().data(record(START_US + 5, b"micro")).end()
+    harness.settle()
+    body = harness.spool.result(job_id).read_bytes()[FILE_HEADER_BYTES:]
+    fine = [nano(n // 10, n % 10, b"%d" % n) for n in range(3_000)]
+    assert body == b"".join([*fine[:10], nano(0, 5_000, b"micro"), *fine[10:]])
 
 
 def test_limits_are_exact_and_named(harness: Rig) -> None:

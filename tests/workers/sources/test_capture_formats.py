@@ -12,9 +12,10 @@ import lz4.frame
 import pytest
 from backports import zstd
 
+from docket.bus.messages import FragmentKind
 from docket.config.model import CaptureFilesConfig
 from docket.domain.job import Verdict
-from docket.packet.pcap import FILE_HEADER_BYTES, file_header
+from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from docket.workers.sources.capture_files.opened_file import open_capture
@@ -241,3 +242,32 @@ def test_editcap_and_mergecap(tmp_path: Path) -> None:
     subprocess.run([mergecap, "-a", "-w", captures / "x", plain, plain], check=True, timeout=30)
     finding, body = ask_all(captures)
     assert (finding.verdict, body) == (Verdict.COMPLETE, TRUTH + TRUTH)
+
+
+def nano(second: int, nanosecond: int, data: bytes) -> bytes:
+    return RECORD_HEADER.pack(START_S + second, nanosecond, len(data), len(data)) + data
+
+
+@pytest.mark.parametrize("magic", [b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x12\xcb\xe2\xa1", b"\xa1\xe2\xcb\x12"])
+def test_nanoseconds_are_kept(tmp_path: Path, magic: bytes) -> None:
+    """An answer of several files has the finest resolution of them; microseconds are exact in it."""
+    records = [(START_S + n, 123_456_789, data, len(data)) for n, data in enumerate(DATA)]
+    place(tmp_path, "fine", classic(records, magic))
+    place(tmp_path, "micro", file_header() + capture(PACKETS[:1]))
+    opened = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=tmp_path))
+    heard = Heard()
+    finding = read(opened, ask(START_US, START_US + MINUTE_US), heard)
+    assert finding.verdict is Verdict.COMPLETE
+    assert heard.body == nano(0, 0, DATA[0]) + b"".join(nano(n, 123_456_789, DATA[n]) for n in range(0, 60, 2))
+    assert {fragment.nanoseconds for fragment in heard.of(FragmentKind.DATA)} == {True}
+
+
+def test_finer_clock_in_the_middle_of_a_file(tmp_path: Path) -> None:
+    """An interface that nothing announced makes the answer begin again, in nanoseconds."""
+    content = section() + interface() + packet(START_US, DATA[0])
+    content += interface(resolution=9) + packet(START_US * 1000 + 7, DATA[2], number=1)
+    place(tmp_path, "x.pcapng", content)
+    opened = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=tmp_path))
+    heard = Heard()
+    finding = read(opened, ask(START_US, START_US + MINUTE_US), heard)
+    assert (finding.verdict, heard.body) == (Verdict.COMPLETE, nano(0, 0, DATA[0]) + nano(0, 7, DATA[2]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from hashlib import blake2b
 
-from docket.packet.pcap import RECORD_HEADER, RECORD_HEADER_BYTES, scan
+from docket.packet.pcap import RECORD_HEADER, RECORD_HEADER_BYTES, in_us, scan
 
 MOST_REMEMBERED = 1_000_000
 """Packets within the time of comparison; at more than that, the earliest are forgotten."""
@@ -20,8 +20,9 @@ _DIGEST_BYTES = 16
 class Deduplicator:
     """Fed with whole records in the order of time."""
 
-    def __init__(self, duplicates_us: int, snaplen: int) -> None:
-        """0 means: keep duplicates, keep whole packets."""
+    def __init__(self, duplicates_us: int, snaplen: int, *, nanoseconds: bool = False) -> None:
+        """0 means: keep duplicates, keep whole packets. `nanoseconds`: the records tell them."""
+        self._nanoseconds = nanoseconds
         self.duplicates = 0
         """Packets that were dropped."""
         self.shortened = 0
@@ -34,7 +35,8 @@ class Deduplicator:
         """The records that stay."""
         if not self._duplicates_us and not self._snaplen:
             return records
-        timestamps, offsets, _ = scan(records)
+        timestamps, offsets, _ = scan(records, nanoseconds=self._nanoseconds)
+        timestamps = in_us(timestamps, nanoseconds=self._nanoseconds)
         view = memoryview(records)
         kept: list[bytes | memoryview] = []
         for place, time_us in enumerate(timestamps):
@@ -60,9 +62,9 @@ class Deduplicator:
         return False
 
     def _cut(self, record: memoryview) -> list[bytes | memoryview]:
-        seconds, micros, length, wire_length = RECORD_HEADER.unpack_from(record)
+        seconds, fraction, length, wire_length = RECORD_HEADER.unpack_from(record)
         if not self._snaplen or length <= self._snaplen:
             return [record]
         self.shortened += 1
-        header = RECORD_HEADER.pack(seconds, micros, self._snaplen, wire_length)
+        header = RECORD_HEADER.pack(seconds, fraction, self._snaplen, wire_length)
         return [header, record[RECORD_HEADER_BYTES : RECORD_HEADER_BYTES + self._snaplen]]

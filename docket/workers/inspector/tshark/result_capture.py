@@ -18,6 +18,7 @@ from docket.packet.pcap import (
     RECORD_HEADER,
     RECORD_HEADER_BYTES,
     FileHeader,
+    in_us,
     parse_file_header,
     scan_blocks,
 )
@@ -101,16 +102,18 @@ class Capture:
 
     def runs(self) -> Iterator[Run]:
         """All packets, block by block. Raises CaptureError where the file is damaged, after what is whole."""
-        for timestamps, offsets in scan_blocks(self._blocks(FILE_HEADER_BYTES, self.size_bytes)):
-            yield Run(timestamps, offsets)
+        blocks, nanoseconds = self._blocks(FILE_HEADER_BYTES, self.size_bytes), self.header.nanoseconds
+        for timestamps, offsets in scan_blocks(blocks, nanoseconds=nanoseconds):
+            yield Run(in_us(timestamps, nanoseconds=nanoseconds), offsets)
 
     def record(self, number: int, marks: array[int]) -> Record:
         """One packet. Raises IndexError if there is none with this number."""
         offset, length = self._place(number, marks)
         head = os.pread(self._descriptor, RECORD_HEADER_BYTES, offset)
-        seconds, micros, _, wire_length = RECORD_HEADER.unpack(head)
+        seconds, fraction, _, wire_length = RECORD_HEADER.unpack(head)
         data = os.pread(self._descriptor, length - RECORD_HEADER_BYTES, offset + RECORD_HEADER_BYTES)
-        return Record(seconds * 1_000_000 + micros, wire_length, data)
+        fraction_us = fraction // 1000 if self.header.nanoseconds else fraction
+        return Record(seconds * 1_000_000 + fraction_us, wire_length, data)
 
     def pieces(self, first: int, marks: array[int], count: int | None = None) -> Iterator[Buffer]:
         """A capture that begins with packet `first`: what a program is fed that is to begin there."""

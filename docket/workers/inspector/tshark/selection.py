@@ -36,12 +36,14 @@ def selected(capture: Capture, refinement: Refinement, wall_s: float, stop: Even
         stack.callback(os.close, descriptor)
         children: list[SandboxedProcess] = []
         if refinement.filter:
-            command = tshark("-Y", refinement.filter, "-w", "-", "-F", "pcap")
+            form = "nsecpcap" if capture.header.nanoseconds else "pcap"
+            command = tshark("-Y", refinement.filter, "-w", "-", "-F", form)
             children.append(stack.enter_context(SandboxedProcess(command, limits, descriptor, stop=stop)))
         if refinement.bpf:
             source = children[-1] if children else descriptor
             # Without the optimizer: it moves loads before the tests that guard them, which loses short packets.
-            command = tcpdump("-O", "-w", "-", "--", refinement.bpf)
+            precision = f"--time-stamp-precision={'nano' if capture.header.nanoseconds else 'micro'}"
+            command = tcpdump("-O", precision, "-w", "-", "--", refinement.bpf)
             children.append(stack.enter_context(SandboxedProcess(command, limits, source, stop=stop)))
         yield _output(children) if children else _whole(descriptor)
 
