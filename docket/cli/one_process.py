@@ -20,10 +20,17 @@ from pathlib import Path
 from docket.bus.factory import open_broker, open_link
 from docket.cli.client.discovery import announced
 from docket.cli.commands.services import listening_on
-from docket.cli.service_factory import collector_service, inspector_service, source_names, web_service, worker_service
+from docket.cli.service_factory import (
+    collector_service,
+    indexer_service,
+    inspector_service,
+    source_names,
+    web_service,
+    worker_service,
+)
 from docket.cli.ui.terminal import Terminal, reachable
 from docket.config.loader import load_config
-from docket.config.model import CaptureFilesConfig, Config, SpoolConfig
+from docket.config.model import CaptureFilesConfig, Config, IndexConfig, SpoolConfig
 from docket.config.values import MEMORY_BUS, UNIX, TcpAddress, listen_address
 from docket.demo import place_demo
 from docket.runtime.host import Host
@@ -74,6 +81,7 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
             collector_service(config, broker),
             worker_service(config, broker),
             inspector_service(config, broker),
+            indexer_service(config),
         ]
         host = Host(services, notifier)
         return asyncio.run(host.run(web_service(config, link, ready)))
@@ -107,6 +115,9 @@ def _with_options(config: Config, args: argparse.Namespace) -> Config:
     if args.spool and not args.demo:
         spool = dataclasses.replace(config.spool, path=Path(args.spool).absolute())
         config = dataclasses.replace(config, spool=spool)
+    if config.index.path is None:
+        # Not the index of the services, which another user writes.
+        config = dataclasses.replace(config, index=IndexConfig(config.spool.path / "index"))
     return listening_on(config, args.listen)
 
 

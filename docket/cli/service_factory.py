@@ -14,8 +14,12 @@ from docket.bus.interface import Broker
 from docket.bus.permissions import COLLECTOR
 from docket.bus.retry import Backoff
 from docket.cli.ui.terminal import Terminal
-from docket.config.model import Config
+from docket.config.model import CaptureFilesConfig, Config, SourceConfig
 from docket.errors import BusError, BusLost, NotDeclared
+from docket.index.indexer import SourceIndexer
+from docket.index.layout import of_source
+from docket.index.selector import IndexSelector
+from docket.index.service import Indexer
 from docket.runtime.exit_codes import ExitCode
 from docket.runtime.host import Host, Runnable, Serve, Service
 from docket.runtime.systemd import SystemdNotifier, inherited_sockets
@@ -67,12 +71,27 @@ def collector_service(config: Config, broker: Broker) -> Service:
 
 
 def worker_service(config: Config, broker: Broker) -> Service:
-    sources = [open_source(source) for source in config.sources]
+    sources = [open_source(source, _selector(config, source)) for source in config.sources]
     return Service("worker", InterfaceWorker(config, broker, sources))
 
 
 def inspector_service(config: Config, broker: Broker) -> Service:
     return Service("inspector", Inspector(config, broker))
+
+
+def indexer_service(config: Config) -> Service:
+    indexers = [
+        SourceIndexer(str(source.path), of_source(config.index.directory, source.name), config.spool.min_free_bytes)
+        for source in config.sources
+        if isinstance(source, CaptureFilesConfig) and source.index == "auto"
+    ]
+    return Service("indexer", Indexer(indexers))
+
+
+def _selector(config: Config, source: SourceConfig) -> IndexSelector | None:
+    if isinstance(source, CaptureFilesConfig) and source.index == "auto":
+        return IndexSelector(of_source(config.index.directory, source.name).root)
+    return None
 
 
 def web_service(
@@ -94,6 +113,10 @@ def run_collector(config: Config, terminal: Terminal) -> int:
 
 def run_inspector(config: Config, terminal: Terminal) -> int:
     return _run_one(config, inspector_service, terminal)
+
+
+def run_indexer(config: Config, terminal: Terminal) -> int:
+    return asyncio.run(Host([indexer_service(config)], SystemdNotifier(terminal.environ)).run())
 
 
 def run_worker(config: Config, terminal: Terminal) -> int:

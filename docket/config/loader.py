@@ -18,6 +18,7 @@ from docket.config import values as values
 from docket.config.model import (
     CaptureFilesConfig,
     Config,
+    IndexConfig,
     JobsConfig,
     SourceConfig,
     SpoolConfig,
@@ -72,6 +73,9 @@ JOBS = {
     "max_bytes": Setting("max_bytes", values.size_bytes),
     "patience": Setting("patience_s", values.duration_s),
 }
+INDEX = {
+    "path": Setting("path", values.path),
+}
 BUS = {
     "url": Setting("url", values.bus_url, required=True),
     "ca": Setting("ca", values.path, is_file=True),
@@ -97,12 +101,13 @@ CAPTURE_FILES = {
     "path": Setting("path", values.path, required=True, is_file=True),
     "flush_lag": Setting("flush_lag_s", values.duration_s),
     "queries_at_once": Setting("queries_at_once", values.count),
+    "index": Setting("index", values.index_use),
 }
 KINDS: dict[str, tuple[type[SourceConfig], Mapping[str, Setting]]] = {
     "stenographer": (StenographerConfig, STENOGRAPHER),
     "capture-files": (CaptureFilesConfig, CAPTURE_FILES),
 }
-TOP = ("bus", "spool", "web", "jobs", "sources")
+TOP = ("bus", "spool", "web", "jobs", "index", "sources")
 
 
 def find_config(path: Path | None, environ: Mapping[str, str]) -> Path:
@@ -186,7 +191,12 @@ class _Reader:
             self.fault(root, "missing", "`sources` is missing: list what this sensor can be asked", "sources")
         if "bus" in entries:
             facts |= self.bus(entries["bus"])
-        sections = (("spool", SpoolConfig, SPOOL), ("web", WebConfig, WEB), ("jobs", JobsConfig, JOBS))
+        sections = (
+            ("spool", SpoolConfig, SPOOL),
+            ("web", WebConfig, WEB),
+            ("jobs", JobsConfig, JOBS),
+            ("index", IndexConfig, INDEX),
+        )
         for key, build, table in sections:
             if key in entries:
                 facts[key] = build(**self.settings(entries[key], table, key))
@@ -308,6 +318,7 @@ class _Reader:
 def every_setting() -> Iterator[str]:
     """The dotted names of all settings, as `docs/configuration.md` lists them."""
     tables: list[tuple[str, Mapping[str, Setting]]] = [("bus", BUS), ("spool", SPOOL), ("web", WEB), ("jobs", JOBS)]
+    tables.append(("index", INDEX))
     tables += [("sources[]", table) for _, table in KINDS.values()]
     for section, table in tables:
         yield from (f"{section}.{key}" for key in table)

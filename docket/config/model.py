@@ -81,10 +81,22 @@ class CaptureFilesConfig:
     path: Path
     flush_lag_s: int = 10
     queries_at_once: int = 2
+    index: str = "auto"
+    """`auto`: its files are indexed, and read with the index; `off`: they are read whole."""
     kind: str = "capture-files"
 
 
 SourceConfig = StenographerConfig | CaptureFilesConfig
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    path: Path | None = None
+    """Directory of the index of capture files; default: /var/lib/docket/index, in `docket run` below the spool."""
+
+    @property
+    def directory(self) -> Path:
+        return Path("/var/lib/docket/index") if self.path is None else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +109,4 @@ class Config:
     spool: SpoolConfig = field(default_factory=SpoolConfig)
     web: WebConfig = field(default_factory=WebConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
+    index: IndexConfig = field(default_factory=IndexConfig)

@@ -92,6 +92,13 @@ def sendfile(raw: str) -> str:
     return raw
 
 
+def index_use(raw: str) -> str:
+    """Whether capture files are indexed."""
+    if raw not in ("auto", "off"):
+        raise ValueError(f"{raw!r} is not auto or off")
+    return raw
+
+
 def source_name(raw: str) -> str:
     """`sensor:interface`."""
     if not SOURCE_NAME.fullmatch(raw):

@@ -1,4 +1,4 @@
-"""`docket run`, `web`, `worker`, `collector`, `inspector`: Docket itself, in one process or in one per service."""
+"""`docket run`, `web`, `worker`, `collector`, `inspector`, `indexer`: Docket in one process or in one per service."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def add(commands: Any) -> None:
     )
     _parser(commands, "collector", collector, "collect, merge and keep the answers", "docket collector")
     _parser(commands, "inspector", inspector, "look into finished results", "docket inspector")
+    _parser(commands, "indexer", indexer, "index the files of capture directories", "docket indexer")
 
 
 def _add_run(commands: Any) -> None:
@@ -106,6 +107,12 @@ def inspector(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_inspector
 
     return run_inspector(_service_config(args, terminal), terminal)
+
+
+def indexer(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.service_factory import run_indexer
+
+    return run_indexer(_service_config(args, terminal), terminal)
 
 
 def _service_config(args: argparse.Namespace, terminal: Terminal) -> Config:

@@ -87,7 +87,7 @@ def _start(workers: list[str], terminal: Terminal, *, now: bool) -> int:
         terminal.tell(text.safe(f"  start the services: {' '.join(command)}"))
         return ExitCode.OK
     # Services that run already take up what has changed.
-    again = ["systemctl", "try-restart", "docket-collector", "docket-inspector", "docket", *workers]
+    again = ["systemctl", "try-restart", "docket-collector", "docket-inspector", "docket-indexer", "docket", *workers]
     for one in (again, command):
         code = _run(one, terminal)
         if code != ExitCode.OK:

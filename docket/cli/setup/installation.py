@@ -22,6 +22,7 @@ _UNIT_FILES = (
     "docket-worker@.service",
     "docket-collector.service",
     "docket-inspector.service",
+    "docket-indexer.service",
     "docket-check.service",
     "docket.target",
 )

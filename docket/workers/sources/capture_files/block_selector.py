@@ -54,6 +54,9 @@ class BlockSelector(Protocol):
     ) -> Selection | None:
         """The stretches of the file that may hold a packet that matches and lies in the window. Never raises."""
 
+    def stats(self) -> dict[str, int]:
+        """How far the index is, for the figures of the source; empty where there is none. Never raises."""
+
 
 class NoIndex:
     """Knows nothing."""
@@ -67,3 +70,6 @@ class NoIndex:
         look_inside: bool = False,  # noqa: ARG002
     ) -> Selection | None:
         return None
+
+    def stats(self) -> dict[str, int]:
+        return {}

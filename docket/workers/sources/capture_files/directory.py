@@ -58,6 +58,7 @@ class CaptureFilesSource:
             "other_files": listing.others,
             "disk_bytes": listing.disk_bytes,
         }
+        counters |= self._selector.stats()
         return Coverage(self._oldest_us(listing), self._clock.now_us() - lag_us, counters, lag_us)
 
     def slices(self, window: Window) -> list[Window]:

@@ -1,0 +1,117 @@
+"""All groups of a source's index, as a worker sees them: which file is in which. Follows the directory by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from docket.domain.query.terms import FilterNode
+from docket.domain.timewindow import Window
+from docket.index.container import Damaged
+from docket.index.facts import FileFacts
+from docket.index.group import Group
+from docket.packet.octets import Mask
+from docket.workers.sources.capture_files.identity import FileIdentity
+
+log = logging.getLogger(__name__)
+
+_QUERIES = 8
+"""Whose answers are kept: those of the readings that are under way."""
+
+
+class GroupAnswers:
+    """What all groups say to one query and window; each group is asked once."""
+
+    def __init__(self, root: FilterNode | None, window: Window) -> None:
+        self.root = root
+        self.window = window
+        self._masks: dict[Path, Mask] = {}
+
+    def of(self, group: Group) -> Mask:
+        """Raises OSError and Damaged."""
+        if group.path not in self._masks:
+            self._masks[group.path] = group.candidates(self.root, self.window)
+        return self._masks[group.path]
+
+
+class GroupCatalog:
+    """Several threads may use it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._changed_ns = -1
+        self._groups: dict[str, Group | None] = {}
+        self._places: dict[tuple[int, int], tuple[Group, int]] = {}
+        self._answers: list[GroupAnswers] = []
+        self._lock = threading.Lock()
+
+    def groups(self) -> list[Group]:
+        """All that can be used."""
+        with self._lock:
+            self._refresh()
+            return [group for group in self._groups.values() if group is not None]
+
+    def find(self, identity: FileIdentity) -> tuple[Group, int] | None:
+        """The group of exactly this file, and its place there."""
+        with self._lock:
+            self._refresh()
+            found = self._places.get((identity.device, identity.inode))
+        if found is None or not _facts(found).is_exactly(identity):
+            return None
+        return found
+
+    def answers(self, root: FilterNode | None, window: Window) -> GroupAnswers:
+        """Those of this query; the object is recognised, for comparing large queries would cost more than asking."""
+        with self._lock:
+            for answers in self._answers:
+                if answers.root is root and answers.window == window:
+                    return answers
+            answers = GroupAnswers(root, window)
+            self._answers = [*self._answers[1 - _QUERIES :], answers]
+            return answers
+
+    def forget(self, group: Group) -> None:
+        """It turned out to be damaged."""
+        with self._lock:
+            self._groups[group.path.name] = None
+            self._index()
+
+    def _refresh(self) -> None:
+        try:
+            changed_ns = os.stat(self._directory).st_mtime_ns
+            if changed_ns == self._changed_ns:
+                return
+            names = {name for name in os.listdir(self._directory) if name.endswith(".group")}
+        except OSError:
+            self._groups, self._places, self._changed_ns = {}, {}, -1
+            return
+        self._groups = {name: group for name, group in self._groups.items() if name in names}
+        for name in sorted(names - self._groups.keys()):
+            self._groups[name] = _opened(self._directory / name)
+        self._changed_ns = changed_ns
+        self._index()
+
+    def _index(self) -> None:
+        self._places = {
+            (facts.identity.device, facts.identity.inode): (group, place)
+            for _, group in sorted(self._groups.items())
+            if group is not None
+            for place, facts in enumerate(group.files)
+        }
+
+
+def _facts(found: tuple[Group, int]) -> FileFacts:
+    group, place = found
+    return group.files[place]
+
+
+def _opened(path: Path) -> Group | None:
+    try:
+        return Group(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, Damaged) as error:
+        log.warning("a group of the index cannot be used: %s", error)
+        return None

@@ -1,0 +1,237 @@
+"""Keeps the index of one source up to date: the newest files first, and the growing ones as they grow.
+
+    indexer = SourceIndexer(directory, layout, min_free_bytes)
+    while indexer.step(stop): ...          False: there is nothing to do at present
+
+Never writes into the capture directory. What it cannot index is left to be read whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from dataclasses import replace
+
+from docket.index.build import Built, build
+from docket.index.container import Damaged
+from docket.index.facts import FileFacts
+from docket.index.group import write_group
+from docket.index.inventory import Indexed, Inventory
+from docket.index.layout import IndexLayout
+from docket.index.state import IndexState, write_state
+from docket.index.stored_file import open_index, write_index
+from docket.workers.sources.capture_files.catalog import CaptureFile, Catalog
+from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
+
+log = logging.getLogger(__name__)
+
+QUIET_NS = 10 * 10**9
+"""A file that was not written to for so long is indexed to its end."""
+STEP_BYTES = 16 * 1024 * 1024
+STEP_SHARE = 16
+"""A growing file is indexed when it has grown by both. The whole index is written each time, hence the share."""
+SLICE_BYTES = 4 * 1024**3
+"""Of a large file that are read before the index is written."""
+GROUP_FILES = 64
+SETTLED_NS = 60 * 10**9
+"""Files go into a group when they were not written to for so long."""
+WARM_NS = 900 * 10**9
+PLAN_S = 5.0
+"""How old the list of what is to be done may become."""
+STATE_S = 10.0
+MOST_SHARE = 50
+SPARE_BYTES = 64 * 1024 * 1024
+"""The index takes a fiftieth of what the captures take, and this, at most; then the oldest goes."""
+
+
+class SourceIndexer:
+    """Not for several threads."""
+
+    def __init__(self, directory: str, layout: IndexLayout, min_free_bytes: int) -> None:
+        self._layout = layout
+        self._min_free_bytes = min_free_bytes
+        self._catalog = Catalog(directory)
+        self._inventory: Inventory | None = None
+        self._files: tuple[CaptureFile, ...] = ()
+        self._plan: list[CaptureFile] = []
+        self._planned_s = 0.0
+        self._unfit: set[FileIdentity] = set()
+        """Files that could not be indexed, or are to have no index any more, as they were then."""
+        self._written = IndexState()
+        self._written_s = 0.0
+
+    def step(self, stop: threading.Event) -> bool:
+        """Index one file, or a piece of a large one. Gives whether there is more. Raises nothing for what files do."""
+        try:
+            inventory = self._loaded()
+            self._look(inventory)
+            self._make_room(inventory)
+            worked = self._next(inventory, stop) or self._group(inventory)
+        except OSError as error:
+            self._report(f"{error.strerror or error}")
+            return False
+        self._report("")
+        return worked and not stop.is_set()
+
+    def _loaded(self) -> Inventory:
+        if self._inventory is None:
+            self._layout.make()
+            inventory = Inventory(self._layout)
+            inventory.load()
+            self._inventory = inventory
+        return self._inventory
+
+    def _look(self, inventory: Inventory) -> None:
+        """Make the plan again when it is old or done."""
+        now_s = time.monotonic()
+        if self._plan and now_s - self._planned_s < PLAN_S:
+            return
+        self._files = tuple(map(_as_it_is, self._catalog.glance().files))
+        inventory.keep({(file.identity.device, file.identity.inode) for file in self._files})
+        self._unfit &= {file.identity for file in self._files}
+        wanted = [file for file in self._files if self._is_due(inventory, file)]
+        self._plan = sorted(wanted, key=lambda file: file.identity.modified_ns)
+        self._planned_s = now_s
+
+    def _is_due(self, inventory: Inventory, file: CaptureFile) -> bool:
+        if file.first_us is None or file.identity in self._unfit:
+            return False
+        known = inventory.get(file.identity)
+        return known is None or self._has_changed(known.facts, file.identity)
+
+    def _has_changed(self, facts: FileFacts, identity: FileIdentity) -> bool:
+        if facts.is_exactly(identity):
+            return facts.cut_off
+        if not facts.is_beginning_of(identity):
+            return True
+        grown = identity.size_bytes - facts.identity.size_bytes
+        quiet = time.time_ns() - identity.modified_ns > QUIET_NS
+        return quiet or grown >= max(STEP_BYTES, identity.size_bytes // STEP_SHARE)
+
+    def _next(self, inventory: Inventory, stop: threading.Event) -> bool:
+        if not self._plan:
+            return False
+        file = self._plan.pop()
+        try:
+            with open_capture(file.path) as opened:
+                self._index(inventory, file.path, opened, stop)
+        except FileNotFoundError:
+            pass  # rotated away
+        except OSError:
+            if not os.path.exists(file.path) or os.access(file.path, os.R_OK):
+                raise
+            self._unfit.add(file.identity)
+        except Exception:
+            # A file that no code expected must not keep the others from being indexed.
+            log.exception("a capture file cannot be indexed and will be read whole")
+            self._unfit.add(file.identity)
+        return True
+
+    def _index(self, inventory: Inventory, path: str, opened: OpenedFile, stop: threading.Event) -> None:
+        place = self._layout.file(opened.identity)
+        known = inventory.get(opened.identity)
+
+        def go_on(read_bytes: int) -> bool:
+            return read_bytes < SLICE_BYTES and not stop.is_set()
+
+        built: Built | None
+        if known is not None and (
+            known.facts.is_beginning_of(opened.identity) or known.facts.is_exactly(opened.identity)
+        ):
+            try:
+                with open_index(place) as earlier:
+                    built = build(opened, path, earlier, go_on)
+            except (FileNotFoundError, Damaged):
+                built = build(opened, path, None, go_on)
+        else:
+            built = build(opened, path, None, go_on)
+        if built is None or not built.facts.segments:
+            self._unfit.add(opened.identity)
+            return
+        inventory.add(built.facts, write_index(place, built.facts, built.sections))
+
+    def _group(self, inventory: Inventory) -> bool:
+        """Write a group if there are enough files for one."""
+        settled_ns = time.time_ns() - SETTLED_NS
+        ready = [one for one in inventory.ungrouped() if one.facts.identity.modified_ns < settled_ns]
+        if len(ready) < GROUP_FILES:
+            return False
+        members = ready[:GROUP_FILES]
+        name = f"{members[0].facts.first_ns:020}-{uuid.uuid4().hex[:8]}.group"
+        indexes = [self._layout.file(one.facts.identity) for one in members]
+        try:
+            size_bytes = write_group(self._layout.groups / name, indexes)
+        except (FileNotFoundError, Damaged):
+            self._inventory = None  # what is on disk is not what was thought: look again
+            return True
+        inventory.add_group(name, size_bytes, members)
+        return True
+
+    def _make_room(self, inventory: Inventory) -> None:
+        """Hold the bound. Raises OSError where the disk is too full."""
+        most_bytes = sum(file.identity.size_bytes for file in self._files) // MOST_SHARE + SPARE_BYTES
+        over = inventory.index_bytes() - most_bytes
+        gone: list[Indexed] = []
+        for one in inventory.earliest() if over > 0 else ():
+            if over <= 0:
+                break
+            gone.append(one)
+            self._unfit.add(one.facts.identity)
+            over -= one.size_bytes
+        inventory.remove(gone)
+        status = os.statvfs(self._layout.root)
+        if status.f_bavail * status.f_frsize < self._min_free_bytes:
+            raise OSError(0, "the disk of the index is nearly full")
+
+    def _report(self, error: str) -> None:
+        state = self._state(error)
+        now_s = time.monotonic()
+        if state == self._written and now_s - self._written_s < STATE_S:
+            return
+        if error and error != self._written.error:
+            log.warning("nothing more is indexed: %s", error)
+        try:
+            write_state(self._layout.state, state)
+        except OSError as failed:
+            log.debug("the state of the index cannot be written: %s", failed)
+        self._written, self._written_s = state, now_s
+
+    def _state(self, error: str) -> IndexState:
+        inventory = self._inventory
+        if inventory is None:
+            return IndexState(error=error)
+        files = indexed = behind_files = behind = 0
+        for file in self._files:
+            known = inventory.get(file.identity)
+            done = known.facts.identity.size_bytes if known is not None else 0
+            files += known is not None
+            indexed += min(done, file.identity.size_bytes)
+            if self._is_due(inventory, file):
+                behind_files += 1
+                behind += max(0, file.identity.size_bytes - done)
+        return IndexState(
+            indexed_files=files,
+            indexed_bytes=indexed,
+            behind_files=behind_files,
+            behind_bytes=behind,
+            index_bytes=inventory.index_bytes(),
+            error=error,
+        )
+
+
+def _as_it_is(file: CaptureFile) -> CaptureFile:
+    """With the size and the time of now, which a glance does not look at. Finished files are not asked about."""
+    if time.time_ns() - file.identity.modified_ns > WARM_NS:
+        return file
+    try:
+        status = os.stat(file.path)
+    except OSError:
+        return file
+    now = replace(
+        file.identity, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, changed_ns=status.st_ctime_ns
+    )
+    return replace(file, identity=now)

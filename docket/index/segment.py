@@ -1,0 +1,83 @@
+"""A stretch of a capture file as the index knows it: its blocks, and which values occur in which. Pure.
+
+segment = builder.finished()                   the builder has been given the packets, block by block
+sections = encode(segment, number=0)
+places = StoredSegment(container, number=0)    reads of a file only the kinds that a query asks for
+candidates(places, query.root)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from docket.index import blocks, postings
+from docket.index.blocks import BlockTable
+from docket.index.columns import DamagedColumn
+from docket.index.container import Container, Damaged
+from docket.index.kinds import Kind
+from docket.index.postings import NO_PAIRS, Pairs, Postings
+from docket.packet.octets import Mask
+
+_COLUMNS = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """As its builder made it."""
+
+    table: BlockTable
+    pairs: dict[Kind, Pairs]
+
+
+def encode(segment: Segment, number: int) -> dict[str, bytes]:
+    """The sections of a file."""
+    sections = {_blocks_name(number): blocks.encode(segment.table)}
+    for kind in Kind:
+        columns = postings.encode(postings.of_pairs(segment.pairs.get(kind, NO_PAIRS)))
+        sections[_kind_name(number, kind)] = msgspec.msgpack.encode(columns)
+    return sections
+
+
+class StoredSegment:
+    """One of a file; `Occurring` for its blocks. Raises OSError and Damaged."""
+
+    def __init__(self, container: Container, number: int) -> None:
+        self._container = container
+        self._number = number
+        self._kinds: dict[Kind, Postings] = {}
+        try:
+            self.table = blocks.decode(container.section(_blocks_name(number)))
+        except DamagedColumn as error:
+            raise Damaged(str(error)) from error
+
+    def everywhere(self) -> Mask:
+        return np.ones(len(self.table), dtype=np.bool_)
+
+    def between(self, kind: Kind, first: int, last: int) -> Mask:
+        found = np.zeros(len(self.table), dtype=np.bool_)
+        found[self.postings(kind).between(first, last)] = True
+        return found | self.table.unsure
+
+    def postings(self, kind: Kind) -> Postings:
+        """All values of a kind."""
+        if kind not in self._kinds:
+            self._kinds[kind] = self._read(kind)
+        return self._kinds[kind]
+
+    def _read(self, kind: Kind) -> Postings:
+        try:
+            columns = _COLUMNS.decode(self._container.section(_kind_name(self._number, kind)))
+            return postings.decode(columns, len(self.table))
+        except (DamagedColumn, msgspec.DecodeError) as error:
+            raise Damaged(str(error)) from error
+
+
+def _blocks_name(number: int) -> str:
+    return f"{number}.blocks"
+
+
+def _kind_name(number: int, kind: Kind) -> str:
+    return f"{number}.{kind.value}"

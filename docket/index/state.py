@@ -1,0 +1,56 @@
+"""How far the indexer of a source is, as a small file beside its index: for the figures of the worker."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+FRESH_S = 120.0
+"""An indexer that has not written its state for so long is not running."""
+
+
+class IndexState(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one source."""
+
+    indexed_files: int = 0
+    indexed_bytes: int = 0
+    """Of the captures, as they lie on disk."""
+    behind_files: int = 0
+    behind_bytes: int = 0
+    """What is still to be indexed."""
+    index_bytes: int = 0
+    error: str = ""
+    """Why nothing more is indexed."""
+    written_at: float = 0.0
+
+    def figures(self) -> dict[str, int]:
+        """For the figures of a source."""
+        return {
+            "indexed_files": self.indexed_files,
+            "indexed_bytes": self.indexed_bytes,
+            "index_bytes": self.index_bytes,
+            "behind": self.behind_bytes,
+            "behind_files": self.behind_files,
+        }
+
+    @property
+    def is_fresh(self) -> bool:
+        return time.time() - self.written_at < FRESH_S
+
+
+def write_state(path: Path, state: IndexState) -> None:
+    """Raises OSError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    beside.write_bytes(msgspec.json.encode(msgspec.structs.replace(state, written_at=time.time())))
+    beside.rename(path)
+
+
+def read_state(path: Path) -> IndexState | None:
+    """None where there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=IndexState)
+    except (OSError, msgspec.DecodeError):
+        return None
