@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers fault-table chaos check format bench requirements wheel deb demo-traffic screenshots clean
+.PHONY: help run test fresh brokers fault-table chaos check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench         measure against curl and mergecap in the same run"
 	@echo "make wheel         build dist/docket-*.whl"
 	@echo "make deb           build dist/docket_*.deb, the package for Debian"
+	@echo "make image         build the container image localhost/docket with podman or docker"
 	@echo "make requirements  pin the newest allowed versions"
 	@echo "make demo-traffic  record the sample traffic anew (as root; see docket/demo/README.md)"
 	@echo "make screenshots   take the pictures of docs/img anew; look at them before you commit them"
@@ -68,6 +69,9 @@ wheel: .venv/.test
 
 deb: .venv/.test
 	@scripts/deb
+
+image:
+	$$(command -v podman || command -v docker) build --tag localhost/docket --file deploy/container/Containerfile .
 
 requirements: .venv/.test
 	scripts/pin
