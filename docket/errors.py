@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import UNSET, UnsetType
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -38,6 +40,8 @@ class Fault:
     field: str | None = None
     position: int | None = None
     """Offset in characters in the text of `field`, or a line number for configuration files."""
+    suggestion: str | UnsetType = UNSET
+    """The whole text of `field` with this fault mended, where it is plain what was meant; otherwise not there."""
 
 
 class DocketError(Exception):

@@ -16,7 +16,24 @@ import msgspec
 
 from docket.domain.job import FULL, Job
 from docket.domain.query.canonical import Query, parse
-from docket.domain.query.terms import ICMP, ICMP6, TCP, UDP, And, Mpls, Net, Node, Or, Port, Protocol, Vlan
+from docket.domain.query.terms import (
+    ICMP,
+    ICMP6,
+    TCP,
+    UDP,
+    And,
+    EtherHost,
+    Flow,
+    Mpls,
+    Net,
+    NetworkLayer,
+    Node,
+    Not,
+    Or,
+    Port,
+    Protocol,
+    Vlan,
+)
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.domain.units import size_text
 
@@ -26,6 +43,11 @@ _OTHER_PORT_SHARE = 0.03
 _PROTOCOL_SHARES = {TCP: 0.8, UDP: 0.2, ICMP: 0.003, ICMP6: 0.003}
 _OTHER_PROTOCOL_SHARE = 0.01
 _TAG_SHARE = 0.2
+_LENGTH_SHARE = 0.5
+_FLOW_SHARE = 0.0005
+_LAYER_SHARES = {"ip": 0.9, "ip6": 0.1, "arp": 0.001}
+_LEAST_SHARE = 0.01
+_PORTS_PER_DOUBLING = 1_000
 """First guesses of what part of a network's bytes a term lets through; only their order of magnitude matters."""
 
 _USUAL_PACKET_BYTES = 700
@@ -175,6 +197,8 @@ def _shape(node: Node) -> str:
             return " and ".join(sorted(_shape(part) for part in parts))
         case Or(parts):
             return f"({' or '.join(sorted({_shape(part) for part in parts}))})"
+        case Not(part):
+            return f"not {_shape(part)}"
         case Net():
             return "host" if node.is_host else "net"
         case Protocol(number):
@@ -197,12 +221,22 @@ def _share(node: Node) -> float:
             # Four bits of IPv4, or sixteen of IPv6, hold twice the talk.
             doublings = free_bits * 8 / network.max_prefixlen
             return min(0.9, _HOST_SHARE * math.exp2(doublings))
+        case Not(part):
+            return max(_LEAST_SHARE, 1.0 - _share(part))
         case Port(number):
-            return _PORT_SHARES.get(number, _OTHER_PORT_SHARE)
+            every = _PROTOCOL_SHARES.get(node.protocol or TCP, _OTHER_PROTOCOL_SHARE)
+            one = _PORT_SHARES.get(number, _OTHER_PORT_SHARE)
+            return one if node.last is None else min(every, one * (1 + (node.last - number) / _PORTS_PER_DOUBLING))
         case Protocol(number):
             return _PROTOCOL_SHARES.get(number, _OTHER_PROTOCOL_SHARE)
-        case Vlan() | Mpls():
+        case Flow():
+            return _FLOW_SHARE
+        case NetworkLayer(word):
+            return _LAYER_SHARES[word]
+        case EtherHost() | Vlan() | Mpls():
             return _TAG_SHARE
+        case _:
+            return _LENGTH_SHARE
 
 
 _BASES = {

@@ -143,6 +143,7 @@ def check_request(
         parent=parent,
         refine=refine,
     )
+    check.query_given()
     if faults:
         raise InvalidRequest(faults)
     return request
@@ -199,6 +200,12 @@ class _Checks:
         except ValueError as error:
             self.fault("bad-time", str(error), "requested_at")
             return stamp_us
+
+    def query_given(self) -> None:
+        """Everything is asked for in so many words, never by leaving something out."""
+        if "query" not in self.raw and self.raw.get("parent") is None:
+            message = 'a request needs a query; every packet is asked for with "query": ""'
+            self.fault("missing-query", message, "query")
 
     def query(self) -> tuple[str, str]:
         value = self.raw.get("query", "")

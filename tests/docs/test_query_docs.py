@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from docket.domain.query import query_fields
 from docket.domain.query.canonical import MAX_DEPTH, MAX_TERMS, MAX_TEXT, parse, parse_fields
+from docket.domain.query.planning import for_stenographer
 from docket.domain.timewindow import parse_time_us
 from docket.errors import InvalidRequest
 
@@ -71,9 +73,24 @@ def test_the_times_of_the_table_are_read() -> None:
 
 def test_every_code_of_a_fault_is_described_and_no_other() -> None:
     """Those that stand in the code, and those made of the name of a term or a field."""
-    sources = "".join(
-        (ROOT / f"docket/domain/{name}.py").read_text() for name in ("query/grammar", "query/canonical", "timewindow")
-    )
-    literal = set(re.findall(r'(?:Fault\(|_fault\(|return |return \[Fault\(|_checked\()"([a-z]+-[a-z-]+)"', sources))
-    named = {f"bad-{name}" for name in ("host", "net", "port", "proto", "proto-name", "vlan", "mpls")}
-    assert {found for row in rows("Codes of the faults") for found in code(row[0])} == literal | named
+    files = [*(ROOT / "docket/domain/query").glob("*.py"), ROOT / "docket/domain/timewindow.py"]
+    sources = "".join(path.read_text() for path in files)
+    literal = set(re.findall(r'(?:[Ff]ault\(|return |return \[Fault\(|checked\()\s*"([a-z]+-[a-z-]+)"', sources))
+    named = {f"bad-{name}" for name in query_fields.KINDS}
+    assert {found for row in rows("Codes of the faults") for found in code(row[0])} == literal | named | {"bad-length"}
+
+
+def test_what_people_paste_is_read_as_the_page_says() -> None:
+    """The first column is read, the last is what comes out."""
+    shown = [(code(row[0])[0], code(row[-1])[0]) for row in rows("What people paste")]
+    assert [parse(text).canonical for text, _ in shown] == [canonical for _, canonical in shown]
+    assert len(shown) >= 10
+
+
+def test_stenographer_is_asked_what_the_page_says() -> None:
+    """A cell without a query is everything that a store has, or nothing that remains to be filtered."""
+    for row in rows("What a store is asked, and what is kept"):
+        query, asked, kept = ((code(cell) or [""])[0] for cell in row)
+        plan = for_stenographer(parse(query))
+        assert plan.asked.canonical == asked
+        assert (plan.kept.canonical if plan.kept else "") == kept

@@ -10,13 +10,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
-from typing import Literal, TypeAlias, TypeVar, cast
+from typing import Literal, TypeAlias, TypeVar
 
 from docket.domain.query.terms import (
     And,
     Direction,
     EtherHost,
-    FilterNode,
     Flow,
     Length,
     Mpls,
@@ -46,7 +45,7 @@ class Question:
     """As somebody may write it, and which packets it asks for."""
 
     text: str
-    node: FilterNode
+    node: Node
     means: Callable[[Packet], bool]
     tcpdump: str | None
     """Right for packets without tags, labels and extension headers; None where tcpdump cannot say it."""
@@ -72,7 +71,7 @@ def _joined(parts: Sequence[Question], word: str, decide: Callable[[list[bool]],
     filters = [part.tcpdump for part in parts]
     return Question(
         f" {word} ".join(f"({part.text})" for part in parts),
-        (And if word == "and" else Or)(tuple(cast(Node, part.node) for part in parts)),
+        (And if word == "and" else Or)(tuple(part.node for part in parts)),
         lambda packet: decide([part.means(packet) for part in parts]),
         None if None in filters else f" {word} ".join(f"({text})" for text in filters),
     )
@@ -242,17 +241,17 @@ _TERMS: tuple[Callable[[random.Random], Question], ...] = (
 )
 
 
-def some_and_none(some: Sequence[Question], none: Sequence[Question]) -> FilterNode:
+def some_and_none(some: Sequence[Question], none: Sequence[Question]) -> Node:
     """One of the first holds, and none of the second."""
-    choice = Or(tuple(cast(Node, part.node) for part in some))
-    return And((choice, *(cast(Node, Not(part.node)) for part in none)))
+    choice = Or(tuple(part.node for part in some))
+    return And((choice, *(Not(part.node) for part in none)))
 
 
-def widened(node: FilterNode) -> FilterNode:
+def widened(node: Node) -> Node:
     """The same asked of all levels."""
     match node:
         case And(parts) | Or(parts):
-            return type(node)(tuple(cast(Node, widened(part)) for part in parts))
+            return type(node)(tuple(widened(part) for part in parts))
         case Not(part):
             return Not(widened(part))
         case Length():

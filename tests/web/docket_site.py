@@ -128,7 +128,7 @@ class Site:
 
     def ask(self, **question: Any) -> Job:
         """Ask, and expect that it is a new job."""
-        answer = self.call("POST", "api/v1/jobs", json=question)
+        answer = self.call("POST", "api/v1/jobs", json={"query": ""} | question)
         assert answer.status_code == 201, answer.text
         return msgspec.json.decode(answer.content, type=Job)
 

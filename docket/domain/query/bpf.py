@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, TypeAlias
 
-from docket.domain.query.terms import TCP, UDP, And, Mpls, Net, Node, Or, Port, Protocol, Vlan
+from docket.domain.query.terms import TCP, UDP, And, Mpls, Net, Node, Or, Port, Protocol, Vlan, each_term
 
 _MOST_TAGS = 2
 _MOST_LABELS = 2
@@ -53,7 +53,7 @@ def to_bpf(query_root: Node | None) -> str:
     """The filter's text; empty for every packet. Only for captures of link type Ethernet."""
     if query_root is None:
         return ""
-    on_link = any(isinstance(term, Vlan | Mpls) for term in _terms(query_root))
+    on_link = any(isinstance(term, Vlan | Mpls) for term in each_term(query_root))
     found: list[str | None] = []
     for depth in range(_DEEPEST + 1):
         ways = [_Way(depth - labels, labels) for labels in range(depth + 1)]
@@ -65,12 +65,17 @@ def to_bpf(query_root: Node | None) -> str:
     return _any([*found, _NO_PACKET]) or _NO_PACKET
 
 
-def _terms(node: Node) -> Iterator[Node]:
-    if isinstance(node, And | Or):
-        for part in node.parts:
-            yield from _terms(part)
-    else:
-        yield node
+def can_say(query_root: Node | None) -> bool:
+    """Whether a query says nothing but what stenographer's indexes know."""
+    match query_root:
+        case None | Protocol(_, "outer") | Net(_, None, "outer") | Vlan(_, "outer") | Mpls(_, "outer"):
+            return True
+        case Port(_, None, None, "outer", None):
+            return True
+        case And(parts) | Or(parts):
+            return all(map(can_say, parts))
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,8 @@ class _Frame:
                 return _all(self._parts(parts, And))
             case Or(parts):
                 return _any(self._parts(parts, Or))
+            case _:
+                raise ValueError(f"not for libpcap: {node}")
 
     def _parts(self, parts: Sequence[Node], kind: type[And | Or]) -> Iterator[str | None]:
         """The parts of a group; its ports together, because they share what has to stand before them."""

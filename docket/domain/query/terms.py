@@ -1,59 +1,16 @@
-"""The terms that a query is made of, and how each value in them is read. Pure; for `grammar`, `query` and `dialects`.
+"""The tree of a query: terms about one packet, and what joins them. Pure; anybody may import it.
 
-A term says something about one packet that stenographer's indexes know: an address in its IP header, a TCP or
-UDP port, its IP protocol, a VLAN id or an MPLS label. Readers raise ValueError with a sentence.
+`docket.packet.match` decides every term on a packet; what a store can select of them is in `planning`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal, TypeAlias
 
-LAST_PORT = 65_535
-LAST_PROTOCOL = 255
-LAST_VLAN = 4_095
-LAST_LABEL = 2**20 - 1
-
-TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
-
-PROTOCOLS = {
-    "hopopt": 0,
-    "icmp": ICMP,
-    "igmp": 2,
-    "ipip": 4,
-    "tcp": TCP,
-    "egp": 8,
-    "igp": 9,
-    "udp": UDP,
-    "dccp": 33,
-    "ipv6": 41,
-    "ipv6-frag": 44,
-    "rsvp": 46,
-    "gre": 47,
-    "esp": 50,
-    "ah": 51,
-    "icmp6": ICMP6,
-    "icmpv6": ICMP6,
-    "ipv6-icmp": ICMP6,
-    "eigrp": 88,
-    "ospf": 89,
-    "etherip": 97,
-    "pim": 103,
-    "vrrp": 112,
-    "l2tp": 115,
-    "sctp": 132,
-    "udplite": 136,
-}
-"""Names for `proto`, from IANA's list of protocol numbers and as people write them. Lower case."""
-
-WORD_OF_PROTOCOL = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp6"}
-"""The protocols that are a term by themselves."""
-
-_SHOWN = 40
-_MAPPED_BITS = 96
-"""::ffff:0:0/96 holds the IPv4 addresses; stenographer takes each for the IPv4 address that it is."""
-
+TCP, UDP, ICMP, ICMP6, SCTP = 6, 17, 1, 58, 132
 
 Direction: TypeAlias = Literal["src", "dst"] | None
 """The side that a term is about; None for either."""
@@ -164,18 +121,17 @@ class SentBy:
     scope: Scope = "outer"
 
 
-Term: TypeAlias = Net | Protocol | Port | Vlan | Mpls
-"""What the grammar reads."""
+Scoped: TypeAlias = Net | Protocol | Port | Vlan | Mpls | NetworkLayer | EtherHost | Flow
+"""Terms about one of a packet's headers."""
 
-FilterTerm: TypeAlias = Term | NetworkLayer | EtherHost | Length | Flow | SentBy
-"""What `docket.packet.match` can decide on a packet."""
+Term: TypeAlias = Scoped | Length
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The part does not hold."""
+    """The part does not hold. In canonical order the part is a term."""
 
-    part: FilterNode
+    part: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,101 +148,20 @@ class Or:
     parts: tuple[Node, ...]
 
 
-Node: TypeAlias = Term | And | Or
+Node: TypeAlias = Term | And | Or | Not
+
+FilterTerm: TypeAlias = Term | SentBy
 FilterNode: TypeAlias = FilterTerm | And | Or | Not
+"""What `docket.packet.match` can decide on a packet."""
 
 
-def shown(text: str) -> str:
-    """A piece of input for a sentence: quoted, harmless and short."""
-    return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
-
-
-def read_host(text: str) -> Net:
-    """Read one address."""
-    return _net(_address(text), None)
-
-
-def read_net(address: str, prefix: str) -> Net:
-    """Read the two halves of `net address/prefix`. Host bits are cut off."""
-    value = _address(address)
-    return _net(value, _number(prefix, value.max_prefixlen, f"the prefix length of an IPv{value.version} network"))
-
-
-def read_masked_net(address: str, mask: str) -> Net:
-    """Read the two halves of `net address mask mask`. Host bits are cut off."""
-    value, bits = _address(address), _address(mask)
-    if value.version != bits.version:
-        raise ValueError(f"{shown(address)} and the mask {shown(mask)} are not of the same IP version")
-    holes = int(bits) ^ (2**value.max_prefixlen - 1)
-    if holes & (holes + 1):
-        raise ValueError(f"the mask {shown(mask)} has holes; only one run of ones from the left makes a network")
-    return _net(value, value.max_prefixlen - holes.bit_length())
-
-
-def read_net_text(text: str) -> Net:
-    """Read a whole network as one text: `10.0.0.0/8` or `10.0.0.0 mask 255.0.0.0`."""
-    address, slash, prefix = text.partition("/")
-    if slash:
-        return read_net(address.strip(), prefix.strip())
-    words = text.split()
-    if len(words) == 3 and words[1].lower() == "mask":
-        return read_masked_net(words[0], words[2])
-    raise ValueError(f"{shown(text)} is not a network; write it like 10.0.0.0/8 or 10.0.0.0 mask 255.0.0.0")
-
-
-def read_port(text: str) -> Port:
-    if any(sign in text.strip("-") for sign in ",-:"):
-        raise ValueError(f"{shown(text)} is not one port; name each one, like port 80 or port 443")
-    return Port(_number(text, LAST_PORT, "a port"))
-
-
-def read_protocol(text: str) -> Protocol:
-    """Read a protocol's name or number."""
-    if (number := PROTOCOLS.get(text.lower())) is not None:
-        return Protocol(number)
-    if text[:1].isalpha():
-        raise ValueError(f"{shown(text)} is not a protocol that Docket knows by name; give its number, 0 to 255")
-    return Protocol(_number(text, LAST_PROTOCOL, "an IP protocol"))
-
-
-def read_vlan(text: str) -> Vlan:
-    return Vlan(_number(text, LAST_VLAN, "a VLAN id"))
-
-
-def read_mpls(text: str) -> Mpls:
-    return Mpls(_number(text, LAST_LABEL, "an MPLS label"))
-
-
-def _number(text: str, most: int, what: str) -> int:
-    digits = text.lstrip("0") or text[-1:]
-    # The length is looked at first: Python refuses to read numbers of thousands of digits.
-    if text.isascii() and text.isdigit() and len(digits) <= len(str(most)) and int(digits) <= most:
-        return int(digits)
-    raise ValueError(f"{shown(text)} is not {what}, which is a number from 0 to {most}")
-
-
-def _address(text: str) -> IPv4Address | IPv6Address:
-    if "%" in text:
-        raise ValueError(f"{shown(text)} has a zone (the part behind %), which packets do not carry")
-    try:
-        return ip_address(text)
-    except ValueError:
-        pass
-    if "/" in text:
-        raise ValueError(f"{shown(text)} is a network, not an address")
-    octets = text.split(".")
-    if len(octets) == 4 and any(octet[:1] == "0" and octet != "0" for octet in octets):
-        raise ValueError(f"{shown(text)} has a zero at the front of a number, which some read as octal; leave it out")
-    if text[:1].isalpha() and ":" not in text:
-        raise ValueError(f"{shown(text)} is not an IP address; names are not looked up")
-    raise ValueError(f"{shown(text)} is not an IP address")
-
-
-def _net(address: IPv4Address | IPv6Address, prefix: int | None) -> Net:
-    """The network around an address, None for the address alone; IPv4-mapped IPv6 becomes IPv4."""
-    if isinstance(address, IPv4Address):
-        return Net(IPv4Network((address, 32 if prefix is None else prefix), strict=False))
-    length = 128 if prefix is None else prefix
-    if address.ipv4_mapped is not None and length >= _MAPPED_BITS:
-        return Net(IPv4Network((address.ipv4_mapped, length - _MAPPED_BITS), strict=False))
-    return Net(IPv6Network((address, length), strict=False))
+def each_term(node: Node) -> Iterator[Term]:
+    """The terms of a tree, those that are negated among them."""
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from each_term(part)
+        case Not(part):
+            yield from each_term(part)
+        case _:
+            yield node

@@ -32,15 +32,41 @@ class AskedLimits(msgspec.Struct, frozen=True, kw_only=True):
     packets: int | None = None
 
 
-class AskedFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The query as fields; each may be given once or as a list. All must hold."""
+OneOrMore = int | str | list[int | str] | None
+Texts = str | list[str] | None
 
-    host: str | list[str] | None = None
-    net: str | list[str] | None = None
-    port: int | str | list[int | str] | None = None
-    proto: int | str | None = None
-    vlan: int | str | None = None
-    mpls: int | str | None = None
+
+class AskedTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """Terms as fields; each may be given once or as a list. `inner_` or `any_` may stand before all but lengths."""
+
+    host: Texts = None
+    src_host: Texts = None
+    dst_host: Texts = None
+    net: Texts = None
+    src_net: Texts = None
+    dst_net: Texts = None
+    port: OneOrMore = None
+    """A number, or a range as text: "1000-2000"."""
+    src_port: OneOrMore = None
+    dst_port: OneOrMore = None
+    proto: OneOrMore = None
+    vlan: OneOrMore = None
+    mpls: OneOrMore = None
+    ether: Texts = None
+    src_ether: Texts = None
+    dst_ether: Texts = None
+    layer: Texts = None
+    """ip, ip6 or arp."""
+    flow: Texts = None
+    """10.1.2.3:50000 - 192.0.2.7:443, with or without a protocol's name before it."""
+    less: int | str | None = None
+    greater: int | str | None = None
+
+
+class AskedFields(AskedTerms, frozen=True, kw_only=True, rename={"excluded": "not"}):
+    """The query as fields. All must hold, and none of those under `not`."""
+
+    excluded: AskedTerms | None = None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from docket.domain.query.terms import And, Mpls, Net, Node, Or, Port, Protocol, Vlan
+from docket.domain.query.terms import And, Mpls, Net, Node, Not, Or, Port, Protocol, Vlan
 
 _TAGS = (0x8100, 0x88A8, 0x9100)
 _LABELS = (0x8847, 0x8848)
@@ -47,6 +47,10 @@ def matches(node: Node | None, facts: Facts) -> bool:
             return all(matches(part, facts) for part in parts)
         case Or(parts):
             return any(matches(part, facts) for part in parts)
+        case Not(part):
+            return not matches(part, facts)
+        case _:
+            raise ValueError(f"no fact tells of {node}")
 
 
 def dissect(frame: bytes) -> Facts:

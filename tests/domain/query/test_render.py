@@ -117,7 +117,7 @@ def names(pcap: bytes) -> list[str]:
 def through_tcpdump(query: str, capture: Path) -> list[str]:
     """What tcpdump takes from a capture; a filter may be too long for the command line."""
     filter_file = capture.with_suffix(".filter")
-    filter_file.write_text(to_bpf(parse(query)))
+    filter_file.write_text(to_bpf(parse(query)) or "")
     command = [needs.program("tcpdump", "tcpdump"), "-r", str(capture), "-w", "-", "-F", str(filter_file)]
     return names(subprocess.run(command, check=True, capture_output=True).stdout)
 
@@ -162,7 +162,7 @@ def test_the_packet_filter_of_the_largest_query_compiles(term: str, tmp_path: Pa
     """libpcap takes MAX_TERMS terms of any kind."""
     count = MAX_TERMS // (term.count("and") + 1)
     query = parse(" or ".join(f"({term.format(number // 250, number % 250)})" for number in range(count)))
-    (tmp_path / "filter").write_text(to_bpf(query))
+    (tmp_path / "filter").write_text(to_bpf(query) or "")
     command = [needs.program("tcpdump", "tcpdump"), "-y", "EN10MB", "-d", "-F", str(tmp_path / "filter")]
     assert subprocess.run(command, capture_output=True, text=True, check=False).stderr == ""
 

@@ -175,7 +175,7 @@ def by_tcpdump(paths: Sequence[Path], query: str, window: Window) -> list[tuple[
             "-r",
             path,
         ]
-        command += ["--", to_bpf(parse(query))] if query else []
+        command += ["--", to_bpf(parse(query)) or ""] if query else []
         out = subprocess.run(command, check=True, timeout=60, capture_output=True).stdout
         header, body = parse_file_header(out), out[FILE_HEADER_BYTES:]
         times, offsets, _ = scan(body, nanoseconds=header.nanoseconds)
