@@ -1,4 +1,4 @@
-"""`docket setup`: find this machine's stenographers and write them into the configuration."""
+"""`docket setup`: find this machine's stenographers and capture directories and write them into the configuration."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from docket.cli.setup.installation import EXAMPLE
+from docket.cli.setup.recorders import find_directories
 from docket.cli.setup.stenographers import find, sensor_name, sources_text, with_section
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
@@ -22,7 +23,7 @@ from docket.runtime.exit_codes import ExitCode
 EXAMPLES = """\
 examples:
   docket setup --dry-run                             show the file that would be written
-  docket setup                                       sources from /etc/stenographer into /etc/docket/docket.yaml
+  docket setup                                       what is found on this machine, into /etc/docket/docket.yaml
   docket setup --start                               the same, and start all services
   docket setup --sensor rock01 --bus amqps://broker.example/docket
 
@@ -33,8 +34,10 @@ Only the sections that are set change; everything else in the file stays, commen
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "setup",
-        help="find this machine's stenographers and write the configuration",
-        description="Find this machine's stenographers and write them as sources into the configuration.",
+        help="find this machine's stenographers and capture directories and write the configuration",
+        description="Find this machine's stenographers, and the directories in which Security Onion, Suricata, Arkime, "
+        "Malcolm, netsniff-ng, n2disk, tcpdump or dumpcap keep their captures, and write them as sources into the "
+        "configuration.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -45,6 +48,13 @@ def add(commands: Any) -> None:
         type=Path,
         default=Path("/etc/stenographer"),
         help="where its configurations are (default: /etc/stenographer)",
+    )
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        type=Path,
+        default=Path("/"),
+        help="where the machine's file system begins: recorders are looked for below it (default: /)",
     )
     parser.add_argument("--sensor", metavar="NAME", help="the first half of the sources' names (default: the host's)")
     parser.add_argument("--bus", metavar="URL", help="set the broker, too")
@@ -59,25 +69,32 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     found = findings.found
     if findings.faults:
         raise ConfigError([Fault("bad-stenographer", fault) for fault in findings.faults])
-    if not found:
-        message = f"there is no stenographer in {args.stenographer}: no config and no config.INTERFACE"
-        raise ConfigError([Fault("no-stenographer", message)])
+    recorders = find_directories(args.root)
+    if not found and not recorders.found:
+        message = f"there is no stenographer in {args.stenographer}, and no recorder's directory below {args.root}"
+        raise ConfigError([Fault("no-source", message)])
     sensor = args.sensor or sensor_name(socket.gethostname())
+    entries = [one.source(sensor) for one in found]
+    entries += recorders.sources(sensor, [entry["name"] for entry in entries])
     path = find_config(args.config, terminal.environ)
     old = _read(path)
-    new = with_section(old, "sources", sources_text([one.source(sensor) for one in found]))
+    new = with_section(old, "sources", sources_text(entries))
     if args.bus:
         new = with_section(new, "bus", yaml.safe_dump({"bus": args.bus}))
     config = check_text(new, path)
-    terminal.tell(text.safe(sentence) for sentence in findings.left_out)
+    terminal.tell(text.safe(sentence) for sentence in [*findings.left_out, *recorders.left_out])
     if args.dry_run:
         terminal.out.write(new)
         return ExitCode.OK
     _write(path, new)
-    for one, source in zip(found, config.sources, strict=True):
-        terminal.say(text.safe(f"{source.name:<24} {one.host}:{one.port}  from {one.config}"))
+    origins = [f"{one.host}:{one.port}  from {one.config}" for one in found]
+    origins += [f"{one.path}  of {one.recorder}" for one in recorders.found]
+    for source, origin in zip(config.sources, origins, strict=True):
+        terminal.say(text.safe(f"{source.name:<24} {origin}"))
+    terminal.tell(text.safe(sentence) for sentence in recorders.not_readable(args.root))
     terminal.tell(text.safe(f"{path} is written."))
-    return _start([f"docket-worker@{one.interface}" for one in found], terminal, now=args.start)
+    workers = [f"docket-worker@{source.name.partition(':')[2]}" for source in config.sources]
+    return _start(workers, terminal, now=args.start)
 
 
 def _start(workers: list[str], terminal: Terminal, *, now: bool) -> int:

@@ -42,6 +42,7 @@ def etc(tmp_path: Path) -> Path:
 def setup(tmp_path: Path, etc: Path, *options: str) -> Path:
     config = tmp_path / "docket.yaml"
     arguments = ["--config", str(config), "setup", "--stenographer", str(etc), "--sensor", "rock01", *options]
+    arguments += ["--root", str(tmp_path / "machine")]
     done = docket(*arguments, environ=clean_environ(tmp_path))
     assert done.returncode == ExitCode.OK, done.stderr
     return config
@@ -83,7 +84,7 @@ def test_dry_run_prints_and_writes_nothing(tmp_path: Path, etc: Path) -> None:
 def test_setup_without_a_stenographer_says_so(tmp_path: Path, etc: Path) -> None:
     """Nothing found, or a file that is none of stenographer's, is an error that names it."""
     environ = clean_environ(tmp_path)
-    done = docket("setup", "--stenographer", str(tmp_path / "nowhere"), environ=environ)
+    done = docket("setup", "--stenographer", str(tmp_path / "nowhere"), "--root", str(tmp_path), environ=environ)
     assert (done.returncode, "nowhere" in done.stderr) == (ExitCode.CONFIG, True)
     (etc / "config.em3").write_text("not JSON")
     done = docket("setup", "--stenographer", str(etc), environ=environ)
