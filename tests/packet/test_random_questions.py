@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docket.domain.query.canonical import parse
 from docket.packet.decode import decode
 from docket.packet.match import match
 from docket.packet.records import scan
@@ -27,13 +28,13 @@ _PER_LINK_TYPE = QUESTIONS // len(MAKERS) + 1
 
 @pytest.mark.parametrize("linktype", sorted(MAKERS))
 def test_a_question_finds_what_it_means(linktype: int) -> None:
-    """The packets found are those whose levels, as their maker noted them, fit; nothing is undecided in whole ones."""
+    """A text finds the packets whose levels, as their maker noted them, fit; of whole ones none is undecided."""
     chance = random.Random(linktype)
     made = packets(linktype, PACKETS, seed=1000 + linktype, depth=4)
     headers = decoded([packet.data for packet in made], linktype)
     for _ in range(_PER_LINK_TYPE):
         question = random_question(chance)
-        found = match(headers, question.node)
+        found = match(headers, parse(question.text).root)
         assert found.mask.tolist() == [question.means(packet) for packet in made], question.text
         assert not found.undecided.any(), question.text
 
