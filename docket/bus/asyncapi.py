@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from docket.bus import permissions, topology
-from docket.bus.messages import AuditAction, AuditMessage, Cancel, Delete, EventMessage, FragmentFacts, Retry
+from docket.bus.messages import AuditAction, AuditMessage, Cancel, Delete, EventMessage, Forget, FragmentFacts, Retry
 from docket.domain.job import EventName
 from docket.domain.refinement import Refinement
 from docket.domain.request import Limits
@@ -57,6 +57,7 @@ JOB_MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     topology.CANCEL_KEY: Cancel,
     topology.RETRY_KEY: Retry,
     topology.DELETE_KEY: Delete,
+    topology.FORGET_KEY: Forget,
 }
 """Routing key on `docket.jobs` to its message."""
 

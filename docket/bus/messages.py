@@ -89,6 +89,14 @@ class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
 
 
+class Forget(msgspec.Struct, frozen=True, kw_only=True):
+    """`job.forget`: a source is gone for good and is not to be asked any more, until its worker announces it again."""
+
+    schema: str = "docket.source.forget/1"
+    name: str
+    user: str = ""
+
+
 class AuditAction(StrEnum):
     """What the audit trail tells of; the routing key on `docket.events` is `audit.` and one of these."""
 
@@ -96,6 +104,7 @@ class AuditAction(StrEnum):
     CANCELLED = "cancelled"
     RETRIED = "retried"
     DELETED = "deleted"
+    FORGOTTEN = "forgotten"
     DOWNLOADED = "downloaded"
     VIEWED = "viewed"
     REFUSED = "refused"
@@ -185,6 +194,7 @@ _KEY_OF_SCHEMA = {
     "docket.job.cancel/1": "job.cancel",
     "docket.job.retry/1": "job.retry",
     "docket.job.delete/1": "job.delete",
+    "docket.source.forget/1": "job.forget",
 }
 """The routing key that each message on `docket.jobs` must come with."""
 
@@ -192,7 +202,11 @@ _UNNUMBERED = frozenset({EventName.PROGRESS, EventName.INSPECTED})
 """Events about a job that are not in the ledger."""
 
 
-def encode(message: Cancel | Retry | Delete | EventMessage | AuditMessage | Request) -> bytes:
+JobMessage = Request | Cancel | Retry | Delete | Forget
+"""What comes through `docket.jobs`."""
+
+
+def encode(message: JobMessage | EventMessage | AuditMessage) -> bytes:
     """The message as JSON bytes."""
     if isinstance(message, Request):
         return msgspec.json.encode(message.to_message())
@@ -239,7 +253,7 @@ def _check_source(status: SourceStatus) -> None:
         raise MessageError(f"a time of {status.name}: {error}") from error
 
 
-def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) -> Request | Cancel | Retry | Delete:
+def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) -> JobMessage:
     """Read what came through `docket.jobs` with the routing key `key`.
 
     RabbitMQ lets each role publish its own keys alone, so the schema counts only if it is the key's: an account that
@@ -258,7 +272,15 @@ def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) 
         return _checked(_decode(body, Retry))
     if schema == "docket.job.delete/1":
         return _decode(body, Delete)
+    if schema == "docket.source.forget/1":
+        return _named(_decode(body, Forget))
     raise MessageError(_unknown_schema(schema))
+
+
+def _named(forget: Forget) -> Forget:
+    if not SOURCE_NAME.fullmatch(forget.name):
+        raise MessageError(f"{forget.name[:80]!r} is not a sensor:interface name")
+    return forget
 
 
 def _checked(retry: Retry) -> Retry:

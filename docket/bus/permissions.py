@@ -85,7 +85,7 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
             write=_names(_exactly(JOBS, EVENTS), _LISTEN),
             read=_names(_exactly(EVENTS), _LISTEN),
             topics=(
-                Topic(JOBS, write=r"^job\.(request|cancel|retry|delete)$"),
+                Topic(JOBS, write=r"^job\.(request|cancel|retry|delete|forget)$"),
                 Topic(EVENTS, write=r"^audit\.[a-z]+$", read=r"^(job|source)\."),
             ),
         ),

@@ -25,6 +25,8 @@ REQUEST_KEY = "job.request"
 CANCEL_KEY = "job.cancel"
 RETRY_KEY = "job.retry"
 DELETE_KEY = "job.delete"
+FORGET_KEY = "job.forget"
+"""Of a source; on `docket.jobs` because the collector decides on it, as on everything that is asked."""
 
 COLLECTOR_QUEUE = "docket.collector"
 INSPECTOR_QUEUE = "docket.inspector"

@@ -24,6 +24,7 @@ from docket.cli.commands import (
     packets,
     services,
     setup,
+    source,
     status,
     token,
     topology_command,
@@ -90,7 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"docket {__version__}")
     _add_common(parser, None, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for face in (services, get, jobs, packets, verify, status, topology_command, config_command, setup, token):
+    for face in (services, get, jobs, packets, verify, status, topology_command, config_command, setup, source, token):
         face.add(commands)
     install.add(commands, make_parser)
     for command in commands.choices.values():

@@ -66,6 +66,7 @@ class EventName(StrEnum):
     SOURCE_ONLINE = "source.online"
     SOURCE_OFFLINE = "source.offline"
     SOURCE_STATS = "source.stats"
+    SOURCE_FORGOTTEN = "source.forgotten"
 
 
 CLOSING = {

@@ -39,7 +39,8 @@ class Entries:
     """(job id, source) to the state of that part, in the collector's own encoding."""
     forgotten: set[str] = field(default_factory=set)
     """Jobs whose parts are no longer on the disk."""
-    sources: dict[str, SourceStatus] = field(default_factory=dict)
+    sources: dict[str, SourceStatus | None] = field(default_factory=dict)
+    """None: the source is forgotten."""
     published: list[int] = field(default_factory=list)
     """Sequence numbers of events that the bus has taken."""
     health: CollectorHealth | None = None
@@ -75,7 +76,10 @@ class Ledger:
             for job_id in entries.forgotten:
                 execute("DELETE FROM parts WHERE job_id = ?", (job_id,))
             for name, status in entries.sources.items():
-                execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, msgspec.json.encode(status)))
+                if status is None:
+                    execute("DELETE FROM sources WHERE name = ?", (name,))
+                else:
+                    execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, msgspec.json.encode(status)))
             for seq in entries.published:
                 execute("UPDATE events SET published = 1 WHERE seq = ?", (seq,))
             if entries.health is not None:

@@ -55,6 +55,7 @@ ROUTES = (
     Route("api/v1/jobs/{id}/refine", refine_handlers.RefineHandler),
     Route("api/v1/query/check", check_handlers.CheckHandler),
     Route("api/v1/sources", source_handlers.SourcesHandler),
+    Route("api/v1/sources/{name}", source_handlers.SourceHandler),
     Route("api/v1/health", health_handlers.HealthHandler),
     Route("api/v1/events", event_handlers.EventsHandler),
     Route("api/v1/openapi.json", openapi.OpenApiHandler),

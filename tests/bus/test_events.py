@@ -69,6 +69,6 @@ def test_event_says_nothing_that_its_key_has_no_right_to(message: EventMessage, 
 def test_schema_counts_only_under_its_own_key(schema: str) -> None:
     """Whoever may only publish `job.request` neither cancels nor retries nor deletes."""
     body = f'{{"schema": "docket.job.{schema}/1", "id": "x"}}'.encode()
-    assert decode_job_message(body, f"job.{schema}").id == "x"
+    assert getattr(decode_job_message(body, f"job.{schema}"), "id", None) == "x"
     with pytest.raises(MessageError, match=r"came as 'job\.request'"):
         decode_job_message(body, "job.request")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from docket.bus.messages import (
     Cancel,
     Delete,
+    Forget,
     Fragment,
     FragmentKind,
     Order,
@@ -67,6 +68,7 @@ JOB_MESSAGES: list[dict[str, Any]] = [
     REQUEST | {"before": "5m", "after": "3h30m", "query": FIELDS},
     REQUEST | {"before": None, "after": None} | PART_OF,
     *(msgspec.to_builtins(message) for message in (Cancel(id=ID, user="anna"), RETRY, ORDER, Delete(id=ID))),
+    msgspec.to_builtins(Forget(name="rock01:em1", user="anna")),
 ]
 SOURCE = {
     "name": "rock01:em1",
@@ -199,6 +201,8 @@ def taken(decode: Callable[[], Any]) -> Any:
 def key_of(body: bytes) -> str:
     """The routing key that a message says it has."""
     found = re.search(rb'"docket\.(job\.[a-z]+)/1"', body)
+    if b'"docket.source.forget/1"' in body:
+        return "job.forget"
     return found[1].decode() if found else "job.request"
 
 

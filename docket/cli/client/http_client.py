@@ -151,6 +151,10 @@ class Client:
     def sources(self) -> tuple[SourceStatus, ...]:
         return _read(self._call("GET", "api/v1/sources"), SourceList).sources
 
+    def forget_source(self, name: str) -> None:
+        """Have a source that is gone for good asked no more."""
+        self._call("DELETE", f"api/v1/sources/{quote(name, safe='')}")
+
     def health(self) -> Health:
         """The server's word on itself, also when that is that it is not well (503)."""
         return _read(self._call("GET", "api/v1/health", also=(503,)), Health)

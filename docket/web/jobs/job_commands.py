@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
 from docket.bus import topology
 from docket.bus.async_interface import AsyncBusClient
-from docket.bus.messages import Cancel, Delete, Retry, encode
-from docket.domain.job import Job, State
+from docket.bus.messages import Cancel, Delete, EventMessage, Forget, Retry, encode
+from docket.domain.job import EventName, Job, State
 from docket.web.http.api_errors import api_error
 from docket.web.jobs.service import PUBLISH_S, JobService
 from docket.web.live.event_feed import EventFeed
@@ -55,6 +57,31 @@ class JobCommands:
             raise api_error(409, "still-running", f"the job is {job.state}; cancel it first", "id")
         order = encode(Delete(id=job_id, user=user))
         return await self._give(job, topology.DELETE_KEY, order, lambda after: after.state is State.EXPIRED)
+
+    async def forget(self, name: str, user: str) -> bool:
+        """Have a source that is gone for good asked no more; gives whether that has taken effect yet.
+
+        Raises BusError, SpoolError, ApiError (404, 409).
+        """
+        known = {status.name: status for status in await self._job_service.sources()}
+        if name not in known:
+            raise api_error(404, "no-source", f"there is no source {name}", "name")
+        if known[name].state == "online":
+            raise api_error(409, "source-online", f"{name} is online; stop its worker first", "name")
+        if self._job_service.is_configured(name):
+            raise api_error(409, "source-configured", f"{name} is in the configuration; remove it there", "name")
+        forgotten = asyncio.Event()
+
+        def hear(message: EventMessage) -> None:
+            if message.event is EventName.SOURCE_FORGOTTEN and message.source and message.source.name == name:
+                forgotten.set()
+
+        with self._event_feed.listening(hear):
+            body = encode(Forget(name=name, user=user))
+            await self._link.publish(topology.JOBS, topology.FORGET_KEY, body, mandatory=True, timeout_s=PUBLISH_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(forgotten.wait(), PATIENCE_S)
+        return forgotten.is_set()
 
     async def _give(self, job: Job, key: str, order: bytes, done: Callable[[Job], bool]) -> tuple[Job, bool]:
         with self._event_feed.watch(job.id) as watch:

@@ -119,6 +119,9 @@ class JobService:
             return job
         return progress
 
+    def is_configured(self, name: str) -> bool:
+        return any(source.name == name for source in self._config.sources)
+
     async def sources(self) -> list[SourceStatus]:
         """Every source that is known. Raises SpoolError."""
         return known_sources(self._config.sources, await self._ledger.sources(), self._event_feed.sources, now_us())

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import EventMessage, SourceStatus, decode_event
-from docket.domain.job import Job
+from docket.domain.job import EventName, Job
 from docket.errors import MessageError, SpoolError
 from docket.web.http.api_errors import ApiError
 from docket.web.http.metrics import Metrics
@@ -107,6 +107,15 @@ class EventFeed:
     def add_listener(self, listener: Callable[[EventMessage], None]) -> None:
         """Have every event told to `listener` as well, for as long as the process lives."""
         self._listeners.append(listener)
+
+    @contextmanager
+    def listening(self, listener: Callable[[EventMessage], None]) -> Iterator[None]:
+        """Pass every event to `listener` within the block."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Watch]:
@@ -206,13 +215,16 @@ class EventFeed:
 
     def _tell(self, message: EventMessage) -> None:
         if message.source is not None:
-            self.sources[message.source.name] = message.source
+            if message.event is EventName.SOURCE_FORGOTTEN:
+                self.sources.pop(message.source.name, None)
+            else:
+                self.sources[message.source.name] = message.source
         job = message.job
         if job is not None:
             self._keep_progress(message.seq, job)
             for watch in self._watches.get(job.id, ()):
                 watch.tell(job)
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):
             listener(message)
         if not self.send_queues:
             return

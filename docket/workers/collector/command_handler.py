@@ -12,7 +12,7 @@ from collections import deque
 import msgspec
 
 from docket.bus.interface import Delivery
-from docket.bus.messages import Cancel, Delete, Retry, decode_job_message, job_id_of
+from docket.bus.messages import Cancel, Delete, Forget, Retry, decode_job_message, job_id_of
 from docket.domain.job import Event, EventName, Job, State, Verdict
 from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError, SpoolError
@@ -66,6 +66,8 @@ class CommandHandler:
                 return self._retry(message, user or message.user, batch)
             case Delete():
                 return self._delete(message.id, user or message.user, batch)
+            case Forget():
+                return self._forget(message.name, batch)
 
     def was_rejected(self, job_id: str) -> bool:
         return job_id in self._rejected
@@ -162,6 +164,12 @@ class CommandHandler:
         if job.state is not State.EXPIRED and job_id not in batch.removals:
             self._house.let_go(job_id, f"deleted by {user}" if user else "deleted", batch, user)
         return ""
+
+    def _forget(self, name: str, batch: Batch) -> str:
+        reason = self._source_registry.forget(name)
+        if not reason:
+            batch.entries.sources[name] = None
+        return reason
 
     def _parts(self, job: Job) -> list[Part]:
         """The parts as the ledger has them; where it has none any more, as the job's record tells of them."""

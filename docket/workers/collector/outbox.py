@@ -85,11 +85,19 @@ class Outbox:
 
     def tell_offline(self, status: SourceStatus) -> None:
         """Say on behalf of a source that it is offline. Not worth waiting for: it is in the ledger."""
-        message = EventMessage(event=EventName.SOURCE_OFFLINE, at=self._clock.now(), source=status)
+        self._tell_of_source(EventName.SOURCE_OFFLINE, status)
+
+    def tell_forgotten(self, name: str) -> None:
+        """Say that a source is not asked any more."""
+        status = SourceStatus(name=name, kind="", state="offline", last_seen=self._clock.now())
+        self._tell_of_source(EventName.SOURCE_FORGOTTEN, status)
+
+    def _tell_of_source(self, event: EventName, status: SourceStatus) -> None:
+        message = EventMessage(event=event, at=self._clock.now(), source=status)
         try:
             self._publish_event(message, persistent=False)
         except BusError as error:
-            log.info("nobody hears that %s is offline: %s", status.name, error)
+            log.info("%s of %s is not published: %s", event.value, status.name, error)
 
     def _tell_of(self, job: OpenJob, now_s: float) -> None:
         if job.to_ask and (attempts := job.orders()):

@@ -141,6 +141,8 @@ class Collector:
         if self._commit(self._pending):
             batch, self._pending = self._pending, None
             self._acknowledge(batch)
+            for name in [name for name, status in batch.entries.sources.items() if status is None]:
+                self._outbox.tell_forgotten(name)
             self._outbox.tell(self.jobs.values())
             self._put_away(batch)
 

@@ -71,6 +71,10 @@ class SourceRegistry:
         if status is None:
             return None
         before = self._statuses.get(status.name)
+        if message.event is EventName.SOURCE_FORGOTTEN or (
+            before is None and message.event is EventName.SOURCE_OFFLINE
+        ):
+            return None  # said by the collector itself, of a source that it does not know any more
         self._statuses[status.name] = status
         if message.event is not EventName.SOURCE_OFFLINE:
             # The collector hears what it says itself on behalf of a silent worker.
@@ -82,6 +86,20 @@ class SourceRegistry:
             self._gone.pop(status.name, None)
         came = online and (message.event is EventName.SOURCE_ONLINE or before is None or before.state != "online")
         return status, came
+
+    def forget(self, name: str) -> str:
+        """Ask the source no more. Gives the reason where that cannot be; empty if it is forgotten."""
+        status = self._statuses.get(name)
+        if name in self._configured:
+            return f"{name} is in the collector's configuration; remove it there"
+        if status is None:
+            return f"there is no source {name!r}"
+        if status.state == "online":
+            return f"{name} is online; stop its worker first"
+        for known in (self._statuses, self._heard_s, self._gone):
+            known.pop(name, None)
+        log.info("source %s is forgotten", name)
+        return ""
 
     def silent(self) -> list[SourceStatus]:
         """The sources that have just become offline because nothing is heard of them; told once each."""
