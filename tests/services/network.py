@@ -27,7 +27,7 @@ class Namespace:
         wait_until(self._separate, "the network namespace")
         self.run(["ip", "link", "set", "lo", "up"])
         for scope in ("all", "default"):
-            self.run(["sysctl", "-qw", f"net.ipv6.conf.{scope}.disable_ipv6=1"])
+            self.run([needs.program("sysctl", "procps"), "-qw", f"net.ipv6.conf.{scope}.disable_ipv6=1"])
 
     def _separate(self) -> bool:
         self._holder.must_run()

@@ -231,8 +231,19 @@ class LiveStenographer(Stenographer):
         _run([ip, "link", "add", self.interface, "type", "veth", "peer", "name", self._wire])
         for end in (self.interface, self._wire):
             # Otherwise the kernel sends IPv6 packets of its own down the cable.
-            _run(["sysctl", "-qw", f"net.ipv6.conf.{end}.disable_ipv6=1"])
+            _run([needs.program("sysctl", "procps"), "-qw", f"net.ipv6.conf.{end}.disable_ipv6=1"])
             _run([ip, "link", "set", end, "promisc", "on", "up"])
+
+    def start(self) -> None:
+        """Start it, and wait until stenotype listens on the cable: what is sent before that is recorded by nobody."""
+        super().start()
+        wait_until(self._listens, f"stenotype to listen on {self.interface}", timeout_s=30.0)
+
+    def _listens(self) -> bool:
+        # Columns of /proc/net/packet: sk RefCnt Type Proto Iface R(unning) ...
+        index = Path(f"/sys/class/net/{self.interface}/ifindex").read_text().strip()
+        rows = [line.split() for line in Path("/proc/net/packet").read_text().splitlines()[1:]]
+        return any((row[4], row[5]) == (index, "1") for row in rows)
 
     def send(self, capture: Path, *pace: str) -> None:
         """Replay a capture on the cable."""
