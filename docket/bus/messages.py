@@ -73,6 +73,8 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: str
     error: str | None = None
     stats: dict[str, int] = {}
+    look_inside: bool = False
+    """Plain words of a query mean every layer of a packet here, those in tunnels too."""
 
 
 class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +152,9 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     kind: FragmentKind = FragmentKind.DATA
     packets: int = 0
     trimmed: int = 0
-    """Packets outside the window since the previous fragment."""
+    """Packets outside the window since the previous fragment, of those that match."""
+    received: int = 0
+    """Packets that came from the store since the previous fragment, whatever became of them."""
     first_us: int | None = None
     last_us: int | None = None
     """Smallest and largest packet time in the body."""
@@ -164,6 +168,8 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
     next_step: str = ""
     sent: str = ""
+    kept: str = ""
+    """In `begin`: what the worker keeps of the answer, where the store was asked for more than the query says."""
 
 
 class Fragment(FragmentFacts, frozen=True, kw_only=True):
@@ -181,6 +187,7 @@ _RANGES = {
     "seq": (-1, 1 << 53),
     "packets": (0, 1 << 53),
     "trimmed": (0, 1 << 53),
+    "received": (0, 1 << 53),
     "first_us": (0, _LATEST_US),
     "last_us": (0, _LATEST_US),
     "through_us": (0, _LATEST_US),

@@ -94,6 +94,7 @@ STENOGRAPHER = {
     "widen": Setting("widen_s", values.duration_s),
     "queries_at_once": Setting("queries_at_once", values.count),
     "slice": Setting("slice_s", values.duration_s),
+    "look_inside": Setting("look_inside", values.flag),
 }
 CAPTURE_FILES = {
     "name": Setting("name", values.source_name, required=True),
@@ -102,6 +103,7 @@ CAPTURE_FILES = {
     "flush_lag": Setting("flush_lag_s", values.duration_s),
     "queries_at_once": Setting("queries_at_once", values.count),
     "index": Setting("index", values.index_use),
+    "look_inside": Setting("look_inside", values.flag),
 }
 KINDS: dict[str, tuple[type[SourceConfig], Mapping[str, Setting]]] = {
     "stenographer": (StenographerConfig, STENOGRAPHER),

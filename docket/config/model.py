@@ -70,6 +70,8 @@ class StenographerConfig:
     queries_at_once: int = 2
     slice_s: int = 3600
     """Longest stretch of time asked in one query, well below stenographer's own 15-minute stop."""
+    look_inside: bool = False
+    """Plain words of a query mean any layer of a packet, those in tunnels too."""
     kind: str = "stenographer"
 
 
@@ -83,6 +85,8 @@ class CaptureFilesConfig:
     queries_at_once: int = 2
     index: str = "auto"
     """`auto`: its files are indexed, and read with the index; `off`: they are read whole."""
+    look_inside: bool = False
+    """As for `stenographer`."""
     kind: str = "capture-files"
 
 

@@ -87,12 +87,16 @@ class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     packets: int = 0
     bytes: int = 0
     trimmed: int = 0
-    """Packets that the source sent and that lay outside the window."""
+    """Packets that match, and that lay outside the window."""
+    received: int = 0
+    """Packets that the store sent, whatever became of them."""
     first: str | None = None
     last: str | None = None
     progress: float = 0.0
     attempt: int = 0
     sent: str = ""
+    kept: str = ""
+    """What the worker kept of the answer, where the store was asked for more than the query says."""
     usable: bool = False
     """Whether some of the window was answered for; decides between `partial` and `failed`."""
     next_step: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from docket.domain.timewindow import Window
 from docket.errors import CaptureError
 from docket.packet.pcap import (
@@ -16,6 +18,7 @@ from docket.packet.pcap import (
     scan,
     trim,
 )
+from docket.packet.record_filter import RecordFilter
 
 _NOTHING = Trimmed(b"", 0, 0, None, None, False)
 
@@ -23,7 +26,14 @@ _NOTHING = Trimmed(b"", 0, 0, None, None, False)
 class RecordCutter:
     """One answer of a store, fed piece by piece. Whatever classic form it has, little-endian records come out."""
 
-    def __init__(self, window: Window, most_packets: int | None, most_bytes: int | None) -> None:
+    def __init__(
+        self,
+        window: Window,
+        most_packets: int | None,
+        most_bytes: int | None,
+        matching: Callable[[FileHeader], RecordFilter] | None = None,
+    ) -> None:
+        """`matching` makes the filter of an answer that holds more than is asked for; limits count what it keeps."""
         self.header: FileHeader | None = None
         self.received_packets = 0
         self.received_bytes = 0
@@ -37,6 +47,8 @@ class RecordCutter:
         self._bytes_left = most_bytes
         self._rest = b""
         self._fault: CaptureError | None = None
+        self._matching = matching
+        self._filter: RecordFilter | None = None
 
     @property
     def linktype(self) -> int:
@@ -46,6 +58,11 @@ class RecordCutter:
     def nanoseconds(self) -> bool:
         """The resolution of what comes out."""
         return self.header is not None and self.header.nanoseconds
+
+    @property
+    def undecided_packets(self) -> int:
+        """Packets that the recorder cut before the bytes that decide; they are left out."""
+        return 0 if self._filter is None else self._filter.undecided
 
     @property
     def full(self) -> bool:
@@ -65,6 +82,7 @@ class RecordCutter:
                 self._rest = data
                 return _NOTHING
             self.header = parse_file_header(data)
+            self._filter = None if self._matching is None else self._matching(self.header)
             data = data[FILE_HEADER_BYTES:]
         try:
             return self._records(data, self.header)
@@ -95,9 +113,13 @@ class RecordCutter:
             self.received_packets += len(timestamps)
             self.received_bytes += end
             self.received_last_us = max(max(timestamps), self.received_last_us or 0)
-        return self._trim(records, timestamps, offsets)
+        if self._filter is None or not timestamps:
+            return self._trim(records, timestamps, offsets)
+        kept = self._filter.feed(memoryview(records)[: offsets[-1]])
+        timestamps, offsets, _ = scan(kept, nanoseconds=header.nanoseconds)
+        return self._trim(kept, in_us(timestamps, nanoseconds=header.nanoseconds), offsets)
 
-    def _trim(self, records: bytes, timestamps: list[int], offsets: list[int]) -> Trimmed:
+    def _trim(self, records: bytes | memoryview, timestamps: list[int], offsets: list[int]) -> Trimmed:
         trimmed = trim(
             records,
             timestamps,

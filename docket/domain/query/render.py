@@ -54,14 +54,14 @@ _SIDES = {None: "from or to", "src": "from", "dst": "to"}
 _PORT_SIDES = {None: "port", "src": "source port", "dst": "destination port"}
 
 
-def to_stenographer(query: Query, after_us: int, before_us: int, *, look_inside: bool = False) -> str:
+def to_stenographer(query: Query, after_us: int, before_us: int) -> str:
     """What stenographer is asked for a query. Times are microseconds since 1970 UTC, years 1 to 9999.
 
     The time stands first, because stenographer looks from left to right and stops where nothing is left. Each
     group has its parentheses, because it gives `and` and `or` the same weight.
     """
     times = f"after {format_us(after_us)} and before {format_us(before_us)}"
-    root = for_stenographer(query, look_inside=look_inside).asked.root
+    root = for_stenographer(query).asked.root
     return times if root is None else f"{times} and {_steno(root)}"
 
 

@@ -10,6 +10,7 @@ from docket.bus.messages import SourceStatus
 from docket.domain.clock import now_us
 from docket.domain.estimate import Estimate
 from docket.domain.query.canonical import Query, parse, parse_fields
+from docket.domain.query.hints import hints
 from docket.domain.query.render import explain, to_bpf, to_stenographer
 from docket.domain.timewindow import US_PER_S, Window, format_us, make_window
 from docket.errors import Fault, InvalidRequest
@@ -17,6 +18,7 @@ from docket.web.handlers.job_handlers import AskedFields
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 from docket.web.jobs.coverage import SourceCoverage, coverage
+from docket.web.jobs.source_plan import SourcePlan, plan_of, source_plan
 
 _FIELDS = ("query", "after", "before", "sources")
 
@@ -48,8 +50,14 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
     window: CheckedWindow | None = None
     coverage: tuple[SourceCoverage, ...] = ()
     """What of the window each source can answer, also while the query has faults."""
+    plans: tuple[SourcePlan, ...] = ()
+    """What each source is asked, and what is kept of its answer."""
+    hints: tuple[str, ...] = ()
+    """Why the query can match nothing, where that is so."""
     estimate: Estimate | None = None
-    """Roughly how much it would be; null while there are faults."""
+    """Roughly how much would be kept; null while there are faults."""
+    reads: Estimate | None = None
+    """Roughly how much the sources would send for that, where it is more."""
     error: Fault | None = None
     errors: tuple[Fault, ...] = ()
 
@@ -75,9 +83,10 @@ class CheckHandler(Handler):
         query = _query(raw.get("query", ""), faults)
         window = self._window(raw.get("after"), raw.get("before"), faults)
         asked = await self._asked(raw.get("sources"), faults)
-        estimate = None
+        estimate = reads = None
         if query and window and not faults:
             estimate = await self.services.job_history.estimate(query, window, asked)
+            reads = await self._reads(query, window, asked)
         self.write_json(
             CheckAnswer(
                 ok=not faults,
@@ -87,11 +96,23 @@ class CheckHandler(Handler):
                 bpf=to_bpf(query) if query else None,
                 window=_shown(window) if window else None,
                 coverage=tuple(coverage(status, window) for status in asked) if window else (),
+                plans=tuple(source_plan(status, query) for status in asked) if query else (),
+                hints=hints(query) if query else (),
                 estimate=estimate,
+                reads=reads,
                 error=faults[0] if faults else None,
                 errors=tuple(faults),
             )
         )
+
+    async def _reads(self, query: Query, window: Window, asked: list[SourceStatus]) -> Estimate | None:
+        """What the sources would send that are asked for more than is kept."""
+        wider = [(status, plan) for status in asked if not (plan := plan_of(status, query)).is_exact]
+        if not wider:
+            return None
+        # A source that looks inside is asked for everything where the others are not; the widest question counts.
+        widest = min((plan.asked for _, plan in wider), key=lambda one: one.terms)
+        return await self.services.job_history.estimate(widest, window, [status for status, _ in wider])
 
     def _window(self, after: object, before: object, faults: list[Fault]) -> Window | None:
         default_us = self.services.config.jobs.default_window_s * US_PER_S

@@ -33,7 +33,14 @@ def known_sources(
 
 
 def _never_heard(source: SourceConfig) -> SourceStatus:
-    return SourceStatus(name=source.name, kind=source.kind, state="offline", last_seen="", error=NEVER_HEARD)
+    return SourceStatus(
+        name=source.name,
+        kind=source.kind,
+        state="offline",
+        last_seen="",
+        error=NEVER_HEARD,
+        look_inside=source.look_inside,
+    )
 
 
 def _as_of(status: SourceStatus, now_us: int) -> SourceStatus:

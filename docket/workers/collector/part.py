@@ -65,12 +65,14 @@ class Part(msgspec.Struct):
     """Its records tell nanoseconds; microseconds otherwise."""
     packets: int = 0
     trimmed: int = 0
+    received: int = 0
     first_us: int | None = None
     last_us: int | None = None
     through_us: int | None = None
     sentence: str = ""
     next_step: str = ""
     sent: str = ""
+    kept: str = ""
     verdict: Verdict | None = None
     usable: bool = False
     excluded: bool = False
@@ -87,9 +89,11 @@ class Part(msgspec.Struct):
             size_bytes=FILE_HEADER_BYTES + answer.bytes,
             packets=answer.packets,
             trimmed=answer.trimmed,
+            received=answer.received,
             sentence=answer.sentence,
             next_step=answer.next_step,
             sent=answer.sent,
+            kept=answer.kept,
             verdict=answer.verdict,
             usable=answer.usable,
         )
@@ -126,6 +130,7 @@ class Part(msgspec.Struct):
             self.close(Verdict.CUT, "The resolution of its times changed on the way.", usable=True)
             return Outcome.ENDED
         self.trimmed += fragment.trimmed
+        self.received += fragment.received
         self._move(fragment)
         if fragment.kind is FragmentKind.END:
             verdict = fragment.verdict or Verdict.CUT
@@ -172,11 +177,13 @@ class Part(msgspec.Struct):
             packets=self.packets,
             bytes=self.size_bytes - FILE_HEADER_BYTES,
             trimmed=self.trimmed,
+            received=self.received,
             first=None if self.first_us is None else format_us(self.first_us),
             last=None if self.last_us is None else format_us(self.last_us),
             progress=self._progress(window),
             attempt=self.attempt,
             sent=self.sent,
+            kept=self.kept,
             usable=self.usable,
             next_step=self.next_step,
             sha256=sha256,
@@ -195,11 +202,12 @@ class Part(msgspec.Struct):
         self.begun, self.broken, self.earlier = True, False, None
         self._forget_packets()
         self.sentence, self.next_step, self.sent = fragment.sentence, "", _shortened(fragment.sent)
+        self.kept = _shortened(fragment.kept)
         self.linktype = fragment.linktype
         self._move(fragment)
 
     def _forget_packets(self) -> None:
-        self.size_bytes, self.packets, self.trimmed = FILE_HEADER_BYTES, 0, 0
+        self.size_bytes, self.packets, self.trimmed, self.received = FILE_HEADER_BYTES, 0, 0, 0
         self.first_us = self.last_us = self.through_us = None
 
     def _move(self, fragment: Fragment) -> None:

@@ -36,11 +36,14 @@ class FragmentPublisher:
         self._publish = publish
         self._template = template
         self._condition = threading.Condition()
-        self._words: deque[Fragment] = deque([self._fragment(FragmentKind.BEGIN, seq=0, sent=template.sent)])
+        self._words: deque[Fragment] = deque(
+            [self._fragment(FragmentKind.BEGIN, seq=0, sent=template.sent, kept=template.kept)]
+        )
         self._pieces: deque[tuple[Trimmed, tuple[int, bool]]] = deque()
         self._waiting_bytes = 0
         self._waiting_since_s = 0.0
         self._outside = 0
+        self._received = 0
         self._seq = 0
         self._through_us: int | None = None
         self._told_us: int | None = None
@@ -68,6 +71,11 @@ class FragmentPublisher:
             self._waiting_bytes += len(piece.body)
             if len(self._pieces) == 1 or self._waiting_bytes >= FRAGMENT_BYTES:
                 self._condition.notify_all()
+
+    def count(self, received: int) -> None:
+        """So many packets came from the store, whatever becomes of them."""
+        with self._condition:
+            self._received += received
 
     def advance(self, through_us: int) -> None:
         """Every packet before this time has been added."""
@@ -170,9 +178,10 @@ class FragmentPublisher:
     def _counted(self) -> dict[str, int | None]:
         """What every numbered fragment tells besides."""
         outside, self._outside = self._outside, 0
+        received, self._received = self._received, 0
         self._told_s = time.monotonic()
         self._told_us = self._reached_us()
-        return {"trimmed": outside, "through_us": self._told_us}
+        return {"trimmed": outside, "received": received, "through_us": self._told_us}
 
     def _reached_us(self) -> int | None:
         """Before what time everything has been published; known only when nothing is waiting."""
@@ -182,7 +191,7 @@ class FragmentPublisher:
         return max(known, default=None)
 
     def _fragment(self, kind: FragmentKind, **facts: Any) -> Fragment:
-        return msgspec.structs.replace(self._template, **({"kind": kind, "sent": ""} | facts))
+        return msgspec.structs.replace(self._template, **({"kind": kind, "sent": "", "kept": ""} | facts))
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -108,6 +108,7 @@ class Heartbeat:
             last_seen=self._clock.now(),
             error=error,
             stats=known.stats | self._load(),
+            look_inside=self._source.look_inside,
         )
 
     def _publish(self, event: EventName, status: SourceStatus, wait_s: float) -> None:

@@ -12,7 +12,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Timer
 from typing import TypeVar
 
@@ -20,10 +20,13 @@ from docket.bus.messages import Fragment
 from docket.domain.clock import Clock
 from docket.domain.job import Verdict
 from docket.domain.query.canonical import Query
+from docket.domain.query.planning import Plan
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import CaptureError, DocketError, SourceError
+from docket.packet.pcap import FileHeader
 from docket.packet.record_cutter import RecordCutter
+from docket.packet.record_filter import RecordFilter
 from docket.workers.interface import verdict_texts
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.verdict_texts import Finding
@@ -109,6 +112,9 @@ class JobReading:
         self._last_us: int | None = None
         """Latest packet of the slice being read."""
         self._some_read = False
+        self._undecided = 0
+        self._plan: Plan | None = None
+        """What the store cannot decide, if there is something."""
         self._proved: Coverage | None = None
         """What the store had when the latest slice ended, if that was whole."""
 
@@ -129,8 +135,9 @@ class JobReading:
 
     def _read_anew(self, *, forward_limits: bool) -> Finding:
         self.packets = self.bytes = 0
-        self._findings, self._some_read = [], False
+        self._findings, self._some_read, self._undecided = [], False, 0
         wording = self._source.wording(self._query, self._window)
+        self._plan = wording.plan
         template = Fragment(
             job=self._request.id,
             source=self._source.name,
@@ -138,6 +145,7 @@ class JobReading:
             run=f"{time.time_ns():016x}-{uuid.uuid4().hex[:8]}",
             seq=0,
             sent=wording.sent,
+            kept=wording.kept,
         )
         fragment_publisher = FragmentPublisher(self._publish, template)
         try:
@@ -145,6 +153,9 @@ class JobReading:
             finding = verdict_texts.judge(
                 self._findings, self._window, self.packets, some_read=self._some_read, if_empty=wording.if_empty
             )
+            if self._undecided:
+                text = f"{finding.sentence} {verdict_texts.undecided(self._undecided)}"
+                finding = replace(finding, sentence=text)
             fragment_publisher.finish(
                 verdict=finding.verdict,
                 sentence=finding.sentence,
@@ -232,9 +243,11 @@ class JobReading:
     def _read_slice(self, fragment_publisher: FragmentPublisher, piece: Window, forward_limits: bool) -> Finding | None:
         """Read one slice; what it says is that a limit was reached. Raises SourceError, Stopped, _StoreStopped."""
         packets_left, bytes_left = self._left()
+        # A store that is asked for more than is kept must not stop at a limit of what is kept.
+        forward_limits = forward_limits and self._plan is None
         store_packets = _with_headroom(packets_left, HEADROOM_PACKETS, piece) if forward_limits else None
         store_bytes = _with_headroom(bytes_left, HEADROOM_BYTES, piece) if forward_limits else None
-        cutter = RecordCutter(piece, packets_left, bytes_left)
+        cutter = RecordCutter(piece, packets_left, bytes_left, None if self._plan is None else self._filter)
         enough = _Linked(self._stop)
         timer: Timer | None = None
         with ExitStack() as stack:
@@ -270,18 +283,29 @@ class JobReading:
                     return verdict_texts.limited(self._source.name, self.packets, certain=False)
                 raise
             finally:
+                self._undecided += cutter.undecided_packets
                 fragment_publisher.watch(lambda: None)
                 if timer is not None:
                     timer.cancel()
         return None
 
     def _take(self, fragment_publisher: FragmentPublisher, cutter: RecordCutter, chunk: bytes) -> None:
+        before = cutter.received_packets
         trimmed = cutter.feed(chunk)
+        fragment_publisher.count(cutter.received_packets - before)
         self.packets += trimmed.packets
         self.bytes += len(trimmed.body)
         if trimmed.last_us is not None:
             self._last_us = max(trimmed.last_us, self._last_us or 0)
         fragment_publisher.add(trimmed, cutter.linktype, nanoseconds=cutter.nanoseconds)
+
+    def _filter(self, header: FileHeader) -> RecordFilter:
+        """What keeps exactly the packets that match; for an answer in the one form that a cutter puts out."""
+        plan = self._plan
+        assert plan is not None
+        return RecordFilter(
+            plan.query.root, header.linktype, nanoseconds=header.nanoseconds, look_inside=plan.look_inside
+        )
 
     def _left(self) -> tuple[int | None, int]:
         """What the job's limits still allow, in packets and in bytes."""

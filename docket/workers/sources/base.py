@@ -13,6 +13,7 @@ from threading import Event
 from typing import Protocol
 
 from docket.domain.query.canonical import Query
+from docket.domain.query.planning import Plan
 from docket.domain.timewindow import Window
 from docket.errors import DocketError
 
@@ -37,6 +38,13 @@ class Wording:
     sent: str
     if_empty: str = ""
     """Advice for an asker who gets nothing, where these words may miss what was meant."""
+    plan: Plan | None = None
+    """For a store that is asked for more than the query says: the worker keeps what matches."""
+
+    @property
+    def kept(self) -> str:
+        """What the worker keeps of the answer, in words; empty for all of it."""
+        return "" if self.plan is None or self.plan.kept is None else self.plan.kept.canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,8 @@ class Source(Protocol):
 
     name: str
     kind: str
+    look_inside: bool
+    """Plain words of a query mean any layer of a packet here."""
 
     def close(self) -> None:
         """Let go of connections; no reading may be under way."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from docket.domain.query.terms import And, Mpls, Net, Node, Not, Or, Port, Protocol, Vlan
@@ -26,6 +26,16 @@ class Facts:
     ports: frozenset[int] = field(default_factory=frozenset)
     vlans: frozenset[int] = field(default_factory=frozenset)
     labels: frozenset[int] = field(default_factory=frozenset)
+    source: IPv4Address | IPv6Address | None = None
+    destination: IPv4Address | IPv6Address | None = None
+    port_pair: tuple[int, int] | None = None
+    """Source and destination port of TCP or UDP."""
+    is_arp: bool = False
+    macs: tuple[bytes, bytes] = (b"", b"")
+    """From and to."""
+    length: int = 0
+    inner: Facts | None = None
+    """What is inside of VXLAN or GRE."""
 
 
 def matches(node: Node | None, facts: Facts) -> bool:
@@ -70,16 +80,42 @@ def dissect(frame: bytes) -> Facts:
             place += 4
         kind = {4: 0x0800, 6: 0x86DD}.get(frame[place] >> 4, 0)
     link = (frozenset(vlans), frozenset(labels))
+    facts = replace(_packet(frame, kind, place, link), macs=(frame[6:12], frame[:6]), length=len(frame))
+    return replace(facts, is_arp=kind == 0x0806)
+
+
+def _packet(frame: bytes, kind: int, place: int, link: tuple[frozenset[int], frozenset[int]]) -> Facts:
     if kind == 0x0800:
         ends = frozenset({ip_address(frame[place + 12 : place + 16]), ip_address(frame[place + 16 : place + 20])})
         later = bool(_u16(frame, place + 6) & 0x1FFF)
         ports = _ports(frame, frame[place + 9], place + 4 * (frame[place] & 15), later)
-        return Facts(ends, frame[place + 9], ports, *link)
+        source, destination = ip_address(frame[place + 12 : place + 16]), ip_address(frame[place + 16 : place + 20])
+        payload = place + 4 * (frame[place] & 15)
+        pair = (_u16(frame, payload), _u16(frame, payload + 2)) if ports else None
+        inner = None if later else _inside(frame, frame[place + 9], payload, pair)
+        return Facts(ends, frame[place + 9], ports, *link, source, destination, pair, inner=inner)
     if kind == 0x86DD:
         ends = frozenset({ip_address(frame[place + 8 : place + 24]), ip_address(frame[place + 24 : place + 40])})
+        source, destination = ip_address(frame[place + 8 : place + 24]), ip_address(frame[place + 24 : place + 40])
         protocol, place = _behind_extensions(frame, frame[place + 6], place + 40)
-        return Facts(ends, protocol, _ports(frame, protocol, place, later=False), *link)
+        ports = _ports(frame, protocol, place, later=False)
+        pair = (_u16(frame, place), _u16(frame, place + 2)) if ports else None
+        inner = _inside(frame, protocol, place, pair)
+        return Facts(ends, protocol, ports, *link, source, destination, pair, inner=inner)
     return Facts(vlans=link[0], labels=link[1])
+
+
+def _inside(frame: bytes, protocol: int, place: int, pair: tuple[int, int] | None) -> Facts | None:
+    """What VXLAN on its port carries, and what GRE with at most a key carries."""
+    if protocol == 17 and pair is not None and pair[1] == 4789:
+        return dissect(frame[place + 16 :])
+    if protocol != 47:
+        return None
+    flags, kind = _u16(frame, place), _u16(frame, place + 2)
+    begin = place + 4 + (4 if flags & 0x2000 else 0)
+    if kind == 0x6558:
+        return dissect(frame[begin:])
+    return _packet(frame, kind, begin, (frozenset(), frozenset()))
 
 
 def _behind_extensions(frame: bytes, protocol: int, place: int) -> tuple[int, int]:

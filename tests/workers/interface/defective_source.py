@@ -13,6 +13,7 @@ class Defective:
 
     name = "rock01:em1"
     kind = "defective"
+    look_inside = False
 
     def close(self) -> None:
         """Nothing is open."""

@@ -37,6 +37,7 @@ class CaptureFilesSource:
         self, config: CaptureFilesConfig, clock: Clock | None = None, selector: BlockSelector | None = None
     ) -> None:
         self.name = config.name
+        self.look_inside = config.look_inside
         self._config = config
         self._clock = clock or Clock()
         self._selector = selector or NoIndex()
@@ -86,7 +87,9 @@ class CaptureFilesSource:
         for unusable in listing.unusable:
             shortfalls.unusable(unusable, window)
         fine = self._nanoseconds or any(file.nanoseconds for file in order.files if order.is_likely(file))
-        files_pass = FilesPass(order, Wanted(query, window, fine), self._facts, self._selector, shortfalls, stop)
+        files_pass = FilesPass(
+            order, Wanted(query, window, fine, self.look_inside), self._facts, self._selector, shortfalls, stop
+        )
         chunks = self._chunks(files_pass)
         try:
             yield Reading(chunks, files_pass.through_us, shortfalls=shortfalls.found)

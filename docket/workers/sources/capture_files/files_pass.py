@@ -38,6 +38,7 @@ class Wanted:
     window: Window
     nanoseconds: bool
     """Of the answer."""
+    look_inside: bool = False
 
 
 class FilesPass:
@@ -100,7 +101,9 @@ class FilesPass:
 
     def _opened(self, file: CaptureFile, opened: OpenedFile) -> Iterator[bytes]:
         window, facts = self._window, FileFacts()
-        selection = self._selector.select(opened.identity, self._wanted.query.root, window)
+        selection = self._selector.select(
+            opened.identity, self._wanted.query.root, window, look_inside=self._wanted.look_inside
+        )
         try:
             for reader in _readers(opened, selection):
                 yield from self._read(file, opened, reader, facts)
@@ -146,7 +149,7 @@ class FilesPass:
             self._shortfalls.unfiltered(file.path, block.linktype, int(inside.size))
             return inside[:0]
         records = block.records if inside.size == times.size else block.records.chosen(inside)
-        found = match(decode(block.buffer, records, block.linktype), root)
+        found = match(decode(block.buffer, records, block.linktype), root, look_inside=self._wanted.look_inside)
         self._shortfalls.undecided(file.path, int(found.undecided.sum()))
         return inside[found.mask]
 

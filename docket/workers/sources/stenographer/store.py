@@ -20,6 +20,7 @@ from docket.config.model import StenographerConfig
 from docket.domain.clock import Clock
 from docket.domain.plain_text import printable
 from docket.domain.query.canonical import Query
+from docket.domain.query.planning import for_stenographer
 from docket.domain.query.render import to_stenographer
 from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.errors import SourceError
@@ -55,6 +56,7 @@ class StenographerSource:
 
     def __init__(self, config: StenographerConfig, clock: Clock | None = None) -> None:
         self.name = config.name
+        self.look_inside = config.look_inside
         self._config = config
         self._clock = clock or Clock()
         self._idle: list[StenoSession] = []
@@ -98,12 +100,13 @@ class StenographerSource:
         return [Window(after_us, before_us) for after_us, before_us in itertools.pairwise(cuts)]
 
     def wording(self, query: Query, window: Window) -> Wording:
-        """Stenographer's own words, asked wider than the window."""
+        """Stenographer's own words, asked wider than the window, for what its indexes can tell."""
         asked = self._wider(window)
-        text = to_stenographer(query, asked.after_us, asked.before_us)
-        if re.search(r"\bvlan\b", query.canonical):
-            return Wording(text, "The capture loses the outermost VLAN tag of a packet: ask again without vlan.")
-        return Wording(text)
+        plan = for_stenographer(query, look_inside=self.look_inside)
+        text = to_stenographer(plan.asked, asked.after_us, asked.before_us)
+        vlan = re.search(r"\bvlan\b", query.canonical)
+        advice = "The capture loses the outermost VLAN tag of a packet: ask again without vlan." if vlan else ""
+        return Wording(text, advice, None if plan.is_exact else plan)
 
     @contextmanager
     def read(
@@ -162,7 +165,8 @@ class StenographerSource:
         known_until_us = before.coverage.readable_until_us
         if known_until_us is None:
             known_until_us = self._clock.now_us()
-        prove(session, Answer(self.name, query, window, asked, before.starts, known_until_us), received, stop)
+        plan = for_stenographer(query, look_inside=self.look_inside)
+        prove(session, Answer(self.name, plan.asked, window, asked, before.starts, known_until_us), received, stop)
         return after
 
     def _wider(self, window: Window) -> Window:
