@@ -1,7 +1,10 @@
 """Links that fill the form, saved queries, several jobs at once, and packets on their way to other programs."""
 
 import base64
+import csv
 import re
+import zipfile
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -164,3 +167,47 @@ def test_find_in_a_stream(looking: Person) -> None:
     stream.locator(".said-packet").first.click()
     expect(page.locator("#detail-title")).to_have_text(f"Packet {number}")
     expect(panel(page, "Packets")).to_be_in_viewport()
+
+
+def test_files_are_taken_out(looking: Person, tmp_path: Path) -> None:
+    """On request, in a table that leads to their packets; all of them in a zip with the usual password."""
+    page = looking.page
+    files = panel(page, "Files")
+    files.get_by_role("button", name="Files").click()
+    expect(files.locator("tbody tr").first).to_contain_text("HTTP")
+    path = looking.download(files.get_by_role("link", name="All as zip"), tmp_path)
+    archive = zipfile.ZipFile(path)
+    assert len(archive.namelist()) == files.locator("tbody tr").count()
+    assert archive.read(archive.namelist()[0], pwd=b"infected")
+    assert faults_of(looking) == []
+    link = files.locator("tbody tr .pick").first
+    number = link.inner_text()
+    link.click()
+    expect(page.locator("#detail-title")).to_have_text(f"Packet {number}")
+    expect(panel(page, "Packets")).to_be_in_viewport()
+
+
+def test_conversations_are_sorted_searched_and_saved(looking: Person, tmp_path: Path) -> None:
+    """All of them, whatever the summary lists; by address pair, and as CSV of what is found."""
+    page = looking.page
+    talks = panel(page, "Conversations")
+    packets = talks.locator("tbody tr td:nth-child(7)")
+    talks.get_by_role("button", name="Packets", exact=True).click()
+    expect(talks.get_by_role("columnheader", name="Packets")).to_have_attribute("aria-sort", "descending")
+    expect(packets.first).to_be_visible()
+    page.wait_for_function(
+        """() => { const all = [...document.querySelectorAll(".conversations td:nth-child(7)")]
+             .map((cell) => Number(cell.textContent.replaceAll(",", "")));
+           return all.length > 5 && all.every((value, at) => !at || value <= all[at - 1]); }"""
+    )
+    whole = talks.locator("#conversations-title .count").inner_text()
+    talks.get_by_label("Search conversations").fill("198.51.100.20 443")
+    expect(talks.locator("#conversations-title .count")).not_to_have_text(whole)
+    path = looking.download(talks.get_by_role("link", name="CSV"), tmp_path)
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert len(rows) == int(talks.locator("#conversations-title .count").inner_text())
+    assert all("443" in (row["a_port"], row["b_port"]) for row in rows)
+    talks.get_by_role("button", name="By address pair").click()
+    expect(talks.locator("tbody tr").first.locator(".ends").first).not_to_contain_text(":443")
+    talks.locator("tbody tr .pick").first.click()
+    expect(shown(page)).to_contain_text(" of ")

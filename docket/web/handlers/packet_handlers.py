@@ -27,18 +27,22 @@ from docket.workers.inspector.rpc_messages import (
     MOST_STREAM_BYTES,
     USUAL_ROWS,
     USUAL_STREAM_BYTES,
+    ConversationPage,
+    ObjectList,
     PacketPage,
     Question,
     StreamPage,
 )
+from docket.workers.inspector.tshark.conversation_list import BY, SORTS
 from docket.workers.inspector.tshark.detail import PacketDetail
 from docket.workers.inspector.tshark.streams import PROTOCOLS
 from docket.workers.inspector.tshark.summary import Summary
 
 _REFUSES = (404, 409, 410, 422, 501, 503)
 _LARGEST_NUMBER = 2**31 - 1
+LONGEST_SEARCH = 200
 
-LOOKS = {"packets": "packets", "packet": "packets", "stream": "streams"}
+LOOKS = {"packets": "packets", "packet": "packets", "stream": "streams", "objects": "files"}
 """What the inspector can be asked for that shows packets, and the audit trail's word for it. A summary only counts."""
 
 
@@ -73,6 +77,8 @@ class InspectorHandler(Handler):
         """The audit trail hears who sees packets: once per look, and of each file that is saved."""
         if kind == "transcript":
             self.record(AuditAction.DOWNLOADED, job_id, f"{more['protocol']} stream {more['number']}, {more['form']}")
+        elif kind in ("object", "archive"):
+            self.record(AuditAction.DOWNLOADED, job_id, f"file {more['number']}" if "number" in more else "all files")
         elif kind in LOOKS:
             self.services.audit.look(self.principal, job_id=job_id, request_id=self.request_id, detail=LOOKS[kind])
 
@@ -192,6 +198,79 @@ class StreamHandler(InspectorHandler):
                 limit=self.number("limit", USUAL_STREAM_BYTES, 1, MOST_STREAM_BYTES),
                 **wanted,
             )
+
+
+class ConversationsHandler(InspectorHandler):
+    """All conversations."""
+
+    operations: ClassVar[Operations] = {
+        "GET": Operation(
+            "All conversations of the result, searched, sorted and by pages; or as CSV",
+            gives={200: ConversationPage},
+            params=(
+                Param("text", "Words that must all occur: addresses, ports, protocols, a community id"),
+                Param(
+                    "sort",
+                    "What to sort by; with a leading - the greatest first",
+                    {"type": "string", "enum": [sign + name for name in SORTS for sign in ("", "-")]},
+                ),
+                Param("by", "One row for each", {"type": "string", "enum": list(BY), "default": BY[0]}),
+                Param("offset", "Rows to skip", {"type": "integer", "minimum": 0, "default": 0}),
+                Param(
+                    "limit",
+                    "Rows per page",
+                    {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": USUAL_ROWS},
+                ),
+                Param("format", "csv: all that are found, as a file", {"type": "string", "enum": ["json", "csv"]}),
+            ),
+            refuses=(400, *_REFUSES),
+        )
+    }
+
+    async def get(self, text: str) -> None:
+        await self.ask(
+            text,
+            "conversations",
+            search=self.get_query_argument("text", "")[:LONGEST_SEARCH],
+            sort=self.get_query_argument("sort", "") or "-bytes",
+            by=self.choice("by", BY),
+            form=self.choice("format", ("json", "csv")),
+            offset=self.number("offset", 0, 0, _LARGEST_NUMBER),
+            limit=self.number("limit", USUAL_ROWS, 1, MOST_ROWS),
+        )
+
+
+class ObjectsHandler(InspectorHandler):
+    """The files that were transferred."""
+
+    operations: ClassVar[Operations] = {
+        "GET": Operation(
+            "Files of HTTP, SMB, SMTP, FTP and TFTP in the result; 202 while they are taken out",
+            gives={200: ObjectList, 202: ObjectList},
+            params=(Param("download", "1: all of them, as a zip with the password infected"),),
+            refuses=(400, *_REFUSES),
+        )
+    }
+
+    async def get(self, text: str) -> None:
+        await self.ask(text, "archive" if self.flag("download") else "objects")
+
+
+class ObjectHandler(InspectorHandler):
+    """One of them."""
+
+    operations: ClassVar[Operations] = {
+        "GET": Operation(
+            "One file of the result, as it was transferred, or locked into a zip with the password infected",
+            gives={200: None},
+            params=(Param("zip", "1: in a zip with a password"),),
+            refuses=(400, *_REFUSES),
+        )
+    }
+
+    async def get(self, text: str, number: str) -> None:
+        wanted = whole(number, "number", 1, _LARGEST_NUMBER)
+        await self.ask(text, "archive" if self.flag("zip") else "object", number=wanted)
 
 
 def whole(text: str, name: str, low: int, high: int) -> int:

@@ -1,7 +1,4 @@
-"""What is known of one result while the inspector has it in hand: its list, its filters, its streams. For `inspector`.
-
-Slow things are `Work`: started once, in a thread of its own, watched by everybody who wants it.
-"""
+"""What is known of one result while the inspector has it in hand: its list, its filters, its streams, its files."""
 
 from __future__ import annotations
 
@@ -11,22 +8,25 @@ import threading
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from docket.domain.clock import Clock
 from docket.domain.timewindow import parse_time_us
-from docket.errors import CaptureError, DissectionError, DissectorMissing, SpoolError
+from docket.errors import CaptureError, DissectorMissing, SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER_BYTES
 from docket.spool.file_io import spool_error
 from docket.spool.layout import DIRECTORY_MODE, Spool
+from docket.workers.inspector.tasks import FilterTask, Gates, Work
 from docket.workers.inspector.tshark.belonging import Belonging, read_belonging
+from docket.workers.inspector.tshark.conversation_list import read_conversations, write_conversations
+from docket.workers.inspector.tshark.conversations import Conversation
 from docket.workers.inspector.tshark.filters import shown_by, shown_in
 from docket.workers.inspector.tshark.full_pass import Listing, make_list
 from docket.workers.inspector.tshark.narrowing import cut_for
+from docket.workers.inspector.tshark.objects import Objects, export, read_objects, write_objects
 from docket.workers.inspector.tshark.programs import tshark_version
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
 from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index, write_whole
@@ -37,92 +37,9 @@ from docket.workers.inspector.tshark.timeline import TimelineCounter
 log = logging.getLogger(__name__)
 
 MOST_FILTERS = 8
-MOST_SHOWN = 4_000_000
-"""Numbers of packets that one filter keeps; four bytes each."""
 MOST_STREAMS = 8
 SMALL_PACKETS = 50_000
 """A result with no more is dissected in some seconds, and never waits for a larger one."""
-
-
-class Work:
-    """Something slow that is done once. `run` may raise only errors of ours."""
-
-    def __init__(self, name: str, run: Callable[[Work], None], gate: threading.Semaphore) -> None:
-        self.stop = threading.Event()
-        self.error: DissectionError | SpoolError | None = None
-        self.done = False
-        self._changed = threading.Condition()
-        self._run = run
-        self._gate = gate
-        self._thread = threading.Thread(target=self._go, name=name, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def tell(self) -> None:
-        """There is something new to see."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def wait(self, enough: Callable[[], bool], longest_s: float) -> None:
-        """Return when there is enough, when the work is done, or after that time."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.done or enough(), longest_s)
-
-    def end(self) -> None:
-        """Stop and wait."""
-        self.stop.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def _go(self) -> None:
-        try:
-            with self._gate:
-                if not self.stop.is_set():
-                    self._run(self)
-        except (DissectionError, SpoolError) as error:
-            self.error = error
-        except Exception as error:
-            # Whatever a hostile file brings about, those who wait must hear of it.
-            log.exception("%s failed", self._thread.name)
-            self.error = DissectionError(f"the inspector failed: {type(error).__name__}")
-        finally:
-            with self._changed:
-                self.done = True
-                self._changed.notify_all()
-
-
-class Gates(NamedTuple):
-    """How many dissectors run at once for people who wait: over whole large files, and over what is small."""
-
-    slow: threading.Semaphore
-    quick: threading.Semaphore
-
-
-class FilterTask:
-    """The packets that one display filter shows."""
-
-    def __init__(
-        self, capture: Capture, shown: Callable[[threading.Event], Iterator[int]], gate: threading.Semaphore
-    ) -> None:
-        """`shown` looks for them, until it is told to stop."""
-        self.numbers = array("I")
-        self.looked_at = 0
-        self.overflow = False
-        self._capture = capture
-        self._shown = shown
-        self.work = Work(f"filter of {capture.job_id}", self._run, gate)
-
-    def _run(self, work: Work) -> None:
-        for number in self._shown(work.stop):
-            if len(self.numbers) >= MOST_SHOWN:
-                self.overflow = True
-                return
-            self.numbers.append(number)
-            self.looked_at = number
-            if len(self.numbers) % 64 == 0:
-                work.tell()
-        self.looked_at = self._capture.packets
 
 
 class CaptureIndex:
@@ -187,6 +104,7 @@ class CaptureIndex:
             make_list(self.capture, self.marks, listing, stop)
             self._write_index(listing)
             self._keep_belonging(listing)
+            write_conversations(self._directory / "conversations", self.capture.sha256, listing.tally)
         except DissectorMissing as error:
             self.facts = facts = msgspec.structs.replace(facts, note=f"{error}: the packets cannot be shown.")
         summary = self._summarise(facts, dissector, working=False)
@@ -202,6 +120,13 @@ class CaptureIndex:
             if self.facts is None:
                 self.facts = self._scanned()
             return self.facts
+
+    def conversations(self) -> tuple[Conversation, ...]:
+        """All of them, the largest first. Raises SpoolError where there is no finished list."""
+        found = read_conversations(self._directory / "conversations", self.capture.sha256)
+        if found is None:
+            raise SpoolError("the conversations have not been counted yet")
+        return found
 
     def wait(self, rows: int, longest_s: float) -> None:
         """Return when so many rows can be read, when there will be no more, or after that time."""
@@ -246,26 +171,56 @@ class CaptureIndex:
         known = _read_stream(path)
         if known is not None:
             return known, path.with_suffix(".bytes")
+        cut = self._cut_for_stream(protocol, number)
+        gate = self._gate if cut is None else self._gates.quick
         key = (protocol, number)
-        with self._lock:
-            work = self._follows.get(key)
-            if work is None:
-                cut = self._cut_for_stream(protocol, number)
-                gate = self._gate if cut is None else self._gates.quick
-                work = Work(f"follow {protocol} {number}", lambda work: self._follow(key, path, work, cut), gate)
-                self._follows[key] = work
-                work.start()
-        work.wait(lambda: False, longest_s)
-        if not work.done:
+        if not self._done(key, lambda work: self._follow(key, path, work, cut), gate, longest_s):
             return None
-        with self._lock:
-            self._follows.pop(key, None)
-        if work.error is not None:
-            raise work.error
         known = _read_stream(path)
         if known is None:
             raise SpoolError("the stream could not be kept")
         return known, path.with_suffix(".bytes")
+
+    def objects(self, longest_s: float) -> tuple[Objects, Path] | None:
+        """The files in the capture and the directory with their bytes; None if it takes longer. Raises
+        DissectionError, SpoolError."""
+        folder = self._directory / "objects"
+        known = read_objects(folder)
+        if known is None:
+            if not self._done(("objects", 0), lambda work: self._export(folder, work), self._gate, longest_s):
+                return None
+            known = read_objects(folder)
+        if known is None:
+            raise SpoolError("the files could not be kept")
+        return known, folder
+
+    def _export(self, folder: Path, work: Work) -> None:
+        self.scan()
+        self._make_directory()
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(mode=DIRECTORY_MODE)
+        except OSError as error:
+            raise spool_error(error, folder) from error
+        write_objects(folder, export(self.capture, self.marks, folder, work.stop))
+
+    def _done(
+        self, key: tuple[str, int], run: Callable[[Work], None], gate: threading.Semaphore, longest_s: float
+    ) -> bool:
+        """Whether some work is done by then; begins it unless it is under way. Raises what the work raised."""
+        with self._lock:
+            work = self._follows.get(key)
+            if work is None:
+                work = self._follows[key] = Work(f"{key[0]} {key[1]} of {self.capture.job_id}", run, gate)
+                work.start()
+        work.wait(lambda: False, longest_s)
+        if not work.done:
+            return False
+        with self._lock:
+            self._follows.pop(key, None)
+        if work.error is not None:
+            raise work.error
+        return True
 
     def _cut_for_stream(self, protocol: str, number: int) -> array[int] | None:
         if self.belonging is None:

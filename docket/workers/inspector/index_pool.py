@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from docket.domain.clock import Clock
 from docket.errors import DissectionError, NoSuchJob, SpoolError
 from docket.spool.layout import Spool
-from docket.workers.inspector.capture_index import SMALL_PACKETS, CaptureIndex, Gates
+from docket.workers.inspector.capture_index import SMALL_PACKETS, CaptureIndex
+from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.summary import Summary
 

@@ -11,6 +11,7 @@ import msgspec
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest
 from docket.spool.file_io import read_at
+from docket.workers.inspector import rpc_conversations, rpc_objects
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.index_pool import IndexPool
 from docket.workers.inspector.rpc_messages import (
@@ -56,6 +57,10 @@ class Answering:
             "stream": self._stream,
             "transcript": self._transcript,
             "check": self._check,
+            "conversations": self._conversations,
+            "objects": rpc_objects.objects,
+            "object": rpc_objects.one,
+            "archive": rpc_objects.archive,
         }
 
     def __call__(self, question: Question) -> Answered:
@@ -194,6 +199,11 @@ class Answering:
         if faults:
             raise InvalidRequest(faults)
         return _json({"ok": True, "sha256": capture_index.capture.sha256})
+
+    def _conversations(self, capture_index: CaptureIndex, question: Question) -> Answered:
+        self._must_be_listed(capture_index)
+        capture_index.wait(capture_index.packets, WAIT_S)
+        return rpc_conversations.page(capture_index, question)
 
     def _must_be_listed(self, capture_index: CaptureIndex) -> None:
         """Have the list made if there is none. Raises DissectorMissing."""

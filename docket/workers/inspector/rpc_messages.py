@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from docket.errors import Fault
+from docket.workers.inspector.tshark.conversation_list import Listed
+from docket.workers.inspector.tshark.objects import Transferred
 
 MOST_ROWS = 1_000
 USUAL_ROWS = 100
@@ -19,7 +21,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One question about one job's result. Only the fields that `ask` calls for count."""
 
     ask: str
-    """`summary`, `packets`, `packet`, `stream`, `transcript` or `check`."""
+    """`summary`, `packets`, `packet`, `stream`, `transcript`, `check`, `conversations`, `objects`, `object` or
+    `archive`."""
     job: str
     filter: str = ""
     bpf: str = ""
@@ -30,6 +33,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     protocol: str = "tcp"
     direction: str = "both"
     form: str = "text"
+    search: str = ""
+    sort: str = "-bytes"
+    by: str = "conversation"
 
 
 class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,3 +129,30 @@ class StreamPage(msgspec.Struct, frozen=True, kw_only=True):
     """The stream goes on, but is not kept."""
     note: str
     pieces: tuple[StreamPiece, ...]
+
+
+class ConversationPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the conversations."""
+
+    job: str
+    text: str
+    sort: str
+    by: str
+    offset: int
+    limit: int
+    total: int
+    """That contain the text, joined as wanted."""
+    of: int
+    """In the result."""
+    conversations: tuple[Listed, ...]
+
+
+class ObjectList(msgspec.Struct, frozen=True, kw_only=True):
+    """The files that were transferred."""
+
+    job: str
+    state: str
+    """`working`: ask again; `complete`."""
+    truncated: bool
+    bytes: int
+    objects: tuple[Transferred, ...]

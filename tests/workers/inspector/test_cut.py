@@ -8,7 +8,8 @@ import pytest
 from docket.domain.clock import Clock
 from docket.domain.job import Job
 from docket.packet.pcap import file_header
-from docket.workers.inspector.capture_index import CaptureIndex, Gates
+from docket.workers.inspector.capture_index import CaptureIndex
+from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.result_capture import Capture
 from tests.faults.packets import Packet, record

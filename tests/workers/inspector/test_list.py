@@ -8,7 +8,8 @@ import pytest
 
 from docket.domain.clock import Clock
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
-from docket.workers.inspector.capture_index import CaptureIndex, Gates
+from docket.workers.inspector.capture_index import CaptureIndex
+from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark import process, programs
 from docket.workers.inspector.tshark.columns import Row, begins, innermost, worst
 from docket.workers.inspector.tshark.result_capture import Capture, Run

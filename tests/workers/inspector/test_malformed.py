@@ -17,7 +17,8 @@ import pytest
 from docket.domain.clock import Clock
 from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER, file_header, scan
 from docket.spool.layout import Spool
-from docket.workers.inspector.capture_index import CaptureIndex, Gates
+from docket.workers.inspector.capture_index import CaptureIndex
+from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark.result_capture import Capture
 from tests.services import needs
 from tests.workers.inspector.inspector_harness import Office

@@ -17,6 +17,10 @@ export const packets = {
   summary: (id, signal) => get(id, "summary", signal),
   /** One page of the list; `filter` is a display filter in Wireshark's words. */
   page: (id, { filter, offset, limit }, signal) => get(id, `packets?${search({ filter, offset, limit })}`, signal),
+  /** One page of the conversations: `{ text, sort, by, offset, limit }`. */
+  conversations: (id, wanted, signal) => get(id, `conversations?${search(wanted)}`, signal),
+  /** The files that were transferred; `state` is "working" while they are taken out. */
+  objects: (id, signal) => get(id, "objects", signal),
   /** One packet; `exact` reads the file from its beginning, however long that takes. */
   detail: (id, number, exact, signal) => get(id, `packets/${number}${exact ? "?exact=1" : ""}`, signal),
   /** One page of a stream: `{ protocol, number, direction, format, offset }`. */
@@ -31,5 +35,12 @@ export const packets = {
 /** Where a stream is saved from. */
 export const transcriptPath = (id, { number, ...how }) =>
   path(`api/v1/${below(id, `streams/${number}?${search({ ...how, download: 1 })}`)}`);
+
+export const conversationsCsvPath = (id, wanted) =>
+  path(`api/v1/${below(id, `conversations?${search({ ...wanted, format: "csv" })}`)}`);
+
+/** One file, or all of them, in a zip with a password. */
+export const objectPath = (id, number) => path(`api/v1/${below(id, `objects/${number}?zip=1`)}`);
+export const archivePath = (id) => path(`api/v1/${below(id, "objects?download=1")}`);
 
 export const pcapngPath = (id) => path(`api/v1/${below(id, "pcapng")}`);

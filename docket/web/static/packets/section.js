@@ -6,6 +6,7 @@ import { isFinal } from "../words.js";
 import { Conversations } from "./conversations.js";
 import { Family } from "./family.js";
 import { Findings, Names, Talkers } from "./lists.js";
+import { Objects } from "./objects.js";
 import { Packets } from "./packets.js";
 import { Plot } from "./plot.js";
 import { Protocols } from "./protocols.js";
@@ -38,7 +39,7 @@ function Content({ job }) {
     if (isShown && shared.current) revealPacketsAtFirst();
     if (isShown) shared.current = false;
   }, [isShown]);
-  const common = { summary, view, onFilter, onView: change };
+  const common = { job, summary, view, onFilter, onView: change };
   const counted = summary && summary.state !== "working" && summary.covers.packets > 0;
   return html`
     <${SummaryState} summary=${summary} error=${error} onAgain=${again} />
@@ -47,7 +48,8 @@ function Content({ job }) {
       counted &&
       html`
         <div class="finds-wide"><${Protocols} ...${common} /><${Conversations} ...${common} /></div>
-        <div class="finds-three"><${Talkers} ...${common} /><${Names} ...${common} /><${Findings} ...${common} /></div>`
+        <div class="finds-three"><${Talkers} ...${common} /><${Names} ...${common} /><${Findings} ...${common} /></div>
+        <${Objects} job=${job} onView=${change} />`
     }
     ${isShown && html`<${Packets} job=${job} view=${view} onView=${change} />`}
     ${view.stream && html`<${StreamDialog} job=${job} view=${view} onView=${change} />`}

@@ -27,7 +27,7 @@ const ROW_KEYS = [
 const PACKET_KEYS = [
   ["p", "To the list of packets"],
   ["↓ ↑ or j k", "Next, previous packet"],
-  ["Page Down, End", "Further on, to the last one"],
+  ["Page Down or End", "Further on, to the last one"],
   ["Enter", "Open"],
   ["Escape", "Close"],
   ["f", "Follow the stream of the open packet"],

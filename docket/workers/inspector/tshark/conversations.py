@@ -110,9 +110,9 @@ class ConversationCounter:
     def conversation_count(self) -> int:
         return len(self._pairs)
 
-    def conversations(self) -> tuple[Conversation, ...]:
-        """The largest, by bytes."""
-        largest = sorted(self._pairs.items(), key=lambda item: -sum(item[1].bytes))[:SHOWN_CONVERSATIONS]
+    def conversations(self, most: int | None = SHOWN_CONVERSATIONS) -> tuple[Conversation, ...]:
+        """The largest, by bytes; all of them without `most`."""
+        largest = sorted(self._pairs.items(), key=lambda item: -sum(item[1].bytes))[:most]
         return tuple(_conversation(key, pair) for key, pair in largest)
 
     def talkers(self) -> tuple[Talker, ...]:

@@ -59,6 +59,8 @@ class Limits:
     output_bytes: int = 64_000_000
     nice: int = 5
     threads: int = 16
+    file_bytes: int = 0
+    """Of each file that the program may write, where it has a directory for that."""
 
 
 class OutOfTime(DissectionError):
@@ -76,9 +78,11 @@ class SandboxedProcess:
         *,
         stop: Event | None = None,
         readable: Sequence[str] = (),
+        writable: str = "",
     ) -> None:
         """`source` is a descriptor of a file, read from where it stands; or another program, whose output becomes
-        this one's input; or what is to be written to the program's input."""
+        this one's input; or what is to be written to the program's input. `writable` is the one directory that it
+        may write to."""
         self.said = b""
         """The end of what the program wrote to its standard error."""
         self._limits = limits
@@ -87,8 +91,10 @@ class SandboxedProcess:
         self._until_s = time.monotonic() + limits.wall_s
         self._output_bytes = 0
         self._feed_error: Exception | None = None
-        rights = f"{int(limits.wall_s) + 1},{limits.memory_bytes},{limits.threads},{limits.nice}"
-        cage = [sys.executable, "-I", "-S", SANDBOX, rights, *READABLE, *readable, "--", *command]
+        granted = [*READABLE, *readable, *([f"+{writable}"] if writable else [])]
+        bounds = (int(limits.wall_s) + 1, limits.memory_bytes, limits.threads, limits.nice, limits.file_bytes)
+        rights = ",".join(map(str, bounds))
+        cage = [sys.executable, "-I", "-S", SANDBOX, rights, *granted, "--", *command]
         try:
             self._process = subprocess.Popen(
                 cage,

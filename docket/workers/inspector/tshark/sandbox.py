@@ -26,6 +26,8 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """Landlock's system calls have the same numbers on every architecture (linux/landlock.h)."""
 
 _EXECUTE, _READ_FILE, _READ_DIRECTORY = 1, 4, 8
+_WRITE = 0x2 | 0x4 | 0x8 | 0x20 | 0x80 | 0x100 | 0x4000
+"""Write, read, list, remove, make directories and files, truncate: in a directory that is given for it."""
 _FILE_RIGHTS = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}
 """All rights to files that each version of Landlock can take away; later versions have those of the fifth."""
 _ALL_NETWORK, _ALL_SCOPES = 0x3, 0x3
@@ -47,6 +49,9 @@ _DENIED = {
 }
 _DENIED_EVERYWHERE = (424, 425, 426, 427, 434, 438)
 """pidfd_send_signal, io_uring_setup, _enter and _register, pidfd_open, pidfd_getfd: the same on every architecture."""
+
+_WRITABLE = "+"
+"""In front of the one directory that the program may write to."""
 
 _FORBIDDEN = 126
 """The exit code of a sandbox that could not be built."""
@@ -70,7 +75,7 @@ def main(arguments: Sequence[str]) -> None:
     limits, *rest = arguments
     split = rest.index("--")
     readable, command = rest[:split], rest[split + 1 :]
-    cpu_s, memory_bytes, threads, nice = (int(number) for number in limits.split(","))
+    cpu_s, memory_bytes, threads, nice, file_bytes = (int(number) for number in limits.split(","))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) or libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         sys.exit(_FORBIDDEN)
@@ -82,7 +87,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(_FORBIDDEN)
     # Last, because the limits would hit the building of the sandbox too.
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_FSIZE, file_bytes)
     _limit(resource.RLIMIT_NOFILE, 64)
     _limit(resource.RLIMIT_CPU, cpu_s)
     _limit(resource.RLIMIT_AS, memory_bytes)
@@ -136,12 +141,15 @@ def _lock_files(libc: ctypes.CDLL, readable: Sequence[str]) -> None:
     rules = libc.syscall(_CREATE_RULESET, ctypes.byref(ruleset), size, 0)
     if rules < 0:
         return
-    for path in readable:
+    for name in readable:
+        path = name.removeprefix(_WRITABLE)
         try:
             directory = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
             continue
         allowed = _READ_FILE | _EXECUTE | (_READ_DIRECTORY if os.path.isdir(path) else 0)
+        if name != path:
+            allowed = _WRITE
         rule = _PathRule(rights & allowed, directory)
         libc.syscall(_ADD_RULE, rules, 1, ctypes.byref(rule), 0)
         os.close(directory)
