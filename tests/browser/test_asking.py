@@ -239,3 +239,28 @@ def test_draft_outlives_a_change_of_page(person: Person) -> None:
     expect(person.query).to_have_value("")
     person.toast("The form is empty.").get_by_role("button", name="Undo").click()
     expect(person.query).to_have_value("host 10.1.2.3 and")
+
+
+def test_not_and_direction_by_chips(person: Person) -> None:
+    """A press negates a value or binds it to one side; text, chips and the sentence say the same."""
+    page = person.page
+    person.query.fill("host 10.1.2.3 and port 443")
+    page.get_by_role("button", name="Hosts 10.1.2.3: either side").click()
+    expect(person.query).to_have_value("src host 10.1.2.3 and port 443")
+    page.get_by_role("button", name="Ports 443: not").click()
+    expect(person.query).to_have_value("src host 10.1.2.3 and not port 443")
+    expect(person.says.locator(".fault")).to_have_count(0)
+    expect(person.says).to_contain_text(re.compile("not", re.IGNORECASE))
+    person.query.fill("dst port 53 and not host 10.9.9.9")
+    expect(page.get_by_role("button", name="Ports 53: destination")).to_be_visible()
+    expect(page.get_by_role("button", name="Hosts 10.9.9.9: not")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Ports 53: destination").click()
+    expect(person.query).to_have_value("not host 10.9.9.9 and port 53")
+
+
+def test_direction_of_a_pasted_filter(person: Person) -> None:
+    """A filter of Wireshark with sides and a negation becomes chips."""
+    person.paste("ip.src == 10.1.2.3 && tcp.dstport == 443 && !(ip.addr == 10.9.9.9)")
+    expect(person.query).to_have_value("src host 10.1.2.3 and dst port 443 and tcp and not host 10.9.9.9")
+    expect(person.says.locator(".fault")).to_have_count(0)
+    assert person.chips("host") == ["10.1.2.3", "10.9.9.9"]

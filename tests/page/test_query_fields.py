@@ -20,6 +20,9 @@ pytestmark = pytest.mark.browser
         "net 10.0.0.0 mask 255.0.0.0 and ip proto 47",
         "(port 80 or port 443) and (vlan 7 or vlan 8) and icmp6",
         "mpls 16 and udp",
+        "not host 10.1.2.3",
+        "src host 10.1.2.3 and dst port 443 and not dst net 10.9.0.0/16",
+        "(host 10.1.2.3 or src host 10.1.2.4) and ! host 10.1.2.5 and portrange 1000-2000",
     ],
 )
 def test_fields_say_what_the_text_says(call: Call, text: str) -> None:
@@ -30,7 +33,16 @@ def test_fields_say_what_the_text_says(call: Call, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["host 10.1.2.3 or port 80", "host 10.1.2.3 and (port 80 or udp)", "host", "not host 1.2.3.4", "tcp and udp", ")("],
+    [
+        "host 10.1.2.3 or port 80",
+        "host 10.1.2.3 and (port 80 or udp)",
+        "host",
+        "not (host 1.2.3.4 or udp)",
+        "not tcp",
+        "src tcp",
+        "tcp and udp",
+        ")(",
+    ],
 )
 def test_text_that_says_more_has_no_fields(call: Call, text: str) -> None:
     """Fields are shown only where they say all of it."""

@@ -9,9 +9,9 @@ const listOf = (text) => text.trim().split(SEPARATORS).filter(Boolean);
 
 /**
  * `field` is `{ values: [{ text, at }], any }`; `onChange` gets the new one. `faultAt` are places in the query
- * text that are at fault. From `anyFrom` values on, any of them is meant: no packet has three addresses.
+ * text that are at fault. With `sides` each value can be negated and bound to one direction. From `anyFrom` values on, any of them is meant: no packet has three addresses.
  */
-export function Chips({ kind, label, placeholder, field, onChange, faultAt = [], anyFrom = Infinity }) {
+export function Chips({ kind, label, placeholder, field, onChange, faultAt = [], anyFrom = Infinity, sides = false }) {
   const [text, setText] = useState("");
   const input = useRef(null);
   const id = useId();
@@ -30,6 +30,8 @@ export function Chips({ kind, label, placeholder, field, onChange, faultAt = [],
     onChange({ values, any: field.any && values.length > 1 });
     input.current.focus();
   };
+  const turn = (at, news) =>
+    onChange({ ...field, values: field.values.map((value, index) => (index === at ? { ...value, ...news } : value)) });
   const onKeyDown = (event) => {
     if (
       (event.key === "Enter" && !event.ctrlKey && !event.metaKey && text.trim()) ||
@@ -56,8 +58,9 @@ export function Chips({ kind, label, placeholder, field, onChange, faultAt = [],
       <div class="chip-box" onClick=${(event) => event.target === event.currentTarget && input.current.focus()}>
         ${field.values.map(
           (value, index) => html`
-            <span class=${names("chip", { "is-faulty": faultAt.includes(value.at) })} key=${value.text}>
+            <span class=${names("chip", { "is-faulty": faultAt.includes(value.at), "is-not": value.not })} key=${value.text}>
               ${index > 0 && html`<span class="visually-hidden">${field.any ? "or" : "and"}</span>`}
+              ${sides && html`<${Turns} label=${label} value=${value} onChange=${(news) => turn(index, news)} />`}
               <span>${value.text}</span>
               <button type="button" aria-label=${`Remove ${label} ${value.text}`} onClick=${() => remove(index)}>
                 <${Icon} name="cross" />
@@ -68,9 +71,24 @@ export function Chips({ kind, label, placeholder, field, onChange, faultAt = [],
         <input id=${id} ref=${input} value=${text} placeholder=${texts.length ? "" : placeholder}
           autocomplete="off" autocapitalize="off" spellcheck=${false} onInput=${(event) => setText(event.target.value)}
           onKeyDown=${onKeyDown} onPaste=${onPaste} onBlur=${() => text.trim() && add(listOf(text))} />
-        ${texts.length > 1 && html`<${AnyOrAll} label=${label} any=${field.any} onChange=${setAny} />`}
+        ${field.values.filter((value) => !value.not).length > 1 && html`<${AnyOrAll} label=${label} any=${field.any} onChange=${setAny} />`}
       </div>
     </div>
+  `;
+}
+
+const NEXT_SIDE = { "": "src", src: "dst", dst: "" };
+const SIDE_WORDS = { "": "either side", src: "source", dst: "destination" };
+
+/** Whether a packet must not match the value, and on which side it must. */
+function Turns({ label, value, onChange }) {
+  const side = value.side ?? "";
+  return html`
+    <button type="button" class="turn" aria-pressed=${Boolean(value.not)} title="Packets that do not match this"
+      aria-label=${`${label} ${value.text}: not`} onClick=${() => onChange({ not: !value.not })}>not</button>
+    <button type="button" class=${names("turn", { "is-set": side })} title=${`${SIDE_WORDS[side]}; press for ${SIDE_WORDS[NEXT_SIDE[side]]}`}
+      aria-label=${`${label} ${value.text}: ${SIDE_WORDS[side]}; change`}
+      onClick=${() => onChange({ side: NEXT_SIDE[side] })}>${side || "any"}</button>
   `;
 }
 

@@ -22,9 +22,9 @@ export function Fields({ text, faults }) {
   return html`
     <fieldset class="fields" disabled=${!fields}>
       <legend class="visually-hidden">Packets to look for</legend>
-      ${chips("host", "Hosts", "10.1.2.3, 2001:db8::1", { anyFrom: 3 })}
-      ${chips("net", "Nets", "10.1.0.0/16", { anyFrom: 3 })}
-      ${chips("port", "Ports", "443, 53", { anyFrom: 3 })}
+      ${chips("host", "Hosts", "10.1.2.3, 2001:db8::1", { anyFrom: 3, sides: true })}
+      ${chips("net", "Nets", "10.1.0.0/16", { anyFrom: 3, sides: true })}
+      ${chips("port", "Ports", "443, 53, 1000-2000", { anyFrom: 3, sides: true })}
       <${Protocol} value=${shown.proto} onChange=${change("proto")} />
       ${chips("vlan", "VLAN", "100", { anyFrom: 2 })} ${chips("mpls", "MPLS", "label", { anyFrom: 2 })}
       ${!fields && html`<p class="hint fields-hint">The text says more than these fields can. Edit the text.</p>`}

@@ -1,12 +1,15 @@
 /**
  * The question as fields and as text, both ways. Pure.
  *
- * Fields can say: all (or any) of some hosts, nets, ports, VLANs and MPLS labels, and one protocol. A text that
- * says more, with other nesting, has no fields; it is then edited as text only.
+ * Fields can say: all (or any) of some hosts, nets, ports, VLANs and MPLS labels, none of some others, each on either
+ * side or one, and one protocol. A text that says more, with other nesting, has no fields; it is edited as text only.
  */
 
 export const KINDS = ["host", "net", "port", "vlan", "mpls"];
 const PROTOCOLS = new Set(["tcp", "udp", "icmp", "icmp6"]);
+const SIDED = new Set(["host", "net", "port"]);
+const SIDES = new Set(["src", "dst"]);
+const NOT = new Set(["not", "!"]);
 const AND = new Set(["and", "&&"]);
 const OR = new Set(["or", "||"]);
 
@@ -18,7 +21,7 @@ export function emptyFields() {
 
 /** The words of a query text, each `{ text, at }`. */
 export function words(text) {
-  return [...text.matchAll(/\(|\)|&&|\|\||[^\s()&|]+|[&|]/g)].map((found) => ({ text: found[0], at: found.index }));
+  return [...text.matchAll(/\(|\)|&&|\|\||!|[^\s()&|!]+|[&|]/g)].map((found) => ({ text: found[0], at: found.index }));
 }
 
 /** Where the word at a place ends, for marking it. */
@@ -53,6 +56,10 @@ const OPEN = new Set(["("]);
 const CLOSE = new Set([")"]);
 
 function readGroup(reader) {
+  if (takeWord(reader, NOT)) {
+    const term = readTerm(reader);
+    return term && term.kind !== "proto" ? [{ ...term, not: true }] : null;
+  }
   if (!takeWord(reader, OPEN)) {
     const term = readTerm(reader);
     return term && [term];
@@ -74,8 +81,12 @@ function readAlternatives(reader) {
 
 function readTerm(reader) {
   const next = () => reader.words[reader.at++];
-  const word = next()?.text.toLowerCase();
+  let word = next()?.text.toLowerCase();
   if (word === undefined) return null;
+  const side = SIDES.has(word) ? word : "";
+  if (side) word = next()?.text.toLowerCase();
+  if (word === "portrange") word = "port";
+  if (side && !SIDED.has(word)) return null;
   if (PROTOCOLS.has(word)) return { kind: "proto", value: word };
   if (word === "ip" || word === "proto") {
     const number = word === "proto" || next()?.text.toLowerCase() === "proto" ? next()?.text : undefined;
@@ -87,9 +98,9 @@ function readTerm(reader) {
   if (word === "net" && reader.words[reader.at]?.text.toLowerCase() === "mask") {
     next();
     const mask = next();
-    return mask === undefined ? null : { kind: word, value: `${value.text} mask ${mask.text}`, at: value.at };
+    return mask === undefined ? null : { kind: word, side, value: `${value.text} mask ${mask.text}`, at: value.at };
   }
-  return { kind: word, value: value.text, at: value.at };
+  return { kind: word, side, value: value.text, at: value.at };
 }
 
 function putGroup(fields, group) {
@@ -100,19 +111,40 @@ function putGroup(fields, group) {
     return true;
   }
   const field = fields[kind];
-  if (field.any || (group.length > 1 && field.values.length)) return false;
+  if (group[0].not) {
+    field.values.push(valueOf(group[0]));
+    return true;
+  }
+  const wanted = field.values.filter((value) => !value.not);
+  if (field.any || (group.length > 1 && wanted.length)) return false;
   field.any = group.length > 1;
-  field.values.push(...group.map(({ value, at }) => ({ text: value, at })));
+  field.values.push(...group.map(valueOf));
   return true;
+}
+
+const valueOf = ({ value, at, side, not }) => ({
+  text: value,
+  at,
+  ...(side && { side }),
+  ...(not && { not }),
+});
+
+/** One value as a term. */
+function termOf(kind, { text, side }) {
+  const word = kind === "port" && /^\d+-\d+$/.test(text) ? "portrange" : kind;
+  return `${side ? side + " " : ""}${word} ${text}`;
 }
 
 /** The text that says what the fields say, in Docket's order of words. */
 export function writeFields(fields) {
   const parts = KINDS.map((kind) => {
     const { values, any } = fields[kind];
-    const terms = values.map((value) => `${kind} ${value.text}`);
-    return any && terms.length > 1 ? `(${terms.join(" or ")})` : terms.join(" and ");
-  }).filter(Boolean);
+    const terms = values.filter((value) => !value.not).map((value) => termOf(kind, value));
+    const others = values.filter((value) => value.not).map((value) => `not ${termOf(kind, value)}`);
+    return [any && terms.length > 1 ? `(${terms.join(" or ")})` : terms.join(" and "), ...others];
+  })
+    .flat()
+    .filter(Boolean);
   if (fields.proto) parts.push(PROTOCOLS.has(fields.proto) ? fields.proto : `ip proto ${fields.proto}`);
   const only = parts.length === 1 && parts[0].startsWith("(");
   return only ? parts[0].slice(1, -1) : parts.join(" and ");
