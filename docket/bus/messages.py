@@ -107,6 +107,8 @@ class AuditAction(StrEnum):
     RETRIED = "retried"
     DELETED = "deleted"
     FORGOTTEN = "forgotten"
+    PROBE = "probe"
+    """Nothing was done: the web app's health looks whether the broker takes messages."""
     DOWNLOADED = "downloaded"
     VIEWED = "viewed"
     REFUSED = "refused"

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from docket.bus import topology
-from docket.cli.cert_expiry import not_after
 from docket.config.model import Config, StenographerConfig
+from docket.runtime.cert_expiry import not_after
 
 SOON = timedelta(days=30)
 """A certificate that ends within this is not well: renewing it takes people."""

@@ -12,6 +12,7 @@ from docket.web.auth.access import Access
 from docket.web.auth.audit import Audit
 from docket.web.auth.authenticator import Authenticator
 from docket.web.compat.link_cache import LinkCache
+from docket.web.handlers.health_faults import HealthFaults
 from docket.web.http.executor import Executor
 from docket.web.http.metrics import Metrics
 from docket.web.http.urls import Urls
@@ -47,6 +48,7 @@ class AppContext:
     audit: Audit
     job_commands: JobCommands
     link_cache: LinkCache
+    health_faults: HealthFaults
 
     @classmethod
     def build(cls, config: Config, link: AsyncBusClient, reader: LedgerReader, spool: Spool) -> AppContext:
@@ -79,6 +81,7 @@ class AppContext:
             audit=Audit(link),
             job_commands=JobCommands(link, job_service, event_feed),
             link_cache=LinkCache(),
+            health_faults=HealthFaults(),
         )
 
     @property

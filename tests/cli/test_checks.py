@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docket.cli.cert_expiry import not_after
 from docket.cli.checks import advice, certificates, queues
 from docket.config.model import Config, StenographerConfig
+from docket.runtime.cert_expiry import not_after
 from docket.runtime.exit_codes import ExitCode
 from tests.cli.running_demo import DemoServer, docket
 from tests.services import needs

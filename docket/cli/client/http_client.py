@@ -45,6 +45,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     ok: bool
     message: str
+    advice: str = ""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,11 @@ class Client:
         self._session.mount(self._base, UnixAdapter(path))
         self._session.trust_env = False  # no proxy leads to a socket
         self.resolver = UnixResolver(path=path)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine, so that this machine's services are its own."""
+        return self.resolver is not None or urlsplit(self._base).hostname in ("localhost", "127.0.0.1", "::1")
 
     @property
     def tls(self) -> ssl.SSLContext | None:

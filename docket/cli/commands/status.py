@@ -15,8 +15,10 @@ from docket.cli.client.http_client import Client, Health
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.config.loader import load_config
-from docket.errors import ConfigError, ServerRefused
+from docket.errors import ConfigError, ServerRefused, ServerUnreachable
 from docket.runtime.exit_codes import ExitCode
+from docket.runtime.units import advice as unit_advice
+from docket.runtime.units import failed_units
 
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
@@ -37,11 +39,16 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     client = client_for(args, terminal)
-    health = client.health()
+    units = failed_units() if client.is_local else []
+    try:
+        health = client.health()
+    except ServerUnreachable:
+        terminal.tell(_unit_lines(units))
+        raise
     sources = _sources(client)
     states = _queues(client)
     ends = _certificates(args, terminal)
-    well = health.status == "ok" and all(one.ok for one in states) and all(one.ok for one in ends)
+    well = health.status == "ok" and not units and all(one.ok for one in states) and all(one.ok for one in ends)
     if args.json:
         terminal.say_json(
             {
@@ -49,13 +56,22 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
                 "server": client.url,
                 "health": health,
                 "sources": sources,
+                "failed_units": units,
                 "queues": states,
                 "certificates": ends,
             }
         )
     else:
         terminal.say([f"{text.safe(client.url)}  Docket {text.safe(health.version)}"])
-        for lines in (_check_lines(health), _source_lines(sources), _queue_lines(states), _certificate_lines(ends)):
+        known = {check.name for check in health.checks}
+        unseen = [unit for unit in units if f"unit {unit}" not in known]
+        for lines in (
+            _unit_lines(unseen),
+            _check_lines(health),
+            _source_lines(sources),
+            _queue_lines(states),
+            _certificate_lines(ends),
+        ):
             if lines:
                 terminal.say(["", *_coloured(lines, terminal)])
         terminal.tell("\nAll is well." if well else "\nNot all is well.")
@@ -87,10 +103,18 @@ def _certificates(args: argparse.Namespace, terminal: Terminal) -> list[Certific
         return []
 
 
+def _unit_lines(units: Sequence[str]) -> list[str]:
+    return (
+        _table(("UNIT", "STATE", "WHAT TO DO"), [(one, _word(False), unit_advice(one)) for one in units])
+        if units
+        else []
+    )
+
+
 def _check_lines(health: Health) -> list[str]:
     """The server's checks; those of sources are left to the table of sources."""
     checks = [check for check in health.checks if not check.name.startswith("source ")]
-    rows = [(one.name, _word(one.ok), one.message, "" if one.ok else advice(one.name)) for one in checks]
+    rows = [(one.name, _word(one.ok), one.message, "" if one.ok else one.advice or advice(one.name)) for one in checks]
     return _table(("SERVICE", "STATE", "", "WHAT TO DO"), rows)
 
 

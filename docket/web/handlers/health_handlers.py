@@ -16,6 +16,8 @@ from docket.domain.job import State
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import BusError, SpoolError
 from docket.spool.collector_health import HEARTBEAT_S, CollectorHealth
+from docket.web.context import AppContext
+from docket.web.handlers.health_faults import Check, fault
 from docket.web.http.base import Handler
 from docket.web.http.metrics import CONTENT_TYPE, Exposition
 from docket.web.http.route_spec import Operation, Operations, Param
@@ -29,12 +31,6 @@ class Status(StrEnum):
     """Questions are taken; not all of them can be answered in full or at once."""
     DOWN = "down"
     """Questions are refused."""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    ok: bool
-    message: str
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,21 +59,24 @@ class HealthHandler(Handler):
     head = get
 
     async def _ready(self) -> Health:
-        broker = self._broker()
+        broker = await self._broker()
         ledger, collector = await self._ledger()
         space = await self._space()
-        sources = [_source(status) for status in await self.services.job_service.sources_or_configured()]
+        statuses = await self.services.job_service.sources_or_configured()
+        faults = await self.services.health_faults.others(self.services, statuses) if broker.ok else []
         needed = (broker, ledger, space)
-        checks = (*needed, collector, *sources)
+        checks = (*needed, collector, *map(_source, statuses), *faults)
         if not all(check.ok for check in needed):
             status = Status.DOWN
         else:
             status = Status.OK if all(check.ok for check in checks) else Status.DEGRADED
         return Health(status=status, ready=status is not Status.DOWN, version=__version__, checks=checks)
 
-    def _broker(self) -> Check:
-        ok = self.services.link.connected
-        return Check(name="broker", ok=ok, message="connected" if ok else "no connection to the message bus")
+    async def _broker(self) -> Check:
+        if not self.services.link.connected:
+            return fault("broker", "no connection to the message bus", "systemctl status rabbitmq-server")
+        refusal = await self.services.health_faults.broker(self.services)
+        return refusal or Check(name="broker", ok=True, message="connected")
 
     async def _ledger(self) -> tuple[Check, Check]:
         try:
@@ -118,8 +117,10 @@ class MetricsHandler(Handler):
         busy = (({"pool": name}, pool.busy) for name, pool in services.pools)
         page.add("docket_threads_busy", "gauge", "Calls that run or wait, by pool of threads.", busy)
         await self._add_ledger(page)
+        sources = await services.job_service.sources_or_configured()
+        await _add_faults(page, services, sources)
         await self._add_queues(page)
-        _add_sources(page, await services.job_service.sources_or_configured())
+        _add_sources(page, sources)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.write(page.text())
 
@@ -176,7 +177,9 @@ def _collector(health: CollectorHealth | None) -> Check:
 
 def _source(status: SourceStatus) -> Check:
     well = status.state == "online" and not status.error
-    return Check(name=f"source {status.name}", ok=well, message=status.error or status.state)
+    interface = status.name.rpartition(":")[2]
+    advice = "" if well else f"systemctl status docket-worker@{interface} stenographer@{interface}"
+    return Check(name=f"source {status.name}", ok=well, message=status.error or status.state, advice=advice)
 
 
 def _age_s(at: str) -> float:
@@ -191,10 +194,19 @@ def _add_collector(page: Exposition, health: CollectorHealth | None) -> None:
     page.value("docket_spool_max_bytes", "gauge", "The quota of results and parts.", health.max_bytes)
 
 
+async def _add_faults(page: Exposition, services: AppContext, sources: list[SourceStatus]) -> None:
+    """One sample for each thing that is wrong and stands in no other figure."""
+    refusal = await services.health_faults.broker(services) if services.link.connected else None
+    faults = [refusal] if refusal else await services.health_faults.others(services, sources)
+    page.add("docket_fault", "gauge", "1 for each fault of GET health.", (({"fault": one.name}, 1) for one in faults))
+
+
 def _add_sources(page: Exposition, sources: Iterable[SourceStatus]) -> None:
     listed = list(sources)
     up = (({"source": one.name, "kind": one.kind}, float(one.state == "online")) for one in listed)
     page.add("docket_source_up", "gauge", "1 while the source is online.", up)
+    errors = (({"source": one.name}, float(bool(one.error))) for one in listed)
+    page.add("docket_source_error", "gauge", "1 while the source's store does not answer its worker.", errors)
     heard = (({"source": one.name}, _age_s(one.last_seen)) for one in listed if one.last_seen)
     page.add("docket_source_silent_seconds", "gauge", "Time since the source was heard of.", heard)
     oldest = (({"source": one.name}, parse_time_us(one.oldest, None) / US_PER_S) for one in listed if one.oldest)

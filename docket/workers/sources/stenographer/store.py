@@ -7,6 +7,7 @@ file ages off, and ends the answer like a good one; its counters are up to 10 s 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import threading
@@ -24,6 +25,7 @@ from docket.domain.query.planning import for_stenographer
 from docket.domain.query.render import to_stenographer
 from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.errors import SourceError
+from docket.runtime.cert_expiry import not_after
 from docket.workers.sources.base import Coverage, Reading, Received, Wording
 from docket.workers.sources.stenographer.body import Body
 from docket.workers.sources.stenographer.completeness import Answer, prove
@@ -77,6 +79,9 @@ class StenographerSource:
 
     def _ask_coverage(self, session: StenoSession) -> Coverage:
         counters = _counters(session.get("/debug/stats") or "")
+        with contextlib.suppress(OSError, ValueError):
+            ends = min(not_after(path) for path in (self._config.cert, self._config.ca))
+            counters["certificate_ends"] = int(ends.timestamp())
         starts = _file_starts(session)
         lag_us = self._config.flush_lag_s * US_PER_S
         readable_until_us = self._clock.now_us() - lag_us
