@@ -139,6 +139,16 @@ def test_coverage(tmp_path: Path) -> None:
     assert coverage.stats == {"files": 2, "unusable_files": 0, "other_files": 0, "disk_bytes": disk_bytes}
 
 
+def test_oldest_packet_need_not_be_the_first(tmp_path: Path) -> None:
+    """Queues of a recorder are some microseconds apart, and a clock that was not set says nothing."""
+    place(tmp_path / "a.pcap", [udp(START_US + 41, 53), udp(START_US, 53), udp(START_US + US, 53)])
+    place(tmp_path / "boot.pcap", [udp(1_000, 53)])
+    opened = source(tmp_path)
+    assert opened.coverage().oldest_us == START_US
+    assert read(opened, ask(START_US, START_US + MINUTE_US)).verdict is Verdict.COMPLETE
+    assert opened.coverage().oldest_us == START_US
+
+
 def test_empty_directory_proves_nothing(tmp_path: Path) -> None:
     """Without files there is no answer, and it is said why."""
     finding = read(source(tmp_path), ask(START_US, START_US + MINUTE_US))

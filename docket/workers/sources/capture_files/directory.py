@@ -18,14 +18,12 @@ from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import SourceError
 from docket.workers.sources.base import Coverage, ReadAgain, Reading, Wording
 from docket.workers.sources.capture_files.block_selector import BlockSelector, NoIndex
-from docket.workers.sources.capture_files.catalog import CaptureFile, Catalog, Listing
+from docket.workers.sources.capture_files.catalog import Catalog, Listing
 from docket.workers.sources.capture_files.file_facts import FactsCache
 from docket.workers.sources.capture_files.files_pass import FilesPass, Wanted
+from docket.workers.sources.capture_files.oldest_packet import OldestPacket
 from docket.workers.sources.capture_files.reading_order import ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
-
-_OLDEST_SENSIBLE_US = 315_532_800 * US_PER_S
-"""1980: a packet of before is from a clock that was not set, and says nothing of how far back the files go."""
 
 
 class CaptureFilesSource:
@@ -43,6 +41,7 @@ class CaptureFilesSource:
         self._selector = selector or NoIndex()
         self._catalog = Catalog(str(config.path))
         self._facts = FactsCache()
+        self._oldest = OldestPacket(self._facts, self._clock)
         self._nanoseconds = False
         """A clock finer than what the heads of the files tell was met."""
 
@@ -54,7 +53,7 @@ class CaptureFilesSource:
         listing = self._list(fresh=False)
         lag_us = self._config.flush_lag_s * US_PER_S
         counters = {
-            "files": sum(file.first_us is not None for file in listing.files),
+            "files": listing.with_packets,
             "unusable_files": len(listing.unusable),
             "other_files": listing.others,
             "disk_bytes": listing.disk_bytes,
@@ -63,7 +62,7 @@ class CaptureFilesSource:
             # Seconds since 1970: whether a recorder still writes here is for the health to judge.
             counters["last_written"] = max(file.modified_us for file in listing.files) // US_PER_S
         counters |= self._selector.stats()
-        return Coverage(self._oldest_us(listing), self._clock.now_us() - lag_us, counters, lag_us)
+        return Coverage(self._oldest.time_us(listing), self._clock.now_us() - lag_us, counters, lag_us)
 
     def slices(self, window: Window) -> list[Window]:
         """One: nothing stops a reading but the end of the files."""
@@ -105,17 +104,6 @@ class CaptureFilesSource:
         except ReadAgain:
             self._nanoseconds = True
             raise
-
-    def _oldest_us(self, listing: Listing) -> int | None:
-        known = [oldest_us for file in listing.files if (oldest_us := self._first_us(file)) is not None]
-        sensible = [time_us for time_us in known if _OLDEST_SENSIBLE_US <= time_us <= self._clock.now_us()]
-        return min(sensible or known, default=None)
-
-    def _first_us(self, file: CaptureFile) -> int | None:
-        facts = self._facts.get(file.identity)
-        if facts is not None and facts.first_ns is not None:
-            return facts.first_ns // 1000
-        return file.first_us
 
     def _list(self, *, fresh: bool) -> Listing:
         try:

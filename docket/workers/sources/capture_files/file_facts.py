@@ -47,6 +47,8 @@ class FactsCache:
     def __init__(self) -> None:
         self._facts: dict[tuple[int, int], tuple[FileIdentity, FileFacts]] = {}
         self._lock = threading.Lock()
+        self.version = 0
+        """Counts what was put."""
 
     def get(self, identity: FileIdentity) -> FileFacts | None:
         """What is known of exactly this file, as it is now."""
@@ -56,5 +58,6 @@ class FactsCache:
     def put(self, identity: FileIdentity, facts: FileFacts) -> None:
         with self._lock:
             self._facts[identity.device, identity.inode] = identity, facts
+            self.version += 1
             if len(self._facts) > MOST_FILES:
                 self._facts.pop(next(iter(self._facts)))

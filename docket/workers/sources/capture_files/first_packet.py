@@ -33,6 +33,14 @@ def first_packet(opened: OpenedFile) -> tuple[int | None, bool]:
     return None, nanoseconds
 
 
+def earliest_packet(opened: OpenedFile) -> int | None:
+    """The earliest time among the packets of the first megabyte; None if there is none."""
+    start = FILE_HEADER_BYTES if isinstance(opened.form, Classic) else 0
+    reader = opened.reader_of(_head(start, _LONG_HEAD_BYTES, packed=opened.packing is not None))
+    times = [int(block.records.time_ns.min()) // 1000 for block in reader.blocks() if len(block.records)]
+    return min(times, default=None)
+
+
 def _of_classic(begin: bytes, form: Classic) -> int | None:
     if len(begin) < 8:
         return None
