@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from docket.domain.time_forms import has_zone, read_foreign_us
 from docket.errors import Fault, InvalidRequest
 
 US_PER_S = 1_000_000
@@ -144,6 +145,26 @@ def parse_time_us(text: str, relative_to_us: int | None) -> int:
     return us
 
 
+def read_time_us(text: str, relative_to_us: int | None) -> int:
+    """Read a time as people write and paste it: as `parse_time_us`, and as other programs log it (`time_forms`).
+
+    Raises ValueError with a sentence.
+    """
+    if _TIME.fullmatch(text.strip()) is None:
+        us = read_foreign_us(text, relative_to_us)
+        if us is not None and _FIRST_US <= us <= _LAST_US:
+            return us
+    return parse_time_us(text, relative_to_us)
+
+
+def lacks_zone(text: str | None) -> bool:
+    """Whether a text is a time of day of which it does not say what it counts from, so that it is taken as UTC."""
+    if text is None:
+        return False
+    match = _TIME.fullmatch(text.strip())
+    return not has_zone(text) if match is None else match.group(4) is not None and match.group(8) is None
+
+
 def _absolute_us(match: re.Match[str], text: str) -> int:
     year, month, day, hour, minute, second = (int(part or "0") for part in match.groups()[:6])
     try:
@@ -220,7 +241,7 @@ def _edge(field: str, text: str | None, requested_at_us: int | None, faults: lis
     if text is None or _blank(text):
         return None
     try:
-        us = parse_time_us(text, requested_at_us)
+        us = read_time_us(text, requested_at_us)
     except ValueError as error:
         faults.append(Fault("bad-time", f"{field}: {error}", field))
         return None

@@ -10,7 +10,7 @@ import pytest
 from docket.domain.query import query_fields
 from docket.domain.query.canonical import MAX_DEPTH, MAX_TERMS, MAX_TEXT, parse, parse_fields
 from docket.domain.query.planning import for_stenographer
-from docket.domain.timewindow import parse_time_us
+from docket.domain.timewindow import US_PER_S, parse_time_us, read_time_us
 from docket.errors import InvalidRequest
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +69,17 @@ def test_the_times_of_the_table_are_read() -> None:
     """Every form of a time or a duration."""
     for row in rows("The window"):
         assert parse_time_us(code(row[0])[0], 10**15) > 0
+
+
+def test_the_times_of_other_programs_are_read() -> None:
+    """One instant in all forms but that without seconds."""
+    now_us = parse_time_us("2026-11-24T15:00:00Z", None)
+    written = [text for row in rows("Times of other programs") for text in code(row[1])]
+    assert {read_time_us(text, now_us) // US_PER_S * US_PER_S for text in written} == {
+        parse_time_us("2026-11-24T14:02:33Z", None),
+        parse_time_us("2026-11-24T14:02:00Z", None),
+    }
+    assert len(written) >= 10
 
 
 def test_every_code_of_a_fault_is_described_and_no_other() -> None:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from docket.domain.query.terms import ICMP, ICMP6, SCTP, TCP, UDP, Term
 from docket.errors import DocketError, Fault
 
 MAX_FAULTS = 50
 """More are not mended at a time, and an answer must not be much larger than the question."""
+LONGEST_MENDED = 2_000
+"""Characters of a text that is written once more for each of its faults."""
 
 Connective: TypeAlias = Literal["and", "or"]
 
@@ -161,7 +163,9 @@ class Cursor:
 
     def fault(self, code: str, message: str, at: Token | None, mended: Mended | None = None) -> None:
         """Write a fault down; without a token it is at the end of the text. Raises Enough."""
-        text = UNSET if mended is None else self.text[: mended.start] + mended.text + self.text[mended.end :]
+        text: str | UnsetType = UNSET
+        if mended is not None and len(self.text) <= LONGEST_MENDED:
+            text = self.text[: mended.start] + mended.text + self.text[mended.end :]
         position = at.position if at else len(self.text)
         self.faults.append(Fault(code, message, "query", position, text))
         if len(self.faults) >= MAX_FAULTS:

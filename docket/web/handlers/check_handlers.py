@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -12,7 +13,7 @@ from docket.domain.estimate import Estimate
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.domain.query.hints import hints
 from docket.domain.query.render import explain, to_bpf, to_stenographer
-from docket.domain.timewindow import US_PER_S, Window, format_us, make_window
+from docket.domain.timewindow import US_PER_S, Window, format_us, lacks_zone, make_window
 from docket.errors import Fault, InvalidRequest
 from docket.web.handlers.job_handlers import AskedFields
 from docket.web.http.base import Handler
@@ -20,6 +21,8 @@ from docket.web.http.route_spec import Operation, Operations
 from docket.web.jobs.coverage import SourceCoverage, coverage
 from docket.web.jobs.source_plan import SourcePlan, plan_of, source_plan
 
+LONGEST_BPF = 65_536
+"""Characters of a packet filter that is sent while somebody types."""
 _FIELDS = ("query", "after", "before", "sources")
 
 
@@ -37,6 +40,8 @@ class CheckedWindow(msgspec.Struct, frozen=True, kw_only=True):
     after: str
     before: str
     sentence: str
+    notes: tuple[str, ...] = ()
+    """How a time was read that could be meant otherwise."""
 
 
 class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +98,8 @@ class CheckHandler(Handler):
                 canonical=query.canonical if query else None,
                 explanation=explain(query) if query else None,
                 stenographer=to_stenographer(query, window.after_us, window.before_us) if query and window else None,
-                bpf=to_bpf(query) if query else None,
-                window=_shown(window) if window else None,
+                bpf=_bpf(query) if query else None,
+                window=_shown(window, raw) if window else None,
                 coverage=tuple(coverage(status, window) for status in asked) if window else (),
                 plans=tuple(source_plan(status, query) for status in asked) if query else (),
                 hints=hints(query) if query else (),
@@ -155,11 +160,21 @@ def _query(value: Any, faults: list[Fault]) -> Query | None:
     return None
 
 
+def _bpf(query: Query) -> str | None:
+    """The filter for tcpdump, where it can say the query and a person may use it."""
+    text = to_bpf(query)
+    return text if text is None or len(text) <= LONGEST_BPF else None
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _shown(window: Window) -> CheckedWindow:
+def _shown(window: Window, raw: Mapping[str, Any]) -> CheckedWindow:
+    unzoned = [name for name in ("after", "before") if lacks_zone(_text(raw.get(name)))]
     return CheckedWindow(
-        after=format_us(window.after_us), before=format_us(window.before_us), sentence=window.sentence()
+        after=format_us(window.after_us),
+        before=format_us(window.before_us),
+        sentence=window.sentence(),
+        notes=(f"{' and '.join(unzoned)} without a zone: read as UTC",) if unzoned else (),
     )

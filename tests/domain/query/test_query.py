@@ -549,3 +549,10 @@ def test_a_query_for_stenographer_cannot_nest_too_deeply_either() -> None:
     with pytest.raises(InvalidRequest, match="nested"):
         split_time(text)
     assert parse(text).terms == MAX_TERMS
+
+
+def test_suggestions_do_not_blow_up_an_answer() -> None:
+    """A long text is not written once more for each of its faults."""
+    with pytest.raises(InvalidRequest) as caught:
+        parse("dns and " * 5_000 + "tcp")
+    assert sum(len(fault.suggestion or "") for fault in caught.value.faults) == 0
