@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from docket.config.model import CaptureFilesConfig
-from docket.domain.job import Verdict
+from docket.domain.job import FULL, Verdict
 from docket.domain.timewindow import Window
 from docket.errors import SourceError
 from docket.packet.pcap import file_header
@@ -136,7 +136,8 @@ def test_coverage(tmp_path: Path) -> None:
     assert (coverage.oldest_us, coverage.flush_lag_us) == (START_US + MINUTE_US, 7 * US)
     disk_bytes = sum((tmp_path / name).stat().st_size for name in ("a.pcap", "b.pcap"))
     disk_bytes += sum((tmp_path / name).stat().st_size for name in ("empty.pcap", "c.pcap.gz"))
-    assert coverage.stats == {"files": 2, "unusable_files": 0, "other_files": 0, "disk_bytes": disk_bytes}
+    stats = {name: value for name, value in coverage.stats.items() if name != "last_written"}
+    assert stats == {"files": 2, "unusable_files": 0, "other_files": 0, "disk_bytes": disk_bytes}
 
 
 def test_oldest_packet_need_not_be_the_first(tmp_path: Path) -> None:
@@ -147,6 +148,36 @@ def test_oldest_packet_need_not_be_the_first(tmp_path: Path) -> None:
     assert opened.coverage().oldest_us == START_US
     assert read(opened, ask(START_US, START_US + MINUTE_US)).verdict is Verdict.COMPLETE
     assert opened.coverage().oldest_us == START_US
+
+
+@pytest.mark.parametrize("look_inside", [False, True])
+def test_plain_words_look_inside_where_the_source_says_so(tmp_path: Path, look_inside: bool) -> None:
+    """Traffic that is mirrored through VXLAN is found by the addresses and ports in the tunnel."""
+    inner = capture([udp(START_US, 53)])[16:]
+    udp_header = struct.pack(">HHHH", 40_000, 4789, 16 + len(inner), 0)
+    ip = bytes.fromhex("4500") + struct.pack(">H", 36 + len(inner)) + bytes.fromhex("0000000040110000c0a80001c0a80002")
+    frame = bytes(12) + b"\x08\x00" + ip + udp_header + b"\x08" + bytes(7) + inner
+    record = struct.pack("<IIII", START_US // US, 0, len(frame), len(frame)) + frame
+    (tmp_path / "x.pcap").write_bytes(file_header() + record)
+    config = CaptureFilesConfig(name="rock01:em2", path=tmp_path, look_inside=look_inside)
+    heard = Heard()
+    assert read(CaptureFilesSource(config), ask(START_US, START_US + MINUTE_US), heard).verdict in FULL
+    assert heard.body == (record if look_inside else b"")
+
+
+def test_coverage_follows_a_growing_file(tmp_path: Path) -> None:
+    """No directory changes when a recorder goes on writing; sizes and times follow all the same."""
+    path = tmp_path / "x.pcap"
+    path.write_bytes(file_header() + capture(minute(0)))
+    opened = source(tmp_path)
+    before = opened.coverage().stats
+    with path.open("ab") as file:
+        file.write(capture(minute(1)))
+    later_s = before["last_written"] + 5
+    os.utime(path, (later_s, later_s))
+    after = opened.coverage().stats
+    assert after["disk_bytes"] == before["disk_bytes"] + len(capture(minute(1)))
+    assert after["last_written"] == later_s
 
 
 def test_empty_directory_proves_nothing(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from docket.workers.sources.capture_files.first_packet import first_packet
 from docket.workers.sources.capture_files.formats import NotReadable, named_like_a_capture
@@ -76,6 +76,8 @@ class Listing:
     """Of the captures."""
     with_packets: int = 0
     """Captures in which there is a packet."""
+    last_written_us: int | None = None
+    """When one of them was last written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +145,19 @@ class Catalog:
                     return True
             except OSError:
                 return True
+        grown_bytes, latest_us = 0, self._listing.last_written_us or 0
         for path in self._warm:
             before = self._known[path]
             found = self._examined(path)
             if found is None or _character(found) != _character(before):
                 return True
             self._known[path] = found
+            if isinstance(found, CaptureFile) and isinstance(before, CaptureFile):
+                grown_bytes += found.identity.size_bytes - before.identity.size_bytes
+                latest_us = max(latest_us, found.modified_us)
+        if grown_bytes:
+            disk_bytes = self._listing.disk_bytes + grown_bytes
+            self._listing = replace(self._listing, disk_bytes=disk_bytes, last_written_us=latest_us)
         return False
 
     def _paths(self, troubles: list[Unusable], directories: dict[str, _Directory]) -> Iterator[str]:
@@ -247,7 +256,8 @@ def _listing(known: dict[str, _Found], troubles: list[Unusable]) -> Listing:
     unusable.sort(key=lambda file: file.path)
     disk_bytes = sum(file.identity.size_bytes for file in files)
     with_packets = sum(file.first_us is not None for file in files)
-    return Listing(tuple(files), tuple(unusable), others, disk_bytes, with_packets)
+    last_written_us = max((file.modified_us for file in files), default=None)
+    return Listing(tuple(files), tuple(unusable), others, disk_bytes, with_packets, last_written_us)
 
 
 def _by_time(file: CaptureFile) -> tuple[bool, int, str]:

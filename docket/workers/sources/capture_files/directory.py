@@ -58,9 +58,9 @@ class CaptureFilesSource:
             "other_files": listing.others,
             "disk_bytes": listing.disk_bytes,
         }
-        if listing.files:
+        if listing.last_written_us is not None:
             # Seconds since 1970: whether a recorder still writes here is for the health to judge.
-            counters["last_written"] = max(file.modified_us for file in listing.files) // US_PER_S
+            counters["last_written"] = listing.last_written_us // US_PER_S
         counters |= self._selector.stats()
         return Coverage(self._oldest.time_us(listing), self._clock.now_us() - lag_us, counters, lag_us)
 

@@ -24,16 +24,16 @@ class OldestPacket:
     def __init__(self, facts: FactsCache, clock: Clock) -> None:
         self._facts = facts
         self._clock = clock
-        self._asked: tuple[Listing, int] | None = None
+        self._asked: tuple[tuple[CaptureFile, ...], int] | None = None
         self._answer: int | None = None
         self._looked_at: tuple[FileIdentity, int | None] | None = None
 
     def time_us(self, listing: Listing) -> int | None:
         """None: there is no packet."""
         version = self._facts.version
-        if self._asked is None or self._asked[0] is not listing or self._asked[1] != version:
+        if self._asked is None or self._asked[0] is not listing.files or self._asked[1] != version:
             self._answer = self._find(listing)
-            self._asked = listing, version
+            self._asked = listing.files, version
         return self._answer
 
     def _find(self, listing: Listing) -> int | None:
