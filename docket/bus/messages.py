@@ -61,6 +61,15 @@ class Delete(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
 
 
+class GapStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time for which a source shows no sign of recording, `[from, until)`, RFC 3339 UTC."""
+
+    begins: str = msgspec.field(name="from")
+    until: str
+    reason: str
+    """How that is known."""
+
+
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A source as HTTP and WebSocket show it."""
 
@@ -75,6 +84,8 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     stats: dict[str, int] = {}
     look_inside: bool = False
     """Plain words of a query mean every layer of a packet here, those in tunnels too."""
+    gaps: tuple[GapStatus, ...] = ()
+    """Stretches for which it shows no sign of recording, in order of time; the newest hundred."""
 
 
 class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,7 +266,8 @@ def _check_source(status: SourceStatus) -> None:
     if not SOURCE_NAME.fullmatch(status.name):
         raise MessageError(f"{status.name[:80]!r} is not a sensor:interface name")
     try:
-        for text in (status.oldest, status.readable_until, status.last_seen):
+        edges = [edge for gap in status.gaps for edge in (gap.begins, gap.until)]
+        for text in (status.oldest, status.readable_until, status.last_seen, *edges):
             if text is not None:
                 parse_time_us(text, None)
     except ValueError as error:

@@ -39,6 +39,7 @@ class Verdict(StrEnum):
     EMPTY = "empty"
     LIMITED = "limited"
     CUT = "cut"
+    GAP = "gap"
     AGED_OUT = "aged-out"
     NOT_YET = "not-yet"
     REFUSED = "refused"
@@ -48,7 +49,10 @@ class Verdict(StrEnum):
 
 
 FULL = frozenset({Verdict.COMPLETE, Verdict.EMPTY})
-"""The verdicts that need no second look. Everything else fell short and may be retried."""
+"""The verdicts that need no second look. Everything else fell short."""
+
+UNMENDABLE = frozenset({Verdict.GAP})
+"""What falls short for ever: what was not recorded does not come by asking again."""
 
 
 class EventName(StrEnum):
@@ -212,8 +216,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fell_short(self) -> tuple[str, ...]:
-        """The sources that a retry would ask again."""
+        """The sources whose answers are not full."""
         return tuple(answer.name for answer in self.sources if answer.verdict not in FULL)
+
+    @property
+    def worth_retrying(self) -> tuple[str, ...]:
+        """The sources that a retry asks again."""
+        return tuple(answer.name for answer in self.sources if answer.verdict not in FULL | UNMENDABLE)
 
 
 def fold(events: Iterable[Event]) -> Job:

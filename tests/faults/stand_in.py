@@ -45,6 +45,8 @@ class StandIn:
     certificate: Pair | None = None
     """What it shows; by default a certificate of its authority for 127.0.0.1."""
     script: Script = serve
+    empty_files: tuple[int, ...] = ()
+    """Starts of files without packets: a stenographer on a quiet link begins one every five minutes."""
     oldest_us: int | None = None
     """What its statistics say; by default the start of the first file."""
     counters: dict[str, int] = field(default_factory=dict)
@@ -95,7 +97,7 @@ class StandIn:
 
     def files(self) -> list[int]:
         """The names of the files: their starts in microseconds."""
-        starts = sorted({packet.time_us // FILE_US * FILE_US for packet in self.packets})
+        starts = sorted({packet.time_us // FILE_US * FILE_US for packet in self.packets} | set(self.empty_files))
         return [start for start in starts if self.oldest_us is None or start >= self.oldest_us]
 
     def select(self, text: str) -> list[Packet]:

@@ -129,7 +129,7 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
     client = client_for(args, terminal)
     before = client.job(args.id)
     ordered = client.retry(args.id)
-    names = ", ".join(before.fell_short) or "its sources"
+    names = ", ".join(before.worth_retrying) or "its sources"
     terminal.say(text.safe(f"{before.id}: asking {names} once more."))
     if args.no_wait:
         terminal.tell(f"  watch it: docket job {before.id} --watch")

@@ -15,6 +15,8 @@ class Reach(StrEnum):
 
     FULL = "full"
     PART = "part"
+    GAP = "gap"
+    """Readable, but in some of it there is no sign of recording."""
     NOT_YET = "not-yet"
     """Nothing or not all of it is on the disk yet; what is missing will be."""
     AGED_OUT = "aged-out"
@@ -55,9 +57,16 @@ def coverage(status: SourceStatus, window: Window) -> SourceCoverage:
         missing.append(
             f"{'those' if missing else f'packets of {name}'} after {format_human(readable_us)} are not on disk yet"
         )
+    gaps = [
+        gap
+        for gap in status.gaps
+        if parse_time_us(gap.begins, None) < until_us and parse_time_us(gap.until, None) > begins_us
+    ]
+    missing += [f"{name} shows no sign of recording from {gap.begins[:19]} to {gap.until[:19]}" for gap in gaps[:3]]
+    state = _state(begins_us > window.after_us, until_us < window.before_us)
     return SourceCoverage(
         source=name,
-        state=_state(begins_us > window.after_us, until_us < window.before_us),
+        state=Reach.GAP if gaps and state is Reach.FULL else state,
         begins=format_us(begins_us),
         until=format_us(until_us),
         sentence=" and ".join(missing) if missing else f"{name} holds the whole window",

@@ -138,7 +138,7 @@ class CommandHandler:
             requested_at_us=self._context.clock.now_us(),
             deadline_s=retry.deadline_s or request.deadline_s,
         )
-        return self._reopen(job, request, set(job.fell_short), user, batch)
+        return self._reopen(job, request, set(job.worth_retrying), user, batch)
 
     def _reopen(self, job: Job, request: Request, sources: set[str], user: str, batch: Batch) -> str:
         try:

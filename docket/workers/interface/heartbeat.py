@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from docket.bus.messages import EventMessage, SourceStatus, encode
+from docket.bus.messages import EventMessage, GapStatus, SourceStatus, encode
 from docket.bus.topology import EVENTS
 from docket.domain.clock import Clock
 from docket.domain.job import EventName
@@ -109,6 +109,10 @@ class Heartbeat:
             error=error,
             stats=known.stats | self._load(),
             look_inside=self._source.look_inside,
+            gaps=tuple(
+                GapStatus(begins=format_us(gap.after_us), until=format_us(gap.before_us), reason=gap.reason)
+                for gap in known.gaps
+            ),
         )
 
     def _publish(self, event: EventName, status: SourceStatus, wait_s: float) -> None:

@@ -189,6 +189,7 @@ class JobReading:
             return
         doubts = (
             verdict_texts.aged_out(name, self._window, after),
+            verdict_texts.gap(name, self._window, after),
             verdict_texts.not_yet(name, self._window, coverage, self._clock.now_us()),
         )
         self._findings += [doubt for doubt in doubts if doubt is not None]

@@ -9,9 +9,13 @@ from docket.domain.plain_text import whole
 from docket.domain.timewindow import US_PER_S, Window, format_human, format_length
 from docket.domain.units import packets_text
 from docket.workers.sources.base import Coverage, Shortfall
+from docket.workers.sources.gaps import within
 
 MOST_SENTENCES = 4
 """Shortcomings that are told of one answer."""
+
+MOST_GAPS_TOLD = 3
+"""Gaps that are told one by one."""
 
 RETRY = "Retry."
 RETRY_SHORTER = "Retry, or ask for a shorter window."
@@ -91,6 +95,20 @@ def aged_out(source: str, window: Window, coverage: Coverage) -> Finding | None:
     return Finding(
         Verdict.AGED_OUT, f"{begins} the first {format_length(oldest_us - window.after_us)} of your window are gone."
     )
+
+
+def gap(source: str, window: Window, coverage: Coverage) -> Finding | None:
+    """For a window with stretches for which the store shows no sign of recording; None without one."""
+    found = within(coverage.gaps, window)
+    if not found:
+        return None
+    told = [
+        f"from {format_human(one.after_us)} to {format_human(one.before_us)} ({one.reason})"
+        for one in found[:MOST_GAPS_TOLD]
+    ]
+    more = f", and in {len(found) - MOST_GAPS_TOLD} more stretches" if len(found) > MOST_GAPS_TOLD else ""
+    text = f"{source} shows no sign of recording {', '.join(told)}{more}."
+    return Finding(Verdict.GAP, text, "Asking again brings the same; see why its recorder stood still.")
 
 
 def not_yet(source: str, window: Window, coverage: Coverage, now_us: int) -> Finding | None:

@@ -19,6 +19,16 @@ from docket.errors import DocketError
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch `[after, before)` for which the store shows no sign of recording. Microseconds since 1970 UTC."""
+
+    after_us: int
+    before_us: int
+    reason: str
+    """How that is known, as a part of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What a source can answer for right now. Times in microseconds since 1970 UTC."""
 
@@ -29,6 +39,8 @@ class Coverage:
     stats: dict[str, int] = field(default_factory=dict)
     flush_lag_us: int = 0
     """How long after its time a packet is on disk at the latest, as long as the capture is running."""
+    gaps: tuple[Gap, ...] = ()
+    """In order of time, between `oldest_us` and `readable_until_us`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,12 +325,13 @@ def test_does_not_wait_past_the_deadline(steno: StandIn, client: Pair, monkeypat
 
 
 def test_capture_that_stands_still_is_not_taken_for_silence(steno: StandIn, client: Pair) -> None:
-    """When the newest file is far too old, a later window is not empty: nothing is known of it."""
+    """When the newest file is far too old, a later window is a gap: it is neither empty nor worth waiting for."""
     source, clock = fresh(steno, client, age_us=3600 * US)
     later_us = START_US + 30 * MINUTE_US
     finding = read(source, ask(later_us, later_us + MINUTE_US, requested_at_us=clock.time_us), clock=clock)
-    assert (finding.verdict, finding.usable) == (Verdict.NOT_YET, False)
-    assert finding.next_step == "See whether its capture is running."
+    assert (finding.verdict, finding.usable) == (Verdict.GAP, True)
+    assert "no file was begun since" in finding.sentence
+    assert "see why its recorder stood still" in finding.next_step
 
 
 @pytest.mark.parametrize("after", [-1, 0, 3])

@@ -15,7 +15,7 @@ from tests.faults import scripts
 from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet, udp
 from tests.faults.scripts import Asked
-from tests.faults.stand_in import StandIn
+from tests.faults.stand_in import FILE_US, StandIn
 from tests.services.recording import StoredFile
 from tests.services.stenographer import Monitored, StoredStenographer
 from tests.services.truth import packets_of
@@ -29,6 +29,7 @@ AFTER_US, BEFORE_US = START_US + MINUTE_US, START_US + 20 * MINUTE_US
 def burst(steno: StandIn) -> StandIn:
     """Five minutes of packets at the beginning of the twenty that are asked for, and then none until long after."""
     steno.packets = [*steno.packets, udp(START_US + 30 * MINUTE_US, 7777)]
+    steno.empty_files = tuple(range(START_US // FILE_US * FILE_US, START_US + 30 * MINUTE_US, 5 * FILE_US))
     return steno
 
 
@@ -99,7 +100,7 @@ def test_fresh_packets_are_no_alarm(source: StenographerSource, burst: StandIn) 
 
     def grow(asked: Asked) -> list[bytes]:
         answer = list(scripts.serve(asked))
-        burst.packets = [*burst.packets, *(udp(START_US + 10 * MINUTE_US + step * US) for step in range(200))]
+        burst.packets = [*burst.packets, *(udp(START_US + 11 * MINUTE_US + step * US) for step in range(200))]
         return answer
 
     for shows_index in (True, False):

@@ -27,6 +27,7 @@ from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.errors import SourceError
 from docket.runtime.cert_expiry import not_after
 from docket.workers.sources.base import Coverage, Reading, Received, Wording
+from docket.workers.sources.gaps import merged, rotation_gaps
 from docket.workers.sources.stenographer.body import Body
 from docket.workers.sources.stenographer.completeness import Answer, prove
 from docket.workers.sources.stenographer.session import StenoSession
@@ -90,8 +91,9 @@ class StenographerSource:
             # Every thread holds a share of the traffic: before the latest beginning some of it is missing.
             oldest_us = max(thread[0] for thread in starts)
             newest_us = min(thread[-1] for thread in starts)
-            readable_until_us = _readable_until_us(newest_us, readable_until_us)
-        coverage = Coverage(oldest_us, readable_until_us, counters, lag_us)
+            readable_until_us = max(newest_us, readable_until_us)
+        gaps = merged(gap for thread in starts for gap in rotation_gaps(thread, readable_until_us, LONGEST_FILE_US))
+        coverage = Coverage(oldest_us, readable_until_us, counters, lag_us, gaps)
         self._latest = _Seen(coverage, starts)
         return coverage
 
@@ -211,14 +213,3 @@ def _file_starts(session: StenoSession) -> list[list[int]]:
             return []
         threads.append(starts)
     return threads
-
-
-def _readable_until_us(newest_us: int, usual_us: int) -> int:
-    """How far packets are readable, from the start of the newest whole file and the usual lag of the flush.
-
-    A file is shown when it is whole, so everything before the newest one can be read. A newest file that is much
-    too old tells that nothing was captured since.
-    """
-    if newest_us + LONGEST_FILE_US < usual_us - LONGEST_FILE_US:
-        return newest_us + LONGEST_FILE_US
-    return max(newest_us, usual_us)

@@ -1,0 +1,105 @@
+"""Stretches of time for which a store shows no sign of recording, from the times of its files. Pure; for the kinds.
+
+Quiet is no gap: a recorder that begins a file every minute and missed three of them is one. What is usual is learned
+from the store itself. Where only silence is known, the reason says that nothing may have passed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from docket.domain.timewindow import US_PER_S, Window, format_human, format_length
+from docket.workers.sources.base import Gap
+
+SEVERAL = 3
+"""So many usual intervals without a file are more than a late one."""
+FEWEST_INTERVALS = 3
+"""Of fewer nothing is learned."""
+SHORTEST_GAP_US = 60 * US_PER_S
+"""Below that, files of a recorder that rotates quickly are late for many reasons."""
+MOST_GAPS = 100
+"""The newest that are kept; a store with more of them says so by their number."""
+
+
+def usual_us(lengths_us: Sequence[int]) -> int | None:
+    """What about nine in ten of these are not longer than; None where there are too few of them."""
+    if len(lengths_us) < FEWEST_INTERVALS:
+        return None
+    return sorted(lengths_us)[(len(lengths_us) - 1) * 9 // 10]
+
+
+def rotation_gaps(starts_us: Sequence[int], until_us: int, longest_us: int) -> list[Gap]:
+    """Missed rotations of a recorder that begins a new file by time, at the latest every `longest_us`.
+
+    `starts_us` are the sorted beginnings of its files; packets up to `until_us` should be on disk.
+    """
+    usual = usual_us([later - earlier for earlier, later in itertools.pairwise(starts_us)]) or longest_us
+    late_us = max(min(SEVERAL * usual, 2 * longest_us), SHORTEST_GAP_US)
+    gaps = []
+    for begun_us, next_us in itertools.pairwise([*starts_us, until_us]):
+        if next_us - begun_us <= late_us:
+            continue
+        last = next_us == until_us and begun_us == starts_us[-1]
+        began = "no file was begun since" if last else "no file was begun between"
+        times = format_human(begun_us) if last else f"{format_human(begun_us)} and {format_human(next_us)}"
+        certain = next_us - begun_us > longest_us + SHORTEST_GAP_US
+        ground = (
+            f"it begins one at the latest after {format_length(longest_us)}"
+            if certain
+            else f"it usually begins one after {format_length(usual)}: either nothing passed or nothing was recorded"
+        )
+        gaps.append(Gap(begun_us + min(usual, longest_us), next_us, f"{began} {times}, though {ground}"))
+    return gaps
+
+
+def span_gaps(spans: Iterable[tuple[int, int]], until_us: int) -> list[Gap]:
+    """Stretches that no file covers. A span is a file's first packet and its last sign of being written, both known.
+
+    Packets up to `until_us` should be on disk. Files may overlap.
+    """
+    covered: list[list[int]] = []
+    begins = []
+    for first_us, last_us in sorted(spans):
+        begins.append(first_us)
+        if covered and first_us <= covered[-1][1]:
+            covered[-1][1] = max(covered[-1][1], last_us)
+        else:
+            covered.append([first_us, last_us])
+    if not covered:
+        return []
+    holes = [(earlier[1], later[0]) for earlier, later in itertools.pairwise(covered)]
+    between = usual_us([before_us - after_us for after_us, before_us in holes]) or 0
+    late_us = max(SEVERAL * between, SHORTEST_GAP_US)
+    gaps = [_silent(after_us, before_us) for after_us, before_us in holes if before_us - after_us > late_us]
+    rhythm = usual_us([later - earlier for earlier, later in itertools.pairwise(begins)]) or 0
+    newest_us = covered[-1][1]
+    if until_us - newest_us > max(SEVERAL * rhythm, late_us, 2 * SHORTEST_GAP_US):
+        reason = f"no file was written since {format_human(newest_us)}: either nothing passed or nothing was recorded"
+        gaps.append(Gap(newest_us, until_us, reason))
+    return gaps
+
+
+def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """The gaps in order of time, those that overlap as one, the newest MOST_GAPS of them."""
+    found: list[Gap] = []
+    for gap in sorted(gaps, key=lambda gap: (gap.after_us, gap.before_us)):
+        if found and gap.after_us <= found[-1].before_us:
+            before = found[-1]
+            reason = before.reason if gap.reason == before.reason else f"{before.reason}; {gap.reason}"
+            found[-1] = Gap(before.after_us, max(before.before_us, gap.before_us), reason)
+        else:
+            found.append(gap)
+    return tuple(found[-MOST_GAPS:])
+
+
+def within(gaps: Iterable[Gap], window: Window) -> list[Gap]:
+    """The part of each gap that lies in the window."""
+    cut = [Gap(max(gap.after_us, window.after_us), min(gap.before_us, window.before_us), gap.reason) for gap in gaps]
+    return [gap for gap in cut if gap.after_us < gap.before_us]
+
+
+def _silent(after_us: int, before_us: int) -> Gap:
+    times = f"{format_human(after_us)} and {format_human(before_us)}"
+    reason = f"no file was written between {times}: either nothing passed or nothing was recorded"
+    return Gap(after_us, before_us, reason)
