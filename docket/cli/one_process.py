@@ -33,7 +33,8 @@ from docket.config.loader import load_config
 from docket.config.model import CaptureFilesConfig, Config, IndexConfig, SpoolConfig
 from docket.config.values import MEMORY_BUS, UNIX, TcpAddress, listen_address
 from docket.demo import place_demo
-from docket.runtime.host import Host
+from docket.demo.recorder import DemoRecorder
+from docket.runtime.host import Host, Service
 from docket.runtime.systemd import SystemdNotifier
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
@@ -83,6 +84,8 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
             inspector_service(config, broker),
             indexer_service(config),
         ]
+        if args.demo:
+            services.append(Service("demo recorder", demo_recorder(config)))
         host = Host(services, notifier)
         return asyncio.run(host.run(web_service(config, link, ready)))
 
@@ -106,6 +109,14 @@ def demo_config(directory: Path, now_us: int) -> Config:
     )
     spool = SpoolConfig(path=directory / "spool", min_free_bytes=DEMO_MIN_FREE_BYTES)
     return Config(sources=sources, bus=MEMORY_BUS, spool=spool)
+
+
+def demo_recorder(config: Config) -> DemoRecorder:
+    """What goes on recording beside the services, from the traffic of the last hour on."""
+    directories = [source.path for source in config.sources if isinstance(source, CaptureFilesConfig)]
+    files = list(directories[0].iterdir())
+    newest_us = max(file.stat().st_mtime_ns for file in files) // 1000
+    return DemoRecorder(directories[0].parent, newest_us, len(files))
 
 
 def _with_options(config: Config, args: argparse.Namespace) -> Config:

@@ -44,14 +44,22 @@ def place_demo(directory: Path, now_us: int) -> list[tuple[str, Path]]:
     Each interface gets a directory of its name with one file per ten minutes. Gives (source name, file) pairs, such
     as ("demo:em1", directory / "em1" / "em1_00001_20261124140000.pcap"). Raises OSError if it cannot write.
     """
+    return place_between(directory, now_us - _BEGIN_US, now_us - _END_US, first_number=1)
+
+
+def place_between(directory: Path, begin_us: int, end_us: int, *, first_number: int) -> list[tuple[str, Path]]:
+    """The same, with the first packet at begin_us and the last conversation begun by end_us (µs since 1970).
+
+    Files are numbered from first_number on.
+    """
     heard = sorted((packet for name in INTERFACES for packet in _read(name)), key=lambda packet: packet.time_us)
     placed: dict[str, list[tuple[int, bytes]]] = {name: [] for name in INTERFACES}
-    for time_us, packet in zip(_spread(heard, now_us), heard, strict=True):
+    for time_us, packet in zip(_spread(heard, begin_us, end_us), heard, strict=True):
         placed[packet.interface].append((time_us, packet.record))
     written = []
     for name, packets in placed.items():
         packets.sort(key=lambda packet: packet[0])
-        written += [(f"demo:{name}", path) for path in _write(directory / name, name, packets)]
+        written += [(f"demo:{name}", path) for path in _write(directory / name, name, packets, first_number)]
     return written
 
 
@@ -62,11 +70,10 @@ def _read(interface: str) -> Iterable[_Packet]:
         yield _Packet(time_us, interface, content[places[index] : places[index + 1]])
 
 
-def _spread(packets: list[_Packet], now_us: int) -> Iterable[int]:
+def _spread(packets: list[_Packet], begin_us: int, end_us: int) -> Iterable[int]:
     """Give each packet its new time; the packets are those of all interfaces, in the order of their times."""
     first_us, last_us = packets[0].time_us, packets[-1].time_us
-    begin_us = now_us - _BEGIN_US
-    stretch = (_BEGIN_US - _END_US) / max(1, last_us - first_us)
+    stretch = (end_us - begin_us) / max(1, last_us - first_us)
     began: dict[tuple[object, ...], int] = {}
     latest: dict[tuple[object, ...], int] = defaultdict(lambda: -_PAUSE_US)
     for packet in packets:
@@ -99,7 +106,7 @@ def _ends(frame: bytes) -> tuple[object, ...]:
     return (protocol, frozenset(hosts))
 
 
-def _write(directory: Path, interface: str, packets: list[tuple[int, bytes]]) -> list[Path]:
+def _write(directory: Path, interface: str, packets: list[tuple[int, bytes]], first_number: int) -> list[Path]:
     """Write packets into one file per ten minutes, with strictly ascending times."""
     directory.mkdir(parents=True, exist_ok=True)
     files: dict[int, list[bytes]] = {}
@@ -114,7 +121,7 @@ def _write(directory: Path, interface: str, packets: list[tuple[int, bytes]]) ->
         files.setdefault(number, []).append(header + record[RECORD_HEADER.size :])
         ends_us[number] = last_us
     written = []
-    for place, (number, records) in enumerate(files.items(), start=1):
+    for place, (number, records) in enumerate(files.items(), start=first_number):
         begun = time.strftime("%Y%m%d%H%M%S", time.gmtime((begin_us + number * _FILE_US) // _US_PER_S))
         path = directory / f"{interface}_{place:05}_{begun}.pcap"
         path.write_bytes(b"".join((file_header(), *records)))

@@ -32,7 +32,7 @@ def usual_us(lengths_us: Sequence[int]) -> int | None:
 def rotation_gaps(starts_us: Sequence[int], until_us: int, longest_us: int) -> list[Gap]:
     """Missed rotations of a recorder that begins a new file by time, at the latest every `longest_us`.
 
-    `starts_us` are the sorted beginnings of its files; packets up to `until_us` should be on disk.
+    `starts_us` are the sorted starts of its files; packets up to `until_us` should be on disk.
     """
     usual = usual_us([later - earlier for earlier, later in itertools.pairwise(starts_us)]) or longest_us
     late_us = max(min(SEVERAL * usual, 2 * longest_us), SHORTEST_GAP_US)
@@ -61,6 +61,8 @@ def span_gaps(spans: Iterable[tuple[int, int]], until_us: int) -> list[Gap]:
     covered: list[list[int]] = []
     begins = []
     for first_us, last_us in sorted(spans):
+        if first_us > until_us:
+            break  # a clock that was ahead says nothing of this time
         begins.append(first_us)
         if covered and first_us <= covered[-1][1]:
             covered[-1][1] = max(covered[-1][1], last_us)
@@ -74,9 +76,12 @@ def span_gaps(spans: Iterable[tuple[int, int]], until_us: int) -> list[Gap]:
     gaps = [_silent(after_us, before_us) for after_us, before_us in holes if before_us - after_us > late_us]
     rhythm = usual_us([later - earlier for earlier, later in itertools.pairwise(begins)]) or 0
     newest_us = covered[-1][1]
-    if until_us - newest_us > max(SEVERAL * rhythm, late_us, 2 * SHORTEST_GAP_US):
+    # A recorder that begins its files by the clock owes the next one soon; of another one several may be late.
+    owed_us = begins[-1] + rhythm * 3 // 2 if _is_regular(begins, rhythm) else newest_us + SEVERAL * rhythm
+    if until_us > max(owed_us, newest_us + max(late_us, 2 * SHORTEST_GAP_US)):
         reason = f"no file was written since {format_human(newest_us)}: either nothing passed or nothing was recorded"
-        gaps.append(Gap(newest_us, until_us, reason))
+        # The pause that is usual here, or the shortest that counts, may still be one.
+        gaps.append(Gap(newest_us + late_us, until_us, reason))
     return gaps
 
 
@@ -97,6 +102,13 @@ def within(gaps: Iterable[Gap], window: Window) -> list[Gap]:
     """The part of each gap that lies in the window."""
     cut = [Gap(max(gap.after_us, window.after_us), min(gap.before_us, window.before_us), gap.reason) for gap in gaps]
     return [gap for gap in cut if gap.after_us < gap.before_us]
+
+
+def _is_regular(begins_us: Sequence[int], rhythm_us: int) -> bool:
+    """Whether most files begin one rhythm after the one before, give or take a quarter."""
+    lengths_us = [later - earlier for earlier, later in itertools.pairwise(begins_us)]
+    near = [length for length in lengths_us if abs(length - rhythm_us) <= rhythm_us // 4]
+    return len(lengths_us) >= FEWEST_INTERVALS and 2 * len(near) > len(lengths_us)
 
 
 def _silent(after_us: int, before_us: int) -> Gap:

@@ -295,11 +295,23 @@ def test_link_type_that_cannot_be_filtered_is_told(tmp_path: Path) -> None:
     assert everything.verdict is Verdict.COMPLETE
 
 
-def test_nothing_within_reach_is_empty(tmp_path: Path) -> None:
-    """A window after the last packet of a directory is known to be empty."""
+def test_nothing_after_the_newest_file_is_a_gap(tmp_path: Path) -> None:
+    """A window long after the last packet of a directory is not called empty: nothing was written then."""
     place(tmp_path / "0.pcap", minute(0))
     finding = read(source(tmp_path), ask(START_US + 60 * MINUTE_US, START_US + 61 * MINUTE_US))
-    assert finding.verdict is Verdict.EMPTY
+    assert (finding.verdict, "no file was written since" in finding.sentence) == (Verdict.GAP, True)
+
+
+def test_hole_between_files_is_a_gap(tmp_path: Path) -> None:
+    """Inside a hole nothing is empty, across it nothing is complete, beside it everything is."""
+    for number in (0, 1, 2, 40, 41, 42):
+        place(tmp_path / f"{number}.pcap", minute(number))
+    windows = [(10, 20), (1, 42), (0, 2), (41, 43)]
+    verdicts = [
+        read(source(tmp_path), ask(START_US + first * MINUTE_US, START_US + last * MINUTE_US)).verdict
+        for first, last in windows
+    ]
+    assert verdicts == [Verdict.GAP, Verdict.GAP, Verdict.COMPLETE, Verdict.COMPLETE]
 
 
 def test_progress_goes_by_files(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from docket.workers.sources.capture_files.files_pass import FilesPass, Wanted
 from docket.workers.sources.capture_files.oldest_packet import OldestPacket
 from docket.workers.sources.capture_files.reading_order import ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
+from docket.workers.sources.capture_files.written_spans import WrittenSpans
+from docket.workers.sources.gaps import merged, span_gaps
 
 
 class CaptureFilesSource:
@@ -42,6 +44,7 @@ class CaptureFilesSource:
         self._catalog = Catalog(str(config.path))
         self._facts = FactsCache()
         self._oldest = OldestPacket(self._facts, self._clock)
+        self._spans = WrittenSpans(self._facts)
         self._nanoseconds = False
         """A clock finer than what the heads of the files tell was met."""
 
@@ -62,7 +65,9 @@ class CaptureFilesSource:
             # Seconds since 1970: whether a recorder still writes here is for the health to judge.
             counters["last_written"] = listing.last_written_us // US_PER_S
         counters |= self._selector.stats()
-        return Coverage(self._oldest.time_us(listing), self._clock.now_us() - lag_us, counters, lag_us)
+        readable_until_us = self._clock.now_us() - lag_us
+        gaps = merged(span_gaps(self._spans.of(listing), readable_until_us))
+        return Coverage(self._oldest.time_us(listing), readable_until_us, counters, lag_us, gaps)
 
     def slices(self, window: Window) -> list[Window]:
         """One: nothing stops a reading but the end of the files."""

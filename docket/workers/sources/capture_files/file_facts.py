@@ -57,6 +57,7 @@ class FactsCache:
 
     def put(self, identity: FileIdentity, facts: FileFacts) -> None:
         with self._lock:
+            self.version += 1
             self._facts[identity.device, identity.inode] = identity, facts
             self.version += 1
             if len(self._facts) > MOST_FILES:

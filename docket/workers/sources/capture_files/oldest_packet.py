@@ -14,7 +14,7 @@ from docket.workers.sources.capture_files.first_packet import earliest_packet
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.opened_file import open_capture
 
-_OLDEST_SENSIBLE_US = 315_532_800 * US_PER_S
+OLDEST_SENSIBLE_US = 315_532_800 * US_PER_S
 """1980: a packet of before is from a clock that was not set, and says nothing of how far back the files go."""
 
 
@@ -39,13 +39,13 @@ class OldestPacket:
     def _find(self, listing: Listing) -> int | None:
         known = [(time_us, place) for place, file in enumerate(listing.files) if (time_us := self._begins_us(file))]
         now_us = self._clock.now_us()
-        sensible = [one for one in known if _OLDEST_SENSIBLE_US <= one[0] <= now_us]
+        sensible = [one for one in known if OLDEST_SENSIBLE_US <= one[0] <= now_us]
         oldest = min(sensible or known, default=None)
         if oldest is None:
             return None
         time_us, place = oldest
         earlier_us = self._near_the_beginning(listing.files[place])
-        return time_us if earlier_us is None or earlier_us < _OLDEST_SENSIBLE_US else min(time_us, earlier_us)
+        return time_us if earlier_us is None or earlier_us < OLDEST_SENSIBLE_US else min(time_us, earlier_us)
 
     def _begins_us(self, file: CaptureFile) -> int | None:
         facts = self._facts.get(file.identity)
