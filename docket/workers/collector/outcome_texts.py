@@ -22,13 +22,13 @@ def timed_out(part: Part, deadline: str, silence: str) -> tuple[str, str]:
 
 def _overtaken(part: Part, deadline: str) -> tuple[str, str]:
     at = f"The job's deadline ({clock_time(deadline)}) came "
+    cause = f" Its last report: {part.sentence}" if part.sentence else ""
     if part.begun and part.last_us is not None:
         reached = clock_time(format_us(part.last_us))
-        return f"{at}while {part.source} was being read; it had come to {reached}.", "Retry, or ask for less."
+        return f"{at}while {part.source} was being read; it had come to {reached}.{cause}", "Retry, or ask for less."
     if part.begun:
-        return f"{at}while {part.source} was being read; no packet had come.", "Retry with a later deadline."
-    said = f" The last it said: {part.sentence}" if part.sentence else ""
-    return f"{at}before {part.source} began to read.{said}", "Retry with a later deadline."
+        return f"{at}while {part.source} was being read; no packet had come.{cause}", "Retry with a later deadline."
+    return f"{at}before {part.source} began to read.{cause}", "Retry with a later deadline."
 
 
 def gone(part: Part, absence: str) -> str:

@@ -137,6 +137,7 @@ class Part(msgspec.Struct):
             self.close(verdict, fragment.sentence, usable=fragment.usable, next_step=fragment.next_step)
             return Outcome.ENDED
         self.packets += fragment.packets
+        self.sentence = ""  # what it waited for is past, and would be named as the cause of a later end
         self.linktype, self.nanoseconds = fragment.linktype, fragment.nanoseconds
         return Outcome.DATA
 

@@ -317,16 +317,21 @@ class JobReading:
     def _patiently(self, fragment_publisher: FragmentPublisher, ask: Callable[[], T]) -> T:
         """Ask a store that may be away for a moment. Raises SourceError, Stopped."""
         give_up_s = time.monotonic() + self._task.patience_s
-        pause_s = FIRST_PAUSE_S
+        pause_s, said = FIRST_PAUSE_S, False
         while True:
             self._check_stop()
             try:
-                return ask()
+                answer = ask()
             except SourceError as error:
                 if error.verdict != Verdict.UNREACHABLE or time.monotonic() + pause_s > give_up_s:
                     raise
                 if pause_s > LONGEST_PAUSE_S / 4:
                     fragment_publisher.say(verdict_texts.waiting_for_source(error.sentence))
+                    said = True
+            else:
+                if said:
+                    fragment_publisher.say(verdict_texts.answers_again(self._source.name))
+                return answer
             self._pause(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 

@@ -134,6 +134,10 @@ def waiting_for_source(error: str) -> str:
     return f"{whole(error)} Trying again."
 
 
+def answers_again(source: str) -> str:
+    return f"{source} answers again."
+
+
 def waiting_in_lane(place: int, source: str) -> str:
     return f"Place {place} in the queue of {source}."
 

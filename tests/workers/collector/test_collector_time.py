@@ -45,6 +45,20 @@ def test_the_deadline_closes_what_is_open(harness: Rig) -> None:
     ]
 
 
+def test_the_deadline_names_the_last_cause(harness: Rig) -> None:
+    """A source that waited for its store until the deadline says why, also when packets had come before; a cause that
+    packets have overtaken is not named."""
+    job_id = harness.ask(deadline_s=100)
+    refused = "rock01:em1 cannot be reached: Connection refused. Trying again."
+    harness.reading(job_id, 0).begin().status(refused)
+    harness.reading(job_id, 1).begin().status("Place 2 in the queue of rock01:em2.").data(EM2)
+    harness.settle()
+    harness.pass_time(100)
+    first, second = harness.job(job_id).sources
+    assert first.sentence.endswith(f"no packet had come. Its last report: {refused}")
+    assert "Place 2" not in second.sentence
+
+
 def test_a_clock_set_back_does_not_move_the_deadline(harness: Rig) -> None:
     """Deadlines run in monotonic time once the request is there."""
     job_id = harness.ask(deadline_s=100)
