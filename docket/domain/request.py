@@ -203,7 +203,7 @@ class _Checks:
 
     def query_given(self) -> None:
         """Everything is asked for in so many words, never by leaving something out."""
-        if "query" not in self.raw and self.raw.get("parent") is None:
+        if self.raw.get("query", {}) == {} and self.raw.get("parent") is None:
             message = 'a request needs a query; every packet is asked for with "query": ""'
             self.fault("missing-query", message, "query")
 

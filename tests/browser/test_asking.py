@@ -57,6 +57,25 @@ def test_text_that_fields_cannot_say_is_kept(person: Person) -> None:
     expect(person.ask_button).to_be_enabled()
 
 
+def test_a_filter_of_another_program_is_read(person: Person) -> None:
+    """The sentence says in plain words what Wireshark's text means here, and a hint when nothing can match."""
+    person.query.fill("ip.src == 10.1.2.3 && !(tcp.port == 443)")
+    expect(person.says).to_contain_text("Packets from 10.1.2.3, but not with TCP port 443.")
+    expect(person.ask_button).to_be_enabled()
+    person.query.fill("tcp and udp")
+    expect(person.says).to_contain_text("nothing can match")
+
+
+def test_a_fault_offers_the_right_text(person: Person) -> None:
+    """One click takes it over."""
+    person.query.fill("host 10.1.2.3 port 80,443")
+    person.page.get_by_role("button", name="Use host 10.1.2.3 and port 80,443").click()
+    expect(person.query).to_have_value("host 10.1.2.3 and port 80,443")
+    person.page.get_by_role("button", name="Use host 10.1.2.3 and (port 80 or port 443)").click()
+    expect(person.query).to_have_value("host 10.1.2.3 and (port 80 or port 443)")
+    expect(person.ask_button).to_be_enabled()
+
+
 def test_fault_is_marked_at_its_place_while_typing(person: Person) -> None:
     """The wrong word is underlined, named, and gone to by one click; the question cannot be asked."""
     person.query.press_sequentially("host 10.1.2.3 and prot 53")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from docket.domain.timewindow import US_PER_S, format_us
 from tests.domain.query.query_meaning import Facts, dissect
 from tests.domain.query.random_queries import RandomQuery, random_query
 from tests.domain.query.whole_queries import whole_query
+from tests.services import traffic
 from tests.services.chance import seed_from_environment
 from tests.services.rabbitmq import Broker
 from tests.services.recording import Recording, shifted
@@ -148,6 +150,66 @@ def test_every_answer_is_the_truth(ground: Ground) -> None:
     ]
     assert wrong == [], f"seed {seed}\n{sensor.logs()}"
     assert sum(bool(truth) for truth in expected) > QUESTIONS // 4
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "kept"),
+    [
+        ("net 10.0.0.0/8 and not port 443", "and net 10.0.0.0/8", "not port 443"),
+        (f"src host {traffic.ALICE}", f"and host {traffic.ALICE}", f"src host {traffic.ALICE}"),
+        (f"inner host {traffic.TUNNEL_INNER_HOSTS[0]}", "Z", f"inner host {traffic.TUNNEL_INNER_HOSTS[0]}"),
+        (
+            f"port 4789 and inner host {traffic.TUNNEL_INNER_HOSTS[0]}",
+            "and port 4789",
+            f"inner host {traffic.TUNNEL_INNER_HOSTS[0]}",
+        ),
+        (
+            f"proto gre and inner icmp and inner host {traffic.TUNNEL_INNER_HOSTS[1]}",
+            "and ip proto 47",
+            f"inner host {traffic.TUNNEL_INNER_HOSTS[1]} and inner icmp",
+        ),
+    ],
+)
+def test_what_is_asked_and_kept_is_shown(ground: Ground, text: str, asked: str, kept: str) -> None:
+    """The job says what each stenographer was given and what was kept of its answer; the result is exact."""
+    sensor, sources = ground.sensor, ground.sources
+    found = [match_made(dissect(stored.packet.frame), text) for packets in sources for stored in packets]
+    times = [stored.packet.time_us for packets in sources for stored in packets]
+    job_id = str(sensor.ask(text, format_us(min(times)), format_us(max(times) + 1))["id"])
+    wait_until(lambda: sensor.job(job_id)["state"] == "completed", "the job to be complete", timeout_s=60.0)
+    job = sensor.job(job_id)
+    assert job["packets"] == sum(found) > 0
+    for source in job["sources"]:
+        assert source["sent"].endswith(asked)
+        assert source["kept"] == kept
+        assert source["received"] >= source["packets"] + source["trimmed"]
+
+
+def match_made(facts: Facts, text: str) -> bool:
+    """What the fixed questions mean, word by word."""
+    return all(_holds(facts, part) for part in text.split(" and "))
+
+
+def _holds(facts: Facts, part: str) -> bool:
+    inner = facts.inner
+    match part.split():
+        case ["net", network]:
+            wanted = ip_network(network)
+            return any(one.version == wanted.version and one in wanted for one in facts.addresses)
+        case ["not", *rest]:
+            return not _holds(facts, " ".join(rest))
+        case ["port", number]:
+            return int(number) in facts.ports
+        case ["proto", "gre"]:
+            return facts.protocol == 47
+        case ["src", "host", host]:
+            return str(facts.source) == host
+        case ["inner", "icmp"]:
+            return inner is not None and inner.protocol == 1
+        case ["inner", "host", host]:
+            return inner is not None and ip_address(host) in inner.addresses
+        case _:
+            raise ValueError(part)
 
 
 def ask(sensor: Sensor, question: Question) -> str:

@@ -42,6 +42,8 @@ def faults(found: Sequence[Fault], query: str | None = None) -> list[str]:
             # Escapes would move what follows them, so each odd character becomes exactly one mark.
             shown = "".join(character if character.isprintable() else "?" for character in query)
             lines += [f"  {shown}", f"  {' ' * min(fault.position, len(shown))}^"]
+        if fault.suggestion:
+            lines.append(f"  Did you mean: {safe(fault.suggestion)}")
     return lines
 
 

@@ -82,7 +82,10 @@ def question(values: Mapping[str, Sequence[str]], headers: Mapping[str, str], kn
     for name in _LIMITS:
         if headers.get(name) and not given.get(name):
             given[name] = [headers[name]]
-    asked: dict[str, Any] = {"query": {name: given[name] for name in _TERMS if given.get(name)}}
+    terms = {name: given[name] for name in _TERMS if given.get(name)}
+    # The original took a time alone as a question for everything; nothing at all is a mistake.
+    named_a_time = any(_last(given, name) for edge in ("after", "before") for name in (edge, f"{edge}-ago"))
+    asked: dict[str, Any] = {"query": terms or ("" if named_a_time else {})}
     for edge in ("after", "before"):
         text = _last(given, edge) or _duration(_last(given, f"{edge}-ago"))
         if text:

@@ -151,10 +151,10 @@ def test_faulty_question_is_refused(site: Site, question: dict[str, Any], code: 
         assert fault["field"] == field
 
 
-@pytest.mark.parametrize("question", [{}, {"after": "5m"}, {"query": None}])
+@pytest.mark.parametrize("question", [{}, {"after": "5m"}, {"query": None}, {"query": {}}])
 def test_question_without_a_query_is_refused(site: Site, question: dict[str, Any]) -> None:
     """Every packet is asked for with an empty query, never by leaving it out."""
-    code = "bad-query" if "query" in question else "missing-query"
+    code = "bad-query" if question.get("query", "") is None else "missing-query"
     (fault,) = assert_shape(site.call("POST", "api/v1/jobs", json=question), 400, code)
     assert fault["field"] == "query"
     assert site.call("POST", "api/v1/jobs", json={"query": "", "after": "5m"}).status_code == 201

@@ -6,6 +6,7 @@ import { useLive } from "../store.js";
 import { toQuestion } from "./draft.js";
 
 const WAIT_MS = 250;
+const MOST_PLANS = 4;
 
 /** The newest answer of `query/check` and the question it belongs to: `{ ok, …, question }` or null. Asked again
  *  when a source comes or goes (`presence` is another number then), since its coverage is another. */
@@ -36,6 +37,12 @@ async function ask(question, signal) {
     if (!(error instanceof ApiError) || error.status === 0) return null;
     return { ok: false, errors: error.errors };
   }
+}
+
+/** What is worth knowing of a question without faults: why nothing can match, what is read for it, how times were read. */
+export function notesOf({ hints = [], plans = [], window }) {
+  const read = plans.filter((plan) => plan.kept || plan.reads_everything).map((plan) => plan.sentence);
+  return [...new Set([...hints, ...read.slice(0, MOST_PLANS), ...(window?.notes ?? [])])];
 }
 
 /** Faults of one field or of the fields that begin with it: "limits" finds "limits.bytes". */

@@ -11,7 +11,7 @@ import { setSetting, useSetting } from "../settings.js";
 import { counted, readCount, readSize, size } from "../figures.js";
 import { noticeFor } from "../notices.js";
 import { navigate } from "../route.js";
-import { faultsOf, useCheck } from "./check.js";
+import { faultsOf, useCheck, notesOf } from "./check.js";
 import { EMPTY, changeDraft, currentDraft, toRequest, useDraft } from "./draft.js";
 import { Fields } from "./fields.js";
 import { More } from "./more.js";
@@ -87,7 +87,7 @@ function Form() {
       <${Faults} faults=${faultsOf(errors, "sources")} />
       <${Fields} text=${draft.text} faults=${queryFaults} />
       <${QueryText} text=${draft.text} faults=${queryFaults} inputRef=${query}
-        explanation=${answer?.ok ? answer.explanation : ""} />
+        explanation=${answer?.ok ? answer.explanation : ""} notes=${answer?.ok ? notesOf(answer) : []} />
       <div class="ask-foot">
         <${More} draft=${draft} errors=${errors} />
         <span class="estimate">${answer?.ok && answer.estimate && estimateText(answer.estimate, draft)}</span>

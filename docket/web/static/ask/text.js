@@ -24,7 +24,7 @@ function marked(text, faults) {
   return pieces;
 }
 
-export function QueryText({ text, faults, explanation, onPaste, inputRef }) {
+export function QueryText({ text, faults, explanation, notes = [], onPaste, inputRef }) {
   const id = useId();
   const own = useRef(null);
   const area = inputRef ?? own;
@@ -58,7 +58,8 @@ export function QueryText({ text, faults, explanation, onPaste, inputRef }) {
                 (fault) =>
                   html`<${Fault} key=${fault.position + fault.message} fault=${fault} onGo=${() => goTo(fault)} />`,
               )
-            : html`<p class="explanation">${explanation || "\u00a0"}</p>`
+            : html`<p class="explanation">${explanation || "\u00a0"}</p>
+                ${notes.map((note) => html`<p class="query-note" key=${note}>${note}</p>`)}`
         }
       </div>
     </div>
@@ -73,6 +74,12 @@ function Fault({ fault, onGo }) {
       ${
         fault.position != null &&
         html`<button type="button" class="link" onClick=${onGo}>at character ${fault.position + 1}</button>`
+      }
+      ${
+        fault.suggestion &&
+        html`<button type="button" class="link suggestion" onClick=${() => changeDraft({ text: fault.suggestion })}>
+          Use ${fault.suggestion}
+        </button>`
       }
     </p>
   `;
