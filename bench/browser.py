@@ -8,10 +8,13 @@ from bench.figure import Figure, Report
 from bench.growth import fill_ledger
 from bench.harness import Stage
 from tests.browser.conftest import FLAGS
+from tests.browser.crowd import Crowd
 from tests.services import needs
 from tests.services.sensor import Sensor
 
 JOBS = 10_000
+EVENTS_PER_S = 30
+EVENTS_S = 5
 
 _WATCH = """
 globalThis.marks = {};
@@ -62,6 +65,7 @@ def measure(stage: Stage, runs: int) -> Report:
             with stage.docket_of_fast(1, lambda spool: fill_ledger(spool, JOBS)) as (sensor, _):
                 full = [_open(browser, sensor) for _ in range(runs)]
                 used = [_use(browser, sensor, number) for number in range(runs)]
+                crowded = [_crowded(browser, sensor) for _ in range(runs)]
         finally:
             browser.close()
     return Report(
@@ -83,6 +87,13 @@ def measure(stage: Stage, runs: int) -> Report:
             ),
             Figure("a question asked by somebody else until its row is drawn", "ms", tuple(row for _, row, _ in used)),
             Figure("longest pause of the page in use", "ms", tuple(longest for _, _, longest in used)),
+            Figure(
+                f"longest pause while {EVENTS_PER_S} events a second come, 1,000 sources, {JOBS:,} jobs",
+                "ms",
+                tuple(crowded),
+                bar=200.0,
+                stretch=50.0,
+            ),
         )
     )
 
@@ -108,6 +119,23 @@ def _use(browser: Browser, sensor: Sensor, number: int) -> tuple[float, float, f
     longest: float = page.evaluate("longest")
     page.context.close()
     return search, drawn_ms - began_ms, longest
+
+
+def _crowded(browser: Browser, sensor: Sensor) -> float:
+    """The longest pause while sources and jobs report, on the first page."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    crowd = Crowd()
+    crowd.play_for(page)
+    page.goto(sensor.url)
+    page.wait_for_selector(".tick-row")
+    crowd.longest_task_ms(page)
+    for number in range(EVENTS_PER_S * EVENTS_S):
+        send = (crowd.send_source, crowd.send_source, crowd.send_progress)[number % 3]
+        send(number)
+        page.wait_for_timeout(1_000 / EVENTS_PER_S)
+    longest = crowd.longest_task_ms(page)
+    page.context.close()
+    return longest
 
 
 def _visit(browser: Browser, sensor: Sensor) -> Page:

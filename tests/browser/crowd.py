@@ -9,8 +9,6 @@ from uuid import UUID
 
 from playwright.sync_api import Page, Route, WebSocketRoute
 
-from tests.browser.page_driver import Person
-
 SENSORS = 250
 INTERFACES = 4
 JOBS = 10_000
@@ -39,9 +37,8 @@ class Crowd:
     seq: int = 100_000
     _socket: WebSocketRoute | None = None
 
-    def play_for(self, person: Person) -> None:
-        """Answer the person's browser from now on; to be called before the page is opened."""
-        page = person.page
+    def play_for(self, page: Page) -> None:
+        """Answer this browser from now on; to be called before the page is opened."""
         page.add_init_script(_WATCH_TASKS)
         page.route_web_socket("**/api/v1/events*", self._connected)
         page.route("**/api/v1/jobs?*", self._list)

@@ -21,7 +21,7 @@ def crowd() -> Crowd:
 @pytest.fixture
 def asking(visit: Visit, demo: Server, crowd: Crowd) -> Person:
     person = visit(demo.url)
-    crowd.play_for(person)
+    crowd.play_for(person.page)
     person.open()
     expect(person.page.locator(".tick-row").first).to_be_visible()
     return person
@@ -95,7 +95,7 @@ def test_news_draw_little(asking: Person, crowd: Crowd) -> None:
 def test_sources_page_shows_one_at_a_time(visit: Visit, demo: Server, crowd: Crowd) -> None:
     """A list to search in; the source that is chosen has a card, and an address of its own."""
     person = visit(demo.url)
-    crowd.play_for(person)
+    crowd.play_for(person.page)
     page = person.open("sources").page
     expect(page.locator(".page-head")).to_contain_text("11 of 1,000 sources offline")
     assert page.locator(".tick-row").count() < 20

@@ -85,10 +85,10 @@ function Turns({ label, value, onChange }) {
   const side = value.side ?? "";
   return html`
     <button type="button" class="turn" aria-pressed=${Boolean(value.not)} title="Packets that do not match this"
-      aria-label=${`${label} ${value.text}: not`} onClick=${() => onChange({ not: !value.not })}>not</button>
+      aria-label=${`${label} ${value.text}: not`} onClick=${() => onChange({ not: !value.not })}>${value.not ? "not" : "≠"}</button>
     <button type="button" class=${names("turn", { "is-set": side })} title=${`${SIDE_WORDS[side]}; press for ${SIDE_WORDS[NEXT_SIDE[side]]}`}
       aria-label=${`${label} ${value.text}: ${SIDE_WORDS[side]}; change`}
-      onClick=${() => onChange({ side: NEXT_SIDE[side] })}>${side || "any"}</button>
+      onClick=${() => onChange({ side: NEXT_SIDE[side] })}>${side || "⇄"}</button>
   `;
 }
 

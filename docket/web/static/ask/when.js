@@ -6,7 +6,6 @@ import { Icon } from "../parts/icons.js";
 import { formatDuration, formatTime, readDuration, readTime, zoneName } from "../time.js";
 import { useZone } from "../settings.js";
 import { store } from "../store.js";
-import { Calendar } from "./calendar.js";
 import { changeDraft, windowOf } from "./draft.js";
 
 const RANGES = [
@@ -65,6 +64,15 @@ export function When({ when, faults }) {
   `;
 }
 
+/** The calendar, loaded when it is first opened; the focus stays where it was until then. */
+function LazyCalendar(props) {
+  const [Calendar, setCalendar] = useState(null);
+  useEffect(() => {
+    import("./calendar.js").then((module) => setCalendar(() => module.Calendar));
+  }, []);
+  return Calendar && html`<${Calendar} ...${props} />`;
+}
+
 /** One end of the window. Takes every form that `readTime` knows; tidies the text when it is left. */
 function Instant({ label, us, shown, zone, onChange }) {
   const id = useId();
@@ -108,7 +116,7 @@ function Instant({ label, us, shown, zone, onChange }) {
           aria-expanded=${picking} onClick=${() => setPicking(!picking)}><${Icon} name="calendar" /></button>
       </div>
       ${bad && html`<${Fault} id=${id + "-bad"} fault=${NOT_A_TIME} />`}
-      ${picking && html`<${Calendar} label=${label} us=${us} zone=${zone} nowUs=${nowUs()} onClose=${close} />`}
+      ${picking && html`<${LazyCalendar} label=${label} us=${us} zone=${zone} nowUs=${nowUs()} onClose=${close} />`}
     </div>
   `;
 }

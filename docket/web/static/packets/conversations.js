@@ -35,7 +35,7 @@ export function Conversations({ job, summary, view, onFilter, onView }) {
       <header class="panel-head">
         <h2 id="conversations-title">Conversations<span class="count">${count(total)}</span></h2>
         <span class="search"><${Icon} name="search" />
-          <input type="search" aria-label="Search conversations" placeholder="Address, port, community id"
+          <input type="search" aria-label="Search conversations" placeholder="Address, port …"
             value=${wanted.text} onInput=${(event) => set({ text: event.target.value })} /></span>
         <span class="grow"></span>
         <button type="button" class="segment" aria-pressed=${wanted.by === "pair"}

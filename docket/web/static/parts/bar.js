@@ -5,8 +5,14 @@ import { fromRfc } from "../time.js";
 import { answerOf } from "../words.js";
 import { counted, percent, size } from "../figures.js";
 
-const partOf = (source, job) =>
-  source.verdict === "complete" || source.verdict === "empty" ? 1 : job.state === "queued" ? 0 : source.progress;
+const NOTHING_CAME = new Set(["refused", "unreachable"]);
+
+/** How much of its bar is filled. */
+function partOf(source, job) {
+  if (source.verdict === "complete" || source.verdict === "empty") return 1;
+  const nothing = NOTHING_CAME.has(source.verdict) && source.packets === 0;
+  return nothing || job.state === "queued" ? 0 : source.progress;
+}
 
 const TIME = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)? UTC/g;
 
