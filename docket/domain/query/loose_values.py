@@ -139,6 +139,8 @@ def _sentence(token: Token) -> tuple[str, str]:
         return "cannot-ask", _CANNOT[token.word][0]
     if (link := _LINK.match(text)) is not None:
         return "bad-host", f"{shown(link.group(2))} is not an IP address; names are not looked up"
+    if (other := _OTHER_WORDS.get(token.word)) is not None:
+        return "unknown-word", f"{token.word} is not a word of the query language; write {other}"
     if token.word in PROTOCOLS:
         return "unknown-word", f"{token.word} alone is not a term; write proto {token.word}"
     if token.word in _APPLICATIONS:

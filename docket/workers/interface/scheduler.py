@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 
+from docket.domain.query.planning import for_stenographer
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.workers.interface.reader import Stopped
@@ -143,11 +144,12 @@ def _window_s(request: Request) -> float:
 
 
 def _kind(request: Request) -> str:
-    """How narrow a question is, from its canonical text: `or` widens, every further term of an `and` narrows."""
-    words = _TERM.findall(request.query)
+    """How narrow a question is to an index, from the text that one is asked: `or` widens, a further term narrows."""
+    text = for_stenographer(request.parsed_query).asked.canonical
+    words = _TERM.findall(text)
     if not words:
         return "all"
-    if " or " in request.query:
+    if " or " in text:
         return "host" if set(words) == {"host"} else "broad"
     if "host" in words:
         return "narrow" if len(words) > 1 else "host"

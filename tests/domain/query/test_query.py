@@ -199,6 +199,7 @@ def test_what_people_paste_is_read_where_its_meaning_is_plain(text: str, canonic
         ("port https", "port 443"),
         ("tcp & udp", "tcp && udp"),
         ("dns", "port 53"),
+        ("ipv6 and tcp", "ip6 and tcp"),
         ("gre or 443", "proto gre or 443"),
         ("tcp)", "tcp"),
     ],

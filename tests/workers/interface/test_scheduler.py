@@ -154,6 +154,15 @@ def test_first_guess(request_: Request, quick: bool) -> None:
     assert (CostModel().guess_s(request_) <= QUICK_S) is quick
 
 
+def test_what_no_index_narrows_costs_as_much_as_everything() -> None:
+    """What is read counts, not what is kept of it."""
+    hour_us = 3_600 * US
+    requests = [ask(START_US, START_US + hour_us, text) for text in ("", "not port 443", "inner host 10.1.2.3")]
+    assert len({CostModel().guess_s(request) for request in requests}) == 1
+    narrowed = ask(START_US, START_US + hour_us, "host 10.1.2.3 and not port 443")
+    assert CostModel().guess_s(narrowed) < CostModel().guess_s(requests[0])
+
+
 def test_costs_are_learned() -> None:
     """A source that is quick with a kind of question lets more of that kind into the quick lane."""
     cost_model = CostModel()
