@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import audience, big, browser, capture_loss, decoder, growth, inspector, limit, merge, small
+from bench import audience, big, browser, capture_loss, decoder, growth, inspector, limit, merge, needle, small
 from bench.figure import Report
 from bench.harness import Stage
 from bench.page import rewrite, shown
@@ -29,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, int], Report]] = {
     "mercy": capture_loss.measure,
     "merge": merge.measure,
     "decoder": decoder.measure,
+    "needle": needle.measure,
     "browser": browser.measure,
     "inspector": inspector.measure,
 }

@@ -73,7 +73,7 @@ def _keys(stored: StoredFile) -> bloom.Keys:
     found = []
     segments = list(stored.segments())
     for kind in Kind:
-        values = np.unique(np.concatenate([segment.postings(kind).values for segment in segments] or [_NO_VALUES]))
+        values = np.unique(np.concatenate([segment.values(kind) for segment in segments] or [_NO_VALUES]))
         found.append(bloom.keys_of(kind, values))
     return np.concatenate(found)
 

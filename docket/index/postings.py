@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,8 @@ from docket.index.kinds import Kind, Numbers
 
 BLOCK_BITS = 16
 MOST_BLOCKS = 1 << BLOCK_BITS
+PIECE_PAIRS = 4096
+"""A look-up unpacks one piece as a rule, which takes 0.1 ms."""
 _BLOCK_MASK = np.uint64(MOST_BLOCKS - 1)
 
 
@@ -33,31 +36,51 @@ class Pairs:
         return int(self.values.size)
 
 
+_Piece: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint16]]
+"""Values, where the blocks of each end, and the blocks."""
+
 NO_PAIRS = Pairs(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint16))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Postings:
-    """As kept in memory for a look-up."""
+    """As kept in a file, in pieces of which a look-up unpacks those that it needs. Raises DamagedColumn."""
 
-    values: NDArray[np.uint64]
-    """Sorted, each once."""
-    ends: NDArray[np.uint64]
-    """Where the blocks of each value end."""
-    blocks: NDArray[np.uint16]
-
-    def exactly(self, value: int) -> NDArray[np.uint16]:
-        """The blocks in which this value occurs."""
-        return self.between(value, value)
+    def __init__(
+        self, firsts: NDArray[np.uint64], pieces: Sequence[tuple[bytes, bytes, bytes]], block_count: int
+    ) -> None:
+        self._firsts = firsts
+        """The first value of each piece."""
+        self._pieces = pieces
+        self._block_count = block_count
 
     def between(self, first: int, last: int) -> NDArray[np.uint16]:
         """The blocks in which a value of the range occurs, ends included; some may come several times."""
-        low = int(np.searchsorted(self.values, np.uint64(first), side="left"))
-        high = int(np.searchsorted(self.values, np.uint64(last), side="right"))
-        if low >= high:
-            return self.blocks[:0]
-        begin = int(self.ends[low - 1]) if low else 0
-        return self.blocks[begin : int(self.ends[high - 1])]
+        begin = max(0, int(np.searchsorted(self._firsts, np.uint64(first), side="right")) - 1)
+        end = int(np.searchsorted(self._firsts, np.uint64(last), side="right"))
+        found = [_within(self._piece(number), first, last) for number in range(begin, end)]
+        return np.concatenate(found) if found else NO_PAIRS.blocks
+
+    def values(self) -> NDArray[np.uint64]:
+        """All values, sorted, each once."""
+        found = [self._piece(number)[0] for number in range(len(self._pieces))]
+        return np.concatenate(found) if found else NO_PAIRS.values
+
+    def _piece(self, number: int) -> _Piece:
+        values, ends, blocks = (unpack(column) for column in self._pieces[number])
+        if values.size != ends.size or (int(ends[-1]) if ends.size else 0) != blocks.size:
+            raise DamagedColumn("the columns of a kind do not fit together")
+        if blocks.size and int(blocks.max()) >= self._block_count:
+            raise DamagedColumn("a value lies in a block that is not there")
+        return values, ends, blocks
+
+
+def _within(piece: _Piece, first: int, last: int) -> NDArray[np.uint16]:
+    values, ends, blocks = piece
+    low = int(np.searchsorted(values, np.uint64(first), side="left"))
+    high = int(np.searchsorted(values, np.uint64(last), side="right"))
+    if low >= high:
+        return blocks[:0]
+    return blocks[int(ends[low - 1]) if low else 0 : int(ends[high - 1])]
 
 
 def pairs_of(kind: Kind, values: Numbers, blocks: NDArray[Any]) -> Pairs:
@@ -78,28 +101,36 @@ def joined(kind: Kind, parts: Sequence[Pairs]) -> Pairs:
     return pairs_of(kind, np.concatenate([one.values for one in parts]), np.concatenate([one.blocks for one in parts]))
 
 
-def of_pairs(pairs: Pairs) -> Postings:
-    """Group sorted pairs by value."""
+def encode(pairs: Pairs) -> bytes:
+    """For a file: values with their blocks, in pieces of about as many pairs each."""
     if not len(pairs):
-        return Postings(pairs.values, np.zeros(0, dtype=np.uint64), pairs.blocks)
-    begins = np.flatnonzero(np.concatenate((np.ones(1, dtype=np.bool_), pairs.values[1:] != pairs.values[:-1])))
-    ends = np.append(begins[1:], len(pairs)).astype(np.uint64)
-    return Postings(pairs.values[begins], ends, pairs.blocks)
+        return msgspec.msgpack.encode((pack(pairs.values), []))
+    different = np.concatenate((np.ones(1, dtype=np.bool_), pairs.values[1:] != pairs.values[:-1]))
+    begins = np.flatnonzero(different)
+    numbers = begins // PIECE_PAIRS
+    heads = np.flatnonzero(np.concatenate((np.ones(1, dtype=np.bool_), numbers[1:] != numbers[:-1])))
+    values, ends = pairs.values[begins], np.append(begins[1:], len(pairs))
+    pieces = []
+    for head, behind in zip(heads, [*heads[1:], begins.size], strict=True):
+        begin, end = begins[head], ends[behind - 1]
+        of_piece = (ends[head:behind] - begin).astype(np.uint32)
+        pieces.append((pack(values[head:behind]), pack(of_piece), pack(pairs.blocks[begin:end])))
+    return msgspec.msgpack.encode((pack(values[heads]), pieces))
 
 
-def encode(postings: Postings) -> tuple[bytes, bytes, bytes]:
-    """The three columns, for a file."""
-    return pack(postings.values), pack(postings.ends), pack(postings.blocks)
-
-
-def decode(columns: Sequence[bytes], block_count: int) -> Postings:
+def decode(data: bytes, block_count: int) -> Postings:
     """From a file. Raises DamagedColumn for what cannot be looked up."""
-    values, ends, blocks = (unpack(column) for column in columns)
-    if values.size != ends.size or (int(ends[-1]) if ends.size else 0) != blocks.size:
-        raise DamagedColumn("the columns of a kind do not fit together")
-    if blocks.size and int(blocks.max()) >= block_count:
-        raise DamagedColumn("a value lies in a block that is not there")
-    return Postings(values, ends, blocks)
+    try:
+        firsts, pieces = _DECODER.decode(data)
+    except msgspec.DecodeError as error:
+        raise DamagedColumn(str(error)) from error
+    unpacked = unpack(firsts)
+    if unpacked.size != len(pieces):
+        raise DamagedColumn("the pieces of a kind are not all there")
+    return Postings(unpacked, pieces, block_count)
+
+
+_DECODER = msgspec.msgpack.Decoder(tuple[bytes, list[tuple[bytes, bytes, bytes]]])
 
 
 def _distinct(combined: NDArray[np.uint64]) -> NDArray[np.uint64]:

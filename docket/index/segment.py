@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from docket.index import blocks, postings
 from docket.index.blocks import BlockTable
@@ -20,8 +20,6 @@ from docket.index.container import Container, Damaged
 from docket.index.kinds import Kind
 from docket.index.postings import NO_PAIRS, Pairs, Postings
 from docket.packet.octets import Mask
-
-_COLUMNS = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +34,7 @@ def encode(segment: Segment, number: int) -> dict[str, bytes]:
     """The sections of a file."""
     sections = {_blocks_name(number): blocks.encode(segment.table)}
     for kind in Kind:
-        columns = postings.encode(postings.of_pairs(segment.pairs.get(kind, NO_PAIRS)))
-        sections[_kind_name(number, kind)] = msgspec.msgpack.encode(columns)
+        sections[_kind_name(number, kind)] = postings.encode(segment.pairs.get(kind, NO_PAIRS))
     return sections
 
 
@@ -58,20 +55,28 @@ class StoredSegment:
 
     def between(self, kind: Kind, first: int, last: int) -> Mask:
         found = np.zeros(len(self.table), dtype=np.bool_)
-        found[self.postings(kind).between(first, last)] = True
+        try:
+            found[self._postings(kind).between(first, last)] = True
+        except DamagedColumn as error:
+            raise Damaged(str(error)) from error
         return found | self.table.unsure
 
-    def postings(self, kind: Kind) -> Postings:
-        """All values of a kind."""
+    def values(self, kind: Kind) -> NDArray[np.uint64]:
+        """All values of a kind, sorted."""
+        try:
+            return self._postings(kind).values()
+        except DamagedColumn as error:
+            raise Damaged(str(error)) from error
+
+    def _postings(self, kind: Kind) -> Postings:
         if kind not in self._kinds:
             self._kinds[kind] = self._read(kind)
         return self._kinds[kind]
 
     def _read(self, kind: Kind) -> Postings:
         try:
-            columns = _COLUMNS.decode(self._container.section(_kind_name(self._number, kind)))
-            return postings.decode(columns, len(self.table))
-        except (DamagedColumn, msgspec.DecodeError) as error:
+            return postings.decode(self._container.section(_kind_name(self._number, kind)), len(self.table))
+        except DamagedColumn as error:
             raise Damaged(str(error)) from error
 
 

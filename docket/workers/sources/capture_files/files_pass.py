@@ -24,6 +24,7 @@ from docket.workers.sources.capture_files import rendering
 from docket.workers.sources.capture_files.block_selector import BlockSelector, Selection
 from docket.workers.sources.capture_files.catalog import CaptureFile
 from docket.workers.sources.capture_files.file_facts import FactsCache, FileFacts
+from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
 from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
 from docket.workers.sources.capture_files.record_block import CaptureReader, RecordBlock
@@ -87,23 +88,30 @@ class FilesPass:
             yield rendering.header(1, nanoseconds=self._wanted.nanoseconds)
 
     def _file(self, file: CaptureFile) -> Iterator[bytes]:
+        selection = self._selected(file.identity)
+        if selection is not None and not selection.extents and selection.rest is None:
+            self._shortfalls.any_read = True
+            return
         try:
             with open_capture(file.path) as opened:
+                if opened.identity != file.identity:
+                    selection = self._selected(opened.identity)
                 self._shortfalls.any_read = True
                 if not opened.identity.grown_from(file.identity) and self._may_have_mattered(file):
                     self._shortfalls.overwritten(file.path)
-                yield from self._opened(file, opened)
+                yield from self._opened(file, opened, selection)
         except FileNotFoundError:
             if self._may_have_mattered(file):
                 self._shortfalls.removed(file.path)
         except OSError as error:
             self._shortfalls.unreadable(file.path, f"cannot be read: {error.strerror or error}")
 
-    def _opened(self, file: CaptureFile, opened: OpenedFile) -> Iterator[bytes]:
-        window, facts = self._window, FileFacts()
-        selection = self._selector.select(
-            opened.identity, self._wanted.query.root, window, look_inside=self._wanted.look_inside
-        )
+    def _selected(self, identity: FileIdentity) -> Selection | None:
+        wanted = self._wanted
+        return self._selector.select(identity, wanted.query.root, self._window, look_inside=wanted.look_inside)
+
+    def _opened(self, file: CaptureFile, opened: OpenedFile, selection: Selection | None) -> Iterator[bytes]:
+        facts = FileFacts()
         try:
             for reader in _readers(opened, selection):
                 yield from self._read(file, opened, reader, facts)

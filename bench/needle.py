@@ -1,0 +1,233 @@
+"""A few packets in a directory of captures with an index, beside tcpdump over its files; and what the index costs."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.figure import Figure, Judged, Report
+from bench.harness import Stage
+from docket.config.model import CaptureFilesConfig
+from docket.domain.query.canonical import parse
+from docket.domain.timewindow import Window
+from docket.index.layout import IndexLayout
+from docket.index.selector import IndexSelector
+from docket.packet.pcap import FILE_HEADER_BYTES, file_header
+from docket.packet.records import RECORD_HEADER_BYTES, scan
+from docket.workers.sources.capture_files.directory import CaptureFilesSource
+from tests.services import frames
+from tests.services.needs import program
+
+FILE_BYTES = 64_000_000
+FILES = 64
+QUICK_FILES = 8
+GROWTH = (1, 4)
+"""Each in turn as many times the files of the needle."""
+NEEDLES = 20
+NEEDLE_HOST = "198.51.100.77"
+FIRST_S = 1_700_000_000
+SPAN_S = 60
+"""Of one file."""
+EVER = Window(0, 1 << 60)
+
+
+def measure(stage: Stage, runs: int) -> Report:
+    """Each run: tcpdump over all files, which warms them, then Docket."""
+    files = QUICK_FILES if runs == 1 else FILES
+    directory = stage.scratch() / "captures"
+    directory.mkdir()
+    maker = _Maker()
+    for number in range(files):
+        maker.write(directory, number)
+    layout = IndexLayout(stage.scratch() / "index")
+    built = _build(directory, layout)
+    figures = [*_costs(directory, layout, built), _needle(directory, layout, runs), _hour(directory, layout, runs)]
+    figures.append(_growing(directory, layout, maker, files, runs))
+    return Report(tuple(figures))
+
+
+class _Maker:
+    """Files of mixed traffic: the same packets a minute later each, and in the first ones a needle."""
+
+    def __init__(self) -> None:
+        chance = random.Random(1)
+        pool = [_frame(chance) for _ in range(4_000)]
+        pieces, size = [], 0
+        while size < FILE_BYTES:
+            frame = chance.choice(pool)
+            pieces.append(bytes(8) + len(frame).to_bytes(4, "little") * 2 + frame)
+            size += len(pieces[-1])
+        self._records = np.frombuffer(bytearray(b"".join(pieces)), dtype=np.uint8)
+        self._headers = scan(self._records).records.data_at - RECORD_HEADER_BYTES
+        self._us = np.linspace(0, SPAN_S * 1_000_000 - 1, self._headers.size).astype(np.int64)
+
+    def write(self, directory: Path, number: int) -> None:
+        """One file."""
+        times = self._us + (FIRST_S + number * SPAN_S) * 1_000_000
+        for offset, values in ((0, times // 1_000_000), (4, times % 1_000_000)):
+            for byte in range(4):
+                self._records[self._headers + offset + byte] = (values >> (8 * byte)) & 0xFF
+        middle = int(self._headers[self._headers.size // 2])
+        path = directory / f"{number:05}.pcap"
+        with path.open("wb") as file:
+            file.write(file_header())
+            file.write(self._records[:middle].data)
+            if number < NEEDLES:
+                frame = _packet(NEEDLE_HOST, "10.1.0.1", (40_000 + number, 443), b"needle")
+                at_s = FIRST_S + number * SPAN_S + SPAN_S // 2
+                file.write(at_s.to_bytes(4, "little") + bytes(4) + len(frame).to_bytes(4, "little") * 2 + frame)
+            file.write(self._records[middle:].data)
+        old_ns = time.time_ns() - 3600 * 10**9
+        os.utime(path, ns=(old_ns, old_ns))
+
+
+def _frame(chance: random.Random) -> bytes:
+    one, other = (f"10.1.{n >> 8}.{n & 255}" for n in chance.choices(range(4096), k=2))
+    ports = (chance.randrange(1024, 65_536), chance.choice((53, 80, 443, 443, 8080)))
+    return _packet(one, other, ports, chance.randbytes(chance.choice((0, 0, 60, 200, 600, 1400, 1400))))
+
+
+def _packet(one: str, other: str, ports: tuple[int, int], payload: bytes) -> bytes:
+    packet = frames.ip(one, other, frames.TCP, frames.tcp(one, other, ports, payload))
+    return frames.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", packet)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What it took to index a directory."""
+
+    processor_s: float
+    memory_mib: float
+
+
+_INDEXER = """
+import sys, threading, time
+from docket.index.indexer import SourceIndexer
+from docket.index.layout import IndexLayout
+from pathlib import Path
+indexer = SourceIndexer(sys.argv[1], IndexLayout(Path(sys.argv[2])), 0)
+began_s = time.process_time()
+while indexer.step(threading.Event()):
+    pass
+spent_s = time.process_time() - began_s
+(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(spent_s, int(peak) / 1024)
+"""
+
+
+def _build(directory: Path, layout: IndexLayout) -> _Built:
+    """Index everything, in a process of its own."""
+    command = [sys.executable, "-c", _INDEXER, str(directory), str(layout.root)]
+    written = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return _Built(float(written[0]), float(written[1]))
+
+
+def _costs(directory: Path, layout: IndexLayout, built: _Built) -> list[Figure]:
+    size = sum(path.stat().st_size for path in directory.iterdir())
+    packets = sum(group.packets for group in _facts(layout))
+    index = sum(path.stat().st_size for path in layout.root.rglob("*") if path.is_file())
+    what = f"index of {size / 1e9:.1f} GB, {packets:,} packets"
+    return [
+        Figure(f"{what}: processor time per MB", "ms", (built.processor_s / size * 1e9,), bar=4, stretch=1.11),
+        Figure(f"{what}: processor time per packet", "µs", (built.processor_s / packets * 1e6,), bar=2.5, stretch=1.09),
+        Figure(f"{what}: its size", "% of it", (index / size * 100,), bar=1, stretch=0.3),
+        Figure(f"{what}: most memory", "MiB", (built.memory_mib,), bar=150),
+    ]
+
+
+def _facts(layout: IndexLayout) -> list[_Counted]:
+    from docket.index.stored_file import open_index
+
+    found = []
+    for path in layout.files.iterdir():
+        with open_index(path) as stored:
+            found.append(_Counted(stored.facts.packets))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    packets: int
+
+
+def _source(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
+    config = CaptureFilesConfig("bench:em1", directory)
+    return CaptureFilesSource(config, selector=IndexSelector(layout.root))
+
+
+def _read(source: CaptureFilesSource, text: str, window: Window) -> int:
+    """Bytes of packets that match."""
+    with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()) as reading:
+        return sum(map(len, reading.chunks)) - FILE_HEADER_BYTES
+
+
+def _timed(work: Callable[[], int]) -> tuple[float, int]:
+    began_s = time.perf_counter()
+    found = work()
+    return time.perf_counter() - began_s, found
+
+
+def _tcpdump(files: list[Path], text: str) -> int:
+    tcpdump = program("tcpdump", "tcpdump")
+    found = 0
+    for path in files:
+        done = subprocess.run([tcpdump, "-n", "-r", path, "-w", "-", text], capture_output=True, check=True)
+        found += len(done.stdout) - FILE_HEADER_BYTES
+    return found
+
+
+def _compared(title: str, mine: Callable[[], int], theirs: Callable[[], int], runs: int) -> tuple[list[float], ...]:
+    values, references = [], []
+    for _ in range(runs):
+        reference_s, expected = _timed(theirs)
+        value_s, found = _timed(mine)
+        if found != expected:
+            raise RuntimeError(f"{title}: {found} bytes, and tcpdump found {expected}")
+        values.append(value_s)
+        references.append(reference_s)
+    return values, references
+
+
+def _needle(directory: Path, layout: IndexLayout, runs: int) -> Figure:
+    files, source = sorted(directory.iterdir()), _source(directory, layout)
+    text = f"host {NEEDLE_HOST}"
+    title = f"needle: {min(NEEDLES, len(files))} packets in {len(files)} files of 64 MB"
+    source.coverage()
+    values, references = _compared(title, lambda: _read(source, text, EVER), lambda: _tcpdump(files, text), runs)
+    reference = "tcpdump over the files"
+    return Figure(title, "s", tuple(values), reference, tuple(references), Judged.RATIO, bar=1 / 50, stretch=1 / 200)
+
+
+def _hour(directory: Path, layout: IndexLayout, runs: int) -> Figure:
+    """Everything of a twenty-fourth of the time, from one file's first packet to another's last."""
+    files, source = sorted(directory.iterdir()), _source(directory, layout)
+    begin = len(files) // 2
+    wanted = files[begin : begin + max(1, len(files) // 24)]
+    after_s = FIRST_S + begin * SPAN_S
+    window = Window(after_s * 1_000_000, (after_s + len(wanted) * SPAN_S) * 1_000_000)
+    title = f"everything of {len(wanted)} of {len(files)} files"
+    values, references = _compared(title, lambda: _read(source, "", window), lambda: _tcpdump(wanted, ""), runs)
+    reference = "tcpdump over just these"
+    return Figure(title, "s", tuple(values), reference, tuple(references), Judged.RATIO, bar=1.2, stretch=1)
+
+
+def _growing(directory: Path, layout: IndexLayout, maker: _Maker, files: int, runs: int) -> Figure:
+    """The same question as the directory grows."""
+    text, source = f"host {NEEDLE_HOST}", _source(directory, layout)
+    small = [_timed(lambda: _read(source, text, EVER))[0] for _ in range(runs)]
+    for number in range(files, files * GROWTH[-1]):
+        maker.write(directory, number)
+    _build(directory, layout)
+    _read(source, text, EVER)
+    large = [_timed(lambda: _read(source, text, EVER))[0] for _ in range(runs)]
+    title = f"needle as the directory grows from {files} to {files * GROWTH[-1]} files"
+    return Figure(title, "s", tuple(large), f"{files} files", tuple(small), Judged.RATIO, bar=2, stretch=1.1)
