@@ -27,6 +27,8 @@ from docket.web.app import serve
 from docket.workers.collector.service import Collector
 from docket.workers.inspector.service import Inspector
 from docket.workers.interface.service import InterfaceWorker
+from docket.workers.recorder.ring import Ring
+from docket.workers.recorder.service import Recorder
 from docket.workers.sources.kinds import open_source
 
 log = logging.getLogger(__name__)
@@ -117,6 +119,14 @@ def run_inspector(config: Config, terminal: Terminal) -> int:
 
 def run_indexer(config: Config, terminal: Terminal) -> int:
     return asyncio.run(Host([indexer_service(config)], SystemdNotifier(terminal.environ)).run())
+
+
+def run_recorder(config: Config, source: CaptureFilesConfig, terminal: Terminal) -> int:
+    """Record into the directory of a source that has a ring. Raises ConfigError."""
+    interface = source.name.partition(":")[2]
+    recorder = Recorder(Ring(source.path, interface, source.ring_bytes or 0, config.spool.min_free_bytes))
+    service = Service("recorder", recorder)
+    return asyncio.run(Host([service], SystemdNotifier(terminal.environ)).run())
 
 
 def run_worker(config: Config, terminal: Terminal) -> int:

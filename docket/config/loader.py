@@ -104,6 +104,7 @@ CAPTURE_FILES = {
     "queries_at_once": Setting("queries_at_once", values.count),
     "index": Setting("index", values.index_use),
     "look_inside": Setting("look_inside", values.flag),
+    "ring": Setting("ring_bytes", values.size_bytes),
 }
 KINDS: dict[str, tuple[type[SourceConfig], Mapping[str, Setting]]] = {
     "stenographer": (StenographerConfig, STENOGRAPHER),

@@ -87,6 +87,8 @@ class CaptureFilesConfig:
     """`auto`: its files are indexed, and read with the index; `off`: they are read whole."""
     look_inside: bool = False
     """As for `stenographer`."""
+    ring_bytes: int | None = None
+    """`docket record` records the interface into this directory, with so many bytes at most; None: others do."""
     kind: str = "capture-files"
 
 

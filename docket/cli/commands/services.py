@@ -1,4 +1,4 @@
-"""`docket run`, `web`, `worker`, `collector`, `inspector`, `indexer`: Docket in one process or in one per service."""
+"""`docket run` and the services `web`, `worker`, `collector`, `inspector`, `indexer`, `record`, one per process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from docket.cli.ui.arguments import bus_url, listen
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import load_config
-from docket.config.model import Config
+from docket.config.model import CaptureFilesConfig, Config
 from docket.errors import ConfigError, Fault
 
 RUN_EXAMPLES = """\
@@ -38,6 +38,10 @@ def add(commands: Any) -> None:
     _parser(commands, "collector", collector, "collect, merge and keep the answers", "docket collector")
     _parser(commands, "inspector", inspector, "look into finished results", "docket inspector")
     _parser(commands, "indexer", indexer, "index the files of capture directories", "docket indexer")
+    parser = _parser(
+        commands, "record", record, "record an interface into a bounded ring of files", "docket record em1"
+    )
+    parser.add_argument("source", metavar="SOURCE", help="a source with a `ring`, by its name or its interface")
 
 
 def _add_run(commands: Any) -> None:
@@ -113,6 +117,17 @@ def indexer(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_indexer
 
     return run_indexer(_service_config(args, terminal), terminal)
+
+
+def record(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.service_factory import run_recorder
+
+    config = only_sources(_service_config(args, terminal), [args.source])
+    source = config.sources[0]
+    if not isinstance(source, CaptureFilesConfig) or source.ring_bytes is None:
+        message = f"{source.name} has no `ring`: docket setup --record {args.source} --ring SIZE"
+        raise ConfigError([Fault("no-ring", message)])
+    return run_recorder(config, source, terminal)
 
 
 def _service_config(args: argparse.Namespace, terminal: Terminal) -> Config:

@@ -13,10 +13,12 @@ import yaml
 
 from docket.cli.setup.installation import EXAMPLE
 from docket.cli.setup.recorders import find_directories
+from docket.cli.setup.recording import DEFAULT_RING, make_directory, recorded, with_recorded
 from docket.cli.setup.stenographers import find, sensor_name, sources_text, with_section
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import check_text, find_config
+from docket.config.model import CaptureFilesConfig, Config, SourceConfig
 from docket.errors import ConfigError, Fault
 from docket.runtime.exit_codes import ExitCode
 
@@ -25,6 +27,7 @@ examples:
   docket setup --dry-run                             show the file that would be written
   docket setup                                       what is found on this machine, into /etc/docket/docket.yaml
   docket setup --start                               the same, and start all services
+  docket setup --record em1 --ring 2TB --start       record em1 as well, into at most 2 TB below /data/pcap/em1
   docket setup --sensor rock01 --bus amqps://broker.example/docket
 
 Only the sections that are set change; everything else in the file stays, comments as well.
@@ -59,6 +62,19 @@ def add(commands: Any) -> None:
     parser.add_argument("--sensor", metavar="NAME", help="the first half of the sources' names (default: the host's)")
     parser.add_argument("--bus", metavar="URL", help="set the broker, too")
     parser.add_argument(
+        "--record",
+        metavar="INTERFACE",
+        action="append",
+        default=[],
+        help="have Docket record this interface with dumpcap, and make it a source; may be repeated",
+    )
+    parser.add_argument(
+        "--ring",
+        metavar="SIZE",
+        default=DEFAULT_RING,
+        help=f"how much an interface of --record may take on disk (default: {DEFAULT_RING})",
+    )
+    parser.add_argument(
         "--start", action="store_true", help="start the services, and have them start at each boot (systemctl)"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the file, write nothing")
@@ -70,7 +86,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     if findings.faults:
         raise ConfigError([Fault("bad-stenographer", fault) for fault in findings.faults])
     recorders = find_directories(args.root)
-    if not found and not recorders.found:
+    if not found and not recorders.found and not args.record:
         message = f"there is no stenographer in {args.stenographer}, and no recorder's directory below {args.root}"
         raise ConfigError([Fault("no-source", message)])
     sensor = args.sensor or sensor_name(socket.gethostname())
@@ -78,6 +94,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     entries += recorders.sources(sensor, [entry["name"] for entry in entries])
     path = find_config(args.config, terminal.environ)
     old = _read(path)
+    found_entries = entries
+    entries = with_recorded(entries, [recorded(sensor, interface, args.ring) for interface in args.record], old)
     new = with_section(old, "sources", sources_text(entries))
     if args.bus:
         new = with_section(new, "bus", yaml.safe_dump({"bus": args.bus}))
@@ -89,12 +107,28 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     _write(path, new)
     origins = [f"{one.host}:{one.port}  from {one.config}" for one in found]
     origins += [f"{one.path}  of {one.recorder}" for one in recorders.found]
-    for source, origin in zip(config.sources, origins, strict=True):
-        terminal.say(text.safe(f"{source.name:<24} {origin}"))
+    described = dict(zip([entry["name"] for entry in found_entries], origins, strict=True))
+    for source in config.sources:
+        terminal.say(text.safe(f"{source.name:<24} {described.get(source.name) or _recorded_into(source)}"))
+    for interface in args.record:
+        make_directory(args.root, interface)
     terminal.tell(text.safe(sentence) for sentence in recorders.not_readable(args.root))
     terminal.tell(text.safe(f"{path} is written."))
     workers = [f"docket-worker@{source.name.partition(':')[2]}" for source in config.sources]
-    return _start(workers, terminal, now=args.start)
+    return _start([*workers, *_recorders(config)], terminal, now=args.start)
+
+
+def _recorded_into(source: SourceConfig) -> str:
+    return f"{source.path}  recorded by Docket" if isinstance(source, CaptureFilesConfig) else ""
+
+
+def _recorders(config: Config) -> list[str]:
+    """The services that record, of the sources with a ring."""
+    return [
+        f"docket-record@{source.name.partition(':')[2]}"
+        for source in config.sources
+        if isinstance(source, CaptureFilesConfig) and source.ring_bytes is not None
+    ]
 
 
 def _start(workers: list[str], terminal: Terminal, *, now: bool) -> int:

@@ -23,6 +23,7 @@ _UNIT_FILES = (
     "docket-collector.service",
     "docket-inspector.service",
     "docket-indexer.service",
+    "docket-record@.service",
     "docket-check.service",
     "docket.target",
 )

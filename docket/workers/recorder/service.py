@@ -1,0 +1,93 @@
+"""The service `docket record`: runs dumpcap on one interface, and keeps its files within their bounds."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+
+from docket.errors import ConfigError, DocketError, Fault
+from docket.runtime.programs import find_program
+from docket.workers.recorder.ring import Ring
+
+log = logging.getLogger(__name__)
+
+FILE_S = 300
+"""A file lasts so long at most, so that a recorder that stands still is known soon."""
+KERNEL_BUFFER_MIB = 64
+"""Packets wait here while the disk is busy."""
+STOP_S = 10.0
+
+
+class RecorderEnded(DocketError):
+    """Raised when dumpcap ended by itself; what it said is in the log."""
+
+
+class Recorder:
+    """One interface. Packets that were lost stand in the statistics that dumpcap writes at the end of each file."""
+
+    def __init__(self, ring: Ring) -> None:
+        """Raises ConfigError without dumpcap."""
+        self._ring = ring
+        self._command = [
+            *([setpriv, "--pdeathsig", "TERM"] if (setpriv := find_program("setpriv")) else []),
+            _program(),
+            "-q",
+            *("-i", ring.interface),
+            *("-B", str(KERNEL_BUFFER_MIB)),
+            *("-b", f"filesize:{ring.file_bytes // 1000}"),
+            *("-b", f"duration:{FILE_S}"),
+            "-g",
+            *("-w", str(ring.template)),
+        ]
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set. Raises RecorderEnded."""
+        try:
+            while not stop.is_set():
+                self._ring.directory.mkdir(parents=True, exist_ok=True)
+                if self._wait_for_room(stop):
+                    self._record(stop)
+        except OSError as error:
+            raise RecorderEnded(f"{self._ring.directory} cannot be used: {error.strerror or error}") from error
+
+    def _wait_for_room(self, stop: threading.Event) -> bool:
+        told = False
+        while not stop.is_set():
+            self._ring.prune()
+            if self._ring.has_room():
+                return True
+            if not told:
+                log.error("nothing is recorded: the disk of %s is nearly full", self._ring.directory)
+            told = True
+            stop.wait(self._ring.look_every_s)
+        return False
+
+    def _record(self, stop: threading.Event) -> None:
+        """Run dumpcap until it is to stop, or the disk is full."""
+        with subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True) as child:
+            log.info("%s is recorded into %s", self._ring.interface, self._ring.directory)
+            try:
+                while child.poll() is None and self._ring.has_room() and not stop.wait(self._ring.look_every_s):
+                    self._ring.prune()
+            finally:
+                ended = child.poll()
+                _end(child)
+        if ended is not None and not stop.is_set():
+            raise RecorderEnded(f"dumpcap on {self._ring.interface} has ended with code {ended}; see its message above")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """It closes its file, with its statistics, when it is asked to."""
+    child.terminate()
+    try:
+        child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+def _program() -> str:
+    program = find_program("dumpcap")
+    if program is None:
+        raise ConfigError([Fault("no-dumpcap", "dumpcap is not installed: apt-get install wireshark-common")])
+    return program

@@ -1,0 +1,122 @@
+"""A recorder keeps its ring within its bounds, and what it writes is a source of Docket."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from docket.config.model import CaptureFilesConfig
+from docket.domain.query.canonical import parse
+from docket.domain.timewindow import Window
+from docket.packet.pcap import FILE_HEADER_BYTES, file_header
+from docket.packet.records import scan
+from docket.workers.recorder.ring import Ring
+from docket.workers.sources.capture_files.directory import CaptureFilesSource
+from tests.cli.running_demo import DOCKET
+from tests.services import frames
+from tests.services.child import ChildProcess
+from tests.services.needs import program
+from tests.services.network import Namespace
+from tests.services.waiting import wait_until
+
+MB = 1_000_000
+
+
+def ring(directory: Path, most_bytes: int = 10 * MB, min_free_bytes: int = 0) -> Ring:
+    return Ring(directory, "em1", most_bytes, min_free_bytes)
+
+
+def fill(directory: Path, count: int, size: int = MB) -> list[Path]:
+    """Files as dumpcap names them, the oldest first."""
+    paths = [directory / f"em1_{number:05}_20261128.pcapng" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes(size))
+        os.utime(path, (number, number))
+    return paths
+
+
+def test_oldest_files_go_until_another_one_fits(tmp_path: Path) -> None:
+    """A ring of 10 MB with files of 1 MB holds nine of them beside the one that is written."""
+    paths = fill(tmp_path, 14)
+    assert ring(tmp_path).prune() == 5
+    assert sorted(tmp_path.iterdir()) == paths[5:]
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    """Another interface, another recorder, and notes."""
+    others = [tmp_path / name for name in ("em2_00001_2026.pcapng", "em1.pcap", "em1_notes.txt", "em10_1.pcapng")]
+    for path in others:
+        path.write_bytes(bytes(12 * MB))
+    fill(tmp_path, 14)
+    ring(tmp_path).prune()
+    assert all(path.exists() for path in others)
+
+
+def test_a_full_disk_takes_all_but_the_newest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When that does not help, there is no room: nothing is recorded."""
+    paths = fill(tmp_path, 4)
+    monkeypatch.setattr(Ring, "free_bytes", lambda _: 5)
+    full = ring(tmp_path, min_free_bytes=10)
+    assert (full.prune(), full.has_room()) == (3, False)
+    assert list(tmp_path.iterdir()) == paths[-1:]
+
+
+def test_dumpcap_is_held_within_the_ring_and_nothing_is_lost(tmp_path: Path) -> None:
+    """30 MB on a real cable: never much more than the ring on disk, and its newest packets are found."""
+    directory = tmp_path / "captures"
+    config = tmp_path / "docket.yaml"
+    config.write_text(
+        "spool: {min_free: 1MB}\n"
+        f"sources: [{{name: 'rock01:em1', kind: capture-files, path: {directory}, ring: 10MB}}]\n"
+    )
+    program("dumpcap", "wireshark-common")
+    namespace = Namespace(tmp_path)
+    recorder: ChildProcess | None = None
+    try:
+        namespace.add_cable("em1", "wire1")
+        command = namespace.command([*DOCKET, "--config", str(config), "record", "em1"])
+        recorder = ChildProcess(command, tmp_path / "record.log")
+        wait_until(lambda: not recorder.running or list(directory.glob("em1_*")), "the first file", timeout_s=30)
+        recorder.must_run()
+        traffic, sent = _traffic(tmp_path / "traffic.pcap")
+        replay = [program("tcpreplay", "tcpreplay"), "-q", "-i", "wire1", "--mbps=80"]
+        for turn in range(10):
+            namespace.run([*replay, str(traffic)])
+            size = sum(path.stat().st_size for path in directory.iterdir())
+            assert size < 12 * MB, turn
+        wait_until(lambda: _found(directory) >= sent, "the packets of the last turn", timeout_s=20)
+        assert recorder.stop() == 0
+        assert sum(path.stat().st_size for path in directory.iterdir()) <= 11 * MB
+        assert _found(directory) >= sent
+    finally:
+        if recorder is not None:
+            recorder.kill()
+        namespace.close()
+
+
+def _traffic(path: Path) -> tuple[Path, int]:
+    """3 MB, and how many packets of it go to port 7777."""
+    records, wanted = [], 0
+    for number in range(2200):
+        port = 7777 if number % 100 == 0 else 80
+        wanted += port == 7777
+        payload = frames.udp("10.0.0.1", "10.0.0.2", (40_000, port), bytes(1300))
+        frame = frames.ethernet(
+            "02:00:00:00:00:01", "02:00:00:00:00:02", frames.ip("10.0.0.1", "10.0.0.2", frames.UDP, payload)
+        )
+        records.append(struct.pack("<IIII", 1, number, len(frame), len(frame)) + frame)
+    path.write_bytes(file_header() + b"".join(records))
+    return path, wanted
+
+
+def _found(directory: Path) -> int:
+    """Packets to port 7777, as the source finds them."""
+    source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", directory))
+    stop, window = threading.Event(), Window(0, 1 << 60)
+    with source.read(parse("port 7777"), window, most_bytes=None, most_packets=None, stop=stop) as reading:
+        answer = b"".join(reading.chunks)
+    return len(scan(answer, start=FILE_HEADER_BYTES).records)
