@@ -7,8 +7,10 @@ import pytest
 
 from docket.bus.messages import SourceStatus
 from docket.domain.job import EventName
+from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window, format_us, parse_time_us
 from docket.web.jobs.coverage import coverage
+from docket.web.jobs.source_plan import source_plan
 from tests.services.waiting import wait_until
 from tests.web.docket_site import SOURCES, Site
 from tests.web.scripted import ScriptedWorker
@@ -50,6 +52,43 @@ def test_good_question_is_explained(site: Site) -> None:
     assert "port 443" in found["stenographer"]
     assert "443" in found["bpf"]
     assert [one["source"] for one in found["coverage"]] == list(SOURCES)
+
+
+def test_check_says_what_is_worth_knowing(site: Site) -> None:
+    """Why nothing can match, the text that was meant, and that times without a zone were read as UTC."""
+    found = check(site, query="tcp and udp", after="2026-11-24 14:02", before=BEFORE)
+    assert "nothing can match" in found["hints"][0]
+    assert found["window"]["notes"] == ["after without a zone: read as UTC"]
+    assert [one["source"] for one in found["plans"]] == list(SOURCES)
+    fault = check(site, query="port 80,443")["error"]
+    assert fault["suggestion"] == "(port 80 or port 443)"
+    assert "suggestion" not in check(site, query="port 70000")["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "look_inside", "query", "asked", "kept", "sentence"),
+    [
+        (
+            "stenographer",
+            False,
+            "host 10.1.2.3 and not port 443",
+            "host 10.1.2.3",
+            "not port 443",
+            "rock01:em1 asks for host 10.1.2.3, keeps what is not port 443.",
+        ),
+        ("stenographer", False, "host 10.1.2.3", "host 10.1.2.3", "", "rock01:em1 is asked for host 10.1.2.3."),
+        ("stenographer", False, "not port 443", "", "not port 443", "all packets of the window are read for that"),
+        ("stenographer", True, "host 10.1.2.3", "", "host 10.1.2.3", "plain words look inside of tunnels here"),
+        ("capture-files", False, "not port 443", "not port 443", "", "rock01:em1 is asked for not port 443."),
+    ],
+)
+def test_plan_of_a_source(kind: str, look_inside: bool, query: str, asked: str, kept: str, sentence: str) -> None:
+    """What the store selects, what the worker keeps, and a warning where that is read from everything."""
+    status = SourceStatus(name="rock01:em1", kind=kind, state="online", last_seen=AFTER, look_inside=look_inside)
+    plan = source_plan(status, parse(query))
+    assert (plan.asked, plan.kept) == (asked, kept)
+    assert sentence in plan.sentence
+    assert plan.reads_everything is (not asked)
 
 
 def test_fields_are_checked_like_text(site: Site) -> None:
