@@ -159,7 +159,12 @@ class BootedMachine:
         self._wait_up(before)
 
     def close(self) -> None:
+        init = self.init_pid
         self._outer.stop()
+        if init is not None:
+            # nspawn that is killed leaves it behind, with all its services.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(init, signal.SIGKILL)
         pid_file = self._directory / "nspawn"
         if pid_file.exists():
             gone = Path(f"/proc/{pid_file.read_text().strip()}")
