@@ -6,7 +6,10 @@ import { Badge } from "../parts/icons.js";
 import { count, counted, size } from "../figures.js";
 import { Pick, Share } from "./pick.js";
 
-function Finds({ id, title, count: number, children }) {
+/** The server lists so many of each kind. */
+const MOST = 100;
+
+function Finds({ id, title, count: number, isCut = number >= MOST, children }) {
   return html`
     <section class="panel finds" aria-labelledby=${id}>
       <header class="panel-head">
@@ -14,7 +17,8 @@ function Finds({ id, title, count: number, children }) {
       </header>
       ${
         number > 0
-          ? html`<div class="finds-scroll is-short" tabindex="0" role="group" onKeyDown=${byRows} aria-label=${title}>${children}</div>`
+          ? html`<div class="finds-scroll is-short" tabindex="0" role="group" onKeyDown=${byRows} aria-label=${title}>${children}
+            ${isCut && html`<p class="finds-more hint">Only the ${count(MOST)} most frequent of each kind are listed.</p>`}</div>`
           : html`<p class="finds-none hint">None.</p>`
       }
     </section>
@@ -67,7 +71,8 @@ const KINDS = [
 export function Names({ summary, view, onFilter }) {
   const number = KINDS.reduce((sum, [kind]) => sum + summary[kind].length, 0);
   return html`
-    <${Finds} id="names-title" title="Names" count=${number}>
+    <${Finds} id="names-title" title="Names" count=${number}
+      isCut=${KINDS.some(([kind]) => summary[kind].length >= MOST)}>
       ${KINDS.filter(([kind]) => summary[kind].length).map(
         ([kind, title]) => html`
           <table class="finds-table" key=${kind}>
