@@ -138,3 +138,37 @@ def test_proxy_is_set_up_by_the_page(sensor: BootedMachine, record: Record) -> N
     assert record.wrong == [], record.table()
     broken = "cd /usr/share/doc/docket/docs && ls ../deploy/lighttpd/sensor.conf ../deploy/tls/certificates"
     sensor.run(broken)
+
+
+def test_fault_in_the_configuration_is_not_repeated(sensor: BootedMachine) -> None:
+    """One start, an error in the journal, a target that is not active; once it is mended, one command starts it all."""
+    sensor.run("cp -a /etc/docket/docket.yaml /root/good.yaml")
+    sensor.run("sed -i 's/keep: 48h/keep: 4 potatoes/' /etc/docket/docket.yaml")
+    assert sensor.try_run("systemctl restart docket.target").returncode != 0
+    facts = sensor.run("systemctl show -p NRestarts -p ExecMainStatus docket-collector.service")
+    assert sorted(facts.split()) == ["ExecMainStatus=7", "NRestarts=0"]
+    assert "spool.keep" in sensor.run("journalctl -u docket-collector -p err --no-pager")
+    assert "active" not in active(sensor, "docket.target docket.service docket-collector docket-worker@em1")
+    status = sensor.try_run("docket status")
+    assert status.returncode != 0
+    assert "docket-collector.service" in status.stdout + status.stderr
+    sensor.run("cp -a /root/good.yaml /etc/docket/docket.yaml")
+    sensor.run("systemctl start docket.target")
+    assert active(sensor) == {"active"}
+    wait_well(sensor)
+
+
+def test_failed_unit_is_not_well(sensor: BootedMachine) -> None:
+    """Status, health and metrics name it."""
+    sensor.run("systemctl mask --runtime --now docket-inspector; systemctl reset-failed docket-inspector || true")
+    sensor.run("systemctl unmask --runtime docket-inspector; mkdir -p /run/systemd/system/docket-inspector.service.d")
+    sensor.write(
+        "/run/systemd/system/docket-inspector.service.d/x.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n"
+    )
+    sensor.write("/run/systemd/system/docket-inspector.service.d/y.conf", "[Service]\nRestart=no\n")
+    sensor.try_run("systemctl daemon-reload; systemctl start docket-inspector")
+    done = sensor.try_run("docket status")
+    assert (done.returncode, "docket-inspector.service" in done.stdout) == (9, True)
+    sensor.run("rm -r /run/systemd/system/docket-inspector.service.d; systemctl daemon-reload")
+    sensor.run("systemctl start docket.target")
+    wait_well(sensor)
