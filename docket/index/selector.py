@@ -80,7 +80,8 @@ def _selected(stored: StoredFile, identity: FileIdentity, root: FilterNode | Non
     extents = _extents(stored, root, window) if touches(facts, window) else ()
     whole = same and facts.clean and not facts.dropped
     # What the file's end says of it (damage, packets that the recorder lost) is read again each time.
-    return Selection(extents, None if whole else facts.rest)
+    span_ns = (facts.first_ns, facts.last_ns) if facts.packets else None
+    return Selection(extents, None if whole else facts.rest, span_ns)
 
 
 def touches(facts: FileFacts, window: Window) -> bool:

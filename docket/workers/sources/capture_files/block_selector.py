@@ -44,6 +44,8 @@ class Selection:
     rest: Extent | None
     """Where the index ends; `length_bytes` is 0 and means all that follows. None: the index knows the whole file, and
     the file was closed by its recorder or read to its very last byte."""
+    span_ns: tuple[int, int] | None = None
+    """Earliest and latest packet that the index knows, whatever was asked; None if it knows none."""
 
 
 class BlockSelector(Protocol):

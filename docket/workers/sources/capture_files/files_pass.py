@@ -112,6 +112,9 @@ class FilesPass:
 
     def _opened(self, file: CaptureFile, opened: OpenedFile, selection: Selection | None) -> Iterator[bytes]:
         facts = FileFacts()
+        if selection is not None and selection.span_ns is not None:
+            # What is odd about the end of a file is judged by all its packets.
+            facts.first_ns, facts.last_ns = selection.span_ns
         try:
             for reader in _readers(opened, selection):
                 yield from self._read(file, opened, reader, facts)
