@@ -152,6 +152,8 @@ def test_fragment_headers_are_described() -> None:
         sentence="s",
         next_step="n",
         sent="t",
+        nanoseconds=True,
+        kept="k",
     )
     assert set(fragment_headers(fragment)) == set(FragmentFacts.__struct_fields__) | {"schema"}
 

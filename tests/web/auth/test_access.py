@@ -143,7 +143,7 @@ async def messages(path: Path, user: str, address: str, until: str) -> bytes:
     """What a socket hears until a job is told of, as raw frames."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(
-        f"GET /app/docket/{address} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET /app/docket/{address} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
         f"X-Remote-User: {user}\r\n\r\n".encode()
     )

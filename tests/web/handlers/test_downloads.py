@@ -163,7 +163,7 @@ def test_slow_client_holds_no_memory_and_delays_nobody(site: Site, em1: Scripted
     site.final(job.id)
     with site.connect() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.sendall(f"GET /app/docket/api/v1/jobs/{job.id}/pcap HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        slow.sendall(f"GET /app/docket/api/v1/jobs/{job.id}/pcap HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert slow.recv(4096)
         wait_until(lambda: _metric(site, "docket_downloads") == 1, "the download to run")
         assert len(site.call("GET", f"api/v1/jobs/{job.id}/pcap").content) == 24 + 800 * 60_016
@@ -311,7 +311,7 @@ def test_stopping_lets_a_download_finish(site: Site, done: str) -> None:
     """A client in mid-download gets the rest after the process was told to stop."""
     with site.connect() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
-        client.sendall(f"GET /app/docket/api/v1/jobs/{done}/pcap HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.sendall(f"GET /app/docket/api/v1/jobs/{done}/pcap HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         received = client.recv(1000)
         site.call("GET", "api/v1/health?live")
         stopping = threading.Thread(target=site.stop_web)

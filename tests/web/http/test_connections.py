@@ -15,7 +15,7 @@ from tests.web.docket_site import Site
 from tests.web.sockets import Socket
 
 MOST = 8
-LIVE = b"GET /app/docket/api/v1/health?live HTTP/1.1\r\nHost: x\r\n"
+LIVE = b"GET /app/docket/api/v1/health?live HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture

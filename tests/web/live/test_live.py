@@ -176,7 +176,8 @@ def test_slow_client_is_closed_and_others_are_not(site: Site, monkeypatch: pytes
     with Socket(site) as watcher, site.connect() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         slow.sendall(
-            b"GET /app/docket/api/v1/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /app/docket/api/v1/events HTTP/1.1\r\nHost: localhost\r\n"
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         assert slow.recv(12) == b"HTTP/1.1 101"
@@ -231,7 +232,8 @@ def test_large_message_of_a_client_ends_its_socket_only(site: Site) -> None:
     frame = b"\x81\xfe\xff\xff\0\0\0\0" + b"x" * 65_535
     with site.connect() as rude, Socket(site) as watcher:
         rude.sendall(
-            b"GET /app/docket/api/v1/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /app/docket/api/v1/events HTTP/1.1\r\nHost: localhost\r\n"
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + frame
         )
         with contextlib.suppress(ConnectionResetError):
