@@ -18,6 +18,7 @@ from docket import __version__
 from docket.cli.client.save import NotSaved
 from docket.cli.commands import (
     config_command,
+    export,
     get,
     install,
     jobs,
@@ -91,7 +92,20 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"docket {__version__}")
     _add_common(parser, None, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for face in (services, get, jobs, packets, verify, status, topology_command, config_command, setup, source, token):
+    for face in (
+        services,
+        get,
+        jobs,
+        packets,
+        verify,
+        export,
+        status,
+        topology_command,
+        config_command,
+        setup,
+        source,
+        token,
+    ):
         face.add(commands)
     install.add(commands, make_parser)
     for command in commands.choices.values():

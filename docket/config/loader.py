@@ -55,6 +55,7 @@ SPOOL = {
     "max_bytes": Setting("max_bytes", values.size_bytes),
     "min_free": Setting("min_free_bytes", values.size_bytes),
     "keep": Setting("keep_s", values.duration_s),
+    "signing_key": Setting("signing_key", values.path),
 }
 WEB = {
     "listen": Setting("listen", values.listen, many=True),

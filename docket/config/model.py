@@ -20,6 +20,21 @@ class SpoolConfig:
     """Below this, results are removed and new jobs are refused."""
     keep_s: int = 48 * 3600
     """Results older than this are removed; their records stay."""
+    signing_key: Path | None = None
+    """What manifests are signed with; made where there is none. Default: `key_path`."""
+
+    @property
+    def key_path(self) -> Path:
+        """Never below the spool, whose readers and writers must not have it."""
+        if self.signing_key is not None:
+            return self.signing_key
+        if self.path == SpoolConfig.default_path():
+            return Path("/var/lib/docket/signing/private.pem")
+        return self.path.with_name(f"{self.path.name}-signing") / "private.pem"
+
+    @staticmethod
+    def default_path() -> Path:
+        return Path("/var/spool/docket")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
     jobs/<id>/job.pcap.partial       the growing result
     jobs/<id>/job.pcap               the result
     jobs/<id>/job.json               its manifest
+    jobs/<id>/job.json.sig           the signature of that, 64 bytes
     jobs/<id>/summary.json           from the inspector
     jobs/<id>/index/                 its list of packets, and the streams that it followed
     inspector/socket                 where it answers questions
@@ -28,12 +29,14 @@ from docket.domain.request import SOURCE_NAME
 from docket.errors import NoSuchJob, SpoolError
 from docket.spool.file_io import spool_error, write_at
 from docket.spool.manifest import Manifest, decode_manifest, encode_manifest
+from docket.spool.signing import Signer
 from docket.spool.trash import Trash
 
 DIRECTORY_MODE = 0o750
 
 RESULT_NAME = "job.pcap"
 MANIFEST_NAME = "job.json"
+SIGNATURE_NAME = "job.json.sig"
 PARTS_NAME = "parts"
 """In a job's directory, and in a copy of one."""
 
@@ -115,16 +118,19 @@ class Spool:
         if whole != partial:
             remove_file(partial)
 
-    def write_manifest(self, manifest: Manifest) -> None:
-        """Write `job.json`, in one piece or not at all. Raises SpoolFull or SpoolError."""
-        path = self.manifest(manifest.job)
-        beginning = path.with_suffix(".json.tmp")
-        remove_file(beginning)
-        write_at(beginning, 0, [encode_manifest(manifest)])
-        try:
-            os.replace(beginning, path)
-        except OSError as error:
-            raise spool_error(error, path) from error
+    def signature(self, job_id: str) -> Path:
+        return self.job_directory(job_id) / SIGNATURE_NAME
+
+    def write_manifest(self, manifest: Manifest, signer: Signer | None = None) -> None:
+        """Write `job.json` and its signature, each in one piece or not at all. Raises SpoolFull or SpoolError.
+
+        Without a signer there is no signature either: one of an earlier revision would be a wrong one.
+        """
+        body = encode_manifest(manifest)
+        remove_file(self.signature(manifest.job))
+        _write_whole(self.manifest(manifest.job), body)
+        if signer is not None:
+            _write_whole(self.signature(manifest.job), signer.sign(body))
 
     def remove_growing(self, job_id: str) -> None:
         """Remove a result that will not be finished."""
@@ -182,6 +188,16 @@ class Spool:
             raise spool_error(error, self.path) from error
 
 
+def _write_whole(path: Path, body: bytes) -> None:
+    beginning = path.with_name(f"{path.name}.tmp")
+    remove_file(beginning)
+    write_at(beginning, 0, [body])
+    try:
+        os.replace(beginning, path)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
 def _compact(time: str) -> str:
     """`2026-11-24T14:02:00.000000Z` as `20261124T140200Z`."""
     return re.sub(r"[-:]|\.\d+", "", time)
@@ -194,12 +210,19 @@ def _make_directory(path: Path) -> None:
         raise spool_error(error, path) from error
 
 
-def read_manifest(path: Path) -> Manifest:
-    """The manifest in this file. Raises SpoolError where there is none, or something else."""
+def read_evidence(path: Path) -> bytes:
+    """A small file beside a result, as it is. Raises SpoolError."""
     try:
-        return decode_manifest(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise SpoolError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in this file. Raises SpoolError where there is none, or something else."""
+    body = read_evidence(path)
+    try:
+        return decode_manifest(body)
     except msgspec.DecodeError as error:
         raise SpoolError(f"{path} is no manifest of Docket's: {error}") from error
 

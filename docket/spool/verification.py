@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -15,19 +16,13 @@ from docket.domain.timewindow import Window, format_us, parse_time_us
 from docket.errors import CaptureError, SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES, parse_file_header, scan_blocks
 from docket.spool.file_io import file_size, read_at
-from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_manifest
+from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_evidence, read_manifest
 from docket.spool.manifest import Manifest
+from docket.spool.signing import is_signature
+from docket.spool.story import Check, check_story
 
 _BLOCK_BYTES = 1 << 20
 _NONE = "none"
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
-
-    ok: bool
-    what: str
-    """What holds, or what was found in place of what the manifest says."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,22 +37,41 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return all(check.ok for check in self.checks)
 
 
-def verify_directory(directory: Path) -> Verification:
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The bytes of a manifest, what is said to be their signature, and the public key that decides."""
+
+    body: bytes
+    signature: bytes | None
+    public_pem: bytes
+
+
+def verify_directory(directory: Path, public_pem: bytes | None = None) -> Verification:
     """Verify a job's directory in the spool, or a copy of one: its manifest, its result, the parts that are kept.
 
     Raises SpoolError if there is no manifest, or a file cannot be read.
     """
     manifest = read_manifest(directory / MANIFEST_NAME)
-    checks = _check_result(directory / RESULT_NAME, manifest)
+    checks = _check_signature(signed_beside(directory / MANIFEST_NAME, public_pem))
+    checks += _check_result(directory / RESULT_NAME, manifest)
     checks += _check_parts(directory / PARTS_NAME, manifest)
     return Verification(path=str(directory), manifest=manifest, checks=tuple(checks))
 
 
-def verify_file(capture: Path, manifest: Manifest) -> Verification:
+def signed_beside(manifest: Path, public_pem: bytes | None) -> Signed | None:
+    """The manifest in this file with the signature beside it; None without a key to check it. Raises SpoolError."""
+    if public_pem is None:
+        return None
+    beside = manifest.with_name(f"{manifest.name}.sig")
+    return Signed(read_evidence(manifest), read_evidence(beside) if beside.exists() else None, public_pem)
+
+
+def verify_file(capture: Path, manifest: Manifest, signed: Signed | None = None) -> Verification:
     """Verify a copy of the result, whatever its name. Raises SpoolError if it cannot be read."""
     if not capture.is_file():
         raise SpoolError(f"there is no file {capture}")
-    return Verification(path=str(capture), manifest=manifest, checks=tuple(_check_result(capture, manifest)))
+    checks = _check_signature(signed) + _check_result(capture, manifest)
+    return Verification(path=str(capture), manifest=manifest, checks=tuple(checks))
 
 
 def sha256_of(path: Path) -> str:
@@ -129,8 +143,18 @@ class _Contents:
         self.packets += len(times)
 
 
+def _check_signature(signed: Signed | None) -> list[Check]:
+    if signed is None:
+        return []
+    if signed.signature is None:
+        return [Check(ok=False, what="the manifest is not signed")]
+    if is_signature(signed.signature, signed.body, signed.public_pem):
+        return [Check(ok=True, what="the manifest is signed with the key")]
+    return [Check(ok=False, what="the signature is not that of this manifest with this key")]
+
+
 def _check_result(path: Path, manifest: Manifest) -> list[Check]:
-    checks = [_check_verdicts(manifest)]
+    checks = [_check_verdicts(manifest), *check_story(manifest)]
     if manifest.result is None:
         there = path.exists()
         found = f"there is a {path.name}, of which the manifest knows nothing" if there else "there is no result"
@@ -167,7 +191,10 @@ def _time(time_us: int | None) -> str:
 
 def _check_window(contents: _Contents, manifest: Manifest) -> Check:
     question = manifest.question
-    window = Window(parse_time_us(question.after, None), parse_time_us(question.before, None))
+    try:
+        window = Window(parse_time_us(question.after, None), parse_time_us(question.before, None))
+    except ValueError as error:
+        return Check(ok=False, what=f"the window is none: {error}")
     inside = all(window.contains(time_us) for time_us in (contents.first_us, contents.last_us) if time_us is not None)
     where = f"the window, {question.after} to {question.before}"
     return Check(ok=inside, what=f"inside {where}" if inside else f"packets lie outside {where}")
@@ -188,7 +215,9 @@ def _check_parts(directory: Path, manifest: Manifest) -> list[Check]:
         if source.sha256 is None or not SOURCE_NAME.fullmatch(source.name):
             continue
         path = directory / f"{source.name}.pcap"
-        if path.exists():
+        if directory.is_dir() and manifest.state is State.PARTIAL and not path.exists():
+            checks.append(Check(ok=False, what=f"the part of {source.name} is gone; the others are kept"))
+        elif path.exists():
             checks.append(_same(f"SHA-256 of the part of {source.name}", sha256_of(path), source.sha256))
     return checks
 

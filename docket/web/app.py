@@ -47,6 +47,7 @@ ROUTES = (
     Route("api/v1/jobs/{id}/retry", job_handlers.RetryHandler),
     Route("api/v1/jobs/{id}/pcap", download_handlers.PcapHandler),
     Route("api/v1/jobs/{id}/manifest", manifest_handlers.ManifestHandler),
+    Route("api/v1/jobs/{id}/signature", manifest_handlers.SignatureHandler),
     Route("api/v1/jobs/{id}/pcapng", pcapng_handlers.PcapngHandler),
     Route("api/v1/jobs/{id}/summary", packet_handlers.SummaryHandler),
     Route("api/v1/jobs/{id}/packets", packet_handlers.PacketsHandler),
@@ -61,6 +62,7 @@ ROUTES = (
     Route("api/v1/sources/{name}", source_handlers.SourceHandler),
     Route("api/v1/health", health_handlers.HealthHandler),
     Route("api/v1/events", event_handlers.EventsHandler),
+    Route("api/v1/signing-key", manifest_handlers.SigningKeyHandler),
     Route("api/v1/openapi.json", openapi.OpenApiHandler),
     Route("metrics", health_handlers.MetricsHandler),
 )

@@ -92,6 +92,7 @@ def test_honest_result_is_verified(tmp_path: Path) -> None:
     digest, part = hashlib.sha256(content).hexdigest(), hashlib.sha256(capture(TIMES_US[:2])).hexdigest()
     assert [check.what for check in found.checks] == [
         "state completed, as the verdicts say",
+        "the manifest agrees with itself",
         f"SHA-256 of the result: {digest}",
         f"bytes: {len(content)}",
         "whole",
@@ -204,6 +205,7 @@ def test_records_across_blocks_are_counted_once(tmp_path: Path) -> None:
         manifest_of(content),
         packets=len(times),
         last=format_us(times[-1]),
+        question=msgspec.structs.replace(question(), sources=(EM1,)),
         sources=(SourceAnswer(name=EM1, verdict=Verdict.COMPLETE, packets=len(times), usable=True),),
     )
     assert wrong(put(tmp_path, content, manifest)) == []

@@ -132,6 +132,18 @@ class Client:
         """The evidence to a job's result."""
         return _read(self._call("GET", f"{_job_path(job_id)}/manifest"), Manifest)
 
+    def manifest_bytes(self, job_id: str) -> bytes:
+        """The same as it was signed."""
+        return self._call("GET", f"{_job_path(job_id)}/manifest").content
+
+    def signature(self, job_id: str) -> bytes:
+        """Of the manifest. Raises ServerRefused where the result is not signed."""
+        return self._call("GET", f"{_job_path(job_id)}/signature").content
+
+    def signing_key(self) -> bytes:
+        """The public key, PEM. Raises ServerRefused where results are not signed."""
+        return self._call("GET", "api/v1/signing-key").content
+
     def cancel(self, job_id: str, *, keep: bool = True) -> Job:
         return _read(self._call("POST", f"{_job_path(job_id)}/cancel", json={"keep": keep}), Job)
 

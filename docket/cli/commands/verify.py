@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from docket.cli.client.http_client import Client
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.domain.units import packets_text
-from docket.errors import SpoolError
+from docket.errors import ServerRefused, SpoolError
 from docket.runtime.exit_codes import ExitCode
-from docket.spool.layout import MANIFEST_NAME, read_manifest
+from docket.spool.layout import MANIFEST_NAME, read_evidence, read_manifest
 from docket.spool.manifest import Manifest
-from docket.spool.verification import Verification, sha256_of, verify_directory, verify_file
+from docket.spool.verification import Signed, Verification, sha256_of, signed_beside, verify_directory, verify_file
 
 EXAMPLES = """\
 examples:
@@ -22,6 +23,7 @@ examples:
   docket verify /var/spool/docket                     every job in the spool
   docket verify dns.pcap                              a download; the server is asked for its manifest
   docket verify dns.pcap --manifest dns.pcap.json     a download with its manifest, without any server
+  docket verify --key signing-key.pem dns.pcap        the same, and who vouches for the manifest (dns.pcap.json.sig)
 
 The manifest of FILE is --manifest, else FILE.json or job.json beside it, else the server's: that of the job named
 with --job, or of the newest job whose result has the same SHA-256. Ends 0 only if all is as the manifests say.
@@ -41,6 +43,12 @@ def add(commands: Any) -> None:
     parser.add_argument("paths", metavar="DIR|FILE", nargs="+", type=Path, help="a job's directory, or a capture")
     parser.add_argument("--manifest", metavar="FILE", type=Path, help="the manifest, for a single capture")
     parser.add_argument("--job", metavar="ID", help="ask the server for this job's manifest, for a single capture")
+    parser.add_argument(
+        "--key",
+        metavar="FILE",
+        type=Path,
+        help="the public key, from GET api/v1/signing-key: the manifest must be signed with it",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -79,28 +87,31 @@ def verify(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def _verifications(path: Path, args: argparse.Namespace, terminal: Terminal) -> Iterator[Verification]:
     """Raises SpoolError for what cannot be verified at all."""
+    key = read_evidence(args.key) if args.key else None
     if path.is_dir():
         jobs = path / "jobs"
         if not jobs.is_dir():
-            yield verify_directory(path)
+            yield verify_directory(path, key)
             return
         for manifest in sorted(jobs.glob(f"*/{MANIFEST_NAME}")):
-            yield verify_directory(manifest.parent)
+            yield verify_directory(manifest.parent, key)
     elif path.name == MANIFEST_NAME:
-        yield verify_directory(path.parent)
+        yield verify_directory(path.parent, key)
     elif not path.is_file():
         raise SpoolError(f"there is no {path}")
     else:
-        yield verify_file(path, _manifest_of(path, args, terminal))
+        yield verify_file(path, *_manifest_of(path, args, terminal, key))
 
 
-def _manifest_of(capture: Path, args: argparse.Namespace, terminal: Terminal) -> Manifest:
+def _manifest_of(
+    capture: Path, args: argparse.Namespace, terminal: Terminal, key: bytes | None
+) -> tuple[Manifest, Signed | None]:
     if args.manifest:
-        return read_manifest(args.manifest)
+        return read_manifest(args.manifest), signed_beside(args.manifest, key)
     if not args.job:
         for beside in (capture.with_name(f"{capture.name}.json"), capture.with_name(MANIFEST_NAME)):
             if beside.is_file():
-                return read_manifest(beside)
+                return read_manifest(beside), signed_beside(beside, key)
     client = client_for(args, terminal)
     job_id = args.job
     if not job_id:
@@ -111,7 +122,16 @@ def _manifest_of(capture: Path, args: argparse.Namespace, terminal: Terminal) ->
                 f"{capture}: no result at {client.url} has its SHA-256, {digest}; if you know the job, say --job ID"
             )
         job_id = same[0].id
-    return client.manifest(job_id)
+    manifest = client.manifest(job_id)
+    return manifest, None if key is None else _signed_at(client, job_id, key)
+
+
+def _signed_at(client: Client, job_id: str, key: bytes) -> Signed:
+    try:
+        signature = client.signature(job_id)
+    except ServerRefused:
+        signature = None
+    return Signed(client.manifest_bytes(job_id), signature, key)
 
 
 def _lines(verification: Verification) -> list[str]:

@@ -24,6 +24,7 @@ from docket.spool.file_io import file_size
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Entries
 from docket.spool.manifest import make_manifest
+from docket.spool.signing import Signer
 from docket.workers.collector import outcome_texts
 from docket.workers.collector.merge import STEP_BYTES, Share
 from docket.workers.collector.part import Outcome, Part, encode_part
@@ -40,6 +41,8 @@ class JobContext:
     clock: Clock
     most_bytes: int
     """The byte limit of a job that asks for no lower one."""
+    signer: Signer | None = None
+    """Signs manifests, if there is a key."""
 
 
 class OpenJob:
@@ -338,7 +341,7 @@ class OpenJob:
             linktype=self._result_writer.linktype,
         )
         try:
-            self._context.spool.write_manifest(manifest)
+            self._context.spool.write_manifest(manifest, self._context.signer)
         except SpoolError as error:
             log.error("job %s: its manifest could not be written: %s", self.id, error)
 

@@ -23,6 +23,7 @@ from docket.spool.collector_health import HEARTBEAT_S
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
 from docket.spool.retention import Retention
+from docket.spool.signing import Signer
 from docket.workers.collector import outcome_texts
 from docket.workers.collector.command_handler import CommandHandler
 from docket.workers.collector.commit import Batch
@@ -146,9 +147,16 @@ class Collector:
             self._outbox.tell(self.jobs.values())
             self._put_away(batch)
 
+    def _signer(self) -> Signer | None:
+        try:
+            return Signer.of_file(self._config.spool.key_path)
+        except SpoolError as error:
+            log.error("results are not signed: %s", error)
+            return None
+
     def _take_up(self, spool: Spool, names: list[str]) -> None:
         """Know again what was known when the collector ended."""
-        context = JobContext(spool, self._clock, self._config.jobs.max_bytes)
+        context = JobContext(spool, self._clock, self._config.jobs.max_bytes, self._signer())
         self._retention = Retention(spool, self._config.spool)
         self._retention.take_stock(self._ledger.with_results(), self._ledger.job)
         self._source_registry = SourceRegistry(self._broker, self._clock, names, self._ledger.sources())

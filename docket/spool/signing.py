@@ -1,0 +1,114 @@
+"""The signature under a manifest: Ed25519, with a key that lies outside of the spool. Raises SpoolError.
+
+A signature is 64 bytes beside the manifest, over its bytes as they lie on the disk, so that openssl alone can check it.
+The library is loaded when a key is used: a service without it works on, and says that its results are not signed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docket.errors import SpoolError
+from docket.spool.file_io import spool_error
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+PUBLIC_NAME = "signing-key.pem"
+"""The public half, beside the private one; all may read it."""
+
+
+class Signer:
+    """Signs with the key of one file."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+
+    @classmethod
+    def of_file(cls, path: Path) -> Signer:
+        """The key in this file, which is made where there is none, with its public half beside it."""
+        if not path.exists():
+            _make_key(path)
+        return cls(_read_key(path))
+
+    def sign(self, body: bytes) -> bytes:
+        return self._key.sign(body)
+
+
+def public_path(private: Path) -> Path:
+    return private.with_name(PUBLIC_NAME)
+
+
+def is_signature(signature: bytes, body: bytes, public_pem: bytes) -> bool:
+    """Whether this is the signature of the body by that key."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        _public_key(public_pem).verify(signature, body)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _make_key(path: Path) -> None:
+    try:
+        from cryptography.hazmat.primitives import serialization as form
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except ImportError as error:
+        raise SpoolError(f"manifests are not signed: {error}") from error
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+    try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _write_new(public_path(path), public, 0o644)
+        _write_new(path, private, 0o600)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
+def _write_new(path: Path, body: bytes, mode: int) -> None:
+    """Whole or not at all: a key that was cut by a full disk would have to be removed by hand."""
+    beginning = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        beginning.unlink()
+    fd = os.open(beginning, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(fd, "wb") as file:
+        os.fchmod(fd, mode)
+        file.write(body)
+        file.flush()
+        os.fsync(fd)
+    os.replace(beginning, path)
+
+
+def _read_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    except ImportError as error:
+        raise SpoolError(f"manifests are not signed: {error}") from error
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise spool_error(error, path) from error
+    except (ValueError, TypeError) as error:
+        raise SpoolError(f"{path} is no private key: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SpoolError(f"{path} is no Ed25519 key")
+    return key
+
+
+def _public_key(pem: bytes) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, TypeError) as error:
+        raise SpoolError(f"this is no public key: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise SpoolError("this is no public key of Ed25519")
+    return key
