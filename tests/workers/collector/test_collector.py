@@ -59,7 +59,7 @@ def test_the_file_is_what_the_job_says(harness: Rig) -> None:
     assert pcap is not None
     assert (pcap.size, pcap.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert pcap.name == f"docket-20261124T140200Z-20261124T141000Z-port-53-{job_id[:8]}.pcap"
-    assert harness.files(job_id) == ["job.json", "job.pcap"]
+    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
 
 
 def test_the_manifest_says_where_it_came_from(harness: Rig) -> None:
@@ -221,7 +221,7 @@ def test_reordered_parts_come_out_sorted(harness: Rig) -> None:
     harness.reading(job_id, 1).begin().data(EM2).end()
     harness.settle()
     assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(reverse, EM2))
-    assert harness.files(job_id) == ["job.json", "job.pcap"]
+    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
 
 
 def nano(second: int, nanosecond: int, body: bytes) -> bytes:

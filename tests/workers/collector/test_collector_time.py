@@ -178,7 +178,10 @@ def test_a_retry_asks_only_who_fell_short(harness: Rig) -> None:
     harness.settle()
     job = harness.job(job_id)
     assert (job.state, job.revision, harness.verdicts(job_id)) == ("completed", 2, ["complete", "complete"])
-    assert (harness.result(job_id), harness.files(job_id)) == (in_order(EM1, EM2), ["job.json", "job.pcap"])
+    assert (harness.result(job_id), harness.files(job_id)) == (
+        in_order(EM1, EM2),
+        ["job.json", "job.json.sig", "job.pcap"],
+    )
 
 
 def test_a_retry_has_a_deadline_of_its_own(harness: Rig) -> None:
@@ -351,7 +354,7 @@ def test_what_belongs_to_nobody_is_removed_at_the_start(harness: Rig) -> None:
     harness.restart()
     harness.settle()
     assert [path.name for path in harness.spool.directories()] == [job_id]
-    assert harness.files(job_id) == ["job.json", "job.pcap"]
+    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
 
 
 def test_a_result_that_somebody_removed_is_expired(harness: Rig) -> None:
