@@ -14,9 +14,9 @@ from bench.harness import Stage
 from docket.domain.query.canonical import parse
 from docket.packet.decode import decode
 from docket.packet.match import match
+from docket.packet.occurring_values import occurring
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import Records, scan
-from docket.packet.values import occurring
 from tests.services import frames
 from tests.services.needs import program
 

@@ -19,7 +19,7 @@ from bench.harness import Stage
 from docket.config.model import CaptureFilesConfig
 from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window
-from docket.index.layout import IndexLayout
+from docket.index.index_files import IndexLayout
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import RECORD_HEADER_BYTES, scan
@@ -112,7 +112,7 @@ class _Built:
 _INDEXER = """
 import sys, threading, time
 from docket.index.indexer import SourceIndexer
-from docket.index.layout import IndexLayout
+from docket.index.index_files import IndexLayout
 from pathlib import Path
 indexer = SourceIndexer(sys.argv[1], IndexLayout(Path(sys.argv[2])), 0)
 began_s = time.process_time()

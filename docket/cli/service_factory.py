@@ -16,8 +16,8 @@ from docket.bus.retry import Backoff
 from docket.cli.ui.terminal import Terminal
 from docket.config.model import CaptureFilesConfig, Config, SourceConfig
 from docket.errors import BusError, BusLost, NotDeclared
+from docket.index.index_files import of_source
 from docket.index.indexer import SourceIndexer
-from docket.index.layout import of_source
 from docket.index.selector import IndexSelector
 from docket.index.service import Indexer
 from docket.runtime.exit_codes import ExitCode

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from docket.index.kinds import Kind
+from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
 
 MOST_FILES = 64

@@ -26,7 +26,7 @@ from docket.domain.query.terms import (
     Protocol,
     Vlan,
 )
-from docket.index.kinds import Kind
+from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
 
 _ETHERTYPES = {"ip": 0x0800, "ip6": 0x86DD, "arp": 0x0806}

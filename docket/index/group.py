@@ -22,11 +22,11 @@ from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
 from docket.index import bloom, container
 from docket.index.candidates import candidates
-from docket.index.columns import DamagedColumn, pack, unpack
 from docket.index.container import Container, Damaged
 from docket.index.facts import FileFacts
-from docket.index.kinds import Kind
+from docket.index.packed_integers import DamagedColumn, pack, unpack
 from docket.index.stored_file import StoredFile, open_index
+from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
 
 _FILES, _UNSURE, _MATRIX, _CHECKSUMS, _MINUTES = "files", "unsure", "matrix", "checksums", "minutes"

@@ -19,8 +19,8 @@ from docket.index.build import Built, build
 from docket.index.container import Damaged
 from docket.index.facts import FileFacts
 from docket.index.group import write_group
+from docket.index.index_files import IndexLayout
 from docket.index.inventory import Indexed, Inventory
-from docket.index.layout import IndexLayout
 from docket.index.state import IndexState, write_state
 from docket.index.stored_file import open_index, write_index
 from docket.workers.sources.capture_files.catalog import CaptureFile, Catalog

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from docket.index.container import Damaged
 from docket.index.facts import FileFacts
 from docket.index.group import Group, fits
-from docket.index.layout import IndexLayout, file_name
+from docket.index.index_files import IndexLayout, file_name
 from docket.index.stored_file import open_index
 from docket.workers.sources.capture_files.identity import FileIdentity
 

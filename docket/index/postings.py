@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from docket.index.columns import DamagedColumn, pack, unpack
-from docket.index.kinds import Kind, Numbers
+from docket.index.packed_integers import DamagedColumn, pack, unpack
+from docket.index.value_kinds import Kind, Numbers
 
 BLOCK_BITS = 16
 MOST_BLOCKS = 1 << BLOCK_BITS

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from docket.index import blocks, postings
 from docket.index.blocks import BlockTable
-from docket.index.columns import DamagedColumn
 from docket.index.container import Container, Damaged
-from docket.index.kinds import Kind
+from docket.index.packed_integers import DamagedColumn
 from docket.index.postings import NO_PAIRS, Pairs, Postings
+from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
 
 

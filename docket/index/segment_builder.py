@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from docket.errors import CaptureError
 from docket.index.blocks import Block, table_of
-from docket.index.kinds import Kind, indexed
 from docket.index.postings import MOST_BLOCKS, Pairs, joined, pairs_of
 from docket.index.segment import Segment
+from docket.index.value_kinds import Kind, indexed
 from docket.packet.decode import decode
+from docket.packet.occurring_values import occurring, unsure
 from docket.packet.octets import Integers
 from docket.packet.records import Records
-from docket.packet.values import occurring, unsure
 from docket.workers.sources.capture_files.block_selector import Extent
 from docket.workers.sources.capture_files.record_block import RecordBlock
 

@@ -12,7 +12,7 @@ from docket.index.candidates import candidates
 from docket.index.container import Damaged
 from docket.index.facts import FileFacts
 from docket.index.group_catalog import GroupCatalog
-from docket.index.layout import IndexLayout
+from docket.index.index_files import IndexLayout
 from docket.index.segment import StoredSegment
 from docket.index.state import read_state
 from docket.index.stored_file import StoredFile, open_index

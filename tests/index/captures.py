@@ -12,7 +12,7 @@ from pathlib import Path
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
 from docket.index.build import Built, build
-from docket.index.layout import IndexLayout
+from docket.index.index_files import IndexLayout
 from docket.index.stored_file import open_index, write_index
 from docket.packet.decode import decode
 from docket.packet.linktypes import is_known

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docket.index import segment_builder
-from docket.index.layout import IndexLayout
+from docket.index.index_files import IndexLayout
 from docket.workers.sources.capture_files import record_block
 
 

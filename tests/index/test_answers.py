@@ -18,8 +18,8 @@ import pytest
 from docket.config.model import CaptureFilesConfig
 from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window
+from docket.index.index_files import IndexLayout
 from docket.index.indexer import SourceIndexer
-from docket.index.layout import IndexLayout
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import scan
@@ -137,7 +137,7 @@ _INDEXER = """
 import sys, threading
 from pathlib import Path
 from docket.index.indexer import SourceIndexer
-from docket.index.layout import IndexLayout
+from docket.index.index_files import IndexLayout
 indexer = SourceIndexer(sys.argv[1], IndexLayout(Path(sys.argv[2])), 0)
 print("begun", flush=True)
 while indexer.step(threading.Event()):

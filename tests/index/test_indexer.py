@@ -12,8 +12,8 @@ import pytest
 
 from docket.domain.query.canonical import parse
 from docket.index import indexer as indexer_module
+from docket.index.index_files import IndexLayout
 from docket.index.indexer import SourceIndexer
-from docket.index.layout import IndexLayout
 from docket.index.selector import IndexSelector
 from docket.index.state import IndexState, read_state
 from docket.packet.pcap import file_header

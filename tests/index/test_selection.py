@@ -9,7 +9,7 @@ import pytest
 
 from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window
-from docket.index.layout import IndexLayout
+from docket.index.index_files import IndexLayout
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import file_header
 from tests.index.captures import EVER, FIRST_S, MAKERS, classic, identity_of, index, records, taken

@@ -10,7 +10,7 @@ import pytest
 from docket.domain.query.terms import EtherHost, FilterNode, Flow, Mpls, Net, NetworkLayer, Port, Protocol, Vlan
 from docket.packet.headers import Headers
 from docket.packet.match import match
-from docket.packet.values import occurring, unsure
+from docket.packet.occurring_values import occurring, unsure
 from tests.packet.decoded import decoded
 from tests.packet.linked import MAKERS, packets
 from tests.packet.questions import random_question

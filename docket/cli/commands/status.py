@@ -17,8 +17,8 @@ from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.config.loader import load_config
 from docket.errors import ConfigError, ServerRefused, ServerUnreachable
 from docket.runtime.exit_codes import ExitCode
-from docket.runtime.units import advice as unit_advice
-from docket.runtime.units import failed_units
+from docket.runtime.service_units import advice as unit_advice
+from docket.runtime.service_units import failed_units
 
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from docket.domain.query.grammar import MAX_DEPTH, MAX_TERMS, MAX_TEXT, read
+from docket.domain.query.lexer import Group, Moment, Negation, Raw, joined
 from docket.domain.query.query_fields import read_fields
 from docket.domain.query.terms import And, Node, Not, Or, Term, each_term
-from docket.domain.query.tokens import Group, Moment, Negation, Raw, joined
 from docket.domain.query.writing import order, text_of
 from docket.errors import Fault, InvalidRequest
 

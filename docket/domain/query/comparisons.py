@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from docket.domain.query.lexer import COMPARISONS, ENDS, Cursor, Raw, Token, joined, negated
 from docket.domain.query.loose_values import refanged
 from docket.domain.query.terms import SCTP, TCP, UDP, Direction, EtherHost, Length, Net, NetworkLayer, Port, Term
-from docket.domain.query.tokens import COMPARISONS, ENDS, Cursor, Raw, Token, joined, negated
-from docket.domain.query.values import (
+from docket.domain.query.value_readers import (
     LAST_LENGTH,
     LAST_PORT,
     port_range,

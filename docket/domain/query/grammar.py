@@ -12,8 +12,7 @@ it, so that all faults are told at once.
 
 from __future__ import annotations
 
-from docket.domain.query.primaries import Primaries
-from docket.domain.query.tokens import (
+from docket.domain.query.lexer import (
     CONNECTIVES,
     ENDS,
     NEGATIONS,
@@ -30,6 +29,7 @@ from docket.domain.query.tokens import (
     joined,
     negated,
 )
+from docket.domain.query.primaries import Primaries
 from docket.errors import Fault, InvalidRequest
 
 MAX_TEXT = 65_536

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from docket.domain.query.canonical import Query
 from docket.domain.query.terms import SCTP, TCP, UDP, And, Net, NetworkLayer, Node, Not, Or, Port, Protocol
-from docket.domain.query.values import WORD_OF_PROTOCOL
+from docket.domain.query.value_readers import WORD_OF_PROTOCOL
 from docket.domain.query.writing import protocol_text, text_of
 
 MOST_HINTS = 5

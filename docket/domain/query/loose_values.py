@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
+from docket.domain.query.lexer import Cursor, Mended, Raw, Token, joined
 from docket.domain.query.terms import EtherHost, Port
-from docket.domain.query.tokens import Cursor, Mended, Raw, Token, joined
-from docket.domain.query.values import PROTOCOLS, read_end, read_host, read_mac, read_net, read_port, shown
+from docket.domain.query.value_readers import PROTOCOLS, read_end, read_host, read_mac, read_net, read_port, shown
 
 _LINK = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://(?:[^/@?#]*@)?(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?")
 _PORTS_OF_LINKS = {

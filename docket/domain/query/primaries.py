@@ -20,8 +20,7 @@ from typing import Literal, TypeVar, cast
 
 from docket.domain.query import loose_values
 from docket.domain.query.comparisons import Comparisons
-from docket.domain.query.terms import Direction, Length, Net, NetworkLayer, Port, Protocol
-from docket.domain.query.tokens import (
+from docket.domain.query.lexer import (
     BARE,
     ENDS,
     KINDS,
@@ -37,8 +36,9 @@ from docket.domain.query.tokens import (
     Token,
     joined,
 )
+from docket.domain.query.terms import Direction, Length, Net, NetworkLayer, Port, Protocol
 from docket.domain.query.value_reader import VALUES, WANTED, ValueReader
-from docket.domain.query.values import (
+from docket.domain.query.value_readers import (
     WITH_PORTS,
     read_flow,
     read_mac,

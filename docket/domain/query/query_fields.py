@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from docket.domain.query.grammar import MAX_TERMS
+from docket.domain.query.lexer import MAX_FAULTS, Raw, negated
 from docket.domain.query.terms import Length, NetworkLayer, Term
-from docket.domain.query.tokens import MAX_FAULTS, Raw, negated
-from docket.domain.query.values import (
+from docket.domain.query.value_readers import (
     greater,
     less,
     read_flow_text,

@@ -27,7 +27,7 @@ from docket.domain.query.terms import (
     Protocol,
     Vlan,
 )
-from docket.domain.query.values import mac_text
+from docket.domain.query.value_readers import mac_text
 from docket.domain.query.writing import end_text, protocol_text
 from docket.domain.timewindow import format_us
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from docket.domain.query import loose_values
+from docket.domain.query.lexer import BARE, ENDS, SIDES, STARTS, Cursor, Mended, Token
 from docket.domain.query.terms import Net, Port, Term
-from docket.domain.query.tokens import BARE, ENDS, SIDES, STARTS, Cursor, Mended, Token
-from docket.domain.query.values import (
+from docket.domain.query.value_readers import (
     greater,
     less,
     read_host,

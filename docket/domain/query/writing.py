@@ -23,7 +23,7 @@ from docket.domain.query.terms import (
     Term,
     Vlan,
 )
-from docket.domain.query.values import WORD_OF_PROTOCOL, mac_text
+from docket.domain.query.value_readers import WORD_OF_PROTOCOL, mac_text
 
 Order: TypeAlias = tuple[int, int, tuple[int, int, int], str]
 

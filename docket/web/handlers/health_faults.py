@@ -19,7 +19,7 @@ from docket.domain.clock import now_text, now_us
 from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError
 from docket.runtime.cert_expiry import not_after
-from docket.runtime.units import advice, failed_units
+from docket.runtime.service_units import advice, failed_units
 
 if TYPE_CHECKING:
     from docket.web.context import AppContext

@@ -27,12 +27,12 @@ from docket.workers.inspector.tshark.filters import shown_by, shown_in
 from docket.workers.inspector.tshark.full_pass import Listing, make_list
 from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.objects import Objects, export, read_objects, write_objects
-from docket.workers.inspector.tshark.programs import tshark_version
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
 from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index, write_whole
 from docket.workers.inspector.tshark.streams import Stream, follow
 from docket.workers.inspector.tshark.summary import Facts, Summary, read_summary, summarise, write_summary
 from docket.workers.inspector.tshark.timeline import TimelineCounter
+from docket.workers.inspector.tshark.tshark_programs import tshark_version
 
 log = logging.getLogger(__name__)
 

@@ -30,8 +30,8 @@ from docket.workers.inspector.rpc_server import Answered
 from docket.workers.inspector.tshark.columns import Row
 from docket.workers.inspector.tshark.detail import Bytes, Dissected, PacketDetail, dissect_packet, reads_from_start
 from docket.workers.inspector.tshark.filters import check_display_filter, check_packet_filter
-from docket.workers.inspector.tshark.programs import has_tshark
 from docket.workers.inspector.tshark.streams import PROTOCOLS, Segment, Stream, as_hex, as_text, transcript
+from docket.workers.inspector.tshark.tshark_programs import has_tshark
 
 WAIT_S = 5.0
 """How long an answer waits for what is under way; after that it says how far it is."""

@@ -26,8 +26,8 @@ from docket.workers.inspector.index_pool import IndexPool
 from docket.workers.inspector.refine_service import RefineService
 from docket.workers.inspector.rpc_handlers import Answering
 from docket.workers.inspector.rpc_server import Counter
-from docket.workers.inspector.tshark.programs import has_tshark
 from docket.workers.inspector.tshark.summary import Summary
+from docket.workers.inspector.tshark.tshark_programs import has_tshark
 from docket.workers.publisher_pool import PublisherPool
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from docket.domain.clock import Clock
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tasks import Gates
-from docket.workers.inspector.tshark import process, programs
+from docket.workers.inspector.tshark import process, tshark_programs
 from docket.workers.inspector.tshark.columns import Row, begins, innermost, worst
 from docket.workers.inspector.tshark.result_capture import Capture, Run
 from docket.workers.inspector.tshark.row_store import ROWS_PER_BLOCK, Index, RowStore, read_index, write_index
@@ -179,7 +179,7 @@ def dying_tshark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script.parent.mkdir()
     script.write_text(f'#!/usr/bin/bash\n{real} "$@" -c 7\nkill -SEGV $$\n')
     script.chmod(0o755)
-    monkeypatch.setattr(programs, "find_program", lambda name: str(script.parent / name))
+    monkeypatch.setattr(tshark_programs, "find_program", lambda name: str(script.parent / name))
     monkeypatch.setattr(process, "READABLE", (*process.READABLE, str(script.parent)))
 
 
@@ -237,7 +237,7 @@ def test_without_tshark_there_is_a_plot_and_a_word(
     tmp_path: Path, sample: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine without tshark still shows what lies when, and says what is missing."""
-    monkeypatch.setattr(programs, "find_program", lambda _: None)
+    monkeypatch.setattr(tshark_programs, "find_program", lambda _: None)
     office = Office(tmp_path)
     office.start()
     job = office.place(sample)

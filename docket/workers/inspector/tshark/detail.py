@@ -21,8 +21,8 @@ import docket
 from docket.errors import DissectionError
 from docket.workers.inspector.tshark.pdml import Dissection, Item
 from docket.workers.inspector.tshark.process import Buffer, Limits, SandboxedProcess
-from docket.workers.inspector.tshark.programs import tshark
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
+from docket.workers.inspector.tshark.tshark_programs import tshark
 
 EXACT_PACKETS = 20_000
 """Up to this packet the file is read from its beginning, in less than a second; further on only when asked to."""

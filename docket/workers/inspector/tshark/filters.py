@@ -16,8 +16,8 @@ from docket.errors import DissectionError, Fault, InvalidRequest
 from docket.packet.pcap import file_header
 from docket.workers.inspector.tshark.narrowing import Cut
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
-from docket.workers.inspector.tshark.programs import tcpdump, tshark
 from docket.workers.inspector.tshark.result_capture import Capture
+from docket.workers.inspector.tshark.tshark_programs import tcpdump, tshark
 
 LONGEST_FILTER = 4_000
 CHECK_S = 20.0

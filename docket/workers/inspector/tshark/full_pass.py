@@ -17,10 +17,10 @@ from docket.workers.inspector.tshark.belonging import Belonging
 from docket.workers.inspector.tshark.columns import LineReader, Row
 from docket.workers.inspector.tshark.conversations import ConversationCounter
 from docket.workers.inspector.tshark.process import Limits, OutOfTime, SandboxedProcess
-from docket.workers.inspector.tshark.programs import tshark
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.row_store import RowStore
 from docket.workers.inspector.tshark.statistics import Finding, Protocol
+from docket.workers.inspector.tshark.tshark_programs import tshark
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ import msgspec
 
 from docket.errors import DissectionError
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
-from docket.workers.inspector.tshark.programs import tshark
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.row_store import write_whole
+from docket.workers.inspector.tshark.tshark_programs import tshark
 
 PROTOCOLS = ("http", "smb", "imf", "ftp-data", "tftp")
 """As tshark calls them; `imf` is a message of SMTP."""

@@ -18,8 +18,8 @@ from typing import cast
 from docket.domain.query.terms import And, FilterNode, Node, SentBy
 from docket.domain.refinement import Refinement
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
-from docket.workers.inspector.tshark.programs import tcpdump, tshark
 from docket.workers.inspector.tshark.result_capture import Capture
+from docket.workers.inspector.tshark.tshark_programs import tcpdump, tshark
 
 BLOCK_BYTES = 256 * 1024
 MEMORY_BYTES = 1_500_000_000

@@ -17,8 +17,8 @@ import msgspec
 
 from docket.errors import DissectionError
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
-from docket.workers.inspector.tshark.programs import tshark
 from docket.workers.inspector.tshark.result_capture import Capture
+from docket.workers.inspector.tshark.tshark_programs import tshark
 
 PROTOCOLS = ("tcp", "udp", "tls", "http")
 MOST_BYTES = 32_000_000

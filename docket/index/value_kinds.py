@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from docket.packet.occurring_values import Occurrences
 from docket.packet.octets import Integers
-from docket.packet.values import Occurrences
 
 Numbers: TypeAlias = NDArray[np.unsignedinteger[Any]]
 
