@@ -223,7 +223,7 @@ def read_manifest(path: Path) -> Manifest:
     body = read_evidence(path)
     try:
         return decode_manifest(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpoolError(f"{path} is no manifest of Docket's: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """A manifest is signed with a key from outside of the spool; its public half finds every change."""
 
+import random
 import re
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from docket.errors import SpoolError
 from docket.spool.layout import Spool, read_manifest
 from docket.spool.signing import Signer, is_signature, public_path
 from docket.spool.verification import verify_directory
-from tests.spool.test_verification import TIMES_US, capture, manifest_of
+from tests.spool.test_verification import EM1, TIMES_US, capture, manifest_of
 
 CORRUPTIONS = 60
 
@@ -30,6 +31,7 @@ def job(tmp_path: Path, key: Path) -> Path:
     spool.create()
     spool.prepare(manifest.job)
     spool.result(manifest.job).write_bytes(content)
+    spool.part(manifest.job, EM1).write_bytes(capture(TIMES_US[:2]))
     spool.write_manifest(manifest, Signer.of_file(key))
     return spool.job_directory(manifest.job)
 
@@ -80,6 +82,33 @@ def test_every_change_of_the_manifest_is_found(job: Path, key: Path, number: int
     except SpoolError:
         found = False
     assert (new == old, found) in ((False, False), (True, True))
+
+
+@pytest.mark.parametrize("name", ["job.pcap", "job.json", "job.json.sig", f"parts/{EM1}.pcap"])
+def test_every_change_of_bytes_is_found(job: Path, key: Path, name: str) -> None:
+    """Sixty to each file: bits turned, ends cut off, bytes added, also such as make it no text at all."""
+    public, path, chance = public_path(key).read_bytes(), job / name, random.Random(name)
+    whole = path.read_bytes()
+    for number in range(CORRUPTIONS):
+        path.write_bytes(corrupted(whole, number % 4, chance))
+        try:
+            found = not verify_directory(job, public).ok
+        except SpoolError:
+            found = True
+        assert found, (number, path.read_bytes())
+    path.write_bytes(whole)
+    assert verify_directory(job, public).ok
+
+
+def corrupted(whole: bytes, kind: int, chance: random.Random) -> bytes:
+    place = chance.randrange(len(whole))
+    turned = whole[place] ^ (0x80 if kind == 0 else 1 << chance.randrange(8))
+    return (
+        whole[:place] + bytes([turned]) + whole[place + 1 :],
+        whole[:place] + bytes([turned]) + whole[place + 1 :],
+        whole[:place],
+        whole + chance.randbytes(1 + place % 80),
+    )[kind]
 
 
 def changed(value: str) -> str:
