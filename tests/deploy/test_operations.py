@@ -67,10 +67,26 @@ OF_OTHERS = {
     "jobs/<id>/": "of the spool, as the tests of the spool have it",
     "?follow=1": "as the tests of the downloads have it",
     "/metrics": "as the tests of the figures have it",
+    "docket.service": "the web app's unit, by its whole name",
+    "lighttpd": "Debian's unit",
+    "SupplementaryGroups=stenographer": "a line of the worker's unit, as the tests of systemd have it",
+    "/usr/share/docket/deploy": "a directory of the package, as its tests have it",
+    "sensor.example 192.0.2.10": "a name and an address to put one's own in place of",
+    "https://<sensor>/app/docket/": "the address behind the proxy, as the tests of the proxies have it",
+    "/var/lib/docket/signing/private.pem": "the default of spool.signing_key, as the tests of signing have it",
+    "GET api/v1/signing-key": "as the tests of signing have it",
+    "NAME.moving": "a spare queue, as the tests of the bus have it",
+    "user_id": "a property of AMQP messages",
 }
 """Words that are not Docket's, or are held elsewhere."""
 
-PROGRAMS = {"amqp-get", "adduser", "curl", "df", "journalctl", "make", "openssl", "rabbitmqadmin", "rabbitmqctl"} | {
+PROGRAMS = {"/usr/share/docket/deploy/tls/certificates", "DOCKET_PASSWORD=SECRET", "chmod", "chown", "cp", "echo"} | {
+    "lighttpd",
+    "ln",
+    "sed",
+    "systemctl",
+}
+PROGRAMS |= {"amqp-get", "adduser", "curl", "df", "journalctl", "make", "openssl", "rabbitmqadmin", "rabbitmqctl"} | {
     "runuser",
     "sqlite3",
     "systemctl",
@@ -175,7 +191,7 @@ def is_ours(word: str) -> bool:
     """Whether it is a name of Docket's own: of a state, a setting, a header, an event, a figure, a queue or a file."""
     names = {*State, *Verdict, *(event.value for event in EventName), "online", "offline", dead_letters.REASON_HEADER}
     names |= {*SETTINGS, *SETTINGS.values(), topology.fragment_queue(0).replace("0", "N")}
-    names |= {"job.json", Spool(Path()).ledger.name}
+    names |= {"job.json", Spool(Path()).ledger.name, *UNITS}
     return word in names or (ROOT / word).exists() or word in SHIPPED or f'"{word}"' in FIGURES
 
 
@@ -231,7 +247,7 @@ def test_every_program_of_others_is_known() -> None:
 def test_numbers_are_those_of_the_code() -> None:
     """Exit codes, and how long and how often a message is tried."""
     assert f"It ends {ExitCode.NOT_WELL.value} if" in PAGE
-    assert f"ends with code {ExitCode.BUS.value} and names a queue" in PAGE
+    assert f"ends with code {ExitCode.BUS.value} and names an exchange" in PAGE
     assert (LONGEST_DEADLINE_S, topology.DELIVERY_LIMIT) == (86_400, 100)
     assert "for a\nday;" in PAGE
     assert "a hundred times" in PAGE

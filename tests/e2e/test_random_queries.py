@@ -133,6 +133,18 @@ def _edge(chance: random.Random, times_us: list[int]) -> int:
     return max(time_us + chance.randrange(-2 * US_PER_S, 2 * US_PER_S), times_us[0])
 
 
+def due_state(question: Question, sources: list[list[Stored]]) -> str:
+    """Between the copies of the sample nothing was recorded: a window that spans two of them has a gap."""
+    times_us = [stored.packet.time_us for packets in sources for stored in packets]
+    touched = {
+        by_us
+        for by_us in SHIFTS_US
+        if question.after_us < max(times_us) - max(SHIFTS_US) + by_us
+        and question.before_us > min(times_us) - min(SHIFTS_US) + by_us
+    }
+    return "partial" if len(touched) > 1 else "completed"
+
+
 def test_every_answer_is_the_truth(ground: Ground) -> None:
     """Many at once, and each holds exactly the packets that are meant, both edges included."""
     seed = seed_from_environment()
@@ -146,7 +158,7 @@ def test_every_answer_is_the_truth(ground: Ground) -> None:
     wrong = [
         f"{question}: {state}, {len(got)} packets, not {len(truth)}"
         for question, (state, got), truth in zip(questions, answers, expected, strict=True)
-        if state != "completed" or got != truth
+        if state != due_state(question, sources) or got != truth
     ]
     assert wrong == [], f"seed {seed}\n{sensor.logs()}"
     assert sum(bool(truth) for truth in expected) > QUESTIONS // 4
@@ -176,8 +188,10 @@ def test_what_is_asked_and_kept_is_shown(ground: Ground, text: str, asked: str, 
     found = [match_made(dissect(stored.packet.frame), text) for packets in sources for stored in packets]
     times = [stored.packet.time_us for packets in sources for stored in packets]
     job_id = str(sensor.ask(text, format_us(min(times)), format_us(max(times) + 1))["id"])
-    wait_until(lambda: sensor.job(job_id)["state"] == "completed", "the job to be complete", timeout_s=60.0)
+    wait_until(lambda: sensor.job(job_id)["state"] not in ("queued", "running"), "the job to end", timeout_s=60.0)
     job = sensor.job(job_id)
+    # Between the copies of the sample nothing was recorded, and that is said.
+    assert {source["verdict"] for source in job["sources"]} == {"gap"}
     assert job["packets"] == sum(found) > 0
     for source in job["sources"]:
         assert source["sent"].endswith(asked)

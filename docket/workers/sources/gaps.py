@@ -49,7 +49,7 @@ def rotation_gaps(starts_us: Sequence[int], until_us: int, longest_us: int) -> l
             if certain
             else f"it usually begins one after {format_length(usual)}: either nothing passed or nothing was recorded"
         )
-        gaps.append(Gap(begun_us + min(usual, longest_us), next_us, f"{began} {times}, though {ground}"))
+        gaps.append(Gap(begun_us + min(late_us, longest_us), next_us, f"{began} {times}, though {ground}"))
     return gaps
 
 

@@ -40,7 +40,7 @@ def test_old_newest_file_shows_that_the_capture_stands(steno: StandIn, client: P
     """Without a new file for far too long, nothing was recorded after the last one."""
     coverage = at(steno, client, START_US + HOUR_US).coverage()
     [gap] = coverage.gaps
-    assert (gap.after_us, gap.before_us) == (START_US + 5 * FILE_US, coverage.readable_until_us)
+    assert (gap.after_us, gap.before_us) == (START_US + 7 * FILE_US, coverage.readable_until_us)
     assert coverage.readable_until_us == START_US + HOUR_US - 120 * US
 
 
