@@ -119,7 +119,7 @@ def slow_clients(site: Site, stack: ExitStack, count: int) -> list[ssl.SSLSocket
     for _ in range(count):
         plain = stack.enter_context(socket.create_connection(("127.0.0.1", site.port), timeout=20))
         wrapped = stack.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
-        wrapped.sendall(b"GET /app/docket/ HTTP/1.1\r\nHost: x\r\n")
+        wrapped.sendall(b"GET /app/docket/ HTTP/1.1\r\nHost: localhost\r\n")
         slow.append(wrapped)
     return slow
 
@@ -195,7 +195,7 @@ def test_slow_body_never_reaches_docket(deployment: Deployment) -> None:
         context.wrap_socket(plain, server_hostname="127.0.0.1") as slow,
     ):
         slow.sendall(
-            b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             + f"Authorization: {prepared.headers['Authorization']}\r\nContent-Length: 1000\r\n\r\n{{".encode()
         )
         assert is_well(deployment)
@@ -211,7 +211,7 @@ def test_oversized_bodies_are_refused_without_the_proxy_too(deployment: Deployme
     assert requests.post(url, data=b" " * 300_000, headers=headers, timeout=20).status_code == 413
     with socket.create_connection(("127.0.0.1", deployment.sensor.port), timeout=20) as raw:
         raw.sendall(
-            b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 99999999999\r\n\r\n"
         )
         assert raw.recv(4096).startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
@@ -221,11 +221,11 @@ def test_oversized_bodies_are_refused_without_the_proxy_too(deployment: Deployme
 GARBAGE = [
     b"\x16\x03\x01\x02\x00\x01",
     b"GET / HTTP/9.9\r\n\r\n",
-    b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /app/docket/ HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 20_000 + b"\r\n",
-    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
-    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
-    b"GET /app/docket/api/v1/jobs HTTP/1.1\r\nHost: x\r\nX-Remote-User: a\r\n\tb\r\n\r\n",
+    b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /app/docket/ HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 20_000 + b"\r\n",
+    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    b"GET /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Remote-User: a\r\n\tb\r\n\r\n",
     b"\0" * 1000,
 ]
 
@@ -249,7 +249,7 @@ def test_many_requests_at_once_are_all_answered(deployment: Deployment) -> None:
 
     async def one() -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", deployment.sensor.port)
-        writer.write(b"GET /app/docket/api/v1/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        writer.write(b"GET /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         head = await asyncio.wait_for(reader.readline(), 30)
         await reader.read()
         writer.close()

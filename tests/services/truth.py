@@ -3,6 +3,7 @@
 Pure but for tcpdump itself. A record is compared by its time in µs and its bytes.
 """
 
+import struct
 import subprocess
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +22,12 @@ class Packet(NamedTuple):
     frame: bytes
 
 
+NANOSECONDS = bytes.fromhex("4d3cb2a1")
+"""The magic of a little-endian capture with nanoseconds."""
+
+
 def packets_of(capture: Path | bytes) -> list[Packet]:
-    """Read all packets of a little-endian microsecond capture, in the order they are in.
+    """Read all packets of a little-endian capture in the order they are in, with their times in microseconds.
 
     Raises ValueError if the capture ends in the middle of a record.
     """
@@ -30,10 +35,11 @@ def packets_of(capture: Path | bytes) -> list[Packet]:
     times, places, end = scan(content, FILE_HEADER_BYTES)
     if end != len(content):
         raise ValueError(f"{len(content) - end} bytes too many: half a record")
-    return [
-        Packet(time_us, content[begin + 16 : stop])
-        for time_us, (begin, stop) in zip(times, pairwise(places), strict=True)
-    ]
+    packets = [content[begin + 16 : stop] for begin, stop in pairwise(places)]
+    if content[:4] == NANOSECONDS:
+        moments = [struct.unpack_from("<II", content, begin) for begin in places[:-1]]
+        times = [seconds * 1_000_000 + nanoseconds // 1_000 for seconds, nanoseconds in moments]
+    return [Packet(time_us, frame) for time_us, frame in zip(times, packets, strict=True)]
 
 
 def filtered(capture: Path, expression: str, after_us: int | None = None, before_us: int | None = None) -> list[Packet]:
