@@ -223,8 +223,10 @@ GARBAGE = [
     b"GET / HTTP/9.9\r\n\r\n",
     b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /app/docket/ HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 20_000 + b"\r\n",
-    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
-    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+    b"POST /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
     b"GET /app/docket/api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Remote-User: a\r\n\tb\r\n\r\n",
     b"\0" * 1000,
 ]
