@@ -1,5 +1,6 @@
 """Whatever comes from outside is text: nothing runs, nothing is fetched, and no other site has a say."""
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,9 @@ from tests.services.waiting import wait_until
 IMAGE = "<img src=x onerror='globalThis.hacked=1'>"
 HOSTILE = f"{IMAGE}<script>globalThis.hacked=1</script>\"'&lt;\u202e\u2066"
 """Markup, quotes, entities, and characters that turn the direction of writing."""
+MARKUP = "<img src=x id=hack>"
+"""Short enough to be quoted whole wherever a value is shortened."""
+RIGHT_TO_LEFT = "\u202e"
 
 PAGES = ("", "sources", "jobs/01a20bb0-0000-7000-8000-000000000000")
 
@@ -71,8 +75,29 @@ def test_hostile_words_in_the_form_are_text(person: Person) -> None:
     person.page.get_by_label("Search jobs").fill("nobody" + IMAGE)
     expect(person.page.get_by_text("No job matches these filters.")).to_be_visible()
     person.page.get_by_role("button", name="From a record").click()
-    person.page.get_by_role("dialog").get_by_role("textbox").fill(f"stenoread 'host {IMAGE}'")
-    expect(person.page.locator(".paste-found")).to_contain_text("No address, net or query was found in this text.")
+    pasted, says = person.page.get_by_role("dialog").get_by_role("textbox"), person.page.locator(".paste-found")
+    pasted.fill(f"stenoread 'host 10.1.2.3 and host {IMAGE}'")
+    expect(says.locator("code")).to_have_text("host 10.1.2.3")
+    expect(says).to_contain_text(IMAGE)
+    unharmed(person)
+    pasted.fill(json.dumps({"event_type": MARKUP, "src_ip": "10.1.2.3"}))
+    expect(says.locator("strong")).to_have_text(f"Suricata {MARKUP} record")
+    unharmed(person)
+    pasted.fill(f"https://{MARKUP.replace(' ', '')}evil.example/")
+    expect(says).to_contain_text("No address, net or query was found in this text.")
+    pasted.fill(f"https://evil&lt;{RIGHT_TO_LEFT}.example/")
+    expect(says).to_contain_text(f"look up the address of evil&lt;{RIGHT_TO_LEFT}.example")
+    unharmed(person)
+    pasted.fill(f"10.1.2.3:51544 -> 198.51.100.20:443\n10.1.2.3:51545 -> 198.51.100.20:443 {HOSTILE}")
+    expect(person.page.locator(".paste-records")).to_contain_text("all 2")
+    unharmed(person)
+
+
+def test_hostile_words_of_a_pasted_record_are_text_in_its_message(person: Person) -> None:
+    """Pasted anywhere, the message quotes what was not used, and the form has the address alone."""
+    person.paste(f"look at 10.1.2.3 {HOSTILE}")
+    expect(person.query).to_have_value("host 10.1.2.3")
+    expect(person.toast("Filled in from")).to_contain_text(IMAGE)
     unharmed(person)
 
 

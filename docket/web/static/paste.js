@@ -1,6 +1,6 @@
 /** Makes questions of a pasted text: records of any kind, lines with addresses, links, filters, queries. Pure. */
 
-import { readAddressList, namesIn, readLine, readLinks } from "./pasted/lines.js";
+import { namesIn, readAddressList, readLine, readLinks, restOf } from "./pasted/lines.js";
 import { refanged } from "./pasted/flow.js";
 import { readFilter } from "./pasted/filters.js";
 import { linesOf, pairsOf, readValues } from "./pasted/keyed.js";
@@ -93,13 +93,19 @@ function readText(text, context) {
     if (one && one.understood.length > 1 && lines.filter((line) => readKeyed(line, context)?.understood.length > 1).length < 2) return [one];
   }
   const each = lines.flatMap((line) => firstOf(LINE, line.trim(), context));
-  if (each.length < 2) return each.length ? withTimeOf(each, text, context) : [];
+  if (each.length < 2) return withTimeOf(each.map((one) => withRest(one, text)), text, context);
   return withTimeOf(each.every((one) => one.kind === "address") ? together(each) : each, text, context);
+}
+
+/** An address that stands in a longer text says which words beside it are not used. */
+function withRest(record, text) {
+  const rest = record.kind === "address" ? restOf(text) : "";
+  return rest ? { ...record, missed: [...record.missed, `“${rest}”`] } : record;
 }
 
 /** Where only other lines name a time, as in an alert of several lines, all records have that. */
 function withTimeOf(records, text, context) {
-  if (records.some((one) => one.when)) return records;
+  if (!records.length || records.some((one) => one.when)) return records;
   const timed = readLine(`0.0.0.0 ${text.replace(/\n/g, " ")}`, context);
   if (!timed?.when) return records;
   const named = timed.missed.filter((words) => words.startsWith("its time"));

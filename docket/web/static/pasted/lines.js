@@ -19,6 +19,7 @@ const TIMES_OF_NFDUMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+(\d+\.\d+)\s/;
 const LASTED = /\bduration (\d+):(\d\d):(\d\d)\b/;
 const URL = /\b(https?|ftp|ssh|rdp|smb|ldaps?):\/\/(?:[^\s/@]*@)?(\[[0-9a-f:.]+\]|[^\s/:?#"'<>]+)(?::(\d{1,5}))?/gi;
 const PORT_OF = { http: "80", https: "443", ftp: "21", ssh: "22", rdp: "3389", smb: "445", ldap: "389", ldaps: "636" };
+const LONGEST_REST = 100;
 const BARE = new Set(["0.0.0.0", "255.255.255.255", "127.0.0.1", "::", "::1", "224.0.0.1"]);
 
 /** Every address of a text as `{ host, port, net, at, end }`, in its order. */
@@ -108,6 +109,13 @@ function lastedFrom(text, time) {
 /** Without what could be taken for a time. */
 const withoutAddresses = (text) =>
   addressesIn(text).reduce((rest, { at, end }) => rest.slice(0, at) + " ".repeat(end - at) + rest.slice(end), text);
+
+/** The words of a text beside its addresses, shortened; "" where there are only numbers and signs. */
+export function restOf(text) {
+  const rest = withoutAddresses(text).replace(/\s+/g, " ").trim();
+  if (!/\p{L}{3}/u.test(rest)) return "";
+  return rest.length > LONGEST_REST ? `${rest.slice(0, LONGEST_REST)}…` : rest;
+}
 
 const distinct = (ends) =>
   ends.filter((end, at) => ends.findIndex((other) => other.host === end.host && other.port === end.port) === at);
