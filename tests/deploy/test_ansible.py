@@ -34,6 +34,8 @@ systemd-run --unit=steno --uid=stenographer --gid=stenographer stenographer --co
 def sensor(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Iterator[BootedMachine]:
     """A machine with a systemd, a stenographer without packets, the role and the package."""
     needs.program("ansible-playbook", "ansible-core")
+    # Ansible would fetch it, and the booted machine has no network.
+    needs.file(Path("/usr/lib/python3/dist-packages/apt/__init__.py"), "python3-apt")
     needs.program("stenographer", "stenographer")
     machine = BootedMachine(tmp_path_factory.mktemp("ansible"))
     try:
