@@ -23,3 +23,5 @@ class CollectorHealth(msgspec.Struct, frozen=True, kw_only=True):
     min_free_bytes: int
     trouble: str = ""
     """What is wrong right now, in a sentence; empty when all is well."""
+    set_aside: int = 0
+    """What lay in the spool, stood in no record and could not be verified: it waits in `aside/` for a decision."""

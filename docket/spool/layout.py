@@ -10,16 +10,19 @@
     jobs/<id>/index/                 its list of packets, and the streams that it followed
     inspector/socket                 where it answers questions
     trash/                           what was removed, while its room is given back
+    aside/                           what lay in jobs/, stands in no record and is no result that can be verified
 
 Only the collector writes, except for what is the inspector's. Names come from checked ids and source names alone.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import uuid
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -31,6 +34,8 @@ from docket.spool.file_io import spool_error, write_at
 from docket.spool.manifest import Manifest, decode_manifest, encode_manifest
 from docket.spool.signing import Signer
 from docket.spool.trash import Trash
+
+log = logging.getLogger(__name__)
 
 DIRECTORY_MODE = 0o750
 
@@ -52,6 +57,7 @@ class Spool:
         self.jobs = path / "jobs"
         self.ledger = path / "ledger.sqlite3"
         self.counter = path / "inspector" / "socket"
+        self.aside = path / "aside"
         self._trash = Trash(path / "trash")
 
     def create(self) -> None:
@@ -145,9 +151,20 @@ class Spool:
         """Remove everything of one job, in the same way."""
         self._trash.take(self.job_directory(job_id))
 
-    def remove_stray(self, path: Path) -> None:
-        """Remove something that does not belong into `jobs/`, in the same way."""
-        self._trash.take(path)
+    def set_aside(self, path: Path) -> None:
+        """Move something that does not belong into `jobs/` out of it, whole. What cannot be moved stays."""
+        try:
+            _make_directory(self.aside)
+            os.rename(path, _free_name(self.aside / path.name))
+        except (OSError, SpoolError) as error:
+            log.error("%s cannot be set aside: %s", path, error)
+
+    def count_aside(self) -> int:
+        """How many things are set aside."""
+        try:
+            return len(os.listdir(self.aside))
+        except OSError:
+            return 0
 
     def sweep(self) -> bool:
         """Give back some of the room of what was removed; a few milliseconds. True: there is more."""
@@ -196,6 +213,12 @@ def _write_whole(path: Path, body: bytes) -> None:
         os.replace(beginning, path)
     except OSError as error:
         raise spool_error(error, path) from error
+
+
+def _free_name(path: Path) -> Path:
+    """This path, or with a number behind it if there is such a file."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in count(2))
+    return path if not path.exists() else next(one for one in numbered if not one.exists())
 
 
 def _compact(time: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from docket.config.model import SpoolConfig
@@ -53,9 +54,10 @@ class Retention:
     def min_free_bytes(self) -> int:
         return self._config.min_free_bytes
 
-    def take_stock(self, finished: Iterable[Job], find: Callable[[str], Job | None]) -> None:
-        """Look through the spool once, at the start: note what finished jobs hold, and remove what belongs to
-        nobody. Raises SpoolError."""
+    def take_stock(self, finished: Iterable[Job], find: Callable[[str], Job | None]) -> list[Path]:
+        """Look through the spool once, at the start: note what finished jobs hold, and remove what is left of those
+        that the ledger knows to be gone. Returns what it does not know. Raises SpoolError."""
+        strays = []
         for job in finished:
             self._remove_leftovers(job)
             self.note(job)
@@ -64,11 +66,15 @@ class Retention:
                 continue
             owner = self._owner(directory.name, find)
             if owner is None:
-                log.warning("removing %s: the ledger knows nothing of it", directory)
-                self._spool.remove_stray(directory)
+                strays.append(directory)
+            elif owner.is_final and owner.state is not State.EXPIRED and self._spool.result(owner.id).exists():
+                # The ledger is older than this result, which nobody deleted.
+                log.warning("setting %s aside: the ledger knows of no result of job %s", directory, owner.id)
+                self._spool.set_aside(directory)
             elif owner.is_final:
                 log.info("removing what is left of job %s, which is %s", owner.id, owner.state)
                 self._spool.remove_job(owner.id)
+        return strays
 
     def note(self, job: Job) -> None:
         """A job has been finished, or its files have changed."""

@@ -37,6 +37,13 @@ class Signer:
     def sign(self, body: bytes) -> bytes:
         return self._key.sign(body)
 
+    @property
+    def public_pem(self) -> bytes:
+        """The public half."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
 
 def public_path(private: Path) -> Path:
     return private.with_name(PUBLIC_NAME)

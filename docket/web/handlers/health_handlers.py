@@ -172,7 +172,8 @@ def _collector(health: CollectorHealth | None) -> Check:
         return Check(name="collector", ok=False, message=f"nothing heard for {silence_s:.0f} s")
     if health.trouble:
         return Check(name="collector", ok=False, message=health.trouble)
-    return Check(name="collector", ok=True, message=f"running, {health.open_jobs} open jobs")
+    aside = f"; {health.set_aside} unknown results are in the spool's aside/" if health.set_aside else ""
+    return Check(name="collector", ok=True, message=f"running, {health.open_jobs} open jobs{aside}")
 
 
 def _source(status: SourceStatus) -> Check:

@@ -20,5 +20,7 @@ class Batch:
     """Jobs whose closing event is among the entries."""
     removals: list[str] = field(default_factory=list)
     """Jobs whose files go after the commit."""
+    adopted: list[str] = field(default_factory=list)
+    """Jobs that the ledger gets from their manifests."""
     freed_bytes: int = 0
     """What those files take up."""

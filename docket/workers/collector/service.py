@@ -25,6 +25,7 @@ from docket.spool.ledger_writer import Ledger
 from docket.spool.retention import Retention
 from docket.spool.signing import Signer
 from docket.workers.collector import outcome_texts
+from docket.workers.collector.adoption import Adoption
 from docket.workers.collector.command_handler import CommandHandler
 from docket.workers.collector.commit import Batch
 from docket.workers.collector.early_fragments import EarlyFragmentBuffer
@@ -136,6 +137,7 @@ class Collector:
             batch = Batch()
             idle = self._receive(batch, timeout_s)
             self._watch_time(batch, idle=idle)
+            self._adoption.take(batch, self._ledger.job, self.jobs.__contains__)
             self._work(batch)
             batch.entries.published = self._outbox.take_told()
             self._pending = batch
@@ -156,9 +158,11 @@ class Collector:
 
     def _take_up(self, spool: Spool, names: list[str]) -> None:
         """Know again what was known when the collector ended."""
-        context = JobContext(spool, self._clock, self._config.jobs.max_bytes, self._signer())
+        signer = self._signer()
+        context = JobContext(spool, self._clock, self._config.jobs.max_bytes, signer)
         self._retention = Retention(spool, self._config.spool)
-        self._retention.take_stock(self._ledger.with_results(), self._ledger.job)
+        strays = self._retention.take_stock(self._ledger.with_results(), self._ledger.job)
+        self._adoption = Adoption(spool, None if signer is None else signer.public_pem, strays)
         self._source_registry = SourceRegistry(self._broker, self._clock, names, self._ledger.sources())
         self._house = SpaceManager(context, self._retention, self.jobs)
         self._command_handler = CommandHandler(context, self._ledger, self._source_registry, self._house, self.jobs)
@@ -352,6 +356,8 @@ class Collector:
             self._outbox.forget(job.id)
             job.clean_up()
             self._retention.note(job.job)
+        for adopted in filter(None, map(self._ledger.job, batch.adopted)):
+            self._retention.note(adopted)
         for job_id in batch.removals:
             if job_id not in self.jobs:
                 self._spool.remove_job(job_id)

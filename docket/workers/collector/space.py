@@ -83,6 +83,7 @@ class SpaceManager:
             max_bytes=self.retention.max_bytes,
             min_free_bytes=self.retention.min_free_bytes,
             trouble=trouble,
+            set_aside=spool.count_aside(),
         )
 
     @property

@@ -172,6 +172,11 @@ class Rig:
                 return
         raise AssertionError("the collector does not come to rest")
 
+    def all_looked_at(self) -> bool:
+        """Whether every result that the ledger did not know at the start has been looked at."""
+        self.settle()
+        return self.collector._adoption.done
+
     def pass_time(self, seconds: float, step_s: float = 1.0) -> None:
         """Let time pass in small steps."""
         passed_s = 0.0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docket.domain.job import EventName, Verdict
+from tests.services.waiting import wait_until
 from tests.workers.collector.collector_harness import SOURCES, Rig, at, rig
 from tests.workers.packet_records import in_order, records
 
@@ -341,8 +342,8 @@ def test_too_little_room_refuses_new_jobs(tmp_path: Path) -> None:
         assert reason.endswith(" free, at least 1152922 TB are kept free")
 
 
-def test_what_belongs_to_nobody_is_removed_at_the_start(harness: Rig) -> None:
-    """Stray directories and left-over temporary files go; results stay."""
+def test_left_over_files_of_a_known_job_are_removed_at_the_start(harness: Rig) -> None:
+    """Its temporary files go; results stay, and what the ledger does not know is set aside."""
     job_id = harness.ask()
     harness.answer(job_id, EM1, EM2)
     harness.settle()
@@ -352,8 +353,9 @@ def test_what_belongs_to_nobody_is_removed_at_the_start(harness: Rig) -> None:
     (harness.spool.jobs / "core").write_bytes(b"x")
     harness.spool.partial(job_id).write_bytes(b"x")
     harness.restart()
-    harness.settle()
+    wait_until(harness.all_looked_at, "the strays to be looked at", timeout_s=60.0)
     assert [path.name for path in harness.spool.directories()] == [job_id]
+    assert sorted(path.name for path in harness.spool.aside.iterdir()) == [stray.name, "core"]
     assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
 
 
