@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docket import __version__
-from docket.cli.client.save import NotSaved
 from docket.cli.commands import (
     config_command,
     export,
@@ -33,6 +32,7 @@ from docket.cli.commands import (
 )
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
+from docket.client.save import NotSaved
 from docket.config.loader import find_config
 from docket.errors import BusError, ConfigError, DocketError, ServerRefused, ServerUnreachable
 from docket.runtime import logs

@@ -4,9 +4,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
+from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.waiting import wait_until
 
@@ -46,6 +49,14 @@ class DemoServer:
         self.child.must_run()
         found = re.search(r"^Docket is ready: (\S+)$", self.log.read_text(), flags=re.MULTILINE)
         return found[1] if found else ""
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """`docket run --demo`, ready: one for all tests of commands and of clients."""
+    needs.program("tcpdump", "tcpdump")
+    with DemoServer(tmp_path_factory.mktemp("demo")) as server:
+        yield server
 
 
 def docket(

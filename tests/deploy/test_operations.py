@@ -16,8 +16,8 @@ from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import EventMessage, SourceStatus
 from docket.cli import make_parser
 from docket.cli.checks import SOON, advice, queues
-from docket.cli.client.http_client import Check, Health
 from docket.cli.commands.status import _check_lines, _queue_lines
+from docket.client.answers import Check, Health
 from docket.config.loader import every_setting
 from docket.domain.clock import Clock
 from docket.domain.job import EventName, State, Verdict

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
-from docket.cli.client.http_client import Client
-from docket.cli.client.save import NotSaved
+from docket.client.http_client import Client
+from docket.client.save import NotSaved
 from docket.domain.job import Job
 from docket.errors import DocketError
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from docket.cli.client.http_client import Client
-from docket.cli.client.save import NotSaved, fetch
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.client.http_client import Client
+from docket.client.save import NotSaved, fetch
 from docket.domain.job import Job
 from docket.errors import ServerRefused
 from docket.runtime.exit_codes import ExitCode

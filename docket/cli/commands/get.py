@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from docket.cli.client.follow import follow
-from docket.cli.client.http_client import Client
 from docket.cli.client.live_output import Stream
-from docket.cli.client.save import save
 from docket.cli.ui import text
 from docket.cli.ui.arguments import amount, seconds
-from docket.cli.ui.progress import BROKEN_OFF, Progress, verdict_lines
+from docket.cli.ui.progress import BROKEN_OFF, Progress, saved, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
-from docket.domain.ids import new_id
+from docket.client.follow import follow
+from docket.client.http_client import Client
+from docket.client.question import new_question
+from docket.client.save import save
 from docket.domain.job import Job, State
 from docket.domain.units import packets_text
 from docket.errors import ServerRefused
@@ -92,24 +92,19 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def question(args: argparse.Namespace) -> dict[str, Any]:
     """The body of the request; what was not said is left to the server."""
-    said: dict[str, Any] = {
-        "id": new_id(),
-        "query": args.query,
-        "after": args.after,
-        "before": args.before,
-        "sources": args.source,
-        "deadline_s": args.deadline,
-        "note": args.note,
-    }
-    limits = {"packets": args.limit_packets, "bytes": args.limit_bytes}
-    if any(limits.values()):
-        said["limits"] = {name: limit for name, limit in limits.items() if limit}
-    if args.no_wait:
-        said["wait_for_flush"] = False
-    for flag in ("fresh", "force"):
-        if getattr(args, flag):
-            said[flag] = True
-    return {name: value for name, value in said.items() if value is not None}
+    return new_question(
+        args.query,
+        after=args.after,
+        before=args.before,
+        sources=args.source,
+        deadline_s=args.deadline,
+        note=args.note,
+        limit_packets=args.limit_packets,
+        limit_bytes=args.limit_bytes,
+        wait_for_flush=not args.no_wait,
+        fresh=args.fresh,
+        force=args.force,
+    )
 
 
 def _introduction(client: Client, job: Job, is_new: bool) -> list[str]:
@@ -148,7 +143,7 @@ def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Term
     if stream is not None:
         stream.finish(job)
     elif job.pcap is not None and (job.state is not State.CANCELLED or _wanted(job, terminal)):
-        terminal.say(save(client, job, Path(args.write) if args.write else None))
+        terminal.say(saved(job, save(client, job, Path(args.write) if args.write else None)))
         terminal.tell(f"  SHA-256 {job.pcap.sha256}, checked")
     if any(answer.verdict in BROKEN_OFF for answer in job.sources) and job.state is not State.CANCELLED:
         terminal.tell(f"  ask the sources that fell short again: docket retry {job.id}")

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from docket.cli.client.follow import follow
-from docket.cli.client.http_client import Client
-from docket.cli.client.save import save
 from docket.cli.commands.get import CODES, conclusion, watch
 from docket.cli.ui import text
-from docket.cli.ui.progress import Progress, verdict_lines
+from docket.cli.ui.progress import Progress, saved, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.client.follow import follow
+from docket.client.http_client import Client
+from docket.client.save import save
 from docket.domain.job import Job, State
 from docket.domain.units import size_text
 from docket.runtime.exit_codes import ExitCode
@@ -141,7 +141,7 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
     final = asyncio.run(watch(client, begun, terminal))
     terminal.tell(conclusion(final))
     if args.write is not None and final.pcap is not None:
-        terminal.say(save(client, final, args.write))
+        terminal.say(saved(final, save(client, final, args.write)))
     return CODES.get(final.state, ExitCode.FAILED)
 
 

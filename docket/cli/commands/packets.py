@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from docket.cli.client.follow import follow
-from docket.cli.client.save import save
 from docket.cli.commands.get import CODES
 from docket.cli.ui import text
 from docket.cli.ui.arguments import amount
-from docket.cli.ui.progress import Progress
+from docket.cli.ui.progress import Progress, saved
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.client.follow import follow
+from docket.client.save import save
 from docket.domain.units import packets_text, size_text
 from docket.runtime.exit_codes import ExitCode
 from docket.workers.inspector.rpc_messages import MOST_ROWS, PacketPage
@@ -150,7 +150,7 @@ def refine(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.write is None or final.pcap is None:
         terminal.tell(f"  {client.page_url(final.id)}")
     else:
-        terminal.say(save(client, final, args.write))
+        terminal.say(saved(final, save(client, final, args.write)))
     return CODES.get(final.state, ExitCode.FAILED)
 
 

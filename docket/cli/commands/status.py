@@ -11,9 +11,10 @@ from typing import Any
 
 from docket.bus.messages import SourceStatus
 from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
-from docket.cli.client.http_client import Client, Health
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.client.answers import Health
+from docket.client.http_client import Client
 from docket.config.loader import load_config
 from docket.errors import ConfigError, ServerRefused, ServerUnreachable
 from docket.runtime.exit_codes import ExitCode

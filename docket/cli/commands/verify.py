@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docket.cli.client.http_client import Client
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.client.http_client import Client
 from docket.domain.units import packets_text
 from docket.errors import ServerRefused, SpoolError
 from docket.runtime.exit_codes import ExitCode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TextIO
 
 from docket.cli.ui import text
@@ -95,6 +96,12 @@ class Progress:
             return shown
         tone = "good" if answer.verdict in FULL else "bad" if answer.verdict in _BAD else "short"
         return f"{_COLOURS[tone]}{shown}{_COLOURS['plain']}"
+
+
+def saved(job: Job, path: Path) -> str:
+    """A line that says what was saved, and where."""
+    size = "" if job.pcap is None else f" ({size_text(job.pcap.size)})"
+    return text.safe(f"Saved {packets_text(job.packets)} to {path}{size}")
 
 
 def verdict_lines(job: Job) -> list[str]:

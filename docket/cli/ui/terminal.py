@@ -14,8 +14,8 @@ from typing import Any, TextIO
 import msgspec
 
 from docket.cli.client.discovery import running_server
-from docket.cli.client.http_client import Client
-from docket.cli.client.login import find_login
+from docket.client.http_client import Client
+from docket.client.login import find_login
 from docket.config.loader import VARIABLE, load_config
 from docket.config.values import UNIX, TcpAddress, listen_address
 from docket.errors import ConfigError

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from docket.cli.client.discovery import announced
-from docket.cli.client.login import Login, find_login
 from docket.cli.ui.terminal import Terminal, client_for
+from docket.client.login import Login, find_login
 from docket.errors import ConfigError
 
 RUNNING = "http://127.0.0.1:7001/app/docket/"

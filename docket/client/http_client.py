@@ -1,6 +1,6 @@
-"""The HTTP client of the command line. Only the commands import it; it imports no room of the server.
+"""The HTTP interface, a method per route. `docket.client` wraps it for other programs, the commands use it as it is.
 
-Every answer of the server becomes a value of `docket.domain.job` or `docket.bus.messages`, every refusal one exception.
+Every answer of the server becomes a value with types, every refusal one exception.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import requests
 
 from docket import __version__
 from docket.bus.messages import SourceStatus
-from docket.cli.client.login import Login
-from docket.cli.client.unix_socket import HOST, UnixAdapter, UnixResolver
+from docket.client.answers import Health, JobPage, QueryCheck, Refusal, SourceList
+from docket.client.login import Login
+from docket.client.unix_socket import HOST, UnixAdapter, UnixResolver
 from docket.config.values import UNIX, listen_address
 from docket.domain.job import Job
-from docket.errors import Fault, ServerRefused, ServerUnreachable
+from docket.errors import ServerRefused, ServerUnreachable
 from docket.spool.manifest import Manifest
-from docket.workers.inspector.rpc_messages import PacketPage
+from docket.workers.inspector.rpc_messages import PacketPage, StreamPage
 from docket.workers.inspector.tshark.summary import Summary
 
 CONNECT_S = 5.0
@@ -34,28 +35,6 @@ READ_S = 60.0
 CHUNK_BYTES = 256 * 1024
 
 T = TypeVar("T")
-
-
-class JobPage(msgspec.Struct, frozen=True, kw_only=True):
-    jobs: tuple[Job, ...]
-    total: int
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    ok: bool
-    message: str
-    advice: str = ""
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    status: str
-    version: str
-    checks: tuple[Check, ...]
-
-
-class SourceList(msgspec.Struct, frozen=True, kw_only=True):
-    sources: tuple[SourceStatus, ...]
 
 
 class Client:
@@ -91,6 +70,10 @@ class Client:
         self._session.trust_env = False  # no proxy leads to a socket
         self.resolver = UnixResolver(path=path)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
     @property
     def is_local(self) -> bool:
         """Whether the server is on this machine, so that this machine's services are its own."""
@@ -116,6 +99,10 @@ class Client:
         """Ask; gives the job, and whether it is new rather than an identical one that is there already."""
         response = self._call("POST", "api/v1/jobs", json=question)
         return _read(response, Job), response.status_code == 201
+
+    def check(self, question: Mapping[str, Any]) -> QueryCheck:
+        """What a question means, or what is wrong with it; nothing is asked."""
+        return _read(self._call("POST", "api/v1/query/check", json=question), QueryCheck)
 
     def job(self, job_id: str) -> Job:
         return _read(self._call("GET", _job_path(job_id)), Job)
@@ -158,6 +145,10 @@ class Client:
     def summary(self, job_id: str) -> Summary:
         """What is in a finished job's packets, or what is known of it by now."""
         return _read(self._call("GET", f"{_job_path(job_id)}/summary"), Summary)
+
+    def stream(self, job_id: str, number: int, **wanted: str | int) -> StreamPage:
+        """A page of what two ends of a finished job's packets sent to each other."""
+        return _read(self._call("GET", f"{_job_path(job_id)}/streams/{number}", params=wanted), StreamPage)
 
     def refine(self, job_id: str, order: Mapping[str, Any]) -> Job:
         """Make a job of a part of a finished one's packets."""
@@ -235,19 +226,12 @@ def _read(response: requests.Response, kind: type[T]) -> T:
 def _refusal(response: requests.Response) -> ServerRefused | ServerUnreachable:
     """The server's faults, or the plain status where something else than Docket answered."""
     try:
-        faults = msgspec.json.decode(response.content, type=_ApiError)
+        faults = msgspec.json.decode(response.content, type=Refusal)
     except (msgspec.ValidationError, msgspec.DecodeError):
         if response.status_code == 401:
             return ServerUnreachable(f"{response.url} wants another user or password: --user NAME")
         return ServerUnreachable(f"{response.url} answers {response.status_code} {response.reason}; is that Docket?")
-    return ServerRefused(list(faults.errors or ([faults.error] if faults.error else [])), response.status_code)
-
-
-class _ApiError(msgspec.Struct, frozen=True, kw_only=True):
-    """The one error shape of the API."""
-
-    error: Fault
-    errors: tuple[Fault, ...] = ()
+    return ServerRefused(list(faults.errors or [faults.error]), response.status_code)
 
 
 def _cause(error: BaseException) -> str:

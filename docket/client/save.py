@@ -7,10 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from docket.cli.client.http_client import Client
-from docket.cli.ui import text
+from docket.client.http_client import Client
 from docket.domain.job import Job
-from docket.domain.units import packets_text, size_text
 from docket.errors import DocketError
 
 _ODD = re.compile(r"[^A-Za-z0-9._@:+=,-]+")
@@ -21,8 +19,8 @@ class NotSaved(DocketError):
     """The file could not be written, or what arrived is not what the server announced."""
 
 
-def save(client: Client, job: Job, path: Path | None) -> str:
-    """Download the job's PCAP to `path`, else to its speaking name here; gives a line that says so. Raises NotSaved.
+def save(client: Client, job: Job, path: Path | None) -> Path:
+    """Download the job's PCAP to `path`, else to its speaking name here; gives where it is. Raises NotSaved.
 
     A regular file appears whole or not at all. A pipe or a device, such as /dev/fd/63, is written to as it is.
     """
@@ -37,7 +35,7 @@ def save(client: Client, job: Job, path: Path | None) -> str:
             _save_whole(client, job, target)
     except OSError as error:
         raise NotSaved(f"{target} cannot be written: {error.strerror or error}") from error
-    return text.safe(f"Saved {packets_text(job.packets)} to {target} ({size_text(job.pcap.size)})")
+    return target
 
 
 def fetch(client: Client, job: Job, write: Callable[[bytes], object]) -> None:

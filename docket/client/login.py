@@ -1,7 +1,7 @@
-"""What opens a server's door to the command line: user and password for the proxy in front, and whom TLS trusts.
+"""How a client logs in: a token, or user and password for the proxy in front; and whom TLS trusts.
 
-A password comes from `DOCKET_PASSWORD`, from `~/.netrc`, from the address itself, or from a prompt. It is never part of
-anything that is printed.
+A token comes from `DOCKET_TOKEN`. A password comes from `DOCKET_PASSWORD`, from `~/.netrc`, from the address itself, or
+from a prompt. Neither is ever part of anything that is printed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from docket.errors import ConfigError, Fault
 
 PASSWORD_VARIABLE = "DOCKET_PASSWORD"
 CA_VARIABLE = "DOCKET_CA"
+TOKEN_VARIABLE = "DOCKET_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,14 @@ class Login:
     password: str = field(default="", repr=False)
     ca: Path | None = None
     """Authorities to trust in place of the system's, as PEM."""
+    token: str = field(default="", repr=False)
+    """Of a tool, as `docket token` makes it; it takes the place of user and password."""
 
     @property
     def authorization(self) -> str | None:
-        """The header for the proxy's password check (RFC 7617)."""
+        """The header for the server's token check (RFC 6750), or for the proxy's password check (RFC 7617)."""
+        if self.token:
+            return f"Bearer {self.token}"
         if not self.user:
             return None
         return f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
@@ -75,6 +80,8 @@ def find_login(
     plain, url_user, url_password = split(url)
     ca = _readable(ca or (Path(environ[CA_VARIABLE]) if environ.get(CA_VARIABLE) else None))
     name = user or url_user
+    if not name and environ.get(TOKEN_VARIABLE):
+        return plain, Login(ca=ca, token=environ[TOKEN_VARIABLE])
     if name and url_password and name == url_user:
         return plain, Login(name, url_password, ca)
     if not plain.startswith(("http://", "https://")):

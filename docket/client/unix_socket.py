@@ -1,4 +1,4 @@
-"""HTTP and WebSocket through a unix socket, for `docket.cli.client.http_client` and `docket.cli.client.follow` alone.
+"""HTTP and WebSocket through a unix socket, for `docket.client.http_client` and `docket.client.follow` alone.
 
 Neither requests nor Tornado knows such addresses; each has a place where a connection of another kind can be put.
 """
