@@ -14,7 +14,16 @@ from typing import Any
 import msgspec
 
 from docket.bus import permissions, topology
-from docket.bus.messages import AuditAction, AuditMessage, Cancel, Delete, EventMessage, Forget, FragmentFacts, Retry
+from docket.bus.messages import (
+    AuditAction,
+    AuditMessage,
+    Cancel,
+    Delete,
+    Forget,
+    FragmentFacts,
+    Retry,
+)
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.refinement import Refinement
 from docket.domain.request import Limits

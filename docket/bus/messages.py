@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from docket.domain.job import EventName, Job, Verdict
+from docket.domain.event import EventMessage
+from docket.domain.job import EventName, Verdict
 from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import InvalidRequest, MessageError
 
@@ -58,47 +60,6 @@ class Delete(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: str = "docket.job.delete/1"
     id: str
-    user: str = ""
-
-
-class GapStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time for which a source shows no sign of recording, `[from, until)`, RFC 3339 UTC."""
-
-    begins: str = msgspec.field(name="from")
-    until: str
-    reason: str
-    """How that is known."""
-
-
-class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A source as HTTP and WebSocket show it."""
-
-    name: str
-    kind: str
-    state: str
-    """`online` or `offline`."""
-    oldest: str | None = None
-    readable_until: str | None = None
-    last_seen: str
-    error: str | None = None
-    stats: dict[str, int] = {}
-    look_inside: bool = False
-    """Plain words of a query mean every layer of a packet here, those in tunnels too."""
-    gaps: tuple[GapStatus, ...] = ()
-    """Stretches for which it shows no sign of recording, in order of time; the newest hundred."""
-
-
-class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on `docket.events`. `job.*` carries the whole job, `source.*` the whole source."""
-
-    schema: str = "docket.event/1"
-    event: EventName
-    at: str
-    seq: int | None = None
-    job: Job | None = None
-    source: SourceStatus | None = None
-    job_id: str | None = None
-    reason: str = ""
     user: str = ""
 
 

@@ -24,7 +24,7 @@ from docket.cli.commands import (
     packets,
     services,
     setup,
-    source,
+    source_command,
     status,
     token,
     topology_command,
@@ -103,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
         topology_command,
         config_command,
         setup,
-        source,
+        source_command,
         token,
     ):
         face.add(commands)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from docket.bus.messages import SourceStatus
 from docket.domain.estimate import Estimate
 from docket.domain.job import Job
+from docket.domain.source import SourceStatus
 from docket.errors import Fault
 
 

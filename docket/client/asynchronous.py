@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from docket.bus.messages import SourceStatus
 from docket.client.answers import QueryCheck
 from docket.client.blocking import Docket
 from docket.client.follow import follow, states
 from docket.domain.job import Job
+from docket.domain.source import SourceStatus
 from docket.workers.inspector.rpc_messages import PacketPage
 from docket.workers.inspector.tshark.summary import Summary
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from docket.bus.messages import SourceStatus
 from docket.client.answers import QueryCheck
 from docket.client.follow import states
 from docket.client.http_client import Client
@@ -20,6 +19,7 @@ from docket.client.login import Login
 from docket.client.question import new_question
 from docket.client.save import save
 from docket.domain.job import Job
+from docket.domain.source import SourceStatus
 from docket.workers.inspector.rpc_messages import PacketPage
 from docket.workers.inspector.tshark.summary import Summary
 

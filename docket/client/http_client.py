@@ -17,12 +17,12 @@ import msgspec
 import requests
 
 from docket import __version__
-from docket.bus.messages import SourceStatus
 from docket.client.answers import Health, JobPage, QueryCheck, Refusal, SourceList
 from docket.client.login import Login
 from docket.client.unix_socket import HOST, UnixAdapter, UnixResolver
 from docket.config.values import UNIX, listen_address
 from docket.domain.job import Job
+from docket.domain.source import SourceStatus
 from docket.errors import ServerRefused, ServerUnreachable
 from docket.spool.manifest import Manifest
 from docket.workers.inspector.rpc_messages import PacketPage, StreamPage

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from docket.bus.messages import EventMessage, SourceStatus
+from docket.domain.event import EventMessage
 from docket.domain.job import Event, EventName, Job, State
 from docket.domain.refinement import SPOOL_SOURCE
+from docket.domain.source import SourceStatus
 from docket.errors import Fault, InvalidRequest
 from docket.spool.collector_health import CollectorHealth
-from docket.spool.schema import ledger_error, open_for_reading
+from docket.spool.schema import PCAP_SHA256, ledger_error, open_for_reading
 
 MOST_PER_PAGE = 1_000
 
@@ -31,7 +32,7 @@ _CHILDREN = (
 )
 """Only what was read from the spool can have a parent, so the questions of those few are looked into."""
 
-_WITH_SHA256 = "n IN (SELECT n FROM job_bodies WHERE json_extract(CAST(snapshot AS TEXT), '$.pcap.sha256') = ?)"
+_WITH_SHA256 = f"n IN (SELECT n FROM job_bodies WHERE {PCAP_SHA256} = ?)"
 
 
 class Page(NamedTuple):
@@ -183,25 +184,12 @@ class LedgerReader:
         return found.st_dev, found.st_ino
 
 
-def event_message(event: Event, job: Job | None) -> EventMessage:
-    """The event as it goes over the bus and the WebSocket."""
-    return EventMessage(
-        event=event.name,
-        at=event.at,
-        seq=event.seq,
-        job=job,
-        job_id=event.job_id,
-        reason=event.reason,
-        user=event.user,
-    )
-
-
 def _message(seq: int, body: bytes, snapshot: bytes | None) -> EventMessage:
     event = msgspec.structs.replace(msgspec.json.decode(body, type=Event), seq=seq)
     # A rejected question may carry an id that a good job has: it says nothing about that job.
     if snapshot is None or event.name is EventName.REJECTED:
-        return event_message(event, None)
-    return event_message(event, msgspec.json.decode(snapshot, type=Job))
+        return EventMessage.of(event, None)
+    return EventMessage.of(event, msgspec.json.decode(snapshot, type=Job))
 
 
 def _jobs(rows: list[tuple[Any, ...]]) -> list[Job]:

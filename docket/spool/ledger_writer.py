@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from docket.bus.messages import SourceStatus
 from docket.domain.job import Event, EventName, Job
 from docket.domain.request import Request, fingerprint
+from docket.domain.source import SourceStatus
 from docket.errors import SpoolError
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.schema import ledger_error, open_for_writing

@@ -1,16 +1,18 @@
-"""The ledger's tables and how a connection to them is opened. Only the modules of `spool` import it."""
+"""The ledger's tables, how an older ledger is brought up to date, and how a connection is opened. For `spool` only."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from docket.errors import SpoolError, SpoolFull
 from docket.spool.file_io import FILE_MODE
 
-SCHEMA_VERSION = 1
+logger = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S = 1.0
 """How long one attempt waits for somebody else's lock; the collector then tries again by itself."""
@@ -71,6 +73,20 @@ CREATE TABLE sources (name TEXT PRIMARY KEY, status BLOB NOT NULL) WITHOUT ROWID
 CREATE TABLE services (name TEXT PRIMARY KEY, health BLOB NOT NULL) WITHOUT ROWID;
 """
 
+PCAP_SHA256 = "json_extract(CAST(snapshot AS TEXT), '$.pcap.sha256')"
+"""The SHA-256 of a job's result. An index serves a query only where both write the very same expression."""
+
+_SHA256_INDEX = f"CREATE INDEX job_bodies_sha256 ON job_bodies ({PCAP_SHA256}) WHERE {PCAP_SHA256} IS NOT NULL;"
+
+MIGRATIONS: Mapping[int, str] = {
+    1: _TABLES,
+    2: _SHA256_INDEX,
+}
+"""Schema version to the SQL that leads to it from the version before. What stands here is never changed: a new version
+is a new step at the end. A step may only add, because readers of the version before run until they are restarted."""
+
+SCHEMA_VERSION = max(MIGRATIONS)
+
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the ledger, making it or bringing it up to date first. Raises SpoolError.
@@ -86,9 +102,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        _check_version(connection, path)
-        if _version(connection) == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        _upgrade(connection, path)
     except sqlite3.Error as error:
         connection.close()
         raise ledger_error(error) from error
@@ -121,6 +135,18 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             raise SpoolError("the ledger is not there yet: has the collector been started?") from error
         raise ledger_error(error) from error
     return connection
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Take every step that is missing, in one transaction: a killed collector leaves the ledger as it was."""
+    _check_version(connection, path)
+    found = _version(connection)
+    if found == SCHEMA_VERSION:
+        return
+    steps = "".join(MIGRATIONS[version] for version in range(found + 1, SCHEMA_VERSION + 1))
+    connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+    if found:
+        logger.info("the ledger %s was brought from schema %d to %d", path, found, SCHEMA_VERSION)
 
 
 def ledger_error(error: sqlite3.Error) -> SpoolError:

@@ -11,8 +11,10 @@ from playwright.sync_api import expect
 
 from docket.bus import topology
 from docket.bus.factory import open_broker
-from docket.bus.messages import EventMessage, SourceStatus, encode
+from docket.bus.messages import encode
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
+from docket.domain.source import SourceStatus
 from tests.browser.conftest import Visit
 from tests.browser.held_answers import SOURCES, Held
 from tests.browser.page_driver import Person

@@ -14,18 +14,18 @@ from docket.bus.messages import (
     AuditMessage,
     Cancel,
     Delete,
-    EventMessage,
     Forget,
     FragmentFacts,
     Order,
     Retry,
-    SourceStatus,
     decode_job_message,
     encode,
 )
 from docket.bus.rabbitmq.broker import AmqpBroker
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, PcapFile, SourceAnswer, State, Verdict
 from docket.domain.request import Limits, Request
+from docket.domain.source import SourceStatus
 from tests.bus.bus_actions import publishing, receiving, take
 from tests.services import needs
 

@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
-from docket.bus.messages import EventMessage, SourceStatus, decode_event, decode_job_message, encode
+from docket.bus.messages import decode_event, decode_job_message, encode
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
+from docket.domain.source import SourceStatus
 from docket.errors import MessageError
 
 KEY = EventName.SOURCE_STATS.value

@@ -13,15 +13,16 @@ import requests
 
 from docket.bus import dead_letters, topology
 from docket.bus.memory.memory_broker import MemoryBroker
-from docket.bus.messages import EventMessage, SourceStatus
 from docket.cli import make_parser
 from docket.cli.checks import SOON, advice, queues
 from docket.cli.commands.status import _check_lines, _queue_lines
 from docket.client.answers import Check, Health
 from docket.config.loader import every_setting
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, State, Verdict
 from docket.domain.request import LONGEST_DEADLINE_S
+from docket.domain.source import SourceStatus
 from docket.errors import BusLost, SourceError, SpoolFull
 from docket.runtime.exit_codes import ExitCode
 from docket.spool.layout import Spool

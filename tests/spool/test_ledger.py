@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from docket.bus.messages import SourceStatus
 from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold
 from docket.domain.refinement import SPOOL_SOURCE, Refinement
 from docket.domain.request import Limits, Request, fingerprint
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import format_us
 from docket.errors import InvalidRequest, SpoolError
 from docket.spool.collector_health import CollectorHealth

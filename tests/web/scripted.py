@@ -7,18 +7,12 @@ from typing import Self
 
 from docket.bus import topology
 from docket.bus.interface import Broker, Delivery
-from docket.bus.messages import (
-    EventMessage,
-    Fragment,
-    FragmentKind,
-    SourceStatus,
-    decode_job_message,
-    encode,
-    fragment_headers,
-)
+from docket.bus.messages import Fragment, FragmentKind, decode_job_message, encode, fragment_headers
 from docket.domain.clock import now_text
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import Request
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import format_us
 from docket.packet.pcap import ETHERNET, RECORD_HEADER
 from tests.services.waiting import wait_until

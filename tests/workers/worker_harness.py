@@ -7,10 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from docket.bus.interface import Broker
-from docket.bus.messages import EventMessage, Fragment, FragmentKind, Retry, decode_event, decode_fragment, encode
+from docket.bus.messages import (
+    Fragment,
+    FragmentKind,
+    Retry,
+    decode_event,
+    decode_fragment,
+    encode,
+)
 from docket.bus.topology import EVENTS, FRAGMENT_SHARDS, JOBS, REQUEST_KEY, RETRY_KEY, fragment_queue, source_queue
 from docket.config.model import Config, JobsConfig, StenographerConfig
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, SourceAnswer, State
 from docket.domain.request import Request
 from docket.domain.timewindow import format_us

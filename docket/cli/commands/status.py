@@ -9,13 +9,13 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from docket.bus.messages import SourceStatus
 from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.answers import Health
 from docket.client.http_client import Client
 from docket.config.loader import load_config
+from docket.domain.source import SourceStatus
 from docket.errors import ConfigError, ServerRefused, ServerUnreachable
 from docket.runtime.exit_codes import ExitCode
 from docket.runtime.service_units import advice as unit_advice

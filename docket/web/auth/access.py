@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from docket.bus.messages import EventMessage
 from docket.config.model import WebConfig
 from docket.config.values import UNIX
+from docket.domain.event import EventMessage
 from docket.domain.job import Event, Job
 from docket.errors import NoSuchJob
 from docket.web.auth.authenticator import Principal

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from docket.bus.messages import SourceStatus
 from docket.domain.job import FULL, Event, EventName, Job, SourceAnswer, State
+from docket.domain.source import SourceStatus
 
 CREATED, REQUESTING, RECEIVED, MERGING = "Created", "Requesting", "Request Complete", "Merging"
 COMPLETED, FAILED, ERROR = "Completed", "Failed", "Error"

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from docket.bus.messages import SourceStatus
 from docket.domain.job import FULL, Job, Verdict
 from docket.domain.query.canonical import split_time
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import Fault, InvalidRequest
 

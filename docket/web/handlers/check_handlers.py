@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from docket.bus.messages import SourceStatus
 from docket.domain.clock import now_us
 from docket.domain.estimate import Estimate
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.domain.query.hints import hints
 from docket.domain.query.render import explain, to_bpf, to_stenographer
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, Window, format_us, lacks_zone, make_window
 from docket.errors import Fault, InvalidRequest
 from docket.web.handlers.job_handlers import AskedFields

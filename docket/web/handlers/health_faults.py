@@ -14,8 +14,9 @@ import msgspec
 
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
-from docket.bus.messages import AuditAction, AuditMessage, SourceStatus, encode
+from docket.bus.messages import AuditAction, AuditMessage, encode
 from docket.domain.clock import now_text, now_us
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError
 from docket.runtime.cert_expiry import not_after

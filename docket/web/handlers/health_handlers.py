@@ -10,9 +10,9 @@ import msgspec
 
 from docket import __version__
 from docket.bus import topology
-from docket.bus.messages import SourceStatus
 from docket.domain.clock import now_us
 from docket.domain.job import State
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import BusError, SpoolError
 from docket.spool.collector_health import HEARTBEAT_S, CollectorHealth

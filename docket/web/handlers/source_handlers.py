@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import msgspec
 
-from docket.bus.messages import AuditAction, SourceStatus
+from docket.bus.messages import AuditAction
+from docket.domain.source import SourceStatus
 from docket.web.http.api_errors import api_error
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations

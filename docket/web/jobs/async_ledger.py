@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from docket.bus.messages import EventMessage, SourceStatus
+from docket.domain.event import EventMessage
 from docket.domain.job import Event, Job, State
+from docket.domain.source import SourceStatus
 from docket.errors import NoSuchJob
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.ledger_reader import LedgerReader, Page

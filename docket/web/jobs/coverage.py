@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from docket.bus.messages import SourceStatus
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import Window, format_human, format_us, parse_time_us
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from docket.bus import topology
 from docket.bus.async_interface import AsyncBusClient
-from docket.bus.messages import Cancel, Delete, EventMessage, Forget, Retry, encode
+from docket.bus.messages import Cancel, Delete, Forget, Retry, encode
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, State
 from docket.web.http.api_errors import api_error
 from docket.web.jobs.service import PUBLISH_S, JobService

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from docket.bus.messages import EventMessage, SourceStatus
 from docket.domain.estimate import Capacity, Estimate, Sample, estimate, learn
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, State
 from docket.domain.query.canonical import Query
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import Window, parse_time_us
 from docket.errors import SpoolError
 from docket.spool.ledger_reader import NEWEST_FIRST

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from docket.bus.messages import SourceStatus
 from docket.config.model import SourceConfig
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 
 SILENCE_S = 30

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from docket.bus.messages import EventMessage
 from docket.domain.clock import now_text, now_us
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, State
 from docket.domain.request import Request
 

@@ -9,12 +9,13 @@ import msgspec
 
 from docket.bus import topology
 from docket.bus.async_interface import AsyncBusClient
-from docket.bus.messages import SourceStatus, encode
+from docket.bus.messages import encode
 from docket.config.model import Config
 from docket.domain.clock import now_us
 from docket.domain.ids import is_new, new_id
 from docket.domain.job import Event, Job, State
 from docket.domain.request import SOURCE_NAME, Limits, Request, check_request, fingerprint
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.domain.units import size_text
 from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull

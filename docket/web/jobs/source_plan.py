@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from docket.bus.messages import SourceStatus
 from docket.domain.query.canonical import Query
 from docket.domain.query.planning import Plan, for_stenographer
+from docket.domain.source import SourceStatus
 
 
 class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from docket.bus.async_interface import AsyncBusClient
-from docket.bus.messages import EventMessage, SourceStatus, decode_event
+from docket.bus.messages import decode_event
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job
+from docket.domain.source import SourceStatus
 from docket.errors import MessageError, SpoolError
 from docket.web.http.api_errors import ApiError
 from docket.web.http.metrics import Metrics

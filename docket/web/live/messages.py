@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from docket.bus.messages import EventMessage, SourceStatus
+from docket.domain.event import EventMessage
 from docket.domain.job import Job
+from docket.domain.source import SourceStatus
 from docket.web.http.urls import Urls
 
 _FINAL_TEXT = 0x81

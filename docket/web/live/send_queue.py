@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 
-from docket.bus.messages import EventMessage
+from docket.domain.event import EventMessage
 
 MOST_MESSAGES = 2_000
 MOST_BYTES = 8 * 1024 * 1024

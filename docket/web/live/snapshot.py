@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from docket.bus.messages import EventMessage
 from docket.domain.clock import now_text
+from docket.domain.event import EventMessage
 from docket.web.http.urls import Urls
 from docket.web.jobs.async_ledger import Ledger
 from docket.web.jobs.service import JobService

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable
 from threading import Event as Flag
 
 from docket.bus.interface import Publisher
-from docket.bus.messages import EventMessage, Order, Retry, SourceStatus, encode
+from docket.bus.messages import Order, Retry, encode
 from docket.bus.topology import EVENTS, JOBS, RETRY_KEY
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
+from docket.domain.source import SourceStatus
 from docket.errors import BusError
-from docket.spool.ledger_reader import event_message
 from docket.spool.ledger_writer import Recorded
 from docket.workers.collector.open_job import OpenJob
 
@@ -73,7 +74,7 @@ class Outbox:
         try:
             while self._untold:
                 recorded = self._untold[0]
-                self._publish_event(event_message(recorded.event, recorded.job))
+                self._publish_event(EventMessage.of(recorded.event, recorded.job))
                 self._untold.popleft()
                 if recorded.event.seq is not None:
                     self._told.append(recorded.event.seq)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import msgspec
 
 from docket.bus.interface import Broker
-from docket.bus.messages import EventMessage, SourceStatus
 from docket.bus.topology import source_queue
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.refinement import SPOOL_SOURCE
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import BusLost, QueueHidden
 from docket.workers.collector.outcome_texts import clock_time

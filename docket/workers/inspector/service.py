@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
-from docket.bus.messages import EventMessage, decode_event, encode
+from docket.bus.messages import decode_event, encode
 from docket.bus.permissions import INSPECTOR
 from docket.bus.topology import EVENTS, INSPECTOR_QUEUE
 from docket.config.model import Config
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.errors import BusError, DocketError, MessageError, SpoolError

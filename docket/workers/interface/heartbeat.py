@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from docket.bus.messages import EventMessage, GapStatus, SourceStatus, encode
+from docket.bus.messages import encode
 from docket.bus.topology import EVENTS
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.plain_text import whole
+from docket.domain.source import GapStatus, SourceStatus
 from docket.domain.timewindow import format_us
 from docket.errors import BusError, SourceError
 from docket.workers.publisher_pool import PublisherPool

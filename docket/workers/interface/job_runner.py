@@ -20,9 +20,10 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from docket.bus.interface import Delivery
-from docket.bus.messages import EventMessage, Fragment, FragmentKind, fragment_headers
+from docket.bus.messages import Fragment, FragmentKind, fragment_headers
 from docket.bus.topology import FRAGMENTS, fragment_shard
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import FULL, EventName, Verdict
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from docket.bus.messages import SourceStatus
 from docket.domain.job import EventName
 from docket.domain.query.canonical import parse
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import Window, format_us, parse_time_us
 from docket.web.jobs.coverage import coverage
 from docket.web.jobs.source_plan import source_plan

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from docket.bus.messages import SourceStatus
 from docket.domain.job import EventName
+from docket.domain.source import SourceStatus
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.web.http.metrics import Exposition
 from docket.web.jobs.known_sources import NEVER_HEARD, known_sources

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from docket.bus.messages import EventMessage, SourceStatus, encode
+from docket.bus.messages import encode
 from docket.bus.topology import EVENTS
 from docket.domain.clock import now_text
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName
+from docket.domain.source import SourceStatus
 from tests.services.waiting import wait_until
 from tests.web.docket_site import SOURCES, Site
 

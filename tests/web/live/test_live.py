@@ -9,8 +9,9 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from docket.bus import topology
-from docket.bus.messages import EventMessage, encode
+from docket.bus.messages import encode
 from docket.domain.clock import now_text
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, State, Verdict
 from docket.domain.timewindow import parse_time_us
 from docket.web.live import send_queue, snapshot

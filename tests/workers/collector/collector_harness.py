@@ -16,11 +16,9 @@ from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import (
     Cancel,
     Delete,
-    EventMessage,
     Fragment,
     FragmentKind,
     Retry,
-    SourceStatus,
     decode_event,
     encode,
     fragment_headers,
@@ -42,8 +40,10 @@ from docket.bus.topology import (
 )
 from docket.config.model import CaptureFilesConfig, Config, JobsConfig, SpoolConfig
 from docket.domain.clock import Clock
+from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, Verdict
 from docket.domain.request import Request
+from docket.domain.source import SourceStatus
 from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
 from docket.workers.collector.service import Collector

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from docket.bus.memory.memory_broker import MemoryBroker
-from docket.bus.messages import EventMessage, encode
+from docket.bus.messages import encode
 from docket.bus.topology import EVENTS
 from docket.config.model import Config, SpoolConfig
+from docket.domain.event import EventMessage
 from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict
 from docket.domain.request import Request
 from docket.domain.timewindow import format_us

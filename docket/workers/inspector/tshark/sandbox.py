@@ -93,7 +93,7 @@ def main(arguments: Sequence[str]) -> None:
     _limit(resource.RLIMIT_AS, memory_bytes)
     if alone:  # elsewhere it would count all processes of the user
         _limit(resource.RLIMIT_NPROC, threads)
-    os.execve(command[0], command, os.environ)
+    os.execv(command[0], command)
 
 
 def _limit(what: int, most: int) -> None:

@@ -1,0 +1,35 @@
+"""An event as bus and WebSocket carry it, with the whole job or the whole source. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from docket.domain.job import Event, EventName, Job
+from docket.domain.source import SourceStatus
+
+
+class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on `docket.events`. `job.*` carries the whole job, `source.*` the whole source."""
+
+    schema: str = "docket.event/1"
+    event: EventName
+    at: str
+    seq: int | None = None
+    job: Job | None = None
+    source: SourceStatus | None = None
+    job_id: str | None = None
+    reason: str = ""
+    user: str = ""
+
+    @classmethod
+    def of(cls, event: Event, job: Job | None) -> EventMessage:
+        """An event of the ledger, with its job as it stands; None for a request that was rejected."""
+        return cls(
+            event=event.name,
+            at=event.at,
+            seq=event.seq,
+            job=job,
+            job_id=event.job_id,
+            reason=event.reason,
+            user=event.user,
+        )
