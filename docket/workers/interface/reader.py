@@ -49,6 +49,8 @@ HEADROOM_PACKETS = 10_000
 HEADROOM_BYTES = 16 * 1024 * 1024
 WIDENED_BY_US = 600 * US_PER_S
 """More than any store answers beyond the window: what a store's own limit must leave room for."""
+HIGHEST_STORE_LIMIT = 2**63 - 1
+"""What stenographer can read as a number. A window of a microsecond asks for more headroom, and more is no limit."""
 
 T = TypeVar("T")
 
@@ -359,7 +361,8 @@ def _with_headroom(limit: int | None, headroom: int, window: Window) -> int | No
     """A limit for the store, which counts what it sends beyond the window too."""
     if limit is None:
         return None
-    return 2 * limit * (window.length_us + WIDENED_BY_US) // window.length_us + headroom
+    wide = 2 * limit * (window.length_us + WIDENED_BY_US) // window.length_us + headroom
+    return wide if wide <= HIGHEST_STORE_LIMIT else None
 
 
 def _reached(received: int, limit: int | None) -> bool:

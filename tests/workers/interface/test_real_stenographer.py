@@ -62,6 +62,16 @@ def test_everything_of_the_window_and_nothing_else(em1: Monitored, em1_source: S
     assert (finding.verdict, split(heard.body)) == (Verdict.COMPLETE, expected)
 
 
+@pytest.mark.parametrize("most_packets", [None, 10**9, 2**62])
+def test_window_of_one_microsecond_is_answered(
+    em1: Monitored, em1_source: StenographerSource, most_packets: int | None
+) -> None:
+    """However short the window and high the limit: what stenographer is given is a number that it can read."""
+    times_us = scan(em1.truth.read_bytes(), FILE_HEADER_BYTES)[0]
+    finding = read(em1_source, ask(times_us[0], times_us[0] + 1, "", packets=most_packets), Heard())
+    assert finding.verdict is Verdict.COMPLETE
+
+
 @pytest.mark.parametrize("query", ["port 53", "tcp", "icmp", "ip proto 58", "port 80 or port 443"])
 def test_both_kinds_of_source_agree(em1: Monitored, em1_source: StenographerSource, tmp_path: Path, query: str) -> None:
     """A directory of capture files answers a question with the same packets as stenographer."""
