@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from docket.domain.query.canonical import Query
 from docket.domain.query.render import explain
 from docket.domain.refinement import Refinement, explain_refinement
 from docket.domain.request import Limits, Request
@@ -171,7 +172,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             state=State.QUEUED,
             query=request.query,
             asked=request.asked,
-            explanation=_explained(request),
+            explanation=explained(request.parsed_query, request.parent, request.refine),
             after=format_us(request.after_us),
             before=format_us(request.before_us),
             owner=request.owner,
@@ -250,11 +251,10 @@ def judge(answers: Sequence[SourceAnswer]) -> State:
     return State.FAILED
 
 
-def _explained(request: Request) -> str:
-    sentence = explain(request.parsed_query)
-    if request.parent is None:
-        return sentence
-    return f"{sentence} {explain_refinement(request.parent, request.refine or Refinement())}"
+def explained(query: Query, parent: str | None, refine: Refinement | None) -> str:
+    """What a question asks for, in a sentence or two."""
+    sentence = explain(query)
+    return sentence if parent is None else f"{sentence} {explain_refinement(parent, refine or Refinement())}"
 
 
 def _updated(old: tuple[SourceAnswer, ...], news: tuple[SourceAnswer, ...]) -> tuple[SourceAnswer, ...]:

@@ -54,10 +54,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     linktype: int | None
     sources: tuple[SourceAnswer, ...]
     """Each with its verdict, its counts, the text that it was given (`sent`) and the SHA-256 of its part."""
+    signing_key: str | None = None
+    """The public key (base64) that belongs to the signature beside this file; None: it was not signed."""
 
 
 def make_manifest(
-    job: Job, request: Request, *, written_at: str, first_us: int | None, last_us: int | None, linktype: int | None
+    job: Job,
+    request: Request,
+    *,
+    written_at: str,
+    first_us: int | None,
+    last_us: int | None,
+    linktype: int | None,
+    signing_key: str | None = None,
 ) -> Manifest:
     """The manifest of a job in its final state."""
     return Manifest(
@@ -89,6 +98,7 @@ def make_manifest(
         last=None if last_us is None else format_us(last_us),
         linktype=linktype,
         sources=job.sources,
+        signing_key=signing_key,
     )
 
 

@@ -6,7 +6,9 @@ The library is loaded when a key is used: a service without it works on, and say
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,31 @@ class Signer:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def public_text(self) -> str:
+        """The public half as manifests name it: the base64 line of its PEM."""
+        return text_of_key(self.public_pem)
+
+
+def text_of_key(public_pem: bytes) -> str:
+    """Without the lines around it. Raises SpoolError for what is no public key."""
+    _public_key(public_pem)
+    lines = public_pem.decode("ascii", "replace").splitlines()
+    return "".join(line.strip() for line in lines if not line.startswith("-----"))
+
+
+def key_of_text(text: str) -> bytes:
+    """The PEM of a key that a manifest names."""
+    return f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n".encode()
+
+
+def fingerprint(text: str) -> str:
+    """The beginning of SHA-256 over the key's bytes, short enough to be read out."""
+    try:
+        return hashlib.sha256(base64.b64decode(text, validate=True)).hexdigest()[:16]
+    except ValueError:
+        return "that is none"
 
 
 def public_path(private: Path) -> Path:

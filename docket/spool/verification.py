@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from docket.domain.request import SOURCE_NAME
 from docket.domain.timewindow import Window, format_us, parse_time_us
 from docket.errors import CaptureError, SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES, parse_file_header, scan_blocks
-from docket.spool.file_io import file_size, read_at
-from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_evidence, read_manifest
+from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_manifest
 from docket.spool.manifest import Manifest
-from docket.spool.signing import is_signature
-from docket.spool.story import Check, check_story
+from docket.spool.signatures import Signed, blocks_of, check_copy, check_signature, sha256_of, signed_beside
+from docket.spool.story import Check, check_story, same
 
-_BLOCK_BYTES = 1 << 20
+JOBS_NAME = "jobs"
+"""In the spool; elsewhere a job's directory is a copy, in which parts may be left out."""
+
 _NONE = "none"
 
 
@@ -37,49 +38,26 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return all(check.ok for check in self.checks)
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """The bytes of a manifest, what is said to be their signature, and the public key that decides."""
-
-    body: bytes
-    signature: bytes | None
-    public_pem: bytes
-
-
 def verify_directory(directory: Path, public_pem: bytes | None = None) -> Verification:
     """Verify a job's directory in the spool, or a copy of one: its manifest, its result, the parts that are kept.
 
     Raises SpoolError if there is no manifest, or a file cannot be read.
     """
     manifest = read_manifest(directory / MANIFEST_NAME)
-    checks = _check_signature(signed_beside(directory / MANIFEST_NAME, public_pem))
+    checks = check_signature(signed_beside(directory / MANIFEST_NAME, public_pem), manifest, wanted=True)
+    checks += _check_place(directory, manifest) + check_copy(directory, manifest)
     checks += _check_result(directory / RESULT_NAME, manifest)
-    checks += _check_parts(directory / PARTS_NAME, manifest)
+    checks += _check_parts(directory, manifest)
     return Verification(path=str(directory), manifest=manifest, checks=tuple(checks))
-
-
-def signed_beside(manifest: Path, public_pem: bytes | None) -> Signed | None:
-    """The manifest in this file with the signature beside it; None without a key to check it. Raises SpoolError."""
-    if public_pem is None:
-        return None
-    beside = manifest.with_name(f"{manifest.name}.sig")
-    return Signed(read_evidence(manifest), read_evidence(beside) if beside.exists() else None, public_pem)
 
 
 def verify_file(capture: Path, manifest: Manifest, signed: Signed | None = None) -> Verification:
     """Verify a copy of the result, whatever its name. Raises SpoolError if it cannot be read."""
     if not capture.is_file():
         raise SpoolError(f"there is no file {capture}")
-    checks = _check_signature(signed) + _check_result(capture, manifest)
+    checks = [] if signed is None else check_signature(signed, manifest, wanted=False)
+    checks += _check_result(capture, manifest)
     return Verification(path=str(capture), manifest=manifest, checks=tuple(checks))
-
-
-def sha256_of(path: Path) -> str:
-    """Of the whole file, in hexadecimal digits. Raises SpoolError."""
-    whole = hashlib.sha256()
-    for block in _blocks(path):
-        whole.update(block)
-    return whole.hexdigest()
 
 
 class _Contents:
@@ -116,7 +94,7 @@ class _Contents:
         return self._whole.hexdigest()
 
     def _hashed(self, path: Path) -> Iterator[bytes]:
-        for block in _blocks(path):
+        for block in blocks_of(path):
             self._whole.update(block)
             self.size_bytes += len(block)
             yield block
@@ -143,14 +121,13 @@ class _Contents:
         self.packets += len(times)
 
 
-def _check_signature(signed: Signed | None) -> list[Check]:
-    if signed is None:
-        return []
-    if signed.signature is None:
-        return [Check(ok=False, what="the manifest is not signed")]
-    if is_signature(signed.signature, signed.body, signed.public_pem):
-        return [Check(ok=True, what="the manifest is signed with the key")]
-    return [Check(ok=False, what="the signature is not that of this manifest with this key")]
+def _check_place(directory: Path, manifest: Manifest) -> list[Check]:
+    """A directory that has the name of a job is that job's."""
+    try:
+        named = str(uuid.UUID(directory.name)) == directory.name
+    except ValueError:
+        named = False
+    return [same("job of the directory", directory.name, manifest.job)] if named else []
 
 
 def _check_result(path: Path, manifest: Manifest) -> list[Check]:
@@ -163,8 +140,8 @@ def _check_result(path: Path, manifest: Manifest) -> list[Check]:
         return [*checks, Check(ok=False, what=f"the result {path.name} is gone")]
     contents = _Contents(path)
     checks += [
-        _same("SHA-256 of the result", contents.sha256, manifest.result.sha256),
-        _same("bytes", f"{contents.size_bytes:,}", f"{manifest.result.size:,}"),
+        same("SHA-256 of the result", contents.sha256, manifest.result.sha256),
+        same("bytes", f"{contents.size_bytes:,}", f"{manifest.result.size:,}"),
         Check(ok=not contents.fault, what=f"the capture is broken: {contents.fault}" if contents.fault else "whole"),
     ]
     return checks if contents.fault else [*checks, *_check_packets(contents, manifest)]
@@ -173,15 +150,15 @@ def _check_result(path: Path, manifest: Manifest) -> list[Check]:
 def _check_packets(contents: _Contents, manifest: Manifest) -> list[Check]:
     of_sources = sum(source.packets for source in manifest.sources)
     checks = [
-        _same("packets", f"{contents.packets:,}", f"{manifest.packets:,}"),
-        _same("packets of all sources together", f"{of_sources:,}", f"{manifest.packets:,}"),
-        _same("first packet", _time(contents.first_us), manifest.first or _NONE),
-        _same("last packet", _time(contents.last_us), manifest.last or _NONE),
+        same("packets", f"{contents.packets:,}", f"{manifest.packets:,}"),
+        same("packets of all sources together", f"{of_sources:,}", f"{manifest.packets:,}"),
+        same("first packet", _time(contents.first_us), manifest.first or _NONE),
+        same("last packet", _time(contents.last_us), manifest.last or _NONE),
         Check(ok=contents.in_order, what="in time order" if contents.in_order else "packets are not in time order"),
         _check_window(contents, manifest),
     ]
     if manifest.linktype is not None:
-        checks.append(_same("link type", str(contents.linktype), str(manifest.linktype)))
+        checks.append(same("link type", str(contents.linktype), str(manifest.linktype)))
     return checks
 
 
@@ -209,31 +186,17 @@ def _check_verdicts(manifest: Manifest) -> Check:
 
 
 def _check_parts(directory: Path, manifest: Manifest) -> list[Check]:
-    """The parts that are still there: they are kept only as long as a retry may want them."""
+    """The parts, which are kept as long as a retry may want them: with a partial result, in the spool."""
+    parts = directory / PARTS_NAME
+    kept = manifest.state is State.PARTIAL and not manifest.reason
+    expected = kept and (parts.is_dir() or directory.parent.name == JOBS_NAME)
+    known = {f"{source.name}.pcap": source for source in manifest.sources if SOURCE_NAME.fullmatch(source.name)}
     checks = []
-    for source in manifest.sources:
-        if source.sha256 is None or not SOURCE_NAME.fullmatch(source.name):
-            continue
-        path = directory / f"{source.name}.pcap"
-        if directory.is_dir() and manifest.state is State.PARTIAL and not path.exists():
-            checks.append(Check(ok=False, what=f"the part of {source.name} is gone; the others are kept"))
-        elif path.exists():
-            checks.append(_same(f"SHA-256 of the part of {source.name}", sha256_of(path), source.sha256))
-    return checks
-
-
-def _same(what: str, found: str, expected: str) -> Check:
-    if found == expected:
-        return Check(ok=True, what=f"{what}: {found}")
-    return Check(ok=False, what=f"{what}: {found}, but the manifest says {expected}")
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """The whole file as it is now."""
-    size, offset = file_size(path), 0
-    while offset < size:
-        block = read_at(path, offset, _BLOCK_BYTES)
-        if not block:
-            return
-        yield block
-        offset += len(block)
+    for name, source in known.items():
+        path = parts / name
+        if path.exists() and source.sha256 is not None:
+            checks.append(same(f"SHA-256 of the part of {source.name}", sha256_of(path), source.sha256))
+        elif expected and source.sha256 is not None and source.packets:
+            checks.append(Check(ok=False, what=f"the part of {source.name} is gone"))
+    strangers = sorted(path.name for path in parts.iterdir() if path.name not in known) if parts.is_dir() else []
+    return checks + [Check(ok=False, what=f"no source of the job sent the part {name}") for name in strangers]

@@ -7,14 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from docket.domain.job import PcapFile, SourceAnswer, State, Verdict
+from docket.domain.job import PcapFile, SourceAnswer, State, Verdict, explained
+from docket.domain.query.canonical import parse
 from docket.domain.request import Limits
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import SpoolError
 from docket.packet.pcap import ETHERNET, RECORD_HEADER, file_header
 from docket.spool.layout import read_manifest
 from docket.spool.manifest import Manifest, Question, encode_manifest
-from docket.spool.verification import sha256_of, verify_directory, verify_file
+from docket.spool.signatures import sha256_of
+from docket.spool.verification import verify_directory, verify_file
 
 AFTER, BEFORE = "2026-11-24T14:00:00.000000Z", "2026-11-24T14:01:00.000000Z"
 AFTER_US = parse_time_us(AFTER, None)
@@ -34,7 +36,7 @@ def question() -> Question:
     return Question(
         asked="port 53",
         query="port 53",
-        explanation="",
+        explanation=explained(parse("port 53"), None, None),
         after=AFTER,
         before=BEFORE,
         sources=(EM1, EM2),
@@ -50,8 +52,19 @@ def question() -> Question:
 def manifest_of(content: bytes) -> Manifest:
     """An honest one, of a result with TIMES_US in it; the first source sent two of the packets."""
     part = capture(TIMES_US[:2])
+    times = [format_us(time_us) for time_us in TIMES_US]
     complete = SourceAnswer(
-        name=EM1, verdict=Verdict.COMPLETE, packets=2, usable=True, sha256=hashlib.sha256(part).hexdigest()
+        name=EM1,
+        verdict=Verdict.COMPLETE,
+        packets=2,
+        bytes=2 * 76,
+        first=times[0],
+        last=times[1],
+        usable=True,
+        sha256=hashlib.sha256(part).hexdigest(),
+    )
+    other = SourceAnswer(
+        name=EM2, verdict=Verdict.COMPLETE, packets=1, bytes=76, first=times[2], last=times[2], usable=True
     )
     return Manifest(
         job="0192f0c1-0000-7000-8000-000000000000",
@@ -66,7 +79,7 @@ def manifest_of(content: bytes) -> Manifest:
         first=format_us(TIMES_US[0]),
         last=format_us(TIMES_US[-1]),
         linktype=ETHERNET,
-        sources=(complete, SourceAnswer(name=EM2, verdict=Verdict.COMPLETE, packets=1, usable=True)),
+        sources=(complete, other),
     )
 
 
@@ -206,6 +219,16 @@ def test_records_across_blocks_are_counted_once(tmp_path: Path) -> None:
         packets=len(times),
         last=format_us(times[-1]),
         question=msgspec.structs.replace(question(), sources=(EM1,)),
-        sources=(SourceAnswer(name=EM1, verdict=Verdict.COMPLETE, packets=len(times), usable=True),),
+        sources=(
+            SourceAnswer(
+                name=EM1,
+                verdict=Verdict.COMPLETE,
+                packets=len(times),
+                bytes=len(content) - 24,
+                first=format_us(times[0]),
+                last=format_us(times[-1]),
+                usable=True,
+            ),
+        ),
     )
     assert wrong(put(tmp_path, content, manifest)) == []

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
@@ -15,7 +20,8 @@ from docket.errors import ServerRefused, SpoolError
 from docket.runtime.exit_codes import ExitCode
 from docket.spool.layout import MANIFEST_NAME, read_evidence, read_manifest
 from docket.spool.manifest import Manifest
-from docket.spool.verification import Signed, Verification, sha256_of, signed_beside, verify_directory, verify_file
+from docket.spool.signatures import Signed, sha256_of, signed_beside
+from docket.spool.verification import Verification, verify_directory, verify_file
 
 EXAMPLES = """\
 examples:
@@ -23,10 +29,13 @@ examples:
   docket verify /var/spool/docket                     every job in the spool
   docket verify dns.pcap                              a download; the server is asked for its manifest
   docket verify dns.pcap --manifest dns.pcap.json     a download with its manifest, without any server
+  docket verify case.zip                              what `docket export` saved
   docket verify --key signing-key.pem dns.pcap        the same, and who vouches for the manifest (dns.pcap.json.sig)
 
 The manifest of FILE is --manifest, else FILE.json or job.json beside it, else the server's: that of the job named
-with --job, or of the newest job whose result has the same SHA-256. Ends 0 only if all is as the manifests say.
+with --job, or of the newest job whose result has the same SHA-256. Without --key the signature is held against the key
+that the manifest names: that finds every change but one by someone who signs with another key, or who takes out both
+signature and key; name the key to find these as well. Ends 0 only if all is as the manifests say.
 """
 
 
@@ -40,7 +49,9 @@ def add(commands: Any) -> None:
     )
     parser.set_defaults(run=verify)
     add_server_option(parser)
-    parser.add_argument("paths", metavar="DIR|FILE", nargs="+", type=Path, help="a job's directory, or a capture")
+    parser.add_argument(
+        "paths", metavar="DIR|FILE", nargs="+", type=Path, help="a job's directory, a capture, or an export"
+    )
     parser.add_argument("--manifest", metavar="FILE", type=Path, help="the manifest, for a single capture")
     parser.add_argument("--job", metavar="ID", help="ask the server for this job's manifest, for a single capture")
     parser.add_argument(
@@ -95,12 +106,25 @@ def _verifications(path: Path, args: argparse.Namespace, terminal: Terminal) -> 
             return
         for manifest in sorted(jobs.glob(f"*/{MANIFEST_NAME}")):
             yield verify_directory(manifest.parent, key)
+    elif zipfile.is_zipfile(path):
+        yield _verify_export(path, key)
     elif path.name == MANIFEST_NAME:
         yield verify_directory(path.parent, key)
     elif not path.is_file():
         raise SpoolError(f"there is no {path}")
     else:
         yield verify_file(path, *_manifest_of(path, args, terminal, key))
+
+
+def _verify_export(path: Path, key: bytes | None) -> Verification:
+    """What `docket export` saved."""
+    try:
+        with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(path) as archive:
+            archive.extractall(place)
+            found = verify_directory(Path(place), key)
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise SpoolError(f"{path} cannot be unpacked: {error}") from error
+    return msgspec.structs.replace(found, path=str(path))
 
 
 def _manifest_of(
@@ -122,11 +146,10 @@ def _manifest_of(
                 f"{capture}: no result at {client.url} has its SHA-256, {digest}; if you know the job, say --job ID"
             )
         job_id = same[0].id
-    manifest = client.manifest(job_id)
-    return manifest, None if key is None else _signed_at(client, job_id, key)
+    return client.manifest(job_id), _signed_at(client, job_id, key)
 
 
-def _signed_at(client: Client, job_id: str, key: bytes) -> Signed:
+def _signed_at(client: Client, job_id: str, key: bytes | None) -> Signed:
     try:
         signature = client.signature(job_id)
     except ServerRefused:

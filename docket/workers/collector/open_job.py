@@ -332,6 +332,7 @@ class OpenJob:
     def _write_manifest(self, shares: dict[str, Share]) -> None:
         firsts = [share.first_us for share in shares.values() if share.first_us is not None]
         lasts = [share.last_us for share in shares.values() if share.last_us is not None]
+        signer = self._context.signer
         manifest = make_manifest(
             self.job,
             self.request,
@@ -339,9 +340,10 @@ class OpenJob:
             first_us=min(firsts, default=None),
             last_us=max(lasts, default=None),
             linktype=self._result_writer.linktype,
+            signing_key=None if signer is None else signer.public_text,
         )
         try:
-            self._context.spool.write_manifest(manifest, self._context.signer)
+            self._context.spool.write_manifest(manifest, signer)
         except SpoolError as error:
             log.error("job %s: its manifest could not be written: %s", self.id, error)
 

@@ -58,8 +58,23 @@ def test_other_programs_check_the_case(case: Path) -> None:
 def test_docket_checks_the_case(demo: DemoServer, case: Path) -> None:
     """With the key that lies in it, also as a directory; a changed capture is found."""
     words = ("verify", "--key", str(case / "signing-key.pem"))
-    for path in (case, case / "job.pcap"):
+    for path in (case, case / "job.pcap", case.parent / "case.zip"):
         done = docket(*words, str(path), environ=demo.environ)
         assert done.returncode == ExitCode.OK, done.stdout + done.stderr
     (case / "job.json.sig").write_bytes(bytes(64))
     assert docket(*words, str(case), environ=demo.environ).returncode == ExitCode.NOT_VERIFIED
+
+
+@pytest.mark.parametrize("name", ["audit.jsonl", "README.txt", "signing-key.pem", "SHA256SUMS", "job.json.sig"])
+def test_changes_beside_the_capture_are_found(demo: DemoServer, case: Path, name: str) -> None:
+    """Also without a key: in the audit lines, the page, the key, the sums and the signature, unpacked or in a zip."""
+    assert docket("verify", str(case), environ=demo.environ).returncode == ExitCode.OK
+    body = bytearray((case / name).read_bytes())
+    body[len(body) // 2] ^= 1
+    (case / name).write_bytes(body)
+    again = case.parent / "again.zip"
+    with zipfile.ZipFile(again, "w") as archive:
+        for path in case.iterdir():
+            archive.write(path, path.name)
+    for path in (case, again):
+        assert docket("verify", str(path), environ=demo.environ).returncode == ExitCode.NOT_VERIFIED
