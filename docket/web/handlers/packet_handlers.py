@@ -205,8 +205,8 @@ class ConversationsHandler(InspectorHandler):
 
     operations: ClassVar[Operations] = {
         "GET": Operation(
-            "All conversations of the result, searched, sorted and by pages; or as CSV",
-            gives={200: ConversationPage},
+            "All conversations of the result, searched, sorted and by pages; or as CSV; 202 while they are counted",
+            gives={200: ConversationPage, 202: ConversationPage},
             params=(
                 Param("text", "Words that must all occur: addresses, ports, protocols, a community id"),
                 Param(

@@ -121,11 +121,16 @@ class CaptureIndex:
                 self.facts = self._scanned()
             return self.facts
 
-    def conversations(self) -> tuple[Conversation, ...]:
-        """All of them, the largest first. Raises SpoolError where there is no finished list."""
-        found = read_conversations(self._directory / "conversations", self.capture.sha256)
-        if found is None:
-            raise SpoolError("the conversations have not been counted yet")
+    def conversations(self, longest_s: float) -> tuple[Conversation, ...] | None:
+        """All of them, the largest first; None where they are not counted after that time."""
+        until_s = time.monotonic() + longest_s
+        path = self._directory / "conversations"
+        while (found := read_conversations(path, self.capture.sha256)) is None:
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                return None
+            with self._changed:
+                self._changed.wait(min(left_s, 0.05))
         return found
 
     def wait(self, rows: int, longest_s: float) -> None:

@@ -202,7 +202,6 @@ class Answering:
 
     def _conversations(self, capture_index: CaptureIndex, question: Question) -> Answered:
         self._must_be_listed(capture_index)
-        capture_index.wait(capture_index.packets, WAIT_S)
         return rpc_conversations.page(capture_index, question)
 
     def _must_be_listed(self, capture_index: CaptureIndex) -> None:

@@ -135,6 +135,8 @@ class ConversationPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some of the conversations."""
 
     job: str
+    state: str
+    """`working`: ask again; `complete`."""
     text: str
     sort: str
     by: str

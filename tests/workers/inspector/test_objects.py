@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import io
+import json
 import subprocess
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import pytest
 
 from docket.domain.job import Job
 from docket.packet.pcap import file_header
+from docket.workers.inspector import capture_index, rpc_conversations
 from docket.workers.inspector.locked_zip import locked_zip
-from docket.workers.inspector.tshark.conversation_list import community_id
+from docket.workers.inspector.tshark.conversation_list import community_id, write_conversations
 from docket.workers.inspector.tshark.conversations import Conversation, End
 from tests.faults.packets import Packet, record
 from tests.services import frames
@@ -103,6 +106,23 @@ def test_mail_is_a_file(office: Office) -> None:
     assert (found["protocol"], found["name"]) == ("smtp", "quarterly figures.eml")
     _, data = office.answer("object", job.id, number=1)
     assert b"See attachment." in data
+
+
+def test_conversations_are_no_fault_before_they_are_counted(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the end of the list and the last of the counting the answer is 202, also for a result without packets."""
+    monkeypatch.setattr(rpc_conversations, "WAIT_S", 0.0)
+    held = threading.Event()
+
+    def write_late(*arguments: Any) -> None:
+        assert held.wait(60)
+        write_conversations(*arguments)
+
+    monkeypatch.setattr(capture_index, "write_conversations", write_late)
+    job = office.place(file_header())
+    heading, body = office.answer("conversations", job.id)
+    assert (heading.status, json.loads(body)["state"], json.loads(body)["conversations"]) == (202, "working", [])
+    held.set()
+    assert office.settled("conversations", job.id)["state"] == "complete"
 
 
 def test_conversations_are_whole(inspected: tuple[Office, Job]) -> None:

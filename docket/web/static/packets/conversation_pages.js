@@ -16,7 +16,10 @@ export function useConversations(job, summary, wanted) {
     const stop = new AbortController();
     const load = async () => {
       try {
-        const answer = await packets.conversations(job.id, { ...wanted, offset, limit: PAGE }, stop.signal);
+        let answer;
+        // The server waits some seconds itself before it says that it is still counting.
+        do answer = await packets.conversations(job.id, { ...wanted, offset, limit: PAGE }, stop.signal);
+        while (answer.state === "working" && !stop.signal.aborted);
         setState((before) => ({
           key,
           rows: [...(offset && before.key === key ? before.rows : []), ...answer.conversations],
