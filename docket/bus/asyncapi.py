@@ -25,8 +25,7 @@ from docket.bus.messages import (
 )
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
-from docket.domain.refinement import Refinement
-from docket.domain.request import Limits
+from docket.domain.request_message import RequestMessage
 
 VHOST = "docket"
 """The vhost of a deployment as the manual describes it."""
@@ -35,30 +34,6 @@ CONTRACT_VERSION = "1"
 
 _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
-
-
-class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`job.request`: ask all sources, or some, for the packets of one query in one window.
-
-    Everybody may publish it. `id` is a UUID that the asker chooses: the same id twice is one job. Unknown fields
-    are refused, so that a slip of the pen never asks for something else.
-    """
-
-    schema: str = "docket.job.request/1"
-    id: str
-    query: str | dict[str, Any] = ""
-    asked: str | None = None
-    after: str | None = None
-    before: str | None = None
-    requested_at: str | None = None
-    sources: list[str] | None = None
-    limits: Limits | None = None
-    deadline_s: int | None = None
-    wait_for_flush: bool | None = None
-    owner: str | None = None
-    note: str | None = None
-    parent: str | None = None
-    refine: Refinement | None = None
 
 
 JOB_MESSAGES: Mapping[str, type[msgspec.Struct]] = {

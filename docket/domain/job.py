@@ -15,7 +15,8 @@ import msgspec
 from docket.domain.query.canonical import Query
 from docket.domain.query.render import explain
 from docket.domain.refinement import Refinement, explain_refinement
-from docket.domain.request import Limits, Request
+from docket.domain.request import Request
+from docket.domain.request_message import Limits
 from docket.domain.timewindow import format_us
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.domain.refinement import SPOOL_SOURCE, Refinement, check_refinement
+from docket.domain.request_message import REQUEST_FIELDS, Limits
 from docket.domain.timewindow import EARLIEST_US, LATEST_US, US_PER_S, Window, format_us, make_window, parse_time_us
 from docket.errors import Fault, InvalidRequest
 
@@ -31,18 +32,6 @@ LONGEST_OWNER = 200
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}:[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 """`sensor:interface`. It becomes a file name and a queue name, so nothing else is let through."""
-
-_FIELDS = frozenset(
-    {"schema", "id", "query", "asked", "after", "before", "requested_at", "sources", "limits"}
-    | {"deadline_s", "wait_for_flush", "owner", "note", "parent", "refine"}
-)
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a job stops by itself. Bytes are the bytes of the finished PCAP's records, headers included."""
-
-    bytes: int | None = None
-    packets: int | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +162,7 @@ class _Checks:
         self.faults.append(Fault(code=code, message=message, field=field))
 
     def unknown_fields(self) -> None:
-        for name in sorted(str(key) for key in self.raw if key not in _FIELDS):
+        for name in sorted(str(key) for key in self.raw if key not in REQUEST_FIELDS):
             self.fault("unknown-field", f"there is no field {name[:80]!r}", name[:80])
 
     def job_id(self) -> str:

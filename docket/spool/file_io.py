@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from docket.errors import SpoolError, SpoolFull
+from docket.runtime.whole_file import replace_file
 
 FILE_MODE = 0o640
 """The group may read: the proxy that hands out downloads is in it."""
@@ -51,6 +52,14 @@ def write_at(path: Path, offset: int, pieces: Iterable[bytes | memoryview]) -> i
     except OSError as error:
         raise spool_error(error, path) from error
     return offset
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write the file, or leave the one that is there. Raises SpoolFull or SpoolError."""
+    try:
+        replace_file(path, [content], mode=FILE_MODE)
+    except OSError as error:
+        raise spool_error(error, path) from error
 
 
 def file_size(path: Path) -> int:

@@ -30,7 +30,7 @@ import msgspec
 from docket.domain.job import Job
 from docket.domain.request import SOURCE_NAME
 from docket.errors import NoSuchJob, SpoolError
-from docket.spool.file_io import spool_error, write_at
+from docket.spool.file_io import spool_error, write_whole
 from docket.spool.manifest import Manifest, decode_manifest, encode_manifest
 from docket.spool.signing import Signer
 from docket.spool.trash import Trash
@@ -134,9 +134,9 @@ class Spool:
         """
         body = encode_manifest(manifest)
         remove_file(self.signature(manifest.job))
-        _write_whole(self.manifest(manifest.job), body)
+        write_whole(self.manifest(manifest.job), body)
         if signer is not None:
-            _write_whole(self.signature(manifest.job), signer.sign(body))
+            write_whole(self.signature(manifest.job), signer.sign(body))
 
     def remove_growing(self, job_id: str) -> None:
         """Remove a result that will not be finished."""
@@ -203,16 +203,6 @@ class Spool:
             return os.statvfs(self.path)
         except OSError as error:
             raise spool_error(error, self.path) from error
-
-
-def _write_whole(path: Path, body: bytes) -> None:
-    beginning = path.with_name(f"{path.name}.tmp")
-    remove_file(beginning)
-    write_at(beginning, 0, [body])
-    try:
-        os.replace(beginning, path)
-    except OSError as error:
-        raise spool_error(error, path) from error
 
 
 def _free_name(path: Path) -> Path:

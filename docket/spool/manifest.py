@@ -7,7 +7,8 @@ import msgspec
 from docket import __version__
 from docket.domain.job import Job, PcapFile, SourceAnswer, State
 from docket.domain.refinement import Refinement
-from docket.domain.request import Limits, Request
+from docket.domain.request import Request
+from docket.domain.request_message import Limits
 from docket.domain.timewindow import format_us
 
 

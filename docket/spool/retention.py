@@ -14,6 +14,7 @@ from typing import NamedTuple
 from docket.config.model import SpoolConfig
 from docket.domain.job import Job, State
 from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.domain.units import size_text
 from docket.errors import NoSuchJob
 from docket.spool.layout import Spool
 
@@ -106,9 +107,9 @@ class Retention:
             if now_us - held.finished_us > self._config.keep_s * US_PER_S:
                 reason = f"older than {in_hours(self._config.keep_s)}"
             elif used_bytes > self._config.max_bytes:
-                reason = f"removed to keep the spool within {in_bytes(self._config.max_bytes)}"
+                reason = f"removed to keep the spool within {size_text(self._config.max_bytes)}"
             elif free_bytes < self._config.min_free_bytes:
-                reason = f"removed to keep {in_bytes(self._config.min_free_bytes)} of the disk free"
+                reason = f"removed to keep {size_text(self._config.min_free_bytes)} of the disk free"
             else:
                 break
             leaving.append(Leaving(job_id, reason))
@@ -119,12 +120,12 @@ class Retention:
     def refusal(self, free_bytes: int, free_inodes: int | None, open_bytes: int) -> str:
         """Why no new job can be taken, after everything that may go is gone; empty if one can."""
         if free_bytes < self._config.min_free_bytes:
-            kept = in_bytes(self._config.min_free_bytes)
-            return f"the spool has {in_bytes(free_bytes)} free, at least {kept} are kept free"
+            kept = size_text(self._config.min_free_bytes)
+            return f"the spool has {size_text(free_bytes)} free, at least {kept} are kept free"
         used_bytes = self.used_bytes + open_bytes
         if used_bytes >= self._config.max_bytes:
-            quota = in_bytes(self._config.max_bytes)
-            return f"the spool holds {in_bytes(used_bytes)} of at most {quota}, and no finished result can go"
+            quota = size_text(self._config.max_bytes)
+            return f"the spool holds {size_text(used_bytes)} of at most {quota}, and no finished result can go"
         if free_inodes is not None and free_inodes < SPARE_INODES:
             return f"the spool's disk can take only {free_inodes} more files"
         return ""
@@ -139,7 +140,7 @@ class Retention:
     def _remove_leftovers(self, job: Job) -> None:
         """Files that a killed collector had no time to remove."""
         directory = self._spool.job_directory(job.id)
-        leftovers: Iterable[str] = ("job.pcap.partial", "job.pcap.sorting", "job.json.tmp")
+        leftovers: Iterable[str] = ("job.pcap.partial", "job.pcap.sorting", ".job.json.new")
         for path in (directory / name for name in leftovers):
             if path.exists():
                 log.info("removing %s, left over", path)
@@ -147,15 +148,6 @@ class Retention:
         if job.state is State.COMPLETED and self._spool.parts(job.id).exists():
             log.info("removing the parts of job %s, left over", job.id)
             self._spool.remove_parts(job.id)
-
-
-def in_bytes(size_bytes: int) -> str:
-    """`310 MB`: decimal units, as the configuration is written."""
-    size, units = float(size_bytes), ["bytes", "kB", "MB", "GB", "TB"]
-    while size >= 1_000 and len(units) > 1:
-        size /= 1_000
-        units.pop(0)
-    return f"{size:.1f} {units[0]}" if size < 10 and units[0] != "bytes" else f"{size:.0f} {units[0]}"
 
 
 def in_hours(duration_s: int) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docket.errors import SpoolError
+from docket.runtime.whole_file import replace_file
 from docket.spool.file_io import spool_error
 
 if TYPE_CHECKING:
@@ -98,24 +99,11 @@ def _make_key(path: Path) -> None:
     public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        _write_new(public_path(path), public, 0o644)
-        _write_new(path, private, 0o600)
+        # A key that was cut by a full disk would have to be removed by hand.
+        replace_file(public_path(path), [public], mode=0o644, sync=True)
+        replace_file(path, [private], mode=0o600, sync=True)
     except OSError as error:
         raise spool_error(error, path) from error
-
-
-def _write_new(path: Path, body: bytes, mode: int) -> None:
-    """Whole or not at all: a key that was cut by a full disk would have to be removed by hand."""
-    beginning = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        beginning.unlink()
-    fd = os.open(beginning, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(fd, "wb") as file:
-        os.fchmod(fd, mode)
-        file.write(body)
-        file.flush()
-        os.fsync(fd)
-    os.replace(beginning, path)
 
 
 def _read_key(path: Path) -> Ed25519PrivateKey:

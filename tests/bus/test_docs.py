@@ -24,7 +24,8 @@ from docket.bus.messages import (
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, PcapFile, SourceAnswer, State, Verdict
-from docket.domain.request import Limits, Request
+from docket.domain.request import Request
+from docket.domain.request_message import Limits, RequestMessage
 from docket.domain.source import SourceStatus
 from tests.bus.bus_actions import publishing, receiving, take
 from tests.services import needs
@@ -33,7 +34,7 @@ TEXT = (Path(__file__).parents[2] / "docs/bus.md").read_text()
 DOCUMENTED_URL = "amqp://docket-tool:secret@127.0.0.1/docket"
 
 TABLES: dict[str, type[msgspec.Struct]] = {
-    "`job.request`": asyncapi.RequestMessage,
+    "`job.request`": RequestMessage,
     "`job.cancel`": Cancel,
     "`job.retry`": Retry,
     "`job.delete`": Delete,

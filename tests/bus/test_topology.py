@@ -16,6 +16,7 @@ from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import Request
+from docket.domain.request_message import RequestMessage
 from tests.bus.conftest import SOURCE
 from tests.services.rabbitmq import Broker as RabbitMQ
 
@@ -133,7 +134,7 @@ def test_a_request_on_the_wire_has_the_described_fields() -> None:
     """The described job.request has exactly the fields that Docket publishes."""
     plain = Request(id="", query="", asked="", after_us=0, before_us=1, requested_at_us=0)
     refined = msgspec.structs.replace(plain, parent="p")
-    assert set(asyncapi.RequestMessage.__struct_fields__) == set(refined.to_message())
+    assert set(RequestMessage.__struct_fields__) == set(refined.to_message())
     assert set(refined.to_message()) - set(plain.to_message()) == {"parent", "refine"}
 
 

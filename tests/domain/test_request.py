@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from docket.domain.request import DEFAULT_DEADLINE_S, Limits, check_request
+from docket.domain.request import DEFAULT_DEADLINE_S, check_request
+from docket.domain.request_message import Limits
 from docket.domain.timewindow import parse_time_us
 from docket.errors import InvalidRequest
 

@@ -14,7 +14,8 @@ import pytest
 
 from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold
 from docket.domain.refinement import SPOOL_SOURCE, Refinement
-from docket.domain.request import Limits, Request, fingerprint
+from docket.domain.request import Request, fingerprint
+from docket.domain.request_message import Limits
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import format_us
 from docket.errors import InvalidRequest, SpoolError

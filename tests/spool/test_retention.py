@@ -10,9 +10,10 @@ import pytest
 from docket.config.model import SpoolConfig
 from docket.domain.job import Job, PcapFile, State
 from docket.domain.timewindow import format_us
+from docket.domain.units import size_text
 from docket.spool.file_io import write_at
 from docket.spool.layout import Spool
-from docket.spool.retention import Leaving, Retention, in_bytes, in_hours
+from docket.spool.retention import Leaving, Retention, in_hours
 
 US = 1_000_000
 NOW_US = 1_795_530_120 * US
@@ -101,12 +102,10 @@ def test_used_bytes_follow_what_comes_and_goes(tmp_path: Path) -> None:
     assert retention.used_bytes == 3_000
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1_500, "1.5 kB"), (50_000_000_000, "50 GB")]
-)
+@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (50_000_000_000, "50 GB")])
 def test_sizes_are_written_as_in_the_configuration(size: int, text: str) -> None:
     """Decimal units."""
-    assert in_bytes(size) == text
+    assert size_text(size) == text
 
 
 @pytest.mark.parametrize(("duration", "text"), [(172_800, "48 h"), (90, "90 s"), (5_400, "90 min")])

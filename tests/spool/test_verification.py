@@ -9,7 +9,7 @@ import pytest
 
 from docket.domain.job import PcapFile, SourceAnswer, State, Verdict, explained
 from docket.domain.query.canonical import parse
-from docket.domain.request import Limits
+from docket.domain.request_message import Limits
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import SpoolError
 from docket.packet.pcap import ETHERNET, RECORD_HEADER, file_header

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from docket.bus.messages import Fragment, FragmentKind, decode_fragment, fragment_headers
 from docket.config.model import StenographerConfig
 from docket.domain.clock import Clock
-from docket.domain.request import Limits, Request
+from docket.domain.request import Request
+from docket.domain.request_message import Limits
 from docket.packet.pcap import scan
 from docket.workers.interface.reader import JobReading, Task
 from docket.workers.interface.verdict_texts import Finding

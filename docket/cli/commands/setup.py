@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import subprocess
 from pathlib import Path
@@ -21,6 +20,7 @@ from docket.config.loader import check_text, find_config
 from docket.config.model import CaptureFilesConfig, Config, SourceConfig
 from docket.errors import ConfigError, Fault
 from docket.runtime.exit_codes import ExitCode
+from docket.runtime.whole_file import replace_file
 
 EXAMPLES = """\
 examples:
@@ -170,16 +170,8 @@ def _read(path: Path) -> str:
 
 def _write(path: Path, content: str) -> None:
     """Replace the file in one piece; it keeps its owner and mode, for it may hold a password."""
-    beginning = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(beginning, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(content)
-        if path.exists():
-            there = path.stat()
-            os.chmod(beginning, there.st_mode & 0o777)
-            os.chown(beginning, there.st_uid, there.st_gid)
-        os.replace(beginning, path)
+        replace_file(path, [content.encode()], keep_owner=True)
     except OSError as error:
         raise ConfigError([Fault("cannot-write", f"{path} cannot be written: {error.strerror}")]) from error

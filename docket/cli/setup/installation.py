@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 import docket
+from docket.runtime.whole_file import replace_file
 
 UNITS = Path("lib/systemd/system")
 _UNIT_FILES = (
@@ -146,10 +147,7 @@ def carry_out(root: Path, steps: Iterable[Step]) -> None:
         path = root / step.item.path
         if step.verb in (Verb.MAKE, Verb.CHANGE):
             path.parent.mkdir(parents=True, exist_ok=True)
-            beginning = path.with_name(f".{path.name}.new")
-            beginning.write_text(step.item.content)
-            beginning.chmod(step.item.mode)
-            os.replace(beginning, path)
+            replace_file(path, [step.item.content.encode()], mode=step.item.mode)
         elif step.verb is Verb.REMOVE:
             path.unlink(missing_ok=True)
 

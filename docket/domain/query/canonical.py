@@ -7,6 +7,7 @@ Negations stand at the terms alone.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,11 @@ from docket.domain.query.query_fields import read_fields
 from docket.domain.query.terms import And, Node, Not, Or, Term, each_term
 from docket.domain.query.writing import order, text_of
 from docket.errors import Fault, InvalidRequest
+
+KEPT_QUERIES = 64
+"""Queries that were read last. Web app, collector and workers ask for the same one again and again."""
+LONGEST_KEPT = 4_096
+"""Characters. Longer texts are rare, and their trees are large."""
 
 __all__ = ["MAX_DEPTH", "MAX_TERMS", "MAX_TEXT", "Query", "parse", "parse_fields", "split_time"]
 
@@ -52,8 +58,13 @@ def parse(text: str) -> Query:
 
     `and` binds tighter than `or`. Raises InvalidRequest with all faults, each with its position in `query`.
     """
+    known = _recent.find(text)
+    if known is not None:
+        return known
     raw = read(text)
-    return Query(None if raw is None else normal(raw))
+    query = Query(None if raw is None else normal(raw))
+    _recent.keep(text, query)
+    return query
 
 
 def parse_fields(fields: Mapping[str, object]) -> Query:
@@ -63,6 +74,28 @@ def parse_fields(fields: Mapping[str, object]) -> Query:
     """
     parts = read_fields(fields)
     return Query(normal(joined("and", parts)) if parts else None)
+
+
+class _Recent:
+    """The queries that were read last, by their text and by their canonical text. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_text: dict[str, Query] = {}
+
+    def find(self, text: str) -> Query | None:
+        return self._by_text.get(text)
+
+    def keep(self, text: str, query: Query) -> None:
+        if len(text) > LONGEST_KEPT:
+            return
+        with self._lock:
+            self._by_text |= {text: query, query.canonical: query}
+            while len(self._by_text) > KEPT_QUERIES:
+                del self._by_text[next(iter(self._by_text))]
+
+
+_recent = _Recent()
 
 
 def split_time(text: str) -> tuple[str, str | None, str | None]:

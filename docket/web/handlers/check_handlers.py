@@ -12,10 +12,10 @@ from docket.domain.estimate import Estimate
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.domain.query.hints import hints
 from docket.domain.query.render import explain, to_bpf, to_stenographer
+from docket.domain.request_message import QueryFields
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, Window, format_us, lacks_zone, make_window
 from docket.errors import Fault, InvalidRequest
-from docket.web.handlers.job_handlers import AskedFields
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 from docket.web.jobs.coverage import SourceCoverage, coverage
@@ -29,7 +29,7 @@ _FIELDS = ("query", "after", "before", "sources")
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be checked; everything may be left out."""
 
-    query: str | AskedFields = ""
+    query: str | QueryFields = ""
     after: str | None = None
     before: str | None = None
     sources: list[str] | None = None

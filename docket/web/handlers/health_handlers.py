@@ -14,6 +14,7 @@ from docket.domain.clock import now_us
 from docket.domain.job import State
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.domain.units import size_text
 from docket.errors import BusError, SpoolError
 from docket.spool.collector_health import HEARTBEAT_S, CollectorHealth
 from docket.web.context import AppContext
@@ -93,7 +94,7 @@ class HealthHandler(Handler):
             free_bytes = await self.services.files.run(self.services.spool.free_bytes)
         except SpoolError as error:
             return Check(name="spool", ok=False, message=str(error))
-        words = f"{free_bytes / 1e6:,.0f} MB free, new jobs need {spool.min_free_bytes / 1e6:,.0f} MB"
+        words = f"{size_text(free_bytes)} free, new jobs need {size_text(spool.min_free_bytes)}"
         return Check(name="spool", ok=free_bytes >= spool.min_free_bytes, message=words)
 
 

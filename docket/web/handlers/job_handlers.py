@@ -10,8 +10,8 @@ import msgspec
 
 from docket.bus.messages import AuditAction
 from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
-from docket.domain.refinement import Refinement
 from docket.domain.request import LONGEST_DEADLINE_S
+from docket.domain.request_message import RequestBody
 from docket.errors import Fault, InvalidRequest
 from docket.spool.ledger_reader import NEWEST_FIRST, SORTS
 from docket.web.http.api_errors import api_error, no_such_job
@@ -25,71 +25,6 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 T = TypeVar("T")
 
 _FILTERS = ("state", "owner", "source", "text", "parent", "sha256")
-
-
-class AskedLimits(msgspec.Struct, frozen=True, kw_only=True):
-    bytes: int | None = None
-    packets: int | None = None
-
-
-OneOrMore = int | str | list[int | str] | None
-Texts = str | list[str] | None
-
-
-class AskedTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Terms as fields; each may be given once or as a list. `inner_` or `any_` may stand before all but lengths."""
-
-    host: Texts = None
-    src_host: Texts = None
-    dst_host: Texts = None
-    net: Texts = None
-    src_net: Texts = None
-    dst_net: Texts = None
-    port: OneOrMore = None
-    """A number, or a range as text: "1000-2000"."""
-    src_port: OneOrMore = None
-    dst_port: OneOrMore = None
-    proto: OneOrMore = None
-    vlan: OneOrMore = None
-    mpls: OneOrMore = None
-    ether: Texts = None
-    src_ether: Texts = None
-    dst_ether: Texts = None
-    layer: Texts = None
-    """ip, ip6 or arp."""
-    flow: Texts = None
-    """10.1.2.3:50000 - 192.0.2.7:443, with or without a protocol's name before it."""
-    less: int | str | None = None
-    greater: int | str | None = None
-
-
-class AskedFields(AskedTerms, frozen=True, kw_only=True, rename={"excluded": "not"}):
-    """The query as fields. All must hold, and none of those under `not`."""
-
-    excluded: AskedTerms | None = None
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: `job.request` of the bus without its schema, `fresh` and `force`. Everything may be left out."""
-
-    id: str | None = None
-    query: str | AskedFields = ""
-    asked: str | None = None
-    after: str | None = None
-    before: str | None = None
-    requested_at: str | None = None
-    sources: list[str] | None = None
-    limits: AskedLimits | None = None
-    deadline_s: int | None = None
-    wait_for_flush: bool = True
-    owner: str = ""
-    note: str = ""
-    fresh: bool = False
-    force: bool = False
-    """Ask although the estimate is above what a job may have."""
-    parent: str | None = None
-    """Take the packets from the result of this job instead of asking sources."""
-    refine: Refinement | None = None
 
 
 class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +76,7 @@ class JobsHandler(Handler):
     operations: ClassVar[Operations] = {
         "POST": Operation(
             "Ask a question; an identical one that runs or is still in the spool is the same job",
-            takes=Question,
+            takes=RequestBody,
             gives={201: Job, 200: Job},
             refuses=(400, 403, 409, 413, 415, 503, 507),
         ),

@@ -10,9 +10,10 @@ import msgspec
 from docket.bus.messages import AuditAction
 from docket.domain.job import Job
 from docket.domain.refinement import LONGEST_FILTER, Refinement, Sender
+from docket.domain.request_message import Limits
 from docket.errors import Fault, InvalidRequest
 from docket.web.handlers.download_handlers import no_result
-from docket.web.handlers.job_handlers import AskedLimits, asked, job_id
+from docket.web.handlers.job_handlers import asked, job_id
 from docket.web.http.api_errors import ApiError
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
@@ -38,7 +39,7 @@ class RefineBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Only packets from this end."""
     drop_duplicates_ms: int = 0
     snaplen: int = 0
-    limits: AskedLimits | None = None
+    limits: Limits | None = None
     owner: str = ""
     note: str = ""
     fresh: bool = False

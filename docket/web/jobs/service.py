@@ -14,7 +14,8 @@ from docket.config.model import Config
 from docket.domain.clock import now_us
 from docket.domain.ids import is_new, new_id
 from docket.domain.job import Event, Job, State
-from docket.domain.request import SOURCE_NAME, Limits, Request, check_request, fingerprint
+from docket.domain.request import SOURCE_NAME, Request, check_request, fingerprint
+from docket.domain.request_message import Limits
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.domain.units import size_text
@@ -224,7 +225,7 @@ class JobService:
         free_bytes = await self._files.run(self._spool.free_bytes)
         if free_bytes < least_bytes:
             raise SpoolFull(
-                f"the spool has {free_bytes / 1e6:,.0f} MB left, new jobs need {least_bytes / 1e6:,.0f} MB; "
+                f"the spool has {size_text(free_bytes)} left, new jobs need {size_text(least_bytes)}; "
                 "delete results or make room"
             )
 

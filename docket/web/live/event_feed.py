@@ -1,14 +1,14 @@
-"""The live picture: every event of the bus, in the ledger's order and without gaps, for sockets and handlers.
+"""The live picture: every event in the ledger's order and without gaps, for sockets and handlers.
 
-The bus brings events quickly, the ledger has them all. An event that follows its predecessor goes straight out;
-at anything else (a gap, a new connection to the bus) the feed reads on in the ledger from where it was. Events are
-written to the ledger before they are published, so what was heard on the bus can always be read there.
+An event with a number on the bus only wakes a read of the ledger, from where the feed was: events are written there
+before they are published. Progress and the status of sources have no number and are taken from the bus as they come.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 CATCH_UP_EVENTS = 500
 LOOK_S = 5.0
-"""How often the ledger's last number is compared with ours. Heals what a broken bus never brought."""
+"""How often the ledger is read without an event on the bus. Heals what a broken bus never brought."""
 MOST_PROGRESS = 10_000
 """Jobs whose progress is kept at most; they are few, unless events of their ends never come."""
 
@@ -41,7 +41,7 @@ class Watch:
         self.latest: Job | None = None
         self._news = asyncio.Event()
 
-    def tell(self, job: Job) -> None:
+    def on_job(self, job: Job) -> None:
         self.latest = job
         self._news.set()
 
@@ -72,11 +72,11 @@ class EventFeed:
 
     def __init__(self, link: AsyncBusClient, ledger: Ledger, urls: Urls, metrics: Metrics) -> None:
         self.seq = 0
-        """The last event that was told to everybody."""
+        """The last event of the ledger that was dispatched."""
         self.progress: dict[str, Job] = {}
         """Jobs as their progress shows them, fresher than the ledger, until their next event there."""
         self.sources: dict[str, SourceStatus] = {}
-        """Sources as last heard on the bus."""
+        """Sources as the bus has them."""
         self.send_queues: set[SendQueue] = set()
         self.outstanding = Outstanding()
         self._link = link
@@ -85,9 +85,10 @@ class EventFeed:
         self._metrics = metrics
         self._watches: dict[str, set[Watch]] = {}
         self._listeners: list[Callable[[EventMessage], None]] = []
-        self._heard = 0
         self._synced = False
-        self._reading = False
+        self._behind = False
+        self._held: deque[EventMessage] = deque(maxlen=MOST_PROGRESS)
+        """What came without a number while the ledger is read: it is dispatched after what was written before it."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -107,7 +108,7 @@ class EventFeed:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def add_listener(self, listener: Callable[[EventMessage], None]) -> None:
-        """Have every event told to `listener` as well, for as long as the process lives."""
+        """Pass every event to `listener` as well, for as long as the process lives."""
         self._listeners.append(listener)
 
     @contextmanager
@@ -121,7 +122,7 @@ class EventFeed:
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Watch]:
-        """Hear of one job within the block."""
+        """Follow one job within the block."""
         watch = Watch()
         self._watches.setdefault(job_id, set()).add(watch)
         try:
@@ -138,26 +139,21 @@ class EventFeed:
         except MessageError as error:
             logger.warning("an event %s cannot be read: %s", key, error)
             return
-        self.hear(message)
-
-    def hear(self, message: EventMessage) -> None:
-        """Take one event of the bus."""
         self._metrics.events[message.event.value] += 1
-        if message.seq is None:
-            self._tell(message)
-            return
-        self._heard = max(self._heard, message.seq)
-        if self._reading or (self._synced and message.seq <= self.seq):
-            return
-        if self._synced and message.seq == self.seq + 1:
-            self.seq = message.seq
-            self._tell(message)
+        if message.seq is not None:
+            self._read_soon()
+        elif self._behind:
+            self._held.append(message)
         else:
-            self._wake.set()
+            self._dispatch(message)
 
     def _link_changed(self, connected: bool) -> None:
         if connected:
-            self._wake.set()
+            self._read_soon()
+
+    def _read_soon(self) -> None:
+        self._behind = True
+        self._wake.set()
 
     async def _follow_ledger(self) -> None:
         """Read on in the ledger whenever there is reason to, and from time to time without one."""
@@ -174,48 +170,41 @@ class EventFeed:
                 if not failing:
                     logger.warning("the ledger cannot be read, events may come late: %s", error)
                 failing = True
+            self._release()
+
+    def _release(self) -> None:
+        """Dispatch what was held back, unless the ledger is to be read once more."""
+        self._behind = self._wake.is_set()
+        while self._held and not self._behind:
+            self._dispatch(self._held.popleft())
 
     async def _catch_up(self) -> None:
-        before = self.seq
-        last = await self._ledger.last_seq()
+        """Dispatch what the ledger has after our last event."""
         if not self._synced:
-            self._start_over(last)
-        elif last < before:
-            logger.warning("the ledger was replaced: its last event is %d, ours was %d", last, before)
-            self._start_over(last)
-        elif max(last, self._heard) > self.seq:
-            self._reading = True
-            try:
-                await self._read_on()
-            finally:
-                self._reading = False
-
-    async def _read_on(self) -> None:
-        """Tell what the ledger has after our last event, until it has no more and nothing more was heard."""
-        while True:
-            heard = self._heard
-            entries = await self._ledger.events_since(self.seq, CATCH_UP_EVENTS)
+            self._start_over(await self._ledger.last_seq())
+            return
+        while entries := await self._ledger.events_since(self.seq, CATCH_UP_EVENTS):
             for message in entries:
                 assert message.seq is not None, "events in the ledger are numbered"
                 self.seq = message.seq
-                self._tell(message)
-            if entries or self._heard != heard:
-                continue
-            if heard > self.seq:
-                logger.warning("event %d was on the bus and is not in the ledger", heard)
-                self._heard = self.seq
-            return
+                self._dispatch(message)
+            if len(entries) < CATCH_UP_EVENTS:
+                return
+        last = await self._ledger.last_seq()
+        if last < self.seq:
+            logger.warning("the ledger was replaced: its last event is %d, ours was %d", last, self.seq)
+            self._start_over(last)
 
     def _start_over(self, last: int) -> None:
         """Take up the ledger's last number. Sockets that are open are ended: they may have missed something, and
         resume by themselves."""
         self._synced = True
-        self.seq = self._heard = last
+        self.seq = last
         self.progress.clear()
         for send_queue in tuple(self.send_queues):
             send_queue.end(RESTART_CODE)
 
-    def _tell(self, message: EventMessage) -> None:
+    def _dispatch(self, message: EventMessage) -> None:
         if message.source is not None:
             if message.event is EventName.SOURCE_FORGOTTEN:
                 self.sources.pop(message.source.name, None)
@@ -225,19 +214,21 @@ class EventFeed:
         if job is not None:
             self._keep_progress(message.seq, job)
             for watch in self._watches.get(job.id, ()):
-                watch.tell(job)
+                watch.on_job(job)
         for listener in tuple(self._listeners):
             listener(message)
-        if not self.send_queues:
-            return
+        if self.send_queues:
+            self._send(message)
+
+    def _send(self, message: EventMessage) -> None:
         encoded = encode(EventFrame.of(message, self._urls))
         for send_queue in tuple(self.send_queues):
             if send_queue.hears is not None and not send_queue.hears(message):
                 continue
             if message.seq is not None:
-                send_queue.put_event(message.seq, job.id if job is not None else None, encoded)
-            elif job is not None:
-                send_queue.put_latest(job.id, encoded)
+                send_queue.put_event(message.seq, message.job.id if message.job is not None else None, encoded)
+            elif message.job is not None:
+                send_queue.put_latest(message.job.id, encoded)
             else:
                 send_queue.put_latest(message.source.name if message.source is not None else message.event, encoded)
 

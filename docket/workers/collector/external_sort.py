@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from docket.domain.request import Limits
+from docket.domain.request_message import Limits
 from docket.spool.file_io import write_at
 from docket.spool.layout import remove_file
 from docket.workers.collector.merge import STEP_BYTES, Merge

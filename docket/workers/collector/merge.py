@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from docket.domain.request import Limits
+from docket.domain.request_message import Limits
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import write_at
 from docket.spool.hashing import BackgroundHash

@@ -16,7 +16,8 @@ import msgspec
 from docket.bus.messages import Cancel, Fragment
 from docket.domain.clock import Clock
 from docket.domain.job import CLOSING, FULL, Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, judge
-from docket.domain.request import Limits, Request
+from docket.domain.request import Request
+from docket.domain.request_message import Limits
 from docket.domain.timewindow import US_PER_S, format_us
 from docket.errors import SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES

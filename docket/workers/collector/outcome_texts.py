@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docket.domain.request import Limits
+from docket.domain.request_message import Limits
 from docket.domain.timewindow import format_us
 from docket.workers.collector.part import Part
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from docket.domain.request import Limits
+from docket.domain.request_message import Limits
 from docket.errors import SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import cut_to, read_at, write_at

@@ -17,7 +17,7 @@ from docket.domain.clock import Clock
 from docket.domain.timewindow import parse_time_us
 from docket.errors import CaptureError, DissectorMissing, SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER_BYTES
-from docket.spool.file_io import spool_error
+from docket.spool.file_io import spool_error, write_whole
 from docket.spool.layout import DIRECTORY_MODE, Spool
 from docket.workers.inspector.tasks import FilterTask, Gates, Work
 from docket.workers.inspector.tshark.belonging import Belonging, read_belonging
@@ -28,7 +28,7 @@ from docket.workers.inspector.tshark.full_pass import Listing, make_list
 from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.objects import Objects, export, read_objects, write_objects
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
-from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index, write_whole
+from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index
 from docket.workers.inspector.tshark.streams import Stream, follow
 from docket.workers.inspector.tshark.summary import Facts, Summary, read_summary, summarise, write_summary
 from docket.workers.inspector.tshark.timeline import TimelineCounter

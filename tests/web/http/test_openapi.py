@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from docket.domain.request import check_request
+from docket.domain.request_message import RequestBody
 from docket.domain.timewindow import parse_time_us
 from docket.web.app import ROUTES
 from docket.web.auth import authenticator
 from docket.web.handlers import check_handlers, download_handlers, event_handlers, job_handlers, page_handlers
-from docket.web.handlers.job_handlers import Question
 from docket.web.http import api_errors, base, executor, openapi
 from docket.web.http.api_errors import ErrorBody
 from docket.web.http.base import Handler
@@ -59,7 +59,7 @@ def test_every_operation_names_its_errors() -> None:
 
 def test_described_question_is_the_one_that_is_checked() -> None:
     """Every field of the described question is a field of the request's own check, beside `fresh` and `force`."""
-    fields = dict.fromkeys(set(Question.__struct_fields__) - {"fresh", "force"})
+    fields = dict.fromkeys(set(RequestBody.__struct_fields__) - {"fresh", "force"})
     now_us = parse_time_us("2026-11-24T14:00:00Z", None)
     raw = fields | {"id": "0192f0c1-0000-7000-8000-000000000000", "query": "port 53"}
     assert check_request(raw, arrived_at_us=now_us, stamp=True).query

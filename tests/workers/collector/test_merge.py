@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docket.domain.request import Limits
+from docket.domain.request_message import Limits
 from docket.errors import SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.workers.collector.external_sort import ExternalSort

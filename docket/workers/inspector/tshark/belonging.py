@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.columns import Line
-from docket.workers.inspector.tshark.row_store import write_whole
 
 VERSION = 1
 MOST_THREADS = 1_000_000

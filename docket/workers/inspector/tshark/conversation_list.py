@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from docket.domain.timewindow import parse_time_us
+from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.conversations import Conversation, ConversationCounter, End
-from docket.workers.inspector.tshark.row_store import write_whole
 
 SORTS = ("bytes", "packets", "first", "last", "duration", "protocol", "a", "b", "sent", "answered")
 BY = ("conversation", "pair")

@@ -20,9 +20,9 @@ from threading import Event
 import msgspec
 
 from docket.errors import DissectionError
+from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.result_capture import Capture
-from docket.workers.inspector.tshark.row_store import write_whole
 from docket.workers.inspector.tshark.tshark_programs import tshark
 
 PROTOCOLS = ("http", "smb", "imf", "ftp-data", "tftp")

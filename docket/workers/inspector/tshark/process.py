@@ -20,6 +20,7 @@ from threading import Event
 from types import TracebackType
 from typing import IO
 
+from docket.domain.units import size_text
 from docket.errors import DissectionError
 
 SANDBOX = str(Path(__file__).with_name("sandbox.py"))
@@ -149,7 +150,7 @@ class SandboxedProcess:
                 else:
                     self._output_bytes += len(data)
                     if self._output_bytes > self._limits.output_bytes:
-                        raise DissectionError(f"it gave more than {self._limits.output_bytes / 1e6:,.0f} MB of text")
+                        raise DissectionError(f"it gave more than {size_text(self._limits.output_bytes)} of text")
                     yield data
             self._look_up()
 
@@ -160,7 +161,7 @@ class SandboxedProcess:
             *whole, rest = (rest + block).split(b"\n")
             yield from whole
             if len(rest) > longest:
-                raise DissectionError(f"it gave a line of more than {longest / 1e6:,.0f} MB")
+                raise DissectionError(f"it gave a line of more than {size_text(longest)}")
         if rest:
             yield rest
 
@@ -239,7 +240,7 @@ class SandboxedProcess:
     def _reason(self, code: int) -> str:
         said = self.complaint
         if "failed to allocate" in said or "Cannot allocate" in said or "out of memory" in said.lower():
-            return f"it needed more than {self._limits.memory_bytes / 1e9:.1f} GB of memory"
+            return f"it needed more than {size_text(self._limits.memory_bytes)} of memory"
         if code < 0:
             return f"{self._name} crashed ({signal.Signals(-code).name})"
         return f"{self._name} ended with code {code}: {said[-300:] or 'it did not say why'}"

@@ -16,7 +16,7 @@ from threading import Lock
 import msgspec
 
 from docket.errors import SpoolError
-from docket.spool.file_io import FILE_MODE, spool_error, write_at
+from docket.spool.file_io import FILE_MODE, spool_error, write_whole
 from docket.workers.inspector.tshark.columns import Row
 
 ROWS_PER_BLOCK = 512
@@ -154,14 +154,3 @@ def read_index(path: Path, sha256: str) -> Index | None:
     except (OSError, msgspec.DecodeError):
         return None
     return index if index.version == VERSION and index.sha256 == sha256 else None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name and rename it when it is whole. Raises SpoolError."""
-    beginning = path.with_name(f".{path.name}.tmp")
-    try:
-        beginning.unlink(missing_ok=True)
-        write_at(beginning, 0, [content])
-        os.replace(beginning, path)
-    except OSError as error:
-        raise spool_error(error, path) from error

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from docket.domain.timewindow import format_us
+from docket.spool.file_io import write_whole
 from docket.spool.manifest import Manifest
 from docket.workers.inspector.tshark.conversations import Conversation, Name, Talker
 from docket.workers.inspector.tshark.full_pass import Listing
-from docket.workers.inspector.tshark.row_store import write_whole
 from docket.workers.inspector.tshark.statistics import Finding, Protocol
 from docket.workers.inspector.tshark.timeline import Timeline
 

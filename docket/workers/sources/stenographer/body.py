@@ -1,8 +1,8 @@
 """The body of an HTTP answer as blocks of bytes, as they come, with proof of its end. For `steno_session` only.
 
 Go's server sends an answer of unknown length in chunks of about 2 kB, and the readers of http.client and urllib3
-hand out one chunk at a time, or wait for a round number of bytes. Here the framing comes off a quarter of a
-megabyte at a time, at the same cost, and what has arrived is handed on at once as one block. A body that ends
+hand out one chunk at a time, or wait for a round number of bytes. Here httptools takes the framing off a quarter of a
+megabyte at a time, and what has arrived is handed on at once as one block. A body that ends
 before its last chunk, or short of its length, is an error.
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
-import re
 import socket
 import ssl
 from collections.abc import Iterator
 
+import httptools
 import requests
 
 from docket.domain.plain_text import printable
@@ -23,9 +23,7 @@ from docket.errors import SourceError
 from docket.workers.sources.stenographer.interruptible_socket import InterruptibleSocket
 
 BLOCK_BYTES = 256 * 1024
-_LONGEST_SIZE_LINE = 1024
 _EXCERPT_BYTES = 300
-_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
 class Body:
@@ -95,78 +93,17 @@ class Body:
         return SourceError("cut", f"The answer of {self._where} broke off: {why}")
 
     def _chunked(self, stream: io.BufferedReader) -> Iterator[bytes]:
-        blocks = _blocks(stream)
-        rest = b""
-        left = 0
-        for block in blocks:
-            data = rest + block if rest else block
-            pieces: list[bytes | memoryview] = []
-            position, left, last = self._take_chunks(data, left, pieces)
-            if pieces:
-                yield b"".join(pieces)
-            if last:
-                self._expect_end(data[position:], blocks)
+        chunks = Chunks()
+        for block in _blocks(stream):
+            try:
+                data = chunks.take(block)
+            except httptools.HttpParserError as error:
+                raise self._cut(f"its chunks are not framed as they should be: {error}") from error
+            if data:
+                yield data
+            if chunks.ended:
                 return
-            rest = data[position:]
         raise self._cut("its last chunk is missing")
-
-    def _take_chunks(self, data: bytes, left: int, pieces: list[bytes | memoryview]) -> tuple[int, int, bool]:
-        """Take the framing off as far as `data` goes.
-
-        `left` counts the bytes that the chunk at the beginning of `data` still lacks, with its final CR LF.
-        Returns (offset of what was not understood yet, new `left`, whether the last chunk was seen).
-        """
-        size = len(data)
-        position = 0
-        if left:
-            end = left - 2
-            if size < left:
-                usable = max(0, min(end, size))
-                pieces.append(memoryview(data)[:usable])
-                return usable, left - usable, False
-            pieces.append(memoryview(data)[:end])
-            self._expect_line_end(data, end)
-            position = left
-        find = data.find
-        add = pieces.append
-        last_line, length = b"", 0  # nearly all chunks have the same length: read the number once
-        while (line_end := find(b"\r\n", position)) >= 0:
-            line = data[position:line_end]
-            if line != last_line:
-                last_line, length = line, self._chunk_size(line)
-                if not length:
-                    return line_end + 2, 0, True
-            begin = line_end + 2
-            end = begin + length
-            if end + 2 > size:
-                usable = min(end, size)
-                add(data[begin:usable])
-                return usable, end + 2 - usable, False
-            add(data[begin:end])
-            if data[end : end + 2] != b"\r\n":
-                self._expect_line_end(data, end)
-            position = end + 2
-        if size - position > _LONGEST_SIZE_LINE:
-            raise self._cut("a chunk begins without its size")
-        return position, 0, False
-
-    def _expect_line_end(self, data: bytes, position: int) -> None:
-        if data[position : position + 2] != b"\r\n":
-            raise self._cut("a chunk does not end where it should")
-
-    def _chunk_size(self, line: bytes) -> int:
-        digits = line.partition(b";")[0].strip()
-        if not _CHUNK_SIZE.fullmatch(digits):
-            raise self._cut(f"a chunk begins with {printable(line) or 'nothing'} in place of its size")
-        return int(digits, 16)
-
-    def _expect_end(self, rest: bytes, blocks: Iterator[bytes]) -> None:
-        """Read the trailer: lines up to an empty one."""
-        while not (rest.startswith(b"\r\n") or b"\r\n\r\n" in rest):
-            block = next(blocks, b"")
-            if not block or len(rest) > _LONGEST_SIZE_LINE:
-                raise self._cut("its last chunk is not whole")
-            rest += block
 
     def _counted(self, stream: io.BufferedReader, length: int) -> Iterator[bytes]:
         if length == 0:
@@ -182,6 +119,35 @@ class Body:
     def _until_closed(self, stream: io.BufferedReader) -> Iterator[bytes]:
         yield from _blocks(stream)
         raise self._cut("it tells no length, so its end cannot be told from a broken connection")
+
+
+class Chunks:
+    """Takes the framing of chunks off (RFC 9112, section 7.1). The parser calls the methods that begin with `on_`."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        """Whether the last chunk and the trailer were seen whole."""
+        self._pieces: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(self)
+        # RFC 9112, 7.1.1, has readers pass over them.
+        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+        self._parser.feed_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    def on_body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        self.ended = True
+
+    def take(self, block: bytes | memoryview) -> bytes:
+        """The body's bytes in this block. Raises HttpParserError for what is no chunk."""
+        try:
+            self._parser.feed_data(block)
+        except httptools.HttpParserError:
+            if not self.ended:  # what follows the body is no part of it
+                raise
+        data, self._pieces = b"".join(self._pieces), []
+        return data
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
