@@ -245,7 +245,10 @@ def test_large_message_of_a_client_ends_its_socket_only(site: Site) -> None:
 
 
 def test_replaced_ledger_starts_every_client_anew(site: Site, em1: ScriptedWorker) -> None:
-    """When the ledger is another one than before, sockets are closed and their clients get a snapshot."""
+    """When the ledger is another one than before, sockets are closed and their clients get a snapshot.
+
+    The result that lies in the spool is taken up from its manifest.
+    """
     job = site.ask(query="port 1", sources=[SOURCES[0]], **WINDOW)
     em1.take().answer([])
     assert site.final(job.id).state is State.COMPLETED
@@ -258,7 +261,7 @@ def test_replaced_ledger_starts_every_client_anew(site: Site, em1: ScriptedWorke
         site.start_collector()
         assert watcher.wait_closed() == send_queue.RESTART_CODE
     with Socket(site, since=seen) as back:
-        assert (back.first["type"], back.first["jobs"]) == ("snapshot", [])
+        assert (back.first["type"], [one["id"] for one in back.first["jobs"]]) == ("snapshot", [job.id])
 
 
 def _dropped(site: Site) -> float:
