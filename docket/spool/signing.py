@@ -7,9 +7,7 @@ The library is loaded when a key is used: a service without it works on, and say
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
