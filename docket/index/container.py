@@ -60,6 +60,8 @@ def write(path: Path, sections: Mapping[str, bytes]) -> int:
 class Container:
     """One file, open for reading. Raises OSError and Damaged, also later."""
 
+    _descriptor = -1
+
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -81,6 +83,10 @@ class Container:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __del__(self) -> None:
+        # Of files that are shared between threads the last one that lets go closes.
+        self.close()
 
     def names(self) -> list[str]:
         return list(self._table)

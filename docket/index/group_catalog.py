@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
 from docket.index.container import Damaged
-from docket.index.facts import FileFacts
 from docket.index.group import Group
-from docket.packet.octets import Mask
 from docket.workers.sources.capture_files.identity import FileIdentity
 
 log = logging.getLogger(__name__)
+
+Place = tuple[Group, int]
 
 _QUERIES = 8
 """Whose answers are kept: those of the readings that are under way."""
@@ -27,13 +28,14 @@ class GroupAnswers:
     def __init__(self, root: FilterNode | None, window: Window) -> None:
         self.root = root
         self.window = window
-        self._masks: dict[Path, Mask] = {}
+        self._answers: dict[Path, list[bool]] = {}
 
-    def of(self, group: Group) -> Mask:
-        """Raises OSError and Damaged."""
-        if group.path not in self._masks:
-            self._masks[group.path] = group.candidates(self.root, self.window)
-        return self._masks[group.path]
+    def of(self, group: Group) -> list[bool]:
+        """For each of its files whether it may hold something. Raises OSError and Damaged."""
+        known = self._answers.get(group.path)
+        if known is None:
+            known = self._answers[group.path] = group.candidates(self.root, self.window).tolist()
+        return known
 
 
 class GroupCatalog:
@@ -43,7 +45,9 @@ class GroupCatalog:
         self._directory = directory
         self._changed_ns = -1
         self._groups: dict[str, Group | None] = {}
-        self._places: dict[tuple[int, int], tuple[Group, int]] = {}
+        self._places: dict[tuple[int, int], Place] = {}
+        self._exact: dict[tuple[int, int], FileIdentity] = {}
+        """Identities that were compared already: there may be 60,000, and the same objects come again."""
         self._answers: list[GroupAnswers] = []
         self._lock = threading.Lock()
 
@@ -53,13 +57,21 @@ class GroupCatalog:
             self._refresh()
             return [group for group in self._groups.values() if group is not None]
 
-    def find(self, identity: FileIdentity) -> tuple[Group, int] | None:
-        """The group of exactly this file, and its place there."""
+    def places(self, files: Sequence[FileIdentity]) -> list[Place | None]:
+        """The group of each of exactly these files, and its place there."""
         with self._lock:
             self._refresh()
-            found = self._places.get((identity.device, identity.inode))
-        if found is None or not _facts(found).is_exactly(identity):
+            return [self._place(identity) for identity in files]
+
+    def _place(self, identity: FileIdentity) -> Place | None:
+        key = (identity.device, identity.inode)
+        found = self._places.get(key)
+        if found is None or self._exact.get(key) is identity:
+            return found
+        group, place = found
+        if not group.files[place].is_exactly(identity):
             return None
+        self._exact[key] = identity
         return found
 
     def answers(self, root: FilterNode | None, window: Window) -> GroupAnswers:
@@ -85,7 +97,7 @@ class GroupCatalog:
                 return
             names = {name for name in os.listdir(self._directory) if name.endswith(".group")}
         except OSError:
-            self._groups, self._places, self._changed_ns = {}, {}, -1
+            self._groups, self._places, self._exact, self._changed_ns = {}, {}, {}, -1
             return
         self._groups = {name: group for name, group in self._groups.items() if name in names}
         for name in sorted(names - self._groups.keys()):
@@ -94,17 +106,13 @@ class GroupCatalog:
         self._index()
 
     def _index(self) -> None:
+        self._exact = {}
         self._places = {
             (facts.identity.device, facts.identity.inode): (group, place)
             for _, group in sorted(self._groups.items())
             if group is not None
             for place, facts in enumerate(group.files)
         }
-
-
-def _facts(found: tuple[Group, int]) -> FileFacts:
-    group, place = found
-    return group.files[place]
 
 
 def _opened(path: Path) -> Group | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from docket.domain.query.terms import FilterNode
@@ -11,11 +12,13 @@ from docket.index.blocks import merged
 from docket.index.candidates import candidates
 from docket.index.container import Damaged
 from docket.index.facts import FileFacts
+from docket.index.group import Group
 from docket.index.group_catalog import GroupCatalog
 from docket.index.index_files import IndexLayout
+from docket.index.open_indexes import OpenIndexes
 from docket.index.segment import StoredSegment
 from docket.index.state import read_state
-from docket.index.stored_file import StoredFile, open_index
+from docket.index.stored_file import StoredFile
 from docket.packet.octets import Mask
 from docket.workers.sources.capture_files.block_selector import Extent, Selection
 from docket.workers.sources.capture_files.identity import FileIdentity
@@ -23,7 +26,6 @@ from docket.workers.sources.capture_files.identity import FileIdentity
 log = logging.getLogger(__name__)
 
 _NS_PER_US = 1000
-_NOTHING = Selection((), None)
 
 
 class IndexSelector:
@@ -32,6 +34,14 @@ class IndexSelector:
     def __init__(self, directory: Path) -> None:
         self.layout = IndexLayout(directory)
         self._groups = GroupCatalog(self.layout.groups)
+        self._opened = OpenIndexes()
+
+    def left_out(self, files: Sequence[FileIdentity], root: FilterNode | None, window: Window) -> list[bool]:
+        """See `BlockSelector`."""
+        found = []
+        for place in self._groups.places(files):
+            found.append(place is not None and not self._may_hold(*place, root, window))
+        return found
 
     def select(
         self,
@@ -42,14 +52,13 @@ class IndexSelector:
         look_inside: bool = False,  # noqa: ARG002 - all layers are indexed together
     ) -> Selection | None:
         """See `BlockSelector`."""
-        if self._is_left_out(identity, root, window):
-            return _NOTHING
+        path = self.layout.file(identity)
         try:
-            with open_index(self.layout.file(identity)) as stored:
-                return _selected(stored, identity, root, window)
+            return _selected(self._opened.get(path), identity, root, window)
         except FileNotFoundError:
             return None
         except (OSError, Damaged) as error:
+            self._opened.forget(path)
             log.warning("the index of a capture file cannot be used, the file is read whole: %s", error)
             return None
 
@@ -58,18 +67,14 @@ class IndexSelector:
         state = read_state(self.layout.state)
         return state.figures() if state is not None else {}
 
-    def _is_left_out(self, identity: FileIdentity, root: FilterNode | None, window: Window) -> bool:
-        """Whether a group knows that the file holds nothing of the kind."""
-        found = self._groups.find(identity)
-        if found is None:
-            return False
-        group, place = found
+    def _may_hold(self, group: Group, place: int, root: FilterNode | None, window: Window) -> bool:
+        """Whether the file at this place of the group may; one whose group is damaged may."""
         try:
-            return not self._groups.answers(root, window).of(group)[place]
+            return bool(self._groups.answers(root, window).of(group)[place])
         except (OSError, Damaged) as error:
             log.warning("a group of the index cannot be used, its files are looked up one by one: %s", error)
             self._groups.forget(group)
-            return False
+            return True
 
 
 def _selected(stored: StoredFile, identity: FileIdentity, root: FilterNode | None, window: Window) -> Selection | None:

@@ -31,11 +31,14 @@ class StoredFile:
             self.facts = _DECODER.decode(file.section(_FACTS))
         except (msgspec.DecodeError, ValueError) as error:
             raise Damaged(str(error)) from error
+        self._segments: dict[int, StoredSegment] = {}
 
     def segments(self) -> Iterator[StoredSegment]:
-        """In the order of the file."""
+        """In the order of the file. Each is read once, when it comes to it."""
         for number in range(self.facts.segments):
-            yield StoredSegment(self._file, number)
+            if number not in self._segments:
+                self._segments[number] = StoredSegment(self._file, number)
+            yield self._segments[number]
 
     def sections(self) -> dict[str, bytes]:
         """What is in the file beside the facts, to be written into a longer index of the same file."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from docket.domain.query.canonical import parse
+from docket.domain.query.terms import Node
 from docket.index import indexer as indexer_module
 from docket.index.index_files import IndexLayout
 from docket.index.indexer import SourceIndexer
@@ -127,13 +128,18 @@ def test_many_files_become_a_group_that_leaves_files_out(
         for path in captures.iterdir():
             selection = selector.select(identity_of(path), root, EVER)
             assert taken(path, selection, root) == taken(path, None, root)
+            assert not (_left_out(selector, path, root) and taken(path, None, root))
     grouped = [path for path in captures.iterdir() if int(path.stem) != 3]
     for path in layout.files.iterdir():
         if path.name != layout.file(identity_of(captures / "3.pcap")).name:
             path.unlink()
     root = parse("host 192.0.2.3").root
-    left_out = [selector.select(identity_of(path), root, EVER) for path in grouped]
-    assert sum(selection is not None and not selection.extents for selection in left_out) >= 14
+    assert sum(_left_out(selector, path, root) for path in grouped) >= 14
+
+
+def _left_out(selector: IndexSelector, path: Path, root: Node | None) -> bool:
+    (left_out,) = selector.left_out([identity_of(path)], root, EVER)
+    return left_out
 
 
 def _one_packet(number: int) -> bytes:
@@ -163,6 +169,7 @@ def test_a_damaged_group_is_not_used(
     selector = IndexSelector(layout.root)
     for number in range(8):
         root, path = parse(f"host 192.0.2.{number}").root, captures / f"{number}.pcap"
+        assert not _left_out(selector, path, root)
         assert taken(path, selector.select(identity_of(path), root, EVER), root) == taken(path, None, root)
 
 

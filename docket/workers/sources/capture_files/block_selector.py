@@ -11,6 +11,7 @@ one that is missing, old, damaged or of another file must answer None.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +52,10 @@ class Selection:
 class BlockSelector(Protocol):
     """An index of capture files. Several threads may ask at once."""
 
+    def left_out(self, files: Sequence[FileIdentity], root: Node | None, window: Window) -> Sequence[bool] | None:
+        """For each file whether it is known to hold nothing of the kind; None: nothing is known of any. Of many files
+        at once this is quicker than to ask for each. Never raises."""
+
     def select(
         self, identity: FileIdentity, root: Node | None, window: Window, *, look_inside: bool = False
     ) -> Selection | None:
@@ -62,6 +67,14 @@ class BlockSelector(Protocol):
 
 class NoIndex:
     """Knows nothing."""
+
+    def left_out(
+        self,
+        files: Sequence[FileIdentity],  # noqa: ARG002
+        root: Node | None,  # noqa: ARG002
+        window: Window,  # noqa: ARG002
+    ) -> None:
+        return None
 
     def select(
         self,

@@ -106,6 +106,8 @@ class Catalog:
         self._directories: dict[str, _Directory] = {}
         self._known: dict[str, _Found] = {}
         self._listing = Listing((), (), 0, 0)
+        self._troubled = False
+        """Some directory could not be listed at the last look."""
         self._warm: list[str] = []
         self._looked_s: float | None = None
         self._lock = threading.Lock()
@@ -131,8 +133,10 @@ class Catalog:
             found = self._examined(path)
             if found is not None:
                 known[path] = found
-        self._known, self._directories = known, directories
-        self._listing = _listing(known, troubles)
+        same = not troubles and not self._troubled and self._known.keys() == known.keys()
+        if not same or any(found is not known[path] for path, found in self._known.items()):
+            self._listing = _listing(known, troubles)
+        self._known, self._directories, self._troubled = known, directories, bool(troubles)
         now_ns = time.time_ns()
         self._warm = [path for path, found in known.items() if now_ns - _modified_ns(found) < WARM_S * 10**9]
         self._looked_s = time.monotonic()
@@ -210,8 +214,10 @@ class Catalog:
         known = self._known.get(path)
         try:
             status = os.stat(path)
-            if known is not None and _identity(known) is not None and _identity(known).unchanged(status):  # type: ignore[union-attr]
-                return known
+            if known is not None:
+                identity = _identity(known)
+                if identity is not None and identity.unchanged(status):
+                    return known
             return _opened(path)
         except (FileNotFoundError, NotRegular):
             return None

@@ -22,7 +22,7 @@ from docket.workers.sources.capture_files.catalog import Catalog, Listing
 from docket.workers.sources.capture_files.file_facts import FactsCache
 from docket.workers.sources.capture_files.files_pass import FilesPass, Wanted
 from docket.workers.sources.capture_files.oldest_packet import OldestPacket
-from docket.workers.sources.capture_files.reading_order import ReadingOrder
+from docket.workers.sources.capture_files.reading_order import FileTimes, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
 from docket.workers.sources.capture_files.written_spans import WrittenSpans
 from docket.workers.sources.gaps import merged, span_gaps
@@ -45,6 +45,8 @@ class CaptureFilesSource:
         self._facts = FactsCache()
         self._oldest = OldestPacket(self._facts, self._clock)
         self._spans = WrittenSpans(self._facts)
+        self._times: FileTimes | None = None
+        """Of the latest listing."""
         self._nanoseconds = False
         """A clock finer than what the heads of the files tell was met."""
 
@@ -89,11 +91,11 @@ class CaptureFilesSource:
     ) -> Iterator[Reading]:
         """Read and filter the files; see `Source.read`."""
         listing = self._list(fresh=True)
-        order = ReadingOrder(listing, window, self._clock.now_us())
+        order = ReadingOrder(self._times_of(listing), window, self._clock.now_us())
         shortfalls = Shortfalls(self.name, str(self._config.path))
         for unusable in listing.unusable:
             shortfalls.unusable(unusable, window)
-        fine = self._nanoseconds or any(file.nanoseconds for file in order.files if order.is_likely(file))
+        fine = self._nanoseconds or any(file.nanoseconds for file in order.likely)
         files_pass = FilesPass(
             order, Wanted(query, window, fine, self.look_inside), self._facts, self._selector, shortfalls, stop
         )
@@ -109,6 +111,12 @@ class CaptureFilesSource:
         except ReadAgain:
             self._nanoseconds = True
             raise
+
+    def _times_of(self, listing: Listing) -> FileTimes:
+        times = self._times
+        if times is None or times.listing is not listing:
+            self._times = times = FileTimes(listing)
+        return times
 
     def _list(self, *, fresh: bool) -> Listing:
         try:

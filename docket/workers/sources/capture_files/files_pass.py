@@ -17,6 +17,7 @@ from docket.domain.timewindow import Window
 from docket.errors import SourceError
 from docket.packet.decode import decode
 from docket.packet.linktypes import is_known
+from docket.packet.literals import holding, literals
 from docket.packet.match import match
 from docket.packet.octets import Integers
 from docket.workers.sources.base import ReadAgain
@@ -64,6 +65,7 @@ class FilesPass:
         self._waiting = order.files
         self._done = 0
         self._linktype: int | None = None
+        self._literals = literals(wanted.query.root)
 
     def through_us(self) -> int | None:
         """The first packet of the files that are still to be read, less some disorder."""
@@ -74,6 +76,7 @@ class FilesPass:
 
     def chunks(self) -> Generator[bytes, None, None]:
         """All files' packets behind one header. Raises SourceError only when it is stopped, and ReadAgain."""
+        self._leave_out()
         for file in self._waiting:
             self._check_stop()
             known = self._facts.get(file.identity)
@@ -86,6 +89,15 @@ class FilesPass:
             yield b""  # the one who reads may want to stop, or to say how far this is
         if self._linktype is None:
             yield rendering.header(1, nanoseconds=self._wanted.nanoseconds)
+
+    def _leave_out(self) -> None:
+        """Drop the files of which the index knows that they hold nothing: most of them, where something is sought."""
+        identities = [file.identity for file in self._waiting]
+        left_out = self._selector.left_out(identities, self._wanted.query.root, self._window)
+        if left_out is not None:
+            waiting = [file for file, out in zip(self._waiting, left_out, strict=True) if not out]
+            self._shortfalls.any_read |= len(waiting) < len(self._waiting)
+            self._waiting = waiting
 
     def _file(self, file: CaptureFile) -> Iterator[bytes]:
         selection = self._selected(file.identity)
@@ -159,6 +171,11 @@ class FilesPass:
         if not is_known(block.linktype):
             self._shortfalls.unfiltered(file.path, block.linktype, int(inside.size))
             return inside[:0]
+        if self._literals is not None:
+            held = holding(block.buffer, block.records, self._literals)
+            inside = inside if held is None else np.intersect1d(inside, held, assume_unique=True)
+            if not inside.size:
+                return inside
         records = block.records if inside.size == times.size else block.records.chosen(inside)
         found = match(decode(block.buffer, records, block.linktype), root, look_inside=self._wanted.look_inside)
         self._shortfalls.undecided(file.path, int(found.undecided.sum()))

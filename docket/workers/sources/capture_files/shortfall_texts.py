@@ -69,6 +69,8 @@ class Shortfalls:
     def file_ended(self, file: CaptureFile, facts: FileFacts, window: Window, *, growing: bool) -> None:
         """What was odd about a file that was read, as far as it may have cost packets of the window."""
         end = facts.end
+        if not (end.fault or end.undated or end.unfinished):
+            return
         written_us = file.modified_us + LATE_MTIME_US
         first_us = 0 if facts.first_ns is None else facts.first_ns // 1000 - _DISORDER_US
         within = window.before_us > first_us and window.after_us <= written_us
