@@ -18,6 +18,7 @@ from docket import __version__
 from docket.cli.commands import (
     config_command,
     export,
+    extcap,
     get,
     install,
     jobs,
@@ -105,6 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
         setup,
         source_command,
         token,
+        extcap,
     ):
         face.add(commands)
     install.add(commands, make_parser)

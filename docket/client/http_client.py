@@ -172,11 +172,16 @@ class Client:
         """The server's figures, in Prometheus' text."""
         return self._call("GET", "metrics").text
 
-    def download(self, job_id: str, write: Callable[[bytes], object], *, follow: bool = False) -> str:
-        """Hand the PCAP to `write`, piece by piece; gives its SHA-256. With `follow` it may still grow."""
+    def download(
+        self, job_id: str, write: Callable[[bytes], object], *, follow: bool = False, kind: str = "pcap"
+    ) -> str:
+        """Hand the PCAP to `write`, piece by piece; gives its SHA-256. With `follow` it may still grow.
+
+        `kind` is `pcap`, or `pcapng` for a finished job.
+        """
         digest = hashlib.sha256()
         query = {"follow": "1"} if follow else {}
-        response = self._call("GET", f"{_job_path(job_id)}/pcap", params=query, stream=True)
+        response = self._call("GET", f"{_job_path(job_id)}/{kind}", params=query, stream=True)
         with response, self._translated():
             for chunk in response.iter_content(CHUNK_BYTES):
                 digest.update(chunk)

@@ -89,11 +89,12 @@ def client_for(args: argparse.Namespace, terminal: Terminal) -> Client:
 
     What was named on this command line is never overruled by a variable, nor by a file about what happens to run.
     """
-    url, login = find_login(_server(args, terminal), args.user, args.ca, terminal.environ)
+    url, login = find_login(default_server(args, terminal), args.user, args.ca, terminal.environ)
     return Client(url, login)
 
 
-def _server(args: argparse.Namespace, terminal: Terminal) -> str:
+def default_server(args: argparse.Namespace, terminal: Terminal) -> str:
+    """The address of the server that was named, or of the one that can be found."""
     if args.server:
         return str(args.server)
     if args.config is not None:
