@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from docket.bus.messages import SourceStatus
 from docket.cli.commands.get import CODES, conclusion
 from docket.cli.extcap import dialog, extcap_folder
 from docket.cli.extcap.capture import Capture
@@ -19,6 +18,7 @@ from docket.client.http_client import Client
 from docket.client.login import Login, find_login
 from docket.client.question import new_question
 from docket.domain.job import State
+from docket.domain.source import SourceStatus
 from docket.errors import DocketError, ServerRefused
 from docket.runtime.exit_codes import ExitCode
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from docket import __version__
-from docket.bus.messages import SourceStatus
 from docket.client.answers import QueryCheck
+from docket.domain.source import SourceStatus
 from docket.domain.units import packets_text, size_text
 
 INTERFACE = "docket"
