@@ -6,7 +6,7 @@ Two clients stand behind it: `bus.rabbitmq.async_client` (RabbitMQ through pika)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from docket.bus.interface import QueueDepth
@@ -30,7 +30,16 @@ class AsyncBusClient(Protocol):
     async def stop(self) -> None:
         """Close the connection. A publish that still waits raises BusLost."""
 
-    async def publish(self, exchange: str, routing_key: str, body: bytes, *, mandatory: bool, timeout_s: float) -> None:
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        mandatory: bool,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Return once the broker has taken the (persistent) message.
 
         Waits and tries again while the queue is full or the broker is away, for `timeout_s` at most. Raises

@@ -17,10 +17,10 @@ import msgspec
 import requests
 
 from docket import __version__
-from docket.client.answers import Health, JobPage, QueryCheck, Refusal, SourceList
 from docket.client.login import Login
 from docket.client.unix_socket import HOST, UnixAdapter, UnixResolver
 from docket.config.values import UNIX, listen_address
+from docket.domain.api import CheckAnswer, ErrorBody, Health, JobList, SourceList
 from docket.domain.job import Job
 from docket.domain.source import SourceStatus
 from docket.errors import ServerRefused, ServerUnreachable
@@ -100,9 +100,9 @@ class Client:
         response = self._call("POST", "api/v1/jobs", json=question)
         return _read(response, Job), response.status_code == 201
 
-    def check(self, question: Mapping[str, Any]) -> QueryCheck:
+    def check(self, question: Mapping[str, Any]) -> CheckAnswer:
         """What a question means, or what is wrong with it; nothing is asked."""
-        return _read(self._call("POST", "api/v1/query/check", json=question), QueryCheck)
+        return _read(self._call("POST", "api/v1/query/check", json=question), CheckAnswer)
 
     def job(self, job_id: str) -> Job:
         return _read(self._call("GET", _job_path(job_id)), Job)
@@ -111,9 +111,9 @@ class Client:
         """One job as the server tells it, with its events."""
         return _read(self._call("GET", _job_path(job_id)), dict[str, Any])
 
-    def jobs(self, **filters: str | int | None) -> JobPage:
+    def jobs(self, **filters: str | int | None) -> JobList:
         """One page of jobs, newest first."""
-        return _read(self._call("GET", "api/v1/jobs", params=filters), JobPage)
+        return _read(self._call("GET", "api/v1/jobs", params=filters), JobList)
 
     def manifest(self, job_id: str) -> Manifest:
         """The evidence to a job's result."""
@@ -231,7 +231,7 @@ def _read(response: requests.Response, kind: type[T]) -> T:
 def _refusal(response: requests.Response) -> ServerRefused | ServerUnreachable:
     """The server's faults, or the plain status where something else than Docket answered."""
     try:
-        faults = msgspec.json.decode(response.content, type=Refusal)
+        faults = msgspec.json.decode(response.content, type=ErrorBody)
     except (msgspec.ValidationError, msgspec.DecodeError):
         if response.status_code == 401:
             return ServerUnreachable(f"{response.url} wants another user or password: --user NAME")

@@ -13,8 +13,6 @@ from docket.packet.octets import Integers, Mask, table, where
 from docket.packet.walk import Kind, Walk
 
 ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
-_ETHERNET_FRAME = 0x6558
-"""Transparent Ethernet bridging: a whole frame follows. In GRE, GENEVE and behind a Linux cooked header."""
 
 ETHERTYPES = {
     ETHERTYPE_IPV4: Kind.IPV4,

@@ -15,7 +15,7 @@ from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.async_client import AmqpAsyncClient
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.errors import BusFull, BusLost, Unroutable
-from tests.bus.bus_actions import publishing, receiving, take_bodies
+from tests.bus.bus_actions import publishing, receiving, take, take_bodies
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker as RabbitMQ
 
@@ -90,6 +90,19 @@ def test_published_message_is_in_the_queue(bus: Broker, make_link: Callable[[], 
     run(scene)
     with receiving(bus, [topology.COLLECTOR_QUEUE]) as receiver:
         assert take_bodies(receiver, 3) == [b"1", b"2", b"3"]
+
+
+def test_headers_come_with_the_message(bus: Broker, make_link: Callable[[], AsyncBusClient]) -> None:
+    """What a message says of itself without being read."""
+
+    async def scene() -> None:
+        async with started(make_link()) as station:
+            publish = station.link.publish
+            await publish(topology.JOBS, "job.request", b"1", mandatory=True, timeout_s=5, headers={"for": "em1"})
+
+    run(scene)
+    with receiving(bus, [topology.COLLECTOR_QUEUE]) as receiver:
+        assert take(receiver).headers["for"] == "em1"
 
 
 def test_many_publishes_at_once(bus: Broker, make_link: Callable[[], AsyncBusClient]) -> None:

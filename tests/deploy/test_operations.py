@@ -16,8 +16,8 @@ from docket.bus.memory.memory_broker import MemoryBroker
 from docket.cli import make_parser
 from docket.cli.checks import SOON, advice, queues
 from docket.cli.commands.status import _check_lines, _queue_lines
-from docket.client.answers import Check, Health
 from docket.config.loader import every_setting
+from docket.domain.api import Check, Health, Status
 from docket.domain.clock import Clock
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, State, Verdict
@@ -101,7 +101,11 @@ def squeezed(lines: list[str]) -> str:
 
 def check_line(name: str) -> str:
     """A check of the server's that failed, as `docket status` shows it."""
-    return squeezed(_check_lines(Health(status="", version="", checks=(Check(name=name, ok=False, message=""),))))
+    return squeezed(
+        _check_lines(
+            Health(status=Status.DOWN, ready=False, version="", checks=(Check(name=name, ok=False, message=""),))
+        )
+    )
 
 
 def dead_letter_lines() -> str:

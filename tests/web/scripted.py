@@ -29,6 +29,7 @@ class ScriptedReading:
 
     def __init__(self, worker: "ScriptedWorker", delivery: Delivery, request: Request, attempt: int) -> None:
         self.request = request
+        self.headers = dict(delivery.headers)
         self._worker = worker
         self._delivery = delivery
         self._attempt = attempt

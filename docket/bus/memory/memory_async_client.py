@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 
 from tornado.ioloop import IOLoop
@@ -52,12 +52,21 @@ class MemoryAsyncClient:
             self._loop = None
             self._tell(False)
 
-    async def publish(self, exchange: str, routing_key: str, body: bytes, *, mandatory: bool, timeout_s: float) -> None:
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        mandatory: bool,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         deadline_s = asyncio.get_running_loop().time() + timeout_s
         while True:
             if self._loop is None:
                 raise BusLost("the link is stopped")
-            if self._broker.offer(exchange, routing_key, body, {}, mandatory=mandatory):
+            if self._broker.offer(exchange, routing_key, body, dict(headers or {}), mandatory=mandatory):
                 return
             if asyncio.get_running_loop().time() >= deadline_s:
                 raise BusFull(f"the queue behind {exchange} {routing_key!r} is full")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from docket.bus.async_interface import ChangeCallback, EventCallback
@@ -59,7 +59,16 @@ class AmqpAsyncClient:
         if session is not None:
             await session.close()
 
-    async def publish(self, exchange: str, routing_key: str, body: bytes, *, mandatory: bool, timeout_s: float) -> None:
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        mandatory: bool,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         failure: BusFull | BusLost | None = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -67,7 +76,7 @@ class AmqpAsyncClient:
                     session = await self._ready()
                     try:
                         answer = await _confirmed(
-                            session, session.send(exchange, routing_key, body, mandatory=mandatory)
+                            session, session.send(exchange, routing_key, body, headers, mandatory=mandatory)
                         )
                     except BusLost as error:
                         failure = error

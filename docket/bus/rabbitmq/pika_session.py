@@ -7,7 +7,7 @@ and a session that was lost is never used again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any
@@ -108,11 +108,16 @@ class Session:
                 )
                 self.patterns.add(pattern)
 
-    def send(self, exchange: str, routing_key: str, body: bytes, *, mandatory: bool) -> asyncio.Future[Answer]:
+    def send(
+        self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, str] | None, *, mandatory: bool
+    ) -> asyncio.Future[Answer]:
         """Publish; the future gets the broker's answer, or raises BusLost or Unroutable. Raises BusLost."""
         tag = self._sent + 1
         properties = pika.BasicProperties(
-            content_type="application/json", delivery_mode=_PERSISTENT, message_id=str(tag)
+            content_type="application/json",
+            delivery_mode=_PERSISTENT,
+            message_id=str(tag),
+            headers=None if headers is None else dict(headers),
         )
         with _translated():
             self._publishing.basic_publish(exchange, routing_key, body, properties, mandatory)

@@ -12,9 +12,9 @@ from typing import Any
 from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
-from docket.client.answers import Health
 from docket.client.http_client import Client
 from docket.config.loader import load_config
+from docket.domain.api import Health
 from docket.domain.source import SourceStatus
 from docket.errors import ConfigError, ServerRefused, ServerUnreachable
 from docket.runtime.exit_codes import ExitCode

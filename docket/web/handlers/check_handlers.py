@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from docket.domain.api import CheckAnswer, CheckedWindow
 from docket.domain.clock import now_us
 from docket.domain.estimate import Estimate
 from docket.domain.query.canonical import Query, parse, parse_fields
@@ -18,8 +19,8 @@ from docket.domain.timewindow import US_PER_S, Window, format_us, lacks_zone, ma
 from docket.errors import Fault, InvalidRequest
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
-from docket.web.jobs.coverage import SourceCoverage, coverage
-from docket.web.jobs.source_plan import SourcePlan, plan_of, source_plan
+from docket.web.jobs.coverage import coverage
+from docket.web.jobs.source_plan import plan_of, source_plan
 
 LONGEST_BPF = 65_536
 """Characters of a packet filter that is sent while somebody types."""
@@ -34,37 +35,6 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     before: str | None = None
     sources: list[str] | None = None
     """Default: every known source."""
-
-
-class CheckedWindow(msgspec.Struct, frozen=True, kw_only=True):
-    after: str
-    before: str
-    sentence: str
-    notes: tuple[str, ...] = ()
-    """How a time was read that could be meant otherwise."""
-
-
-class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A question with faults is an answer like any other here (`ok` false, status 200): nobody has asked it yet."""
-
-    ok: bool
-    canonical: str | None = None
-    explanation: str | None = None
-    stenographer: str | None = None
-    bpf: str | None = None
-    window: CheckedWindow | None = None
-    coverage: tuple[SourceCoverage, ...] = ()
-    """What of the window each source can answer, also while the query has faults."""
-    plans: tuple[SourcePlan, ...] = ()
-    """What each source is asked, and what is kept of its answer."""
-    hints: tuple[str, ...] = ()
-    """Why the query can match nothing, where that is so."""
-    estimate: Estimate | None = None
-    """Roughly how much would be kept; null while there are faults."""
-    reads: Estimate | None = None
-    """Roughly how much the sources would send for that, where it is more."""
-    error: Fault | None = None
-    errors: tuple[Fault, ...] = ()
 
 
 class CheckHandler(Handler):

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
 from docket.bus.messages import AuditAction, AuditMessage, encode
+from docket.domain.api import Check
 from docket.domain.clock import now_text, now_us
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S
@@ -32,14 +31,6 @@ LOOK_AGAIN_S = 5.0
 WARN_DAYS = 30
 SILENT_S = 15 * 60
 """A directory into which a recorder has written nothing for longer is worth a look, also at night."""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    ok: bool
-    message: str
-    advice: str = ""
-    """What to do; empty where all is well."""
 
 
 def fault(name: str, message: str, advice: str) -> Check:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import ClassVar
-
-import msgspec
 
 from docket import __version__
 from docket.bus import topology
+from docket.domain.api import Check, Health, Status
 from docket.domain.clock import now_us
 from docket.domain.job import State
 from docket.domain.source import SourceStatus
@@ -18,28 +16,12 @@ from docket.domain.units import size_text
 from docket.errors import BusError, SpoolError
 from docket.spool.collector_health import HEARTBEAT_S, CollectorHealth
 from docket.web.context import AppContext
-from docket.web.handlers.health_faults import Check, fault
+from docket.web.handlers.health_faults import fault
 from docket.web.http.base import Handler
 from docket.web.http.metrics import CONTENT_TYPE, Exposition
 from docket.web.http.route_spec import Operation, Operations, Param
 
 COLLECTOR_SILENCE_S = 3 * HEARTBEAT_S
-
-
-class Status(StrEnum):
-    OK = "ok"
-    DEGRADED = "degraded"
-    """Questions are taken; not all of them can be answered in full or at once."""
-    DOWN = "down"
-    """Questions are refused."""
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    status: Status
-    ready: bool
-    """Whether questions are taken; the HTTP status says the same (200 or 503)."""
-    version: str
-    checks: tuple[Check, ...]
 
 
 class HealthHandler(Handler):

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from docket.bus.messages import AuditAction
-from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
+from docket.domain.api import JobList, JobStory, StoryEvent
+from docket.domain.job import Job
 from docket.domain.request import LONGEST_DEADLINE_S
 from docket.domain.request_message import RequestBody
 from docket.errors import Fault, InvalidRequest
@@ -25,41 +26,6 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 T = TypeVar("T")
 
 _FILTERS = ("state", "owner", "source", "text", "parent", "sha256")
-
-
-class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event in the history of a job."""
-
-    seq: int | None
-    name: EventName
-    at: str
-    reason: str
-    user: str
-    answers: tuple[SourceAnswer, ...]
-    packets: int | None
-    bytes: int | None
-    revision: int | None
-    pcap: PcapFile | None
-
-    @classmethod
-    def of(cls, event: Event) -> StoryEvent:
-        return cls(**{name: getattr(event, name) for name in cls.__struct_fields__})
-
-
-class JobStory(Job, frozen=True, kw_only=True):
-    """A job with its events."""
-
-    events: tuple[StoryEvent, ...] = ()
-
-
-class JobList(msgspec.Struct, frozen=True, kw_only=True):
-    jobs: tuple[Job, ...]
-    total: int
-    """How many jobs the filters let through, on all pages."""
-    cursor: str | None
-    """For the next page; null on the last one."""
-    next: str | None
-    """The address of the next page; null on the last one."""
 
 
 class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,15 +7,10 @@ from typing import ClassVar
 import msgspec
 
 from docket.bus.messages import AuditAction
-from docket.domain.source import SourceStatus
+from docket.domain.api import SourceList
 from docket.web.http.api_errors import api_error
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
-
-
-class SourceList(msgspec.Struct, frozen=True, kw_only=True):
-    sources: list[SourceStatus]
-    """By name. `last_seen` is empty for a configured source that was never heard of."""
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +25,7 @@ class SourcesHandler(Handler):
     operations: ClassVar[Operations] = {"GET": Operation("Coverage and health per source", gives={200: SourceList})}
 
     async def get(self) -> None:
-        self.write_json(SourceList(sources=await self.services.job_service.sources_or_configured()))
+        self.write_json(SourceList(sources=tuple(await self.services.job_service.sources_or_configured())))
 
     head = get
 

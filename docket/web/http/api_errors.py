@@ -11,6 +11,7 @@ from http import HTTPStatus
 import msgspec
 from tornado.web import HTTPError
 
+from docket.domain.api import ErrorBody
 from docket.errors import BusError, DocketError, Fault, Faulty, InspectorAway, NoSuchJob, SpoolError, SpoolFull
 
 RETRY_AFTER_S = 5
@@ -23,13 +24,6 @@ _CODES = {
     405: "method-not-allowed",
     500: "internal",
 }
-
-
-class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of every answer from 400 on. `error` is the first of `errors`."""
-
-    error: Fault
-    errors: tuple[Fault, ...]
 
 
 class ApiError(HTTPError):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from docket import __version__
-from docket.web.http.api_errors import ErrorBody
+from docket.domain.api import ErrorBody
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param, Route
 

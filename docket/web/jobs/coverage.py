@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-import msgspec
-
+from docket.domain.api import Reach, SourceCoverage
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import Window, format_human, format_us, parse_time_us
-
-
-class Reach(StrEnum):
-    """How a source stands to a window."""
-
-    FULL = "full"
-    PART = "part"
-    GAP = "gap"
-    """Readable, but in some of it there is no sign of recording."""
-    NOT_YET = "not-yet"
-    """Nothing or not all of it is on the disk yet; what is missing will be."""
-    AGED_OUT = "aged-out"
-    """All of it is older than the oldest packet."""
-    OFFLINE = "offline"
-    UNKNOWN = "unknown"
-
-
-class SourceCoverage(msgspec.Struct, frozen=True, kw_only=True):
-    source: str
-    state: Reach
-    begins: str | None = msgspec.field(default=None, name="from")
-    until: str | None = None
-    """The part of the window that can be read, `[from, until)`; null where there is none or it is not known."""
-    sentence: str
 
 
 def coverage(status: SourceStatus, window: Window) -> SourceCoverage:

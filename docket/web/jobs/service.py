@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from docket.bus import topology
+from docket.bus.addressing import address
 from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import encode
 from docket.config.model import Config
@@ -250,7 +251,12 @@ class JobService:
         self.pending.add(pending)
         try:
             await self._link.publish(
-                topology.JOBS, topology.REQUEST_KEY, encode(request), mandatory=True, timeout_s=PUBLISH_S
+                topology.JOBS,
+                topology.REQUEST_KEY,
+                encode(request),
+                mandatory=True,
+                timeout_s=PUBLISH_S,
+                headers=address(request),
             )
         except BusError as error:
             self.pending.remove(request.id)

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from docket.domain.api import SourcePlan
 from docket.domain.query.canonical import Query
 from docket.domain.query.planning import Plan, for_stenographer
 from docket.domain.source import SourceStatus
-
-
-class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One source's share of a question."""
-
-    source: str
-    asked: str
-    """What the store selects, as a query; empty for everything in the window."""
-    kept: str
-    """What the worker keeps of that; empty for all of it."""
-    reads_everything: bool
-    """The store has to send all of the window for a part of it."""
-    sentence: str
 
 
 def plan_of(status: SourceStatus, query: Query) -> Plan:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from threading import Event as Flag
 
+from docket.bus.addressing import address
 from docket.bus.interface import Publisher
 from docket.bus.messages import Order, Retry, encode
 from docket.bus.topology import EVENTS, JOBS, RETRY_KEY
@@ -103,7 +104,7 @@ class Outbox:
     def _tell_of(self, job: OpenJob, now_s: float) -> None:
         if job.to_ask and (attempts := job.orders()):
             order = Retry(id=job.id, order=Order(request=job.request, attempts=attempts))
-            self._publish(JOBS, RETRY_KEY, encode(order))
+            self._publish(JOBS, RETRY_KEY, encode(order), headers=address(order))
             job.ordered(attempts)
         if job.changed and now_s >= self._next_progress_s(job):
             self._progress_told_s[job.id] = now_s
@@ -117,7 +118,15 @@ class Outbox:
     def _publish_event(self, message: EventMessage, *, persistent: bool = True) -> None:
         self._publish(EVENTS, message.event.value, encode(message), persistent=persistent)
 
-    def _publish(self, exchange: str, key: str, body: bytes, *, persistent: bool = True) -> None:
+    def _publish(
+        self,
+        exchange: str,
+        key: str,
+        body: bytes,
+        *,
+        persistent: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._publisher.publish(
-            exchange, key, body, persistent=persistent, wait_s=PUBLISH_WAIT_S, give_up=self._give_up
+            exchange, key, body, headers=headers, persistent=persistent, wait_s=PUBLISH_WAIT_S, give_up=self._give_up
         )

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from docket.bus.addressing import is_for
 from docket.bus.interface import Broker, Delivery
 from docket.bus.messages import Retry, decode_event, decode_job_message
 from docket.bus.topology import source_queue
@@ -71,6 +72,9 @@ class RefineService:
         """Raises MessageError, InvalidRequest."""
         if not delivery.queue:
             self._job_runner.hear(decode_event(bytes(delivery.body), delivery.routing_key))
+            return
+        if not is_for(delivery.headers, SPOOL_SOURCE):
+            delivery.ack()
             return
         message = decode_job_message(bytes(delivery.body), delivery.routing_key, self._clock.now_us())
         if isinstance(message, Request) and message.parent is not None:

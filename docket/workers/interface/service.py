@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from docket.bus.addressing import is_for
 from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import Retry, decode_event, decode_job_message
@@ -127,6 +128,9 @@ class InterfaceWorker:
             return
         job_runner = self._by_queue[delivery.queue]
         name = job_runner.source.name
+        if not is_for(delivery.headers, name):
+            delivery.ack()
+            return
         message = decode_job_message(delivery.body, delivery.routing_key, Clock().now_us())
         if isinstance(message, Request) and (message.sources is None or name in message.sources):
             job_runner.take(message, 1, delivery)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from docket.bus import topology
+from docket.bus.addressing import HEADER
 from docket.domain.ids import new_id
 from docket.domain.job import Job, State, Verdict
 from docket.domain.refinement import SPOOL_SOURCE
@@ -117,6 +118,13 @@ def test_job_runs_to_its_end(site: Site, em1: ScriptedWorker, em2: ScriptedWorke
     assert done.pcap.url == f"/app/docket/api/v1/jobs/{job.id}/pcap"
     names = [event["name"] for event in _events(site, job.id)]
     assert (names[0], names[-1]) == ("job.requested", "job.completed")
+
+
+def test_request_is_addressed_to_its_sources(site: Site, em1: ScriptedWorker) -> None:
+    """A header of the message names them, so that other workers need not read it."""
+    site.ask(query="port 53", sources=[SOURCES[0]], **WINDOW)
+    reading = em1.take()
+    assert reading.headers == {HEADER: SOURCES[0]}
 
 
 def test_identical_question_is_the_same_job(site: Site) -> None:

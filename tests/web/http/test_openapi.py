@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from docket.domain.api import ErrorBody
 from docket.domain.request import check_request
 from docket.domain.request_message import RequestBody
 from docket.domain.timewindow import parse_time_us
@@ -14,7 +15,6 @@ from docket.web.app import ROUTES
 from docket.web.auth import authenticator
 from docket.web.handlers import check_handlers, download_handlers, event_handlers, job_handlers, page_handlers
 from docket.web.http import api_errors, base, executor, openapi
-from docket.web.http.api_errors import ErrorBody
 from docket.web.http.base import Handler
 from docket.web.http.route_spec import Route
 from docket.web.jobs import job_commands, service

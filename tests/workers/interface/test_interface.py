@@ -6,9 +6,10 @@ from functools import partial
 
 import pytest
 
+from docket.bus.addressing import HEADER
 from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import FragmentKind, Order, Retry
-from docket.bus.topology import DEAD_QUEUE, REQUEST_KEY, RETRY_KEY, source_queue
+from docket.bus.topology import DEAD_QUEUE, JOBS, REQUEST_KEY, RETRY_KEY, source_queue
 from docket.config.model import StenographerConfig
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import Request
@@ -120,6 +121,18 @@ def test_request_for_others_is_left(
         office.send(ask(START_US, START_US + MINUTE_US, sources=("rock01:em2",)))
         settled(bus, worker)
     assert (office.fragments, steno.queries) == ([], [])
+
+
+def test_a_message_addressed_to_others_is_not_even_read(
+    bus: MemoryBroker, office: Office, config: StenographerConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A header names its sources; what is in the message does not matter then."""
+    with working(bus, [config]) as worker:
+        publisher = bus.publisher("test")
+        publisher.publish(JOBS, REQUEST_KEY, b"not JSON", headers={HEADER: "rock01:em2"})
+        settled(bus, worker)
+        publisher.close()
+    assert (office.fragments, "is not valid" in caplog.text) == ([], False)
 
 
 def test_request_past_its_deadline_is_left(

@@ -8,7 +8,7 @@ every cut that it might belong to.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -115,14 +115,3 @@ def read_belonging(path: Path, sha256: str) -> Belonging | None:
     found.threads = kept.threads
     found.numbers.frombytes(kept.numbers)
     return found
-
-
-def as_runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Ascending numbers as runs, each the first and how many."""
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and runs[-1][0] + runs[-1][1] == number:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((number, 1))
-    return runs

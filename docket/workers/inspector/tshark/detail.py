@@ -33,7 +33,6 @@ QUICK_S = 20.0
 EXACT_S = 120.0
 MEMORY_BYTES = 1_500_000_000
 OUTPUT_BYTES = 64_000_000
-MOST_NODES = 20_000
 
 _DUMPS_BEGIN = re.compile(rb"\n\n(?=(?:[^\n]* \(\d+ bytes?\):\n)?0000  )")
 _DUMP_NAME = re.compile(r"^(.*) \(\d+ bytes?\):$")

@@ -86,13 +86,6 @@ def _ascending(child: SandboxedProcess) -> Iterator[int]:
         yield before
 
 
-def as_numbers(content: bytes) -> array[int]:
-    """Numbers as they are kept on disk."""
-    numbers = array("I")
-    numbers.frombytes(content)
-    return numbers
-
-
 def _check_text(text: str, field: str) -> None:
     if len(text) > LONGEST_FILTER:
         raise InvalidRequest([Fault("bad-filter", f"a filter may have {LONGEST_FILTER:,} characters", field)])

@@ -46,7 +46,6 @@ class Dissection(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...]
     truncated: bool
     layers: tuple[str, ...]
-    highest: str
     streams: tuple[str, ...]
     """`tcp 5`, the outermost first."""
 
@@ -79,7 +78,6 @@ def dissect(xml: bytes) -> Dissection:
         items=tuple(items),
         truncated=truncated,
         layers=tuple(layer.layer_name for layer in packet.layers)[:DEEPEST],
-        highest=packet.highest_layer,
         streams=tuple(_streams(packet)),
     )
 
