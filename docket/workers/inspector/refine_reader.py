@@ -24,7 +24,7 @@ from docket.packet.pcap import ETHERNET, Trimmed, in_us, scan, trim
 from docket.packet.record_cutter import RecordCutter
 from docket.packet.record_filter import RecordFilter
 from docket.spool.layout import Spool
-from docket.workers.inspector.tshark.deduplicator import Deduplicator
+from docket.workers.inspector.deduplicator import Deduplicator
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.selection import decided_root, selected
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
