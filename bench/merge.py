@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header, scan
-from docket.workers.collector.merge import Merge
+from docket.workers.collector.merge import Merge, ResultShape
 from docket.workers.collector.record_stream import RecordStream
 from tests.services.needs import program
 
@@ -54,14 +54,15 @@ def _part(path: Path, seed: int) -> Path:
 
 def _docket(parts: list[Path], output: Path) -> None:
     streams = [_stream(part, place) for place, part in enumerate(parts)]
-    merge = Merge(output, streams)
+    # With the list of every packet's source, as the result of two sources has it.
+    merge = Merge(output, streams, shape=ResultShape(origin_bytes=1))
     while not merge.done:
         merge.step()
     merge.close()
 
 
 def _stream(part: Path, place: int) -> RecordStream:
-    stream = RecordStream(f"bench:em{place}", place, part)
+    stream = RecordStream(f"bench:em{place}", place, part, origin=place)
     stream.grow(part.stat().st_size)
     stream.end()
     return stream

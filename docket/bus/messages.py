@@ -137,6 +137,8 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     linktype: int = 1
     nanoseconds: bool = False
     """The records' fractions of a second are nanoseconds; microseconds otherwise."""
+    origin: str = ""
+    """The source that recorded these packets, where a refinement took them from its result."""
     verdict: Verdict | None = None
     usable: bool = False
     sentence: str = ""
@@ -313,6 +315,8 @@ def decode_fragment(headers: Mapping[str, Any], body: bytes | memoryview) -> Fra
         raise MessageError(f"the fragment's headers are not valid: {error}") from error
     if not (facts.job and facts.run and SOURCE_NAME.fullmatch(facts.source)):
         raise MessageError("the fragment's headers do not name its reading: job, source and run")
+    if facts.origin and not SOURCE_NAME.fullmatch(facts.origin):
+        raise MessageError("the origin in the fragment's headers is no name of a source")
     for name, (low, high) in _RANGES.items():
         value = getattr(facts, name)
         if value is not None and not low <= value <= high:

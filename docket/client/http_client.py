@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,6 +127,10 @@ class Client:
         """Of the manifest. Raises ServerRefused where the result is not signed."""
         return self._call("GET", f"{_job_path(job_id)}/signature").content
 
+    def packet_sources(self, job_id: str) -> bytes:
+        """The source of every packet. Raises ServerRefused where there is but one."""
+        return self._call("GET", f"{_job_path(job_id)}/packet-sources").content
+
     def signing_key(self) -> bytes:
         """The public key, PEM. Raises ServerRefused where results are not signed."""
         return self._call("GET", "api/v1/signing-key").content
@@ -137,9 +141,11 @@ class Client:
     def retry(self, job_id: str) -> Job:
         return _read(self._call("POST", f"{_job_path(job_id)}/retry", json={}), Job)
 
-    def packets(self, job_id: str, display_filter: str, offset: int, limit: int) -> PacketPage:
+    def packets(
+        self, job_id: str, display_filter: str, offset: int, limit: int, sources: Sequence[str] = ()
+    ) -> PacketPage:
         """One page of the packets of a finished job."""
-        query = {"filter": display_filter, "offset": offset, "limit": limit}
+        query = {"filter": display_filter, "offset": offset, "limit": limit, "source": list(sources)}
         return _read(self._call("GET", f"{_job_path(job_id)}/packets", params=query), PacketPage)
 
     def summary(self, job_id: str) -> Summary:

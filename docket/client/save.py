@@ -19,39 +19,44 @@ class NotSaved(DocketError):
     """The file could not be written, or what arrived is not what the server announced."""
 
 
-def save(client: Client, job: Job, path: Path | None) -> Path:
-    """Download the job's PCAP to `path`, else to its speaking name here; gives where it is. Raises NotSaved.
+def save(client: Client, job: Job, path: Path | None, *, pcapng: bool = False) -> Path:
+    """Download the job's capture to `path`, else to its speaking name here; gives where it is. Raises NotSaved.
 
     A regular file appears whole or not at all. A pipe or a device, such as /dev/fd/63, is written to as it is.
     """
     if job.pcap is None:
         raise NotSaved("the job has no capture to save")
-    target = path if path is not None else unused(Path(file_name(job.pcap.name)))
+    name = f"{job.pcap.name.removesuffix('.pcap').removesuffix('.pcapng')}.pcapng" if pcapng else job.pcap.name
+    target = path if path is not None else unused(Path(file_name(name)))
     try:
         if target.exists() and not target.is_file():
             with target.open("wb", buffering=0) as file:
-                fetch(client, job, file.write)
+                fetch(client, job, file.write, pcapng=pcapng)
         else:
-            _save_whole(client, job, target)
+            _save_whole(client, job, target, pcapng=pcapng)
     except OSError as error:
         raise NotSaved(f"{target} cannot be written: {error.strerror or error}") from error
     return target
 
 
-def fetch(client: Client, job: Job, write: Callable[[bytes], object]) -> None:
-    """Download the finished PCAP; raises NotSaved if it is not what the job says it is."""
+def fetch(client: Client, job: Job, write: Callable[[bytes], object], *, pcapng: bool = False) -> None:
+    """Download the finished capture; raises NotSaved if it is not what the job says it is."""
     if job.pcap is None:
         raise NotSaved("the job has no capture to save")
+    if pcapng and job.pcap.format != "pcapng":
+        # Made while it is sent: there is no digest to expect, only an end that must come.
+        client.download(job.id, write, kind="pcapng")
+        return
     sha256 = client.download(job.id, write)
     if sha256 != job.pcap.sha256:
         raise NotSaved(f"what arrived has the SHA-256 {sha256}, but the server announced {job.pcap.sha256}")
 
 
-def _save_whole(client: Client, job: Job, target: Path) -> None:
+def _save_whole(client: Client, job: Job, target: Path, *, pcapng: bool) -> None:
     part = target.with_name(f"{target.name}.part")
     try:
         with part.open("wb") as file:
-            fetch(client, job, file.write)
+            fetch(client, job, file.write, pcapng=pcapng)
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)

@@ -116,6 +116,8 @@ class PcapFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     size: int
     sha256: str
+    format: str = "pcap"
+    """Or `pcapng`, where the packets are of several link types."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

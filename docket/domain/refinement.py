@@ -20,6 +20,8 @@ SPOOL_SOURCE = "docket:spool"
 LONGEST_FILTER = 4_000
 LONGEST_DUPLICATES_MS = 10_000
 LARGEST_SNAPLEN = 262_144
+MOST_SOURCES = 4_096
+LONGEST_SOURCE = 127
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -48,9 +50,15 @@ class Refinement(msgspec.Struct, frozen=True, kw_only=True):
     sender: Sender | None = None
     """Only packets from there."""
     drop_duplicates_ms: int = 0
-    """Of packets with the same bytes within so long a time only the first; 0: all."""
+    """Of packets with the same bytes within so long a time only the first, and of those that another source recorded
+    behind a router; 0: all."""
     snaplen: int = 0
     """At most so many bytes of each packet; 0: all."""
+    sources: tuple[str, ...] = ()
+    """Only what these sources recorded; empty: what all did."""
+    drop_tap_duplicates_ms: int = 0
+    """Of one IP packet that several sources recorded within so long a time only the first, whatever MAC addresses,
+    tags, hop count and checksum; what one source recorded twice stays. 0: all."""
 
 
 def check_refinement(value: object, faults: list[Fault]) -> Refinement:
@@ -69,6 +77,8 @@ def check_refinement(value: object, faults: list[Fault]) -> Refinement:
         sender=_sender(value.get("sender"), faults),
         drop_duplicates_ms=_number(value, "drop_duplicates_ms", LONGEST_DUPLICATES_MS, faults),
         snaplen=_number(value, "snaplen", LARGEST_SNAPLEN, faults),
+        sources=_sources(value.get("sources"), faults),
+        drop_tap_duplicates_ms=_number(value, "drop_tap_duplicates_ms", LONGEST_DUPLICATES_MS, faults),
     )
 
 
@@ -77,12 +87,17 @@ def explain_refinement(parent: str, refinement: Refinement) -> str:
     parts = [f"Taken from the result of job {parent}"]
     if refinement.filter:
         parts.append(f"only what the display filter {refinement.filter} shows")
+    if refinement.sources:
+        parts.append(f"only what {' and '.join(refinement.sources)} recorded")
     if refinement.bpf:
         parts.append(f"only what the packet filter {refinement.bpf} lets through")
     if refinement.sender is not None:
         parts.append(f"only what {refinement.sender} sent")
     if refinement.drop_duplicates_ms:
         parts.append(f"of equal packets within {refinement.drop_duplicates_ms} ms only the first")
+    if refinement.drop_tap_duplicates_ms:
+        within = f"within {refinement.drop_tap_duplicates_ms} ms"
+        parts.append(f"of one packet that several sources recorded {within} only the first")
     if refinement.snaplen:
         parts.append(f"at most {refinement.snaplen:,} bytes of each packet")
     return "; ".join(parts) + "."
@@ -112,6 +127,17 @@ def _number(raw: Mapping[str, Any], name: str, most: int, faults: list[Fault]) -
         faults.append(Fault("bad-number", f"{name} must be a whole number from 0 to {most:,}", f"refine.{name}"))
         return 0
     return value
+
+
+def _sources(value: object, faults: list[Fault]) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, list | tuple) and len(value) <= MOST_SOURCES and all(
+        isinstance(name, str) and 0 < len(name) <= LONGEST_SOURCE and name.isprintable() for name in value
+    ):  # fmt: skip
+        return tuple(dict.fromkeys(value))
+    faults.append(Fault("bad-sources", "sources must be a list of names of sources", "refine.sources"))
+    return ()
 
 
 def _sender(value: object, faults: list[Fault]) -> Sender | None:

@@ -23,6 +23,10 @@ from docket.packet.record_filter import RecordFilter
 _NOTHING = Trimmed(b"", 0, 0, None, None, False)
 
 
+class FurtherHeader(bytes):
+    """A file header in mid-stream, between two records: the packets behind it are of another link type."""
+
+
 class RecordCutter:
     """One answer of a store, fed piece by piece. Whatever classic form it has, little-endian records come out."""
 
@@ -76,6 +80,10 @@ class RecordCutter:
         Raises CaptureError, with the offset in the answer, when nothing good is left before that.
         """
         self._raise_fault()
+        if isinstance(chunk, FurtherHeader) and self.header is not None:
+            if self._rest:
+                raise CaptureError(f"it goes on with another link type after half a record of {len(self._rest)} bytes")
+            self.header = None
         data = self._rest + chunk if self._rest else chunk
         if self.header is None:
             if len(data) < FILE_HEADER_BYTES:

@@ -4,6 +4,7 @@
     jobs/<id>/parts/<source>.pcap    while it is read, and as long as a retry may want it
     jobs/<id>/job.pcap.partial       the growing result
     jobs/<id>/job.pcap               the result
+    jobs/<id>/job.pcap.sources       the source of every packet, where there are several
     jobs/<id>/job.json               its manifest
     jobs/<id>/job.json.sig           the signature of that, 64 bytes
     jobs/<id>/summary.json           from the inspector
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 DIRECTORY_MODE = 0o750
 
 RESULT_NAME = "job.pcap"
+"""Whichever of the two formats it has: programs go by its first bytes, downloads have a name of their own."""
+SOURCES_NAME = "job.pcap.sources"
 MANIFEST_NAME = "job.json"
 SIGNATURE_NAME = "job.json.sig"
 PARTS_NAME = "parts"
@@ -78,6 +81,10 @@ class Spool:
     def result(self, job_id: str) -> Path:
         return self.job_directory(job_id) / RESULT_NAME
 
+    def packet_sources(self, job_id: str) -> Path:
+        """The source of every packet of the result."""
+        return self.job_directory(job_id) / SOURCES_NAME
+
     def partial(self, job_id: str) -> Path:
         """The result while it grows. It vanishes, or begins anew, when a source must be read again."""
         return self.job_directory(job_id) / f"{RESULT_NAME}.partial"
@@ -95,34 +102,41 @@ class Spool:
     def parts(self, job_id: str) -> Path:
         return self.job_directory(job_id) / PARTS_NAME
 
-    def part(self, job_id: str, source: str) -> Path:
+    def part(self, job_id: str, source: str, channel: int = 0) -> Path:
+        """One file of a part; most have but one."""
         if not SOURCE_NAME.fullmatch(source):
             raise SpoolError(f"{source[:80]!r} is not a source name")
-        return self.parts(job_id) / f"{source}.pcap"
+        return self.parts(job_id) / part_name(source, channel)
 
-    def pcap_name(self, job: Job) -> str:
+    def pcap_name(self, job: Job, *, is_pcapng: bool = False) -> str:
         """The name that a downloaded result gets: its window, its query, the beginning of the job's id."""
+        kind = "pcapng" if is_pcapng else "pcap"
         words = re.sub(r"[^a-z0-9.]+", "-", job.query.lower()).strip("-.")[:_LONGEST_WORDS].strip("-.")
-        return f"docket-{_compact(job.after)}-{_compact(job.before)}-{words or 'all'}-{job.id[:8]}.pcap"
+        return f"docket-{_compact(job.after)}-{_compact(job.before)}-{words or 'all'}-{job.id[:8]}.{kind}"
 
     def prepare(self, job_id: str) -> None:
         """Make the directories of one job. Raises SpoolFull or SpoolError."""
         _make_directory(self.job_directory(job_id))
         _make_directory(self.parts(job_id))
 
-    def finish(self, job_id: str, whole: Path) -> None:
+    def finish(self, job_id: str, whole: Path, sources: Path | None = None) -> None:
         """Give the finished file its final name; the result of an earlier revision is gone in the same moment.
 
         There is no fsync: after a power loss the job may be open again in the ledger, and is then put together
         anew from its parts or asked anew. A finished one whose bytes the disk lost fails its SHA-256.
         """
         try:
+            if sources is not None:
+                os.replace(sources, self.packet_sources(job_id))
             os.replace(whole, self.result(job_id))
         except OSError as error:
             raise spool_error(error, whole) from error
+        if sources is None:
+            remove_file(self.packet_sources(job_id))
         partial = self.partial(job_id)
         if whole != partial:
             remove_file(partial)
+            remove_file(partial.with_name(f"{partial.name}.sources"))
 
     def signature(self, job_id: str) -> Path:
         return self.job_directory(job_id) / SIGNATURE_NAME
@@ -142,6 +156,7 @@ class Spool:
         """Remove a result that will not be finished."""
         for path in (self.partial(job_id), self.sorting(job_id)):
             remove_file(path)
+            remove_file(path.with_name(f"{path.name}.sources"))
 
     def remove_parts(self, job_id: str) -> None:
         """Their names are free at once, their room bit by bit, with `sweep`. Cannot fail."""
@@ -209,6 +224,11 @@ def _free_name(path: Path) -> Path:
     """This path, or with a number behind it if there is such a file."""
     numbered = (path.with_name(f"{path.name}.{number}") for number in count(2))
     return path if not path.exists() else next(one for one in numbered if not one.exists())
+
+
+def part_name(source: str, channel: int) -> str:
+    """The name of one file of a part. No name of a source has a `~`."""
+    return f"{source}~{channel}.pcap" if channel else f"{source}.pcap"
 
 
 def _compact(time: str) -> str:

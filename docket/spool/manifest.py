@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from docket import __version__
@@ -10,6 +12,7 @@ from docket.domain.refinement import Refinement
 from docket.domain.request import Request
 from docket.domain.request_message import Limits
 from docket.domain.timewindow import format_us
+from docket.packet.pcapng import Interface
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +37,25 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     refine: Refinement | None = None
 
 
+class PacketSources(msgspec.Struct, frozen=True, kw_only=True):
+    """`job.pcap.sources` beside the result: for each packet, in the order of the packets, the number of its source."""
+
+    names: tuple[str, ...]
+    """By number, from 0; one that recorded packets of several kinds stands here for each."""
+    bytes_each: int
+    """Of a number, little-endian; 0 where there is one source and no file."""
+    size: int
+    sha256: str
+
+
+class InterfaceBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """One interface of a result that is pcapng, in the order of the blocks."""
+
+    name: str
+    linktype: int
+    nanoseconds: bool
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence beside one revision of a result."""
 
@@ -53,10 +75,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     first: str | None
     last: str | None
     linktype: int | None
+    """Of a classic result."""
     sources: tuple[SourceAnswer, ...]
     """Each with its verdict, its counts, the text that it was given (`sent`) and the SHA-256 of its part."""
     signing_key: str | None = None
     """The public key (base64) that belongs to the signature beside this file; None: it was not signed."""
+    interfaces: tuple[InterfaceBlock, ...] = ()
+    """Of a result that is pcapng, because its packets are of several link types."""
+    packet_sources: PacketSources | None = None
+    """Missing in manifests of earlier versions."""
 
 
 def make_manifest(
@@ -68,6 +95,8 @@ def make_manifest(
     last_us: int | None,
     linktype: int | None,
     signing_key: str | None = None,
+    interfaces: Sequence[Interface] = (),
+    packet_sources: PacketSources | None = None,
 ) -> Manifest:
     """The manifest of a job in its final state."""
     return Manifest(
@@ -100,6 +129,10 @@ def make_manifest(
         linktype=linktype,
         sources=job.sources,
         signing_key=signing_key,
+        interfaces=tuple(
+            InterfaceBlock(name=one.name, linktype=one.linktype, nanoseconds=one.nanoseconds) for one in interfaces
+        ),
+        packet_sources=packet_sources,
     )
 
 

@@ -92,8 +92,10 @@ def _faults_of_counts(manifest: Manifest) -> Iterator[str]:
         yield "the sources that were asked are not those that answered"
     if manifest.result is None:
         return
-    if manifest.bytes != manifest.result.size - FILE_HEADER_BYTES:
+    is_pcap = manifest.result.format == "pcap"
+    if is_pcap and manifest.bytes != manifest.result.size - FILE_HEADER_BYTES:
         yield f"{manifest.bytes:,} bytes of packets do not make a file of {manifest.result.size:,}"
+    yield from _faults_of_format(manifest)
     of_sources = sum(source.bytes for source in manifest.sources)
     if of_sources != manifest.bytes:
         yield f"the sources gave {of_sources:,} bytes, the result has {manifest.bytes:,}"
@@ -106,6 +108,19 @@ def _faults_of_counts(manifest: Manifest) -> Iterator[str]:
         yield "the times of the first and the last packet are not those of the sources"
     if (manifest.first is None) != (manifest.packets == 0):
         yield "the count of packets and the times of the first and the last do not agree"
+
+
+def _faults_of_format(manifest: Manifest) -> Iterator[str]:
+    if manifest.result is None:
+        return
+    is_pcap = manifest.result.format == "pcap"
+    if is_pcap != (not manifest.interfaces) or is_pcap == manifest.result.name.endswith(".pcapng"):
+        yield "the format of the result, its name and its interfaces do not agree"
+    listed = manifest.packet_sources
+    if listed is not None and listed.size != manifest.packets * listed.bytes_each:
+        yield "the list of the packets' sources is not as long as there are packets"
+    if listed is not None and manifest.interfaces and listed.names != tuple(one.name for one in manifest.interfaces):
+        yield "the list of the packets' sources and the interfaces name other sources"
 
 
 def _faults_of_state(manifest: Manifest) -> Iterator[str]:

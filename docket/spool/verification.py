@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -14,16 +14,20 @@ from docket.domain.job import FULL, State
 from docket.domain.request import SOURCE_NAME
 from docket.domain.timewindow import Window, format_us, parse_time_us
 from docket.errors import CaptureError, SpoolError
-from docket.packet.pcap import FILE_HEADER_BYTES, parse_file_header, scan_blocks
-from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, read_manifest
-from docket.spool.manifest import Manifest
-from docket.spool.signatures import Signed, blocks_of, check_copy, check_signature, sha256_of, signed_beside
+from docket.packet import pcapng
+from docket.spool.file_io import read_at
+from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, SOURCES_NAME, part_name, read_manifest
+from docket.spool.manifest import InterfaceBlock, Manifest
+from docket.spool.origin_checks import OriginCounter, check_origins
+from docket.spool.result_format import ResultFormat, Scanned, read_format
+from docket.spool.signatures import Signed, blocks_of, check_copy, check_signature, signed_beside
 from docket.spool.story import Check, check_story, same
 
 JOBS_NAME = "jobs"
 """In the spool; elsewhere a job's directory is a copy, in which parts may be left out."""
 
 _NONE = "none"
+_FURTHER = re.compile(r"~[0-9]+\.pcap$")
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +50,7 @@ def verify_directory(directory: Path, public_pem: bytes | None = None) -> Verifi
     manifest = read_manifest(directory / MANIFEST_NAME)
     checks = check_signature(signed_beside(directory / MANIFEST_NAME, public_pem), manifest, wanted=True)
     checks += _check_place(directory, manifest) + check_copy(directory, manifest)
-    checks += _check_result(directory / RESULT_NAME, manifest)
+    checks += _check_result(directory / RESULT_NAME, manifest, directory / SOURCES_NAME)
     checks += _check_parts(directory, manifest)
     return Verification(path=str(directory), manifest=manifest, checks=tuple(checks))
 
@@ -55,19 +59,22 @@ def verify_file(capture: Path, manifest: Manifest, signed: Signed | None = None)
     """Verify a copy of the result, whatever its name. Raises SpoolError if it cannot be read."""
     if not capture.is_file():
         raise SpoolError(f"there is no file {capture}")
+    beside = capture.with_name(f"{capture.name}.sources")
     checks = [] if signed is None else check_signature(signed, manifest, wanted=False)
-    checks += _check_result(capture, manifest)
+    checks += _check_result(capture, manifest, beside if beside.exists() else None)
     return Verification(path=str(capture), manifest=manifest, checks=tuple(checks))
 
 
 class _Contents:
     """What is in a capture, found in one pass over it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, origins: OriginCounter) -> None:
         """Raises SpoolError if it cannot be read."""
-        self.linktype: int | None = None
+        self.form: ResultFormat | None = None
         self.size_bytes = 0
         self.packets = 0
+        self.record_bytes = 0
+        """With the headers of classic records."""
         self.first_us: int | None = None
         self.last_us: int | None = None
         self.in_order = True
@@ -75,15 +82,16 @@ class _Contents:
         """Why it is not a whole capture, if it is none."""
         self._whole = hashlib.sha256()
         self._read = False
-        self._nanoseconds = False
+        self._origins = origins
         self._latest = 0
         """Time of the latest packet so far, in what the capture counts."""
-        blocks, place = self._hashed(path), FILE_HEADER_BYTES
+        blocks, place = self._hashed(path), 0
         try:
-            first = self._behind_header(blocks)
-            for timestamps, offsets in scan_blocks(chain((first,), blocks), nanoseconds=self._nanoseconds):
-                self._note(timestamps)
-                place = offsets[-1]
+            self.form = read_format(read_at(path, 0, pcapng.LONGEST_BEGINNING_BYTES))
+            place = self.form.size_bytes
+            for found in self.form.scan(_without(place, blocks)):
+                self._note(found, self.form)
+                place = found.offsets[-1]
         except CaptureError as error:
             self.fault = str(error) if self._read else f"behind byte {place}: {error}"
         for _ in blocks:  # the hash is of everything, also behind a fault
@@ -100,19 +108,10 @@ class _Contents:
             yield block
         self._read = True
 
-    def _behind_header(self, blocks: Iterator[bytes]) -> bytes:
-        """The rest of the first block."""
-        first = next(blocks, b"")
-        if not first:
-            raise CaptureError("it is empty")
-        header = parse_file_header(first)
-        if not header.native:
-            raise CaptureError("it is not little-endian, as Docket writes")
-        self.linktype, self._nanoseconds = header.linktype, header.nanoseconds
-        return first[FILE_HEADER_BYTES:]
-
-    def _note(self, times: list[int]) -> None:
-        per_us = 1000 if self._nanoseconds else 1
+    def _note(self, found: Scanned, form: ResultFormat) -> None:
+        times, per_us = found.timestamps, 1000 if form.nanoseconds else 1
+        self._origins.add(len(times), found.origins)
+        self.record_bytes += found.record_bytes
         self.in_order = self.in_order and self._latest <= times[0] and times == sorted(times)
         self._latest = max(self._latest, max(times))
         earliest_us, latest_us = min(times) // per_us, max(times) // per_us
@@ -130,7 +129,8 @@ def _check_place(directory: Path, manifest: Manifest) -> list[Check]:
     return [same("job of the directory", directory.name, manifest.job)] if named else []
 
 
-def _check_result(path: Path, manifest: Manifest) -> list[Check]:
+def _check_result(path: Path, manifest: Manifest, sources: Path | None = None) -> list[Check]:
+    """Without `sources` the list of the packets' sources is not at hand, as beside a download."""
     checks = [_check_verdicts(manifest), *check_story(manifest)]
     if manifest.result is None:
         there = path.exists()
@@ -138,13 +138,16 @@ def _check_result(path: Path, manifest: Manifest) -> list[Check]:
         return [*checks, Check(ok=not there, what=f"{found}: the job is {manifest.state}")]
     if not path.exists():
         return [*checks, Check(ok=False, what=f"the result {path.name} is gone")]
-    contents = _Contents(path)
+    origins = OriginCounter(manifest, sources)
+    contents = _Contents(path, origins)
     checks += [
         same("SHA-256 of the result", contents.sha256, manifest.result.sha256),
         same("bytes", f"{contents.size_bytes:,}", f"{manifest.result.size:,}"),
         Check(ok=not contents.fault, what=f"the capture is broken: {contents.fault}" if contents.fault else "whole"),
     ]
-    return checks if contents.fault else [*checks, *_check_packets(contents, manifest)]
+    if contents.fault:
+        return checks
+    return [*checks, *_check_packets(contents, manifest), *check_origins(origins, manifest)]
 
 
 def _check_packets(contents: _Contents, manifest: Manifest) -> list[Check]:
@@ -156,9 +159,25 @@ def _check_packets(contents: _Contents, manifest: Manifest) -> list[Check]:
         same("last packet", _time(contents.last_us), manifest.last or _NONE),
         Check(ok=contents.in_order, what="in time order" if contents.in_order else "packets are not in time order"),
         _check_window(contents, manifest),
+        same("bytes of packets", f"{contents.record_bytes:,}", f"{manifest.bytes:,}"),
     ]
+    return checks + _check_form(contents.form, manifest)
+
+
+def _check_form(form: ResultFormat | None, manifest: Manifest) -> list[Check]:
+    """Format, link types and interfaces."""
+    if form is None or manifest.result is None:
+        return []
+    checks = [same("format", "pcapng" if form.is_pcapng else "pcap", manifest.result.format)]
     if manifest.linktype is not None:
-        checks.append(same("link type", str(contents.linktype), str(manifest.linktype)))
+        checks.append(same("link type", str(form.linktype), str(manifest.linktype)))
+    if form.is_pcapng:
+        blocks = tuple(
+            InterfaceBlock(name=one.name, linktype=one.linktype, nanoseconds=one.nanoseconds) for one in form.interfaces
+        )
+        as_said = blocks == manifest.interfaces
+        what = f"interfaces: {len(blocks)}" if as_said else "other interfaces than in the manifest"
+        checks.append(Check(ok=as_said, what=what))
     return checks
 
 
@@ -195,8 +214,28 @@ def _check_parts(directory: Path, manifest: Manifest) -> list[Check]:
     for name, source in known.items():
         path = parts / name
         if path.exists() and source.sha256 is not None:
-            checks.append(same(f"SHA-256 of the part of {source.name}", sha256_of(path), source.sha256))
+            found = _sha256_of_part(parts, source.name)
+            checks.append(same(f"SHA-256 of the part of {source.name}", found, source.sha256))
         elif expected and source.sha256 is not None and source.packets:
             checks.append(Check(ok=False, what=f"the part of {source.name} is gone"))
-    strangers = sorted(path.name for path in parts.iterdir() if path.name not in known) if parts.is_dir() else []
+    there = sorted(path.name for path in parts.iterdir()) if parts.is_dir() else []
+    strangers = [name for name in there if _FURTHER.sub(".pcap", name) not in known]
     return checks + [Check(ok=False, what=f"no source of the job sent the part {name}") for name in strangers]
+
+
+def _sha256_of_part(parts: Path, source: str) -> str:
+    """Of all its files, one after the other."""
+    whole, channel = hashlib.sha256(), 0
+    while (path := parts / part_name(source, channel)).exists():
+        for block in blocks_of(path):
+            whole.update(block)
+        channel += 1
+    return whole.hexdigest()
+
+
+def _without(size: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """What is behind the first `size` bytes."""
+    for block in blocks:
+        if len(block) > size:
+            yield block[size:]
+        size = max(size - len(block), 0)

@@ -49,6 +49,7 @@ ROUTES = (
     Route("api/v1/jobs/{id}/manifest", manifest_handlers.ManifestHandler),
     Route("api/v1/jobs/{id}/signature", manifest_handlers.SignatureHandler),
     Route("api/v1/jobs/{id}/pcapng", pcapng_handlers.PcapngHandler),
+    Route("api/v1/jobs/{id}/packet-sources", pcapng_handlers.PacketSourcesHandler),
     Route("api/v1/jobs/{id}/summary", packet_handlers.SummaryHandler),
     Route("api/v1/jobs/{id}/packets", packet_handlers.PacketsHandler),
     Route("api/v1/jobs/{id}/packets/{number}", packet_handlers.PacketHandler),

@@ -115,6 +115,8 @@ def test_honest_result_is_verified(tmp_path: Path) -> None:
         f"last packet: {format_us(TIMES_US[-1])}",
         "in time order",
         f"inside the window, {AFTER} to {BEFORE}",
+        f"bytes of packets: {len(content) - 24}",
+        "format: pcap",
         "link type: 1",
         f"SHA-256 of the part of {EM1}: {part}",
     ]
@@ -142,9 +144,9 @@ def test_wrong_packets_are_found_with_a_right_hash(tmp_path: Path, times_us: lis
     [
         (lambda content: content[:-1], "the capture is broken: it ends with half a record of 75 bytes"),
         (lambda content: content[:-60] + b"\x01" * 60, "SHA-256 of the result: "),
-        (lambda content: content[:0], "the capture is broken: it is empty"),
+        (lambda content: content[:0], "the capture is broken: behind byte 0: it is empty"),
         (lambda content: content[:24] + bytes(16) + content[24:], "the capture is broken: behind byte 24: "),
-        (lambda content: b"GIF8" + content[4:], "the capture is broken: behind byte 24: this is no capture"),
+        (lambda content: b"GIF8" + content[4:], "the capture is broken: behind byte 0: this is no capture"),
     ],
     ids=["cut", "changed", "empty", "no record", "no capture"],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -21,6 +22,8 @@ from docket.errors import ServerRefused
 from docket.runtime.exit_codes import ExitCode
 
 CAPTURE, MANIFEST, SIGNATURE, KEY = "job.pcap", "job.json", "job.json.sig", "signing-key.pem"
+SOURCES = "job.pcap.sources"
+"""The capture has this name whichever of the two formats it is in, as in the spool."""
 AUDIT, SUMS, PAGE = "audit.jsonl", "SHA256SUMS", "README.txt"
 
 README = """\
@@ -28,11 +31,11 @@ Packets of Docket's job {id}
 {explanation}
 From {after} to {before}, asked by {owner}.
 
-  job.pcap          the capture
+  job.pcap          the capture{pcapng}
   job.json          the manifest: who asked what and when, what each source answered, SHA-256 of the capture
   job.json.sig      the signature of the manifest: Ed25519, 64 bytes{unsigned}
   signing-key.pem   the public key that belongs to it
-  audit.jsonl       what happened to the job, one event per line
+{sources}  audit.jsonl       what happened to the job, one event per line
   SHA256SUMS        SHA-256 of these files
 
 How to check it, with openssl 3 and sha256sum alone:
@@ -93,6 +96,9 @@ def _evidence(client: Client, job: Job) -> dict[str, bytes]:
         files |= {SIGNATURE: client.signature(job.id), KEY: client.signing_key()}
     except ServerRefused:
         files.pop(SIGNATURE, None)
+    if len(job.sources) > 1 or job.parent is not None:
+        with contextlib.suppress(ServerRefused):  # one source, or a result of an earlier version
+            files[SOURCES] = client.packet_sources(job.id)
     events = client.job_document(job.id).get("events", [])
     files[AUDIT] = b"".join(json.dumps(msgspec.to_builtins(event)).encode() + b"\n" for event in events)
     return files
@@ -108,6 +114,10 @@ def _write(path: Path, capture: Any, files: dict[str, bytes], job: Job) -> None:
         before=job.before,
         owner=job.owner or "an unnamed user",
         unsigned="" if SIGNATURE in files else " (not in this archive: the server does not sign)",
+        pcapng=" (pcapng: its packets are of several link types)" if job.pcap.format == "pcapng" else "",
+        sources="  job.pcap.sources  the source of every packet: see packet_sources in job.json\n"
+        if SOURCES in files
+        else "",
         key_sha256=sums.get(KEY, "none"),
         sha256=job.pcap.sha256,
     ).encode()

@@ -18,7 +18,7 @@ from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.follow import follow
 from docket.client.http_client import Client
 from docket.client.question import new_question
-from docket.client.save import save
+from docket.client.save import fetch, save
 from docket.domain.job import Job, State
 from docket.domain.units import packets_text
 from docket.errors import ServerRefused
@@ -37,6 +37,7 @@ examples:
   docket get 'host 10.1.2.3 and port 443' --after 2026-11-24T14:02:00Z --before 2026-11-24T14:10:00Z
   docket get 'net 10.0.0.0/8 and icmp' --after 15m --source rock01:em1 --source rock01:em2
   docket get 'host 2001:db8::1' --after 5m -w - | wireshark -k -i -
+  docket get 'port 53' --after 1h --pcapng -w dns.pcapng
 
 Without --after and --before the window is the server's default (the last 24 hours). The command ends 0 only for a
 complete answer, 3 for a partial one; `docket --help` lists all exit codes.
@@ -62,6 +63,9 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="save here, replacing a file of that name; - for standard output, as it grows",
     )
+    parser.add_argument(
+        "--pcapng", action="store_true", help="save as pcapng: Wireshark shows the source of every packet"
+    )
     parser.add_argument("--limit-packets", metavar="N", type=amount, help="stop after this many packets")
     parser.add_argument("--limit-bytes", metavar="N", type=amount, help="stop after this many bytes (also 500MB)")
     parser.add_argument("--deadline", metavar="D", type=seconds, help="close the job by then with what is there (20m)")
@@ -85,7 +89,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         terminal.tell(text.faults(error.faults, args.query))
         return ExitCode.REFUSED
     terminal.tell(_introduction(client, job, is_new))
-    stream = Stream(Client(client.url), job.id, sys.stdout.buffer) if args.write == "-" else None
+    live = args.write == "-" and not args.pcapng
+    stream = Stream(Client(client.url), job.id, sys.stdout.buffer) if live else None
     job = asyncio.run(watch(client, job, terminal, stream))
     return _conclude(client, job, args, terminal, stream)
 
@@ -143,11 +148,25 @@ def _conclude(client: Client, job: Job, args: argparse.Namespace, terminal: Term
     if stream is not None:
         stream.finish(job)
     elif job.pcap is not None and (job.state is not State.CANCELLED or _wanted(job, terminal)):
-        terminal.say(saved(job, save(client, job, Path(args.write) if args.write else None)))
-        terminal.tell(f"  SHA-256 {job.pcap.sha256}, checked")
+        _save(client, job, args, terminal)
     if any(answer.verdict in BROKEN_OFF for answer in job.sources) and job.state is not State.CANCELLED:
         terminal.tell(f"  ask the sources that fell short again: docket retry {job.id}")
     return code
+
+
+def _save(client: Client, job: Job, args: argparse.Namespace, terminal: Terminal) -> None:
+    """Raises NotSaved."""
+    assert job.pcap is not None
+    if args.write == "-":
+        fetch(client, job, sys.stdout.buffer.write, pcapng=True)
+        sys.stdout.buffer.flush()
+        return
+    path = save(client, job, Path(args.write) if args.write else None, pcapng=args.pcapng)
+    terminal.say(saved(job, path))
+    if not args.pcapng or job.pcap.format == "pcapng":
+        terminal.tell(f"  SHA-256 {job.pcap.sha256}, checked")
+    elif len(job.sources) > 1:
+        terminal.tell("  each packet names its source: frame.interface_name in Wireshark")
 
 
 def conclusion(job: Job) -> list[str]:

@@ -31,6 +31,8 @@ T = TypeVar("T")
 POLL_S = 0.5
 LONGEST_LIST = 40
 BAR_WIDTH = 60
+USUAL_MS = 50
+"""Within which two taps see one packet."""
 
 REFINE_EXAMPLES = """\
 examples:
@@ -45,6 +47,9 @@ def add(commands: Any) -> None:
     parser = _parser(commands, "packets", "list a job's packets", "docket packets 0192f0c1-… --filter dns")
     parser.set_defaults(run=packets)
     parser.add_argument("--filter", metavar="F", default="", help="a display filter, as in Wireshark")
+    parser.add_argument(
+        "--source", metavar="S", action="append", help="only what this source recorded; may be repeated"
+    )
     parser.add_argument("--offset", metavar="N", type=int, default=0, help="rows to skip (default: 0)")
     parser.add_argument("--limit", metavar="N", type=amount, default=100, help="at most so many rows (default: 100)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -64,7 +69,17 @@ def _add_refine(commands: Any) -> None:
     parser.add_argument("--after", metavar="T", help="beginning of the window (default: the job's own)")
     parser.add_argument("--before", metavar="T", help="end of the window")
     parser.add_argument("--from", metavar="ADDR", dest="sender", help="only what ADDR or ADDR,PORT sent")
-    parser.add_argument("--drop-duplicates", metavar="MS", type=amount, default=0, help="equal packets within MS ms")
+    parser.add_argument(
+        "--source", metavar="S", action="append", help="only what this source recorded; may be repeated"
+    )
+    parser.add_argument(
+        "--drop-duplicates", metavar="MS", type=amount, nargs="?", const=USUAL_MS, default=0,
+        help="equal packets, and those that a second tap saw, within MS ms (50)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--drop-tap-duplicates", metavar="MS", type=amount, nargs="?", const=USUAL_MS, default=0,
+        help="only those that a second tap saw: what one source recorded twice stays",
+    )  # fmt: skip
     parser.add_argument("--snaplen", metavar="N", type=amount, default=0, help="at most N bytes of each packet")
     parser.add_argument("--note", default="", help="kept with the new job")
     parser.add_argument("-w", "--write", metavar="FILE", type=Path, help="save the new job's capture")
@@ -84,16 +99,20 @@ def _parser(commands: Any, name: str, help_text: str, example: str) -> argparse.
 
 
 def packets(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Rows as tshark prints them: number, time since the first packet, addresses, protocol, length, info."""
+    """Rows as tshark prints them: number, time since the first packet, addresses, protocol, length, info.
+
+    Where several sources were asked, the one that recorded the packet stands in front of the addresses.
+    """
     client = client_for(args, terminal)
     offset, end = args.offset, args.offset + args.limit
+    with_source = not args.json and len(client.job(args.id).sources) > 1
     while True:
-        ask = partial(client.packets, args.id, args.filter, offset, min(end - offset, MOST_ROWS))
+        ask = partial(client.packets, args.id, args.filter, offset, min(end - offset, MOST_ROWS), args.source or ())
         page = _settled(ask, _is_enough)
         if args.json:
             terminal.say_json(page)
         else:
-            terminal.say([_row_line(row) for row in page.rows])
+            terminal.say([_row_line(row, with_source=with_source) for row in page.rows])
         offset += len(page.rows)
         if len(page.rows) < page.limit or offset == end:
             break
@@ -108,9 +127,10 @@ def _is_enough(page: PacketPage) -> bool:
     return page.state != "working" or len(page.rows) == page.limit
 
 
-def _row_line(row: Any) -> str:
+def _row_line(row: Any, *, with_source: bool) -> str:
+    recorded = f"{row.capture_source:<12} " if with_source else ""
     line = (
-        f"{row.number:>6} {row.relative_s:>12.6f} {row.source:>15} → {row.destination:<15} "
+        f"{row.number:>6} {row.relative_s:>12.6f} {recorded}{row.source:>15} → {row.destination:<15} "
         f"{row.protocol:<8} {row.length:>5} {row.info}"
     )
     return text.safe(line)
@@ -136,7 +156,9 @@ def refine(args: argparse.Namespace, terminal: Terminal) -> int:
         "after": args.after,
         "before": args.before,
         "drop_duplicates_ms": args.drop_duplicates,
+        "drop_tap_duplicates_ms": args.drop_tap_duplicates,
         "snaplen": args.snaplen,
+        "sources": args.source or [],
         "note": args.note,
     }
     if args.sender:

@@ -100,7 +100,8 @@ class Progress:
 
 def saved(job: Job, path: Path) -> str:
     """A line that says what was saved, and where."""
-    size = "" if job.pcap is None else f" ({size_text(job.pcap.size)})"
+    size_bytes = path.stat().st_size if path.is_file() else job.pcap and job.pcap.size
+    size = f" ({size_text(size_bytes)})" if size_bytes else ""
     return text.safe(f"Saved {packets_text(job.packets)} to {path}{size}")
 
 

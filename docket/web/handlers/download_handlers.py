@@ -27,6 +27,7 @@ from docket.web.jobs.result_follower import Broken, ResultFollower
 logger = logging.getLogger(__name__)
 
 PCAP_TYPE = "application/vnd.tcpdump.pcap"
+PCAPNG_TYPE = "application/vnd.tcpdump.pcapng"
 
 NGINX_SPOOL = "/docket-spool/"
 """The internal location that `deploy/nginx/docket.conf` maps to the spool."""
@@ -46,7 +47,7 @@ class PcapHandler(DeliveringHandler):
 
     operations: ClassVar[Operations] = {
         "GET": Operation(
-            "Download the result; one range at a time, or followed while it grows",
+            "Download the result, as pcapng where it has several link types; in ranges, or followed while it grows",
             gives={200: PCAP_TYPE, 206: PCAP_TYPE, 304: None},
             params=(_FOLLOW, _RANGE),
             refuses=(404, 409, 410, 416, 503),
@@ -62,7 +63,7 @@ class PcapHandler(DeliveringHandler):
 
     async def _serve(self, text: str, *, with_body: bool) -> None:
         job = await self.services.access.job(job_id(text), self.principal)
-        self.set_header("Content-Type", PCAP_TYPE)
+        self.set_header("Content-Type", content_type(job.pcap))
         self.set_header("X-Docket-State", job.state.value)
         self.set_header("X-Docket-Revision", str(job.revision))
         if self.get_query_argument("follow", "0") not in ("", "0") and not job.is_final:
@@ -156,6 +157,11 @@ class PcapHandler(DeliveringHandler):
                 raise Broken("the file in the spool became shorter")
             offset += len(chunk)
             yield chunk
+
+
+def content_type(pcap: PcapFile | None) -> str:
+    """Of a result; of one that still grows, that of most."""
+    return PCAPNG_TYPE if pcap is not None and pcap.format == "pcapng" else PCAP_TYPE
 
 
 def no_result(job: Job) -> ApiError:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from tornado.iostream import StreamClosedError
 
 from docket.bus.messages import AuditAction
+from docket.domain.refinement import MOST_SOURCES
 from docket.web.handlers.download_handlers import disposition, no_result
 from docket.web.handlers.job_handlers import job_id
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
@@ -121,6 +122,7 @@ class PacketsHandler(InspectorHandler):
             gives={200: PacketPage},
             params=(
                 Param("filter", "A display filter in Wireshark's words"),
+                Param("source", "Only packets that this source recorded; may be repeated"),
                 Param("offset", "Rows to skip", {"type": "integer", "minimum": 0, "default": 0}),
                 Param(
                     "limit",
@@ -137,6 +139,7 @@ class PacketsHandler(InspectorHandler):
             text,
             "packets",
             filter=self.get_query_argument("filter", ""),
+            sources=tuple(name for name in self.get_query_arguments("source")[:MOST_SOURCES] if name),
             offset=self.number("offset", 0, 0, _LARGEST_NUMBER),
             limit=self.number("limit", USUAL_ROWS, 1, MOST_ROWS),
         )

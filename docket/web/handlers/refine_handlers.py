@@ -38,7 +38,10 @@ class RefineBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sender: Sender | None = None
     """Only packets from this end."""
     drop_duplicates_ms: int = 0
+    drop_tap_duplicates_ms: int = 0
     snaplen: int = 0
+    sources: tuple[str, ...] = ()
+    """Only packets that these sources recorded."""
     limits: Limits | None = None
     owner: str = ""
     note: str = ""

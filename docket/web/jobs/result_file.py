@@ -32,6 +32,10 @@ class ResultFile:
         """At most one piece; empty at the end of the file."""
         return os.pread(self.descriptor, min(most_bytes, PIECE_BYTES), offset)
 
+    def beginning(self, most_bytes: int) -> bytes:
+        """At most so many bytes of it."""
+        return os.pread(self.descriptor, most_bytes, 0)
+
     def size_now(self) -> int:
         return os.fstat(self.descriptor).st_size
 

@@ -25,7 +25,7 @@ from docket.spool.layout import Spool
 from docket.spool.manifest import Manifest
 from docket.spool.verification import verify_directory
 from docket.workers.collector.commit import Batch
-from docket.workers.collector.part import Part, encode_part
+from docket.workers.collector.part import Channel, Part, encode_part
 
 log = logging.getLogger(__name__)
 
@@ -110,15 +110,16 @@ class Adoption:
         return _Found(_request(manifest), manifest, kept)
 
     def _part(self, job_id: str, answer: SourceAnswer) -> Part:
-        """As a retry wants to know it; what the record does not say, the part's own header does."""
-        part, path = Part.of_record(answer), self._spool.part(job_id, answer.name)
-        if file_size(path) <= FILE_HEADER_BYTES:
-            return part
-        try:
-            header = parse_file_header(read_at(path, 0, FILE_HEADER_BYTES))
-        except CaptureError as error:
-            raise SpoolError(f"the part of {answer.name} is no capture: {error}") from error
-        part.linktype, part.nanoseconds, part.size_bytes = header.linktype, header.nanoseconds, file_size(path)
+        """As a retry wants to know it; what the record does not say, the headers of the part's files do."""
+        part = Part.of_record(answer)
+        channels: list[Channel] = []
+        while file_size(path := self._spool.part(job_id, answer.name, len(channels))) > FILE_HEADER_BYTES:
+            try:
+                header = parse_file_header(read_at(path, 0, FILE_HEADER_BYTES))
+            except CaptureError as error:
+                raise SpoolError(f"the part of {answer.name} is no capture: {error}") from error
+            channels.append(Channel("", header.linktype, header.nanoseconds, file_size(path)))
+        part.channels = channels or part.channels
         return part
 
 

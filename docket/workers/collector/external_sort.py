@@ -13,7 +13,7 @@ from pathlib import Path
 from docket.domain.request_message import Limits
 from docket.spool.file_io import write_at
 from docket.spool.layout import remove_file
-from docket.workers.collector.merge import STEP_BYTES, Merge
+from docket.workers.collector.merge import MICROSECOND_PCAP, STEP_BYTES, Merge, ResultShape
 from docket.workers.collector.record_stream import Form, RecordStream
 
 RUN_BYTES = 8 << 20
@@ -33,13 +33,13 @@ class ExternalSort:
         run_directory: Path,
         run_bytes: int = RUN_BYTES,
         *,
-        nanoseconds: bool = False,
+        shape: ResultShape = MICROSECOND_PCAP,
     ) -> None:
         self.merge: Merge | None = None
         """The merge of the runs, once all are written."""
         self._output = output
         self._limits = limits
-        self._nanoseconds = nanoseconds
+        self._shape = shape
         self._run_directory = run_directory
         self._run_bytes = run_bytes
         self._runs: list[RecordStream] = []
@@ -58,7 +58,7 @@ class ExternalSort:
             handled = next(self._cutting, 0)
             if handled:
                 return handled
-            self.merge = Merge(self._output, self._runs, self._limits, nanoseconds=self._nanoseconds)
+            self.merge = Merge(self._output, self._runs, self._limits, shape=self._shape)
         return self.merge.step(step_bytes)
 
     def remove_runs(self) -> None:
@@ -68,7 +68,7 @@ class ExternalSort:
 
     def _cut_into_runs(self, streams: Sequence[RecordStream]) -> Iterator[int]:
         for stream in streams:
-            source = RecordStream(stream.name, stream.place, stream.path, form=stream.form)
+            source = RecordStream(stream.name, stream.place, stream.path, form=stream.form, origin=stream.origin)
             source.linktype = stream.linktype
             source.grow(stream.size_bytes)
             source.end()
@@ -79,8 +79,9 @@ class ExternalSort:
 
     def _write_run(self, source: RecordStream) -> int:
         place = len(self._runs)
-        form = Form(part=self._nanoseconds, result=self._nanoseconds)
-        run = RecordStream(source.name, place, self._run_directory / f"{place:06d}{RUN_SUFFIX}", start=0, form=form)
+        form = Form(part=self._shape.nanoseconds, result=self._shape.nanoseconds)
+        path = self._run_directory / f"{place:06d}{RUN_SUFFIX}"
+        run = RecordStream(source.name, place, path, start=0, form=form, origin=source.origin)
         run.linktype = source.linktype
         run.starts_at = source.times[0]
         records = memoryview(source.buffer)[: source.offsets[-1]]

@@ -7,12 +7,15 @@ their bytes trickled in and however often the merge had to begin anew. Memory is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise, takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from docket.domain.request_message import Limits
-from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
+from docket.packet import pcapng
+from docket.packet.pcap import ETHERNET, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import write_at
 from docket.spool.hashing import BackgroundHash
 from docket.workers.collector.record_stream import FOREVER, RecordStream
@@ -25,6 +28,23 @@ _SMALLEST_BLOCK_BYTES = 1 << 15
 NO_LIMITS = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class ResultShape:
+    """How the result is written; the streams are made for the same."""
+
+    nanoseconds: bool = False
+    """Of its times, or of those that are merged into pcapng; microseconds otherwise."""
+    interfaces: tuple[pcapng.Interface, ...] = ()
+    """By the origins of the streams. None: classic PCAP, of one link type."""
+    beginning: bytes = b""
+    """Of pcapng: what stands before the packets."""
+    origin_bytes: int = 0
+    """For each packet in the list of their origins, which lies beside the result; 0: there is no list."""
+
+
+MICROSECOND_PCAP = ResultShape()
+
+
 class Share(NamedTuple):
     """What one source gave to the result."""
 
@@ -32,6 +52,13 @@ class Share(NamedTuple):
     bytes: int
     first_us: int | None
     last_us: int | None
+
+
+class _Settled(NamedTuple):
+    """Records in their order, as classic ones, and the origin of each as bytes."""
+
+    pieces: list[bytes | memoryview]
+    origins: bytes
 
 
 class _Range(NamedTuple):
@@ -67,26 +94,29 @@ class Merge:
         streams: Sequence[RecordStream],
         limits: Limits = NO_LIMITS,
         *,
-        nanoseconds: bool = False,
+        shape: ResultShape = MICROSECOND_PCAP,
     ) -> None:
         self.output = output
-        self.nanoseconds = nanoseconds
-        """Of the result; microseconds otherwise. The streams are made for the same."""
+        self.origins_output = origins_of(output)
+        self.shape = shape
         self.streams = list(streams)
         self.packets = 0
         self.size_bytes = 0
         """Size of `output`; 0 as long as not even its header is written."""
+        self.record_bytes = 0
+        """Of the packets as classic records, which is what limits and counts are about."""
         self.disordered = False
         """A record came so late that earlier ones had been written: the result must be made anew by sorting."""
         self.limit_reached = False
         self._limits = limits
         self._linktype: int | None = None
         self._sha256 = BackgroundHash()
+        self._origins_sha256 = BackgroundHash()
         self._written_to = (-1, -1)
 
     @property
     def linktype(self) -> int | None:
-        """The one link type of the result, once a packet has decided it."""
+        """The one link type of a classic result, once a packet has decided it."""
         return self._linktype
 
     @property
@@ -98,6 +128,11 @@ class Merge:
     def sha256(self) -> str:
         """Of everything that `output` holds."""
         return self._sha256.hexdigest()
+
+    @property
+    def origins_sha256(self) -> str:
+        """Of the list of origins; empty if there is none."""
+        return self._origins_sha256.hexdigest() if self.shape.origin_bytes else ""
 
     @property
     def faults(self) -> dict[str, str]:
@@ -124,10 +159,6 @@ class Merge:
             )
         return shares
 
-    def drop(self, name: str) -> None:
-        """Leave a source out, of which nothing has been written yet."""
-        self.streams = [stream for stream in self.streams if stream.name != name]
-
     def step(self, step_bytes: int = STEP_BYTES) -> int:
         """Write what is settled, at most about `step_bytes` of it, and return how many bytes that were.
 
@@ -153,17 +184,23 @@ class Merge:
         ranges = [span for span in ranges if span.until > span.start]
         return self._write(ranges) if ranges else 0
 
-    def close(self) -> None:
+    def close(self, ending: bytes = b"") -> None:
         """Make `output` a whole capture, also where no packet was written. Raises SpoolFull or SpoolError."""
         if not self.size_bytes:
             known = (stream.linktype for stream in self.streams)
             self._begin(next(known, ETHERNET))
+        if ending:
+            self.size_bytes = write_at(self.output, self.size_bytes, [ending])
+            self._sha256.update([ending])
+        if self.shape.origin_bytes and not self.packets:
+            write_at(self.origins_output, 0, [])
 
     def _begin(self, linktype: int) -> None:
-        header = file_header(linktype, LARGEST_RECORD_BYTES, nanoseconds=self.nanoseconds)
+        shape = self.shape
+        header = shape.beginning or file_header(linktype, LARGEST_RECORD_BYTES, nanoseconds=shape.nanoseconds)
         self.size_bytes = write_at(self.output, 0, [header])
         self._sha256.update([header])
-        self._linktype = linktype
+        self._linktype = None if shape.interfaces else linktype
 
     def _write(self, ranges: list[_Range]) -> int:
         if not self.size_bytes:
@@ -173,12 +210,19 @@ class Merge:
         if earliest < self._written_to:
             self.disordered = True
         taken = [span.until for span in ranges]
-        pieces = _in_time_order(ranges)
-        if not self._fits(ranges):
-            pieces, taken = self._as_much_as_fits(ranges)
+        if self._fits(ranges):
+            settled = _in_time_order(ranges, self.shape.origin_bytes)
+        else:
+            settled, taken = self._as_much_as_fits(ranges)
+        pieces = self._as_blocks(settled) if self.shape.interfaces else settled.pieces
+        if settled.origins:
+            write_at(self.origins_output, self.packets * self.shape.origin_bytes, [settled.origins])
         end = write_at(self.output, self.size_bytes, pieces)
         written_bytes = end - self.size_bytes
         self._sha256.update(pieces)
+        if settled.origins:
+            self._origins_sha256.update([settled.origins])
+        self.record_bytes += sum(map(len, settled.pieces))
         for span, until in zip(ranges, taken, strict=True):
             span.stream.give(until)
             self.packets += until - span.start
@@ -194,15 +238,22 @@ class Merge:
     def _room(self) -> tuple[int, int]:
         """Packets and bytes that the limits still allow."""
         most_packets, most_bytes = self._limits.packets, self._limits.bytes
-        written_bytes = self.size_bytes - FILE_HEADER_BYTES
         return (
             FOREVER if most_packets is None else most_packets - self.packets,
-            FOREVER if most_bytes is None else most_bytes - written_bytes,
+            FOREVER if most_bytes is None else most_bytes - self.record_bytes,
         )
 
-    def _as_much_as_fits(self, ranges: Sequence[_Range]) -> tuple[list[bytes | memoryview], list[int]]:
+    def _as_blocks(self, settled: _Settled) -> list[bytes | memoryview]:
+        """The records as the blocks of pcapng."""
+        width, origins, shape = self.shape.origin_bytes, settled.origins, self.shape
+        numbers = [int.from_bytes(origins[at : at + width], "little") for at in range(0, len(origins), width)]
+        blocks, _ = pcapng.packets(b"".join(settled.pieces), numbers, shape.interfaces, nanoseconds=shape.nanoseconds)
+        return [blocks]
+
+    def _as_much_as_fits(self, ranges: Sequence[_Range]) -> tuple[_Settled, list[int]]:
         """The records up to the first one that a limit does not allow, and how far that goes in each range."""
         records, order = _records(ranges)
+        origins = [code for span in ranges for code in [_code(span, self.shape.origin_bytes)] * span.packets]
         packets, size_bytes = self._room()
         sizes = accumulate(len(records[index]) for index in order[:packets])
         fitting = order[: sum(1 for size in takewhile(lambda size: size <= size_bytes, sizes))]
@@ -212,16 +263,34 @@ class Merge:
             end = begin + span.packets
             taken.append(span.start + sum(1 for index in fitting if begin <= index < end))
             begin = end
-        return [b"".join([records[index] for index in fitting])], taken
+        kept = b"".join([records[index] for index in fitting])
+        return _Settled([kept], b"".join([origins[index] for index in fitting])), taken
 
 
-def _in_time_order(ranges: Sequence[_Range]) -> list[bytes | memoryview]:
+def origins_of(output: Path) -> Path:
+    """Where the list of origins lies while a result is written there."""
+    return output.with_name(f"{output.name}.sources")
+
+
+def _in_time_order(ranges: Sequence[_Range], origin_bytes: int) -> _Settled:
     """The ranges as pieces to write one after the other. The ranges stand in the order of their places."""
     by_start = sorted(ranges, key=lambda span: span.stream.times[span.start])
     if all(one.stream.times[one.until - 1] < other.stream.times[other.start] for one, other in pairwise(by_start)):
-        return [span.view for span in by_start]
+        origins = b"".join(_code(span, origin_bytes) * span.packets for span in by_start)
+        return _Settled([span.view for span in by_start], origins)
     records, order = _records(ranges)
-    return [b"".join(map(records.__getitem__, order))]
+    pick = itemgetter(*order)
+    origins = b""
+    if origin_bytes == 1:
+        origins = bytes(pick(b"".join(_code(span, 1) * span.packets for span in ranges)))
+    elif origin_bytes:
+        origins = b"".join(pick([code for span in ranges for code in [_code(span, origin_bytes)] * span.packets]))
+    return _Settled([b"".join(pick(records))], origins)
+
+
+def _code(span: _Range, origin_bytes: int) -> bytes:
+    """What stands for the range's origin in the list."""
+    return span.stream.origin.to_bytes(origin_bytes, "little") if origin_bytes else b""
 
 
 def _records(ranges: Sequence[_Range]) -> tuple[list[bytes], list[int]]:

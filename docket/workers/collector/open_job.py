@@ -20,7 +20,6 @@ from docket.domain.request import Request
 from docket.domain.request_message import Limits
 from docket.domain.timewindow import US_PER_S, format_us
 from docket.errors import SpoolError
-from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.spool.file_io import file_size
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Entries
@@ -67,11 +66,11 @@ class OpenJob:
         self.deadline_s = context.clock.monotonic_s() + remaining_us / US_PER_S
         """In monotonic time: a clock that is set back does not lengthen it."""
         for part in parts:
-            if part.size_bytes > max(FILE_HEADER_BYTES, file_size(context.spool.part(job.id, part.source))):
+            if self._is_shortened(part):
                 log.warning("job %s: the part of %s is gone from the disk; it is read again", job.id, part.source)
                 part.reopen(kept=False)
                 self.to_ask.add(part.source)
-        self._result_writer = ResultWriter(context.spool, job.id, parts, self._limits)
+        self._result_writer = self._new_writer()
 
     @property
     def id(self) -> str:
@@ -89,7 +88,7 @@ class OpenJob:
     @property
     def held_bytes(self) -> int:
         """What its files take up by now."""
-        return sum(part.size_bytes for part in self.parts.values()) + self._result_writer.size_bytes
+        return sum(part.record_bytes for part in self.parts.values()) + self._result_writer.size_bytes
 
     @property
     def ready(self) -> bool:
@@ -147,7 +146,7 @@ class OpenJob:
         for source in sources:
             self.parts[source].reopen(kept=source not in self.to_ask)
         self.to_ask.update(sources)
-        self._result_writer = ResultWriter(self._context.spool, self.id, list(self.parts.values()), self._limits)
+        self._result_writer = self._new_writer()
         for source in sources:
             self._note(self.parts[source], entries)
         self._event(
@@ -179,7 +178,7 @@ class OpenJob:
         self._judge_again()
         answers = tuple(self._final_answer(part, shares.get(part.source)) for part in self.parts.values())
         state = State.CANCELLED if self._cancel is not None else judge(answers)
-        pcap = self._finish_result(state)
+        pcap = self._finish_result(state, answers)
         if pcap is None and state in (State.COMPLETED, State.PARTIAL):
             state = State.FAILED
         self._event(
@@ -188,7 +187,7 @@ class OpenJob:
             answers=answers,
             pcap=pcap,
             packets=None if pcap is None else self._result_writer.packets,
-            bytes=None if pcap is None else pcap.size - FILE_HEADER_BYTES,
+            bytes=None if pcap is None else self._result_writer.record_bytes,
             reason=self._reason,
             user="" if self._cancel is None else self._cancel.user,
         )
@@ -248,7 +247,7 @@ class OpenJob:
                 if self.job.state is State.QUEUED:
                     self._event(EventName.STARTED, entries, answers=(self._answer(part),))
             case Outcome.DATA:
-                if self._same_link_type(part, entries) and fragment.body:
+                if fragment.body:
                     self._result_writer.append(part, fragment.body)
             case Outcome.BROKEN:
                 if not part.packets:
@@ -270,21 +269,15 @@ class OpenJob:
         self._note(part, entries)
         self._event(EventName.SOURCE, entries, answers=(self._answer(part),))
 
-    def _same_link_type(self, part: Part, entries: Entries) -> bool:
-        """A classic PCAP has one link type: the one that most sources have, or that is written already. Sources
-        with another are refused. False: this part is one of them."""
-        filled = [other for other in self.parts.values() if other.packets and not other.excluded]
-        kinds = [other.linktype for other in filled]
-        chosen = self._result_writer.linktype
-        if chosen is None:
-            chosen = max(kinds, key=lambda kind: (kinds.count(kind), -kinds.index(kind)))
-        for other in filled:
-            if other.linktype != chosen:
-                other.excluded = True
-                self._result_writer.exclude(other)
-                other.close(Verdict.REFUSED, outcome_texts.other_link_type(other.linktype, chosen), usable=False)
-                self._closed(other, entries)
-        return not part.excluded
+    def _new_writer(self) -> ResultWriter:
+        parts = list(self.parts.values())
+        return ResultWriter(self._context.spool, self.job, self.request, parts, self._limits)
+
+    def _is_shortened(self, part: Part) -> bool:
+        """Whether the disk has less of the part than the ledger says."""
+        files = [self._context.spool.part(self.id, part.source, number) for number in range(len(part.channels))]
+        pairs = zip(part.channels, files, strict=True)
+        return any(channel.filled and channel.size_bytes > file_size(path) for channel, path in pairs)
 
     def _fail_disk(self, error: SpoolError, entries: Entries) -> None:
         """The disk takes no more: the job ends with what is merged, and its parts make room for the ledger."""
@@ -313,7 +306,7 @@ class OpenJob:
         if part.verdict in FULL and part.packets:
             part.verdict, part.sentence, part.usable = verdict, sentence, True
 
-    def _finish_result(self, state: State) -> PcapFile | None:
+    def _finish_result(self, state: State, answers: Sequence[SourceAnswer]) -> PcapFile | None:
         """The finished file; None if there is none to be had."""
         kept = state is State.CANCELLED and not self._discards and self._result_writer.packets > 0
         if not (state in (State.COMPLETED, State.PARTIAL) or kept):
@@ -321,13 +314,17 @@ class OpenJob:
         try:
             if not self._result_writer.sound:
                 raise SpoolError(self._disk or "the packets could not be put in order")
-            size_bytes = self._result_writer.finish()
+            size_bytes = self._result_writer.finish(answers)
         except SpoolError as error:
             log.error("job %s: there is no result: %s", self.id, error)
             self._disk = str(error)
             return None
+        is_pcapng = bool(self._result_writer.interfaces)
         return PcapFile(
-            name=self._context.spool.pcap_name(self.job), size=size_bytes, sha256=self._result_writer.sha256
+            name=self._context.spool.pcap_name(self.job, is_pcapng=is_pcapng),
+            size=size_bytes,
+            sha256=self._result_writer.sha256,
+            format="pcapng" if is_pcapng else "pcap",
         )
 
     def _write_manifest(self, shares: dict[str, Share]) -> None:
@@ -342,6 +339,8 @@ class OpenJob:
             last_us=max(lasts, default=None),
             linktype=self._result_writer.linktype,
             signing_key=None if signer is None else signer.public_text,
+            interfaces=self._result_writer.interfaces,
+            packet_sources=self._result_writer.packet_sources,
         )
         try:
             self._context.spool.write_manifest(manifest, signer)

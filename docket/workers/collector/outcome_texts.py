@@ -53,8 +53,3 @@ def disk(trouble: str) -> str:
 def not_records(fault: str) -> str:
     """For a source that sent bytes which are no packets."""
     return f"Its answer could be used only up to a point: {fault}."
-
-
-def other_link_type(found: int, chosen: int) -> str:
-    """For a source whose packets cannot stand in one file with the others'."""
-    return f"Its packets have link type {found}, those of the other sources {chosen}; one PCAP cannot hold both."

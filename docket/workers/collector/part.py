@@ -13,8 +13,13 @@ import msgspec
 
 from docket.bus.messages import Fragment, FragmentKind
 from docket.domain.job import SourceAnswer, Verdict
+from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.timewindow import Window, format_us
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES
+from docket.packet.pcapng import HIGHEST_LINKTYPE
+
+MOST_CHANNELS = 4_096
+"""A refinement has one for each source of its parent."""
 
 LONGEST_SENT = 2_000
 """Characters of what a source was given that are kept: every event of the job carries them, once per source."""
@@ -48,8 +53,23 @@ class Earlier(msgspec.Struct, frozen=True):
     next_step: str
 
 
+class Channel(msgspec.Struct):
+    """One file of a part: packets of one link type, one resolution and one origin."""
+
+    origin: str = ""
+    """The source that recorded them, where a refinement took them from its result; empty for the part's own."""
+    linktype: int = ETHERNET
+    nanoseconds: bool = False
+    """Its records tell nanoseconds; microseconds otherwise."""
+    size_bytes: int = FILE_HEADER_BYTES
+
+    @property
+    def filled(self) -> bool:
+        return self.size_bytes > FILE_HEADER_BYTES
+
+
 class Part(msgspec.Struct):
-    """One source's part. Its bytes are in the spool, as far as `size_bytes`."""
+    """One source's part. Its bytes are in the spool, as far as its channels say."""
 
     source: str
     attempt: int = 0
@@ -59,10 +79,10 @@ class Part(msgspec.Struct):
     """The reading has begun in this revision of the job."""
     broken: bool = False
     """This reading is worth nothing any more: a fragment is missing, or the source was asked once more."""
-    size_bytes: int = FILE_HEADER_BYTES
-    linktype: int = ETHERNET
-    nanoseconds: bool = False
-    """Its records tell nanoseconds; microseconds otherwise."""
+    channels: list[Channel] = msgspec.field(default_factory=list)
+    """Most sources have one."""
+    current: int = 0
+    """The channel of the latest fragment with packets."""
     packets: int = 0
     trimmed: int = 0
     received: int = 0
@@ -75,8 +95,6 @@ class Part(msgspec.Struct):
     kept: str = ""
     verdict: Verdict | None = None
     usable: bool = False
-    excluded: bool = False
-    """Its packets are of another kind than those of the result and stay out of it."""
     earlier: Earlier | None = None
 
     @classmethod
@@ -86,7 +104,7 @@ class Part(msgspec.Struct):
             source=answer.name,
             attempt=answer.attempt,
             broken=answer.verdict is not None,
-            size_bytes=FILE_HEADER_BYTES + answer.bytes,
+            channels=[Channel(size_bytes=FILE_HEADER_BYTES + answer.bytes)] if answer.bytes else [],
             packets=answer.packets,
             trimmed=answer.trimmed,
             received=answer.received,
@@ -97,6 +115,15 @@ class Part(msgspec.Struct):
             verdict=answer.verdict,
             usable=answer.usable,
         )
+
+    @property
+    def record_bytes(self) -> int:
+        """Of its packets, with the headers of their records."""
+        return sum(channel.size_bytes - FILE_HEADER_BYTES for channel in self.channels)
+
+    def origin(self, number: int) -> str:
+        """The source that recorded the packets of a channel."""
+        return self.channels[number].origin or self.source
 
     @property
     def closed(self) -> bool:
@@ -122,12 +149,9 @@ class Part(msgspec.Struct):
             self.broken = True
             return Outcome.BROKEN
         self.next_seq += 1
-        if fragment.kind is FragmentKind.DATA and self.packets and fragment.linktype != self.linktype:
-            changed = f"Its packets changed from link type {self.linktype} to {fragment.linktype} on the way."
-            self.close(Verdict.CUT, changed, usable=True)
-            return Outcome.ENDED
-        if fragment.kind is FragmentKind.DATA and self.packets and fragment.nanoseconds != self.nanoseconds:
-            self.close(Verdict.CUT, "The resolution of its times changed on the way.", usable=True)
+        if fragment.kind is FragmentKind.DATA and not self._choose_channel(fragment):
+            unfit = f"Some of its packets have the link type {fragment.linktype}, which no capture can hold."
+            self.close(Verdict.CUT, unfit, usable=self.packets > 0)
             return Outcome.ENDED
         self.trimmed += fragment.trimmed
         self.received += fragment.received
@@ -138,7 +162,6 @@ class Part(msgspec.Struct):
             return Outcome.ENDED
         self.packets += fragment.packets
         self.sentence = ""  # what it waited for is past, and would be named as the cause of a later end
-        self.linktype, self.nanoseconds = fragment.linktype, fragment.nanoseconds
         return Outcome.DATA
 
     def close(self, verdict: Verdict, sentence: str, *, usable: bool, next_step: str = "") -> None:
@@ -158,7 +181,7 @@ class Part(msgspec.Struct):
             self.earlier = Earlier(self.verdict, self.usable, self.sentence, self.next_step)
         else:
             self._forget_packets()
-        self.verdict, self.usable, self.excluded = None, False, False
+        self.verdict, self.usable = None, False
         self.sentence, self.next_step = "", ""
         # The reading of before may still be under way; it must not go on where it was.
         self.begun, self.broken = False, True
@@ -176,7 +199,7 @@ class Part(msgspec.Struct):
             verdict=self.verdict,
             sentence=self.sentence,
             packets=self.packets,
-            bytes=self.size_bytes - FILE_HEADER_BYTES,
+            bytes=self.record_bytes,
             trimmed=self.trimmed,
             received=self.received,
             first=None if self.first_us is None else format_us(self.first_us),
@@ -204,11 +227,25 @@ class Part(msgspec.Struct):
         self._forget_packets()
         self.sentence, self.next_step, self.sent = fragment.sentence, "", _shortened(fragment.sent)
         self.kept = _shortened(fragment.kept)
-        self.linktype = fragment.linktype
         self._move(fragment)
 
+    def _choose_channel(self, fragment: Fragment) -> bool:
+        """The one that the fragment's packets belong to; False if there can be none."""
+        # Only the inspector reads packets that another source recorded.
+        origin = fragment.origin if self.source == SPOOL_SOURCE else ""
+        wanted = (origin, fragment.linktype, fragment.nanoseconds)
+        for number, channel in enumerate(self.channels):
+            if (channel.origin, channel.linktype, channel.nanoseconds) == wanted:
+                self.current = number
+                return True
+        if len(self.channels) >= MOST_CHANNELS or fragment.linktype > HIGHEST_LINKTYPE:
+            return False
+        self.current = len(self.channels)
+        self.channels.append(Channel(*wanted))
+        return True
+
     def _forget_packets(self) -> None:
-        self.size_bytes, self.packets, self.trimmed, self.received = FILE_HEADER_BYTES, 0, 0, 0
+        self.channels, self.current, self.packets, self.trimmed, self.received = [], 0, 0, 0, 0
         self.first_us = self.last_us = self.through_us = None
 
     def _move(self, fragment: Fragment) -> None:

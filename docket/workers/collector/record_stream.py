@@ -55,6 +55,7 @@ class RecordStream:
         "_through",
         "_widen",
         "bytes",
+        "channel",
         "ended",
         "fault",
         "first_us",
@@ -63,6 +64,7 @@ class RecordStream:
         "linktype",
         "name",
         "offsets",
+        "origin",
         "packets",
         "path",
         "place",
@@ -73,9 +75,21 @@ class RecordStream:
     )
 
     def __init__(
-        self, name: str, place: int, path: Path, start: int = FILE_HEADER_BYTES, *, form: Form = MICROSECONDS
+        self,
+        name: str,
+        place: int,
+        path: Path,
+        start: int = FILE_HEADER_BYTES,
+        *,
+        form: Form = MICROSECONDS,
+        origin: int = 0,
+        channel: int = 0,
     ) -> None:
         self.name = name
+        self.channel = channel
+        """Which file of the source's part it is."""
+        self.origin = origin
+        """Its number among the origins of the result: the interface, where that is pcapng."""
         self.place = place
         """Rank among the streams, which decides between records of the same time."""
         self.path = path

@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from docket.domain.job import Job, SourceAnswer
+from docket.domain.request import Request
 from docket.domain.request_message import Limits
 from docket.errors import SpoolError
 from docket.packet.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
+from docket.packet.pcapng import Interface
+from docket.spool import interface_blocks
 from docket.spool.file_io import cut_to, read_at, write_at
 from docket.spool.hashing import BackgroundHash
 from docket.spool.layout import Spool, remove_file
+from docket.spool.manifest import PacketSources
 from docket.workers.collector.external_sort import ExternalSort
 from docket.workers.collector.merge import STEP_BYTES, Merge, Share
-from docket.workers.collector.part import Part
+from docket.workers.collector.part import MOST_CHANNELS, Channel, Part
 from docket.workers.collector.record_stream import Form, RecordStream
+from docket.workers.collector.result_shape import Origin, list_origins, shape_of
 
 _HASH_BLOCK_BYTES = 1 << 20
 
@@ -26,12 +32,17 @@ _HASH_BLOCK_BYTES = 1 << 20
 class ResultWriter:
     """One revision of one job's result, while it is put together."""
 
-    def __init__(self, spool: Spool, job_id: str, parts: Sequence[Part], limits: Limits) -> None:
+    def __init__(self, spool: Spool, job: Job, request: Request, parts: Sequence[Part], limits: Limits) -> None:
         """Take up the parts as the ledger knows them; bytes beyond that are cut off. Raises SpoolError."""
         self._spool = spool
-        self._job_id = job_id
+        self._job = job
+        self._job_id = job.id
+        self._window = request.window
         self._parts = {part.source: part for part in parts}
         self._limits = limits
+        self._places = {part.source: place for place, part in enumerate(parts)}
+        self._origins: list[Origin] = []
+        """By the numbers that the streams of the merge have."""
         self._hashes: dict[str, BackgroundHash | None] = {}
         """SHA-256 of each part so far; None: it must be read again, since another process wrote it."""
         self._rehashing: Iterator[int] | None = None
@@ -43,7 +54,29 @@ class ResultWriter:
 
     @property
     def linktype(self) -> int | None:
+        """Of a classic result."""
         return self._result.linktype
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Of a result that is pcapng."""
+        return self._result.shape.interfaces
+
+    @property
+    def record_bytes(self) -> int:
+        """Of the packets, with the headers of classic records."""
+        return self._result.record_bytes
+
+    @property
+    def packet_sources(self) -> PacketSources:
+        """The list of the packets' sources that lies beside the result."""
+        result = self._result
+        return PacketSources(
+            names=tuple(origin.name for origin in self._origins),
+            bytes_each=result.shape.origin_bytes,
+            size=result.packets * result.shape.origin_bytes,
+            sha256=result.origins_sha256,
+        )
 
     @property
     def packets(self) -> int:
@@ -74,7 +107,7 @@ class ResultWriter:
     @property
     def waiting_bytes(self) -> int:
         """How much of the parts is not in the result yet: what still costs time."""
-        return sum(part.size_bytes for part in self._parts.values()) - self._merge.size_bytes
+        return sum(part.record_bytes for part in self._parts.values()) - self._merge.record_bytes
 
     @property
     def settled(self) -> bool:
@@ -94,44 +127,46 @@ class ResultWriter:
 
     def restart(self, part: Part) -> None:
         """A new reading begins: what the part held is worthless."""
-        remove_file(self._spool.part(self._job_id, part.source))
+        old = self._streams(part)
+        for stream in old:
+            remove_file(stream.path)
         self._hashes.pop(part.source, None)
-        if any(stream.name == part.source and stream.packets for stream in self._merge.streams):
+        if len(old) > 1 or any(stream.packets for stream in old):
             self._merge = self._new_merge()
         else:
-            self._replace_stream(part)
+            self._replace_streams(part)
 
     def append(self, part: Part, body: bytes | memoryview) -> None:
-        """Write a fragment's records behind the part and note its new size. Raises SpoolFull or SpoolError."""
-        path = self._spool.part(self._job_id, part.source)
+        """Write a fragment's records behind its channel and note the new size. Raises SpoolFull or SpoolError."""
+        channel = part.channels[part.current]
+        path = self._spool.part(self._job_id, part.source, part.current)
         pieces = [body]
-        offset = part.size_bytes
-        if offset == FILE_HEADER_BYTES:
+        offset = channel.size_bytes
+        is_first = not channel.filled
+        if is_first:
             self._spool.prepare(self._job_id)
-            header = file_header(part.linktype, LARGEST_RECORD_BYTES, nanoseconds=part.nanoseconds)
+            remove_file(path)
+            header = file_header(channel.linktype, LARGEST_RECORD_BYTES, nanoseconds=channel.nanoseconds)
             pieces, offset = [header, body], 0
-            self._hashes[part.source] = BackgroundHash()
-        part.size_bytes = write_at(path, offset, pieces)
+            # The hash of several files one after the other is taken at the end.
+            self._hashes[part.source] = None if part.current else BackgroundHash()
+        channel.size_bytes = write_at(path, offset, pieces)
         running = self._hashes.get(part.source)
         if running is not None:
             running.update(pieces)
-        if part.nanoseconds != self._stream(part).form.part:
-            self._change_resolution(part)
-        self._stream(part).linktype = part.linktype
+        if is_first:
+            self._take_in(part)
         self.moved(part)
 
     def moved(self, part: Part) -> None:
         """The part grew, or its source came further through the window."""
-        self._stream(part).grow(part.size_bytes, part.through_us)
+        for stream in self._streams(part):
+            stream.grow(_size(part, stream.channel), part.through_us)
 
     def end(self, part: Part) -> None:
         """The part is whole, or will never be more than it is."""
-        if not part.excluded:
-            self._stream(part).end()
-
-    def exclude(self, part: Part) -> None:
-        """Leave the part out of the result; nothing of it has been merged yet."""
-        self._merge.drop(part.source)
+        for stream in self._streams(part):
+            stream.end()
 
     def work(self, step_bytes: int = STEP_BYTES) -> int:
         """Do one step of what there is to do, and return how many bytes that were; 0: nothing right now.
@@ -162,17 +197,31 @@ class ResultWriter:
         """The result, as far as it goes, is in order."""
         return not self._merge.disordered or (self._resort is not None and self._resort.done)
 
-    def finish(self) -> int:
+    def finish(self, answers: Sequence[SourceAnswer]) -> int:
         """Give the result its final name; returns its size. Raises SpoolFull or SpoolError."""
         result = self._result
         if not result.size_bytes:
             self._spool.prepare(self._job_id)
-        result.close()
+        result.close(self._ending(answers))
         cut_to(result.output, result.size_bytes)
+        if result.shape.origin_bytes:
+            cut_to(result.origins_output, result.packets * result.shape.origin_bytes)
         if self._resort is not None:
             self._resort.remove_runs()
-        self._spool.finish(self._job_id, result.output)
+        sources = result.origins_output if result.shape.origin_bytes else None
+        self._spool.finish(self._job_id, result.output, sources)
         return result.size_bytes
+
+    def _ending(self, answers: Sequence[SourceAnswer]) -> bytes:
+        """What pcapng has behind its packets: each source's verdict."""
+        result = self._result
+        if not result.shape.interfaces:
+            return b""
+        packets = [0] * len(self._origins)
+        for stream in result.streams:
+            packets[stream.origin] += stream.packets
+        parts = [origin.part for origin in self._origins]
+        return interface_blocks.ending(result.shape.interfaces, parts, packets, answers, self._window)
 
     @property
     def _result(self) -> Merge:
@@ -182,63 +231,96 @@ class ResultWriter:
         return self._merge
 
     def _take_up(self, part: Part) -> None:
-        path = self._spool.part(self._job_id, part.source)
-        if part.size_bytes == FILE_HEADER_BYTES:
-            remove_file(path)
+        if not any(channel.filled for channel in part.channels):
+            remove_file(self._spool.part(self._job_id, part.source))
             return
-        cut_to(path, part.size_bytes)
+        for number, channel in enumerate(part.channels):
+            if channel.filled:
+                cut_to(self._spool.part(self._job_id, part.source, number), channel.size_bytes)
         self._hashes[part.source] = None
 
     def _new_merge(self) -> Merge:
         partial = self._spool.partial(self._job_id)
         # A new file, not the old one cut short: whoever follows the old one must not see its bytes change.
         remove_file(partial)
-        nanoseconds = any(part.nanoseconds for part in self._parts.values() if not part.excluded)
-        streams = [self._new_stream(place, part, nanoseconds) for place, part in enumerate(self._parts.values())]
-        kept = [stream for stream in streams if not self._parts[stream.name].excluded]
-        return Merge(partial, kept, self._limits, nanoseconds=nanoseconds)
+        shape = shape_of(list(self._parts.values()), self._job)
+        self._origins = list_origins(self._parts.values())
+        streams = [self._new_stream(number, shape.nanoseconds) for number in range(len(self._origins))]
+        return Merge(partial, streams, self._limits, shape=shape)
 
-    def _change_resolution(self, part: Part) -> None:
-        """The part turned out to be of another resolution: the finest one of all parts is the result's."""
-        if part.nanoseconds and not self._merge.nanoseconds:
+    def _take_in(self, part: Part) -> None:
+        """The part has its first packets of a kind, which may change how the result has to be written."""
+        if shape_of(list(self._parts.values()), self._job) != self._merge.shape:
             self._merge = self._new_merge()
         else:
-            self._replace_stream(part)
+            self._replace_streams(part)
 
-    def _new_stream(self, place: int, part: Part, nanoseconds: bool) -> RecordStream:
-        path = self._spool.part(self._job_id, part.source)
-        stream = RecordStream(part.source, place, path, form=Form(part=part.nanoseconds, result=nanoseconds))
-        stream.linktype = part.linktype
-        stream.grow(part.size_bytes, part.through_us)
+    def _new_stream(self, number: int, nanoseconds: bool) -> RecordStream:
+        origin = self._origins[number]
+        part = self._parts[origin.part]
+        channel = part.channels[origin.channel] if part.channels else Channel()
+        stream = RecordStream(
+            part.source,
+            self._places[part.source] * MOST_CHANNELS + origin.channel,
+            self._spool.part(self._job_id, part.source, origin.channel),
+            form=Form(part=channel.nanoseconds, result=nanoseconds),
+            origin=number,
+            channel=origin.channel,
+        )
+        stream.linktype = channel.linktype
+        stream.grow(channel.size_bytes, part.through_us)
         if part.closed:
             stream.end()
         return stream
 
-    def _replace_stream(self, part: Part) -> None:
-        streams = self._merge.streams
-        for index, stream in enumerate(streams):
-            if stream.name == part.source:
-                streams[index] = self._new_stream(stream.place, part, self._merge.nanoseconds)
+    def _replace_streams(self, part: Part) -> None:
+        """Make the streams of a part anew of which nothing has been given out, and those that there were none of."""
+        known = {origin: number for number, origin in enumerate(self._origins)}
+        given = {stream.channel for stream in self._streams(part) if stream.packets}
+        merge = self._merge
+        kept = [stream for stream in merge.streams if stream.name != part.source or stream.channel in given]
+        for origin in list_origins([part]):
+            if origin.channel in given:
+                continue
+            number = known.get(origin)
+            if number is None:
+                number = self._number_of(origin)
+            kept.append(self._new_stream(number, merge.shape.nanoseconds))
+        merge.streams = sorted(kept, key=lambda stream: stream.place)
 
-    def _stream(self, part: Part) -> RecordStream:
-        return next(stream for stream in self._merge.streams if stream.name == part.source)
+    def _number_of(self, origin: Origin) -> int:
+        """The number of an origin that was not known under this name: a new one, or that of an empty part."""
+        for number, other in enumerate(self._origins):
+            if (other.part, other.channel) == (origin.part, origin.channel):
+                self._origins[number] = origin
+                return number
+        self._origins.append(origin)
+        return len(self._origins) - 1
+
+    def _streams(self, part: Part) -> list[RecordStream]:
+        return [stream for stream in self._merge.streams if stream.name == part.source]
 
     def _new_resort(self) -> ExternalSort:
         output: Path = self._spool.sorting(self._job_id)
         remove_file(output)
-        parts, nanoseconds = self._spool.parts(self._job_id), self._merge.nanoseconds
-        return ExternalSort(output, self._merge.streams, self._limits, parts, nanoseconds=nanoseconds)
+        parts, shape = self._spool.parts(self._job_id), self._merge.shape
+        return ExternalSort(output, self._merge.streams, self._limits, parts, shape=shape)
 
     def _rehash(self) -> Iterator[int]:
         """Read the parts that another process wrote, for their SHA-256."""
         for source in [source for source, known in self._hashes.items() if known is None]:
-            path, size_bytes, done = self._spool.part(self._job_id, source), self._parts[source].size_bytes, 0
             whole = BackgroundHash()
-            while done < size_bytes:
-                block = read_at(path, done, min(_HASH_BLOCK_BYTES, size_bytes - done))
-                if not block:
-                    raise SpoolError(f"the part of {source} became shorter")
-                whole.update([block])
-                done += len(block)
-                yield len(block)
+            for number, channel in enumerate(self._parts[source].channels):
+                path, done = self._spool.part(self._job_id, source, number), 0
+                while channel.filled and done < channel.size_bytes:
+                    block = read_at(path, done, min(_HASH_BLOCK_BYTES, channel.size_bytes - done))
+                    if not block:
+                        raise SpoolError(f"the part of {source} became shorter")
+                    whole.update([block])
+                    done += len(block)
+                    yield len(block)
             self._hashes[source] = whole
+
+
+def _size(part: Part, channel: int) -> int:
+    return part.channels[channel].size_bytes if part.channels else FILE_HEADER_BYTES

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import threading
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from docket.domain.clock import Clock
 from docket.domain.timewindow import parse_time_us
 from docket.errors import CaptureError, DissectorMissing, SpoolError
-from docket.packet.pcap import FILE_HEADER_BYTES, RECORD_HEADER_BYTES
+from docket.packet.pcap import RECORD_HEADER_BYTES
 from docket.spool.file_io import spool_error, write_whole
 from docket.spool.layout import DIRECTORY_MODE, Spool
+from docket.workers.inspector.deduplicator import tap_duplicates
 from docket.workers.inspector.tasks import FilterTask, Gates, Work
 from docket.workers.inspector.tshark.belonging import Belonging, read_belonging
 from docket.workers.inspector.tshark.conversation_list import read_conversations, write_conversations
@@ -31,7 +34,7 @@ from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
 from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index
 from docket.workers.inspector.tshark.streams import Stream, follow
 from docket.workers.inspector.tshark.summary import Facts, Summary, read_summary, summarise, write_summary
-from docket.workers.inspector.tshark.timeline import TimelineCounter
+from docket.workers.inspector.tshark.timeline import ShareCounter, TimelineCounter
 from docket.workers.inspector.tshark.tshark_programs import tshark_version
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ class CaptureIndex:
         self.marks: array[int] = array("Q")
         self.facts: Facts | None = None
         self.listing: Listing | None = None
+        self.repeats: array[int] = array("I")
+        """For each packet the one of another source that it repeats, 0 for none; empty where there is one source."""
         self.belonging: Belonging | None = None
         """Once the whole file is listed as the dissector reads it in one go."""
         self.surveyed = False
@@ -101,6 +106,7 @@ class CaptureIndex:
         try:
             dissector = f"tshark {tshark_version()}"
             listing = self._new_listing(facts)
+            self._mark_duplicates(stop)
             make_list(self.capture, self.marks, listing, stop)
             self._write_index(listing)
             self._keep_belonging(listing)
@@ -120,6 +126,18 @@ class CaptureIndex:
             if self.facts is None:
                 self.facts = self._scanned()
             return self.facts
+
+    def recorded_by(self, sources: tuple[str, ...], among: Sequence[int] | None = None) -> array[int]:
+        """The numbers, ascending, of the packets that these sources recorded: of all, or of some. Raises SpoolError."""
+        capture = self.capture
+        wanted = np.array([name in sources for name in capture.sources], dtype=np.bool_)
+        mask = wanted[capture.source_numbers(1, capture.packets)]
+        if among is None:
+            found = np.flatnonzero(mask) + 1
+        else:
+            some = np.array(among, dtype=np.int64)
+            found = some[mask[some - 1]]
+        return array("I", found.tolist())
 
     def conversations(self, longest_s: float) -> tuple[Conversation, ...] | None:
         """All of them, the largest first; None where they are not counted after that time."""
@@ -260,6 +278,8 @@ class CaptureIndex:
             return
         self.marks.frombytes(index.marks)
         self.listing = Listing(rows, index.packets, exact=index.exact, note=index.note)
+        with contextlib.suppress(OSError, ValueError):
+            self.repeats.frombytes((self._directory / "repeats").read_bytes())
         self.belonging = read_belonging(self._directory / "belonging", self.capture.sha256)
         self.surveyed = True
 
@@ -271,6 +291,11 @@ class CaptureIndex:
             self.listing.rows.close()
         self.listing = Listing(RowStore.create(self._directory / "rows"), facts.packets)
         return self.listing
+
+    def _mark_duplicates(self, stop: threading.Event) -> None:
+        """Find what a second tap saw too. Raises SpoolError, and DissectionError if told to stop."""
+        self.repeats = tap_duplicates(self.capture, stop)
+        write_whole(self._directory / "repeats", self.repeats.tobytes())
 
     def _make_directory(self) -> None:
         """Not where the job itself has gone: its directory must not come back."""
@@ -303,36 +328,41 @@ class CaptureIndex:
         first_us = parse_time_us(manifest.first, None) if manifest.first else None
         last_us = parse_time_us(manifest.last, None) if manifest.last else None
         marks: array[int] = array("Q")
-        packets, note, end = 0, "", FILE_HEADER_BYTES
+        packets, note, record_bytes = 0, "", 0
         counter: TimelineCounter | None = None
+        shares = ShareCounter(self.capture.sources)
         try:
             for run in self.capture.runs():
                 if first_us is None:
                     first_us = run.timestamps[0]
                 if counter is None:
-                    counter = TimelineCounter(first_us, last_us or first_us)
+                    counter = TimelineCounter(first_us, last_us or first_us, self.capture.sources)
                 counter.add(run)
+                shares.add(run)
                 marks.extend(
                     run.offsets[place] for place in range(-packets % MARK_EVERY, len(run.timestamps), MARK_EVERY)
                 )
                 packets += len(run.timestamps)
-                last_us, end = run.timestamps[-1], run.offsets[-1]
+                last_us = run.timestamps[-1]
+                record_bytes += run.volume[-1] - run.volume[0]
         except CaptureError as error:
             note = f"The file is damaged: {error}."
         self.marks = marks
         return Facts(
             packets=packets,
-            bytes=end - FILE_HEADER_BYTES - packets * RECORD_HEADER_BYTES,
+            bytes=record_bytes - packets * RECORD_HEADER_BYTES,
             first_us=first_us if packets else None,
             last_us=last_us if packets else None,
             timeline=counter.timeline() if counter is not None else None,
             note=note,
+            sources=shares.shares(),
         )
 
     def _summarise(self, facts: Facts, dissector: str, *, working: bool) -> Summary:
+        repeated = sum(1 for number in self.repeats if number)
         return summarise(
             self.capture.manifest,
-            facts,
+            msgspec.structs.replace(facts, tap_duplicates=repeated),
             self.listing,
             written_at=self._clock.now(),
             dissector=dissector,

@@ -9,6 +9,10 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from docket.bus.messages import Fragment
 from docket.domain.clock import Clock
@@ -20,18 +24,17 @@ from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.domain.units import packets_text
 from docket.errors import CaptureError, DissectionError, NoSuchJob, SpoolError
-from docket.packet.pcap import ETHERNET, Trimmed, in_us, scan, trim
-from docket.packet.record_cutter import RecordCutter
-from docket.packet.record_filter import RecordFilter
+from docket.packet.decode import decode
+from docket.packet.match import match
+from docket.packet.pcap import Trimmed
+from docket.packet.records import scan
 from docket.spool.layout import Spool
 from docket.workers.inspector.deduplicator import Deduplicator
-from docket.workers.inspector.tshark.result_capture import Capture
-from docket.workers.inspector.tshark.selection import decided_root, selected
+from docket.workers.inspector.tshark.result_capture import Batch, Capture
+from docket.workers.inspector.tshark.selection import Selection, decided_root
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.reader import Lane, Stopped, Task
 from docket.workers.interface.verdict_texts import Finding, undecided
-
-_FOR_EVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,14 @@ class RefineReader:
         self._publish = publish
         self._stop = stop
         self._lane = lane
-        self._deduplicator = Deduplicator(self._refinement.drop_duplicates_ms * 1_000, self._refinement.snaplen)
+        refinement = self._refinement
+        self._deduplicator = Deduplicator(
+            refinement.drop_duplicates_ms * 1_000,
+            refinement.snaplen,
+            tap_us=max(refinement.drop_duplicates_ms, refinement.drop_tap_duplicates_ms) * 1_000,
+        )
+        self._undecided = 0
         self._root = decided_root(self._request.parsed_query.root, self._refinement)
-        self._filter = RecordFilter(self._root, ETHERNET)
         self._packets = 0
         self._bytes = 0
         self._full = False
@@ -99,6 +107,10 @@ class RefineReader:
         try:
             if self._refinement.sha256 not in ("", capture.sha256):
                 return _refused(f"Job {parent} has a newer result by now.", "Look at it and refine it again.")
+            strangers = sorted(set(self._refinement.sources) - set(capture.sources))
+            if strangers:
+                known = ", ".join(sorted(set(capture.sources)))
+                return _refused(f"Job {parent} has no packets of {', '.join(strangers)}.", f"It has those of {known}.")
             self._read(capture, fragment_publisher)
             return self._judge(capture)
         except (DissectionError, CaptureError) as error:
@@ -112,53 +124,95 @@ class RefineReader:
 
     def _read(self, capture: Capture, fragment_publisher: FragmentPublisher) -> None:
         """Raises DissectionError, CaptureError, BusError."""
-        cutter = RecordCutter(self._request.window, None, None)
         wall_s = max((self._request.deadline_us - Clock().now_us()) / US_PER_S, 1.0)
-        header, refinement = capture.header, self._refinement
-        self._filter = RecordFilter(self._root, header.linktype, nanoseconds=header.nanoseconds)
-        self._deduplicator = Deduplicator(
-            refinement.drop_duplicates_ms * 1_000, refinement.snaplen, nanoseconds=header.nanoseconds
-        )
-        with selected(capture, self._refinement, wall_s, self._stop) as pieces:
-            for piece in pieces:
+        kinds = _kinds(capture)
+        if len(kinds) > 1:
+            # In the order in which packets of the same time stand in the parent's result.
+            for kind in kinds:
+                fragment_publisher.add(
+                    _NOTHING, kind.linktype, nanoseconds=kind.nanoseconds, origin=kind.origin, announce=True
+                )
+        with Selection(capture, self._refinement, wall_s, self._stop) as selection:
+            for batch in capture.batches():
                 if self._stop.is_set():
                     raise DissectionError("it was stopped")
-                self._take(cutter.feed(piece), cutter, fragment_publisher)
+                mask = selection.mask(batch.first, len(batch.timestamps))
+                self._take(capture, batch, mask, fragment_publisher)
                 if self._full:
                     return
-            cutter.finish()
 
-    def _take(self, cut: Trimmed, cutter: RecordCutter, fragment_publisher: FragmentPublisher) -> None:
-        kept = self._deduplicator.feed(self._filter.feed(cut.body))
-        timestamps, offsets, _ = scan(kept, nanoseconds=cutter.nanoseconds)
-        timestamps = in_us(timestamps, nanoseconds=cutter.nanoseconds)
+    def _take(
+        self, capture: Capture, batch: Batch, mask: NDArray[np.bool_], fragment_publisher: FragmentPublisher
+    ) -> None:
+        per_us = 1000 if capture.form.nanoseconds else 1
+        times_us = np.array(batch.timestamps, dtype=np.int64) // per_us
+        window = self._request.window
+        inside = (times_us >= window.after_us) & (times_us < window.before_us)
+        outside = int(np.count_nonzero(mask & ~inside))
+        mask = mask & inside & self._of_sources(capture, batch)
+        if self._root is not None:
+            mask = self._matching(capture, batch, mask)
+        kinds = _kinds(capture)
+        kept: dict[int, list[bytes]] = {}
+        spans: dict[int, tuple[int, int]] = {}
+        for place in np.flatnonzero(mask).tolist():
+            kind = kinds[int(batch.sources[place])]
+            record = self._deduplicator.feed(int(times_us[place]), batch.record(place), kind.origin, kind.linktype)
+            if record is None:
+                continue
+            if not self._fits(record):
+                self._full = True
+                break
+            self._packets += 1
+            self._bytes += len(record)
+            source, time_us = int(batch.sources[place]), int(times_us[place])
+            kept.setdefault(source, []).append(record)
+            spans[source] = (spans.get(source, (time_us,))[0], time_us)
+        fragment_publisher.add(_NOTHING._replace(outside=outside), 0)
+        for source, kind in enumerate(kinds):
+            records = kept.get(source)
+            if records:
+                piece = Trimmed(b"".join(records), len(records), 0, *spans[source], False)
+                fragment_publisher.add(piece, kind.linktype, nanoseconds=kind.nanoseconds, origin=kind.origin)
+        fragment_publisher.advance(int(times_us[-1]))
+
+    def _of_sources(self, capture: Capture, batch: Batch) -> NDArray[np.bool_]:
+        """Which packets were recorded by the sources that are wanted."""
+        wanted = self._refinement.sources
+        if not wanted:
+            return np.ones(len(batch.sources), dtype=np.bool_)
+        return np.array([name in wanted for name in capture.sources])[batch.sources]
+
+    def _matching(self, capture: Capture, batch: Batch, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of the mask that match the query and come from the sender. Raises CaptureError."""
+        records = scan(batch.records, nanoseconds=capture.form.nanoseconds).records
+        kinds = np.array([kind.linktype for kind in _kinds(capture)])[batch.sources]
+        found = np.zeros(len(mask), dtype=np.bool_)
+        for linktype in np.unique(kinds[mask]).tolist():
+            places = np.flatnonzero(mask & (kinds == linktype))
+            matches = match(decode(batch.records, records.chosen(places), linktype), self._root)
+            found[places] = matches.mask
+            self._undecided += int(np.count_nonzero(matches.undecided))
+        return found
+
+    def _fits(self, record: bytes) -> bool:
         limits = self._request.limits
         most_bytes = min(limits.bytes or self._task.most_bytes, self._task.most_bytes)
-        fitting = trim(
-            kept,
-            timestamps,
-            offsets,
-            0,
-            _FOR_EVER,
-            most_packets=None if limits.packets is None else limits.packets - self._packets,
-            most_bytes=most_bytes - self._bytes,
-        )
-        self._packets += fitting.packets
-        self._bytes += len(fitting.body)
-        self._full = fitting.more
-        fragment_publisher.add(fitting._replace(outside=cut.outside), cutter.linktype, nanoseconds=cutter.nanoseconds)
+        full = limits.packets is not None and self._packets >= limits.packets
+        return not full and self._bytes + len(record) <= most_bytes
 
     def _judge(self, capture: Capture) -> Finding:
         """What is to be said about an answer that was read to its end, or to the job's limit."""
         parent, deduplicator = capture.job_id, self._deduplicator
         text = f"Of the {packets_text(capture.packets)} of job {parent}, {self._packets:,} were kept."
-        if self._refinement.drop_duplicates_ms:
-            within = f"within {self._refinement.drop_duplicates_ms} ms"
-            text += f" Duplicates {within} that were dropped: {deduplicator.duplicates:,}."
+        within_ms = max(self._refinement.drop_duplicates_ms, self._refinement.drop_tap_duplicates_ms)
+        if within_ms:
+            of = "Duplicates" if self._refinement.drop_duplicates_ms else "Duplicates of other sources"
+            text += f" {of} within {within_ms} ms that were dropped: {deduplicator.duplicates:,}."
         if self._refinement.snaplen:
             text += f" Packets that were cut to {self._refinement.snaplen:,} bytes: {deduplicator.shortened:,}."
-        if self._filter.undecided:
-            text += f" {undecided(self._filter.undecided)}"
+        if self._undecided:
+            text += f" {undecided(self._undecided)}"
         if self._full:
             text += " It was stopped at the limit; more matched."
             return Finding(Verdict.LIMITED, text, "Raise the limit, or keep less.")
@@ -166,6 +220,25 @@ class RefineReader:
             text += f" That job is {capture.manifest.state}: what it lacks is missing here too."
             return Finding(Verdict.LIMITED, text, f"Retry job {parent}, then refine it again.")
         return Finding(Verdict.COMPLETE if self._packets else Verdict.EMPTY, text)
+
+
+class _Kind(NamedTuple):
+    """What the packets of one source have in common."""
+
+    origin: str
+    linktype: int
+    nanoseconds: bool
+
+
+def _kinds(capture: Capture) -> list[_Kind]:
+    """By the numbers of the capture's sources."""
+    form = capture.form
+    if form.is_pcapng:
+        return [_Kind(one.name, one.linktype, one.nanoseconds) for one in form.interfaces]
+    return [_Kind(name, form.linktype, form.nanoseconds) for name in capture.sources]
+
+
+_NOTHING = Trimmed(b"", 0, 0, None, None, False)
 
 
 def _wording(request: Request) -> str:

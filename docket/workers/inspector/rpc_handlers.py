@@ -29,7 +29,8 @@ from docket.workers.inspector.rpc_messages import (
 from docket.workers.inspector.rpc_server import Answered
 from docket.workers.inspector.tshark.columns import Row
 from docket.workers.inspector.tshark.detail import Bytes, Dissected, PacketDetail, dissect_packet, reads_from_start
-from docket.workers.inspector.tshark.filters import check_display_filter, check_packet_filter
+from docket.workers.inspector.tshark.filters import check_display_filter
+from docket.workers.inspector.tshark.selection import fitting_linktypes
 from docket.workers.inspector.tshark.streams import PROTOCOLS, Segment, Stream, as_hex, as_text, transcript
 from docket.workers.inspector.tshark.tshark_programs import has_tshark
 
@@ -87,22 +88,29 @@ class Answering:
         offset = max(question.offset, 0)
         self._must_be_listed(capture_index)
         if question.filter.strip():
-            return _json(self._filtered(capture_index, question.filter, offset, limit))
+            return _json(self._filtered(capture_index, question, offset, limit))
+        if question.sources:
+            return _json(_recorded_by(capture_index, question.sources, offset, limit))
         capture_index.wait(offset + limit, WAIT_S)
         rows = capture_index.rows
         found = [] if rows is None else list(enumerate(rows.page(offset + 1, limit), offset + 1))
         total = 0 if rows is None else rows.rows
         return _json(_page(capture_index, "", offset, limit, total, found))
 
-    def _filtered(self, capture_index: CaptureIndex, text: str, offset: int, limit: int) -> PacketPage:
+    def _filtered(self, capture_index: CaptureIndex, question: Question, offset: int, limit: int) -> PacketPage:
+        text, chosen = question.filter, question.sources
         find = capture_index.find(text)
         find.work.wait(lambda: False, MOMENT_S)
-        find.work.wait(lambda: len(find.numbers) >= offset + limit, WAIT_S)
-        numbers = find.numbers[offset : offset + limit]
+        found_so_far = capture_index.recorded_by(chosen, find.numbers) if chosen else find.numbers
+        if len(found_so_far) < offset + limit:
+            find.work.wait(lambda: len(find.numbers) >= offset + limit and not chosen, WAIT_S)
+            found_so_far = capture_index.recorded_by(chosen, find.numbers) if chosen else find.numbers
+        total = len(found_so_far)
+        numbers = found_so_far[offset : offset + limit]
         if numbers:
             capture_index.wait(numbers[-1], WAIT_S)
         found = capture_index.rows.some(numbers) if capture_index.rows is not None else []
-        page = _page(capture_index, text, offset, limit, len(find.numbers), found)
+        page = _page(capture_index, text, offset, limit, total, found)
         note = f"{page.note} The filter could not be applied to the end: {find.work.error}." if find.work.error else ""
         if find.overflow:
             note = f"{page.note} Only the first {len(find.numbers):,} packets that it shows are listed."
@@ -112,7 +120,8 @@ class Answering:
         elif find.work.error is not None or find.overflow:
             state = "partial"
         progress = 1.0 if find.work.done else min(find.looked_at / max(capture_index.packets, 1), 0.99)
-        return msgspec.structs.replace(page, state=state, note=(note or page.note).strip(), progress=progress)
+        note = (note or page.note).strip()
+        return msgspec.structs.replace(page, state=state, note=note, progress=progress, sources=chosen)
 
     def _packet(self, capture_index: CaptureIndex, question: Question) -> Answered:
         capture_index.scan()
@@ -140,6 +149,7 @@ class Answering:
             relative_s=(record.time_us - first_us) / 1_000_000,
             length=record.wire_length,
             captured=len(record.data),
+            capture_source=capture_index.capture.source_of(number),
             layers=dissected.layers,
             streams=dissected.streams if exact else self._listed_stream(capture_index, number),
             tree=dissected.tree,
@@ -193,7 +203,7 @@ class Answering:
         except InvalidRequest as error:
             faults += error.faults
         try:
-            check_packet_filter(question.bpf, capture_index.capture.header.linktype)
+            fitting_linktypes(question.bpf, capture_index.capture.form.linktypes)
         except InvalidRequest as error:
             faults += error.faults
         if faults:
@@ -222,7 +232,8 @@ class Answering:
 def _page(
     capture_index: CaptureIndex, text: str, offset: int, limit: int, total: int, found: Sequence[tuple[int, Row]]
 ) -> PacketPage:
-    manifest, of = capture_index.capture.manifest, capture_index.packets
+    capture, of = capture_index.capture, capture_index.packets
+    manifest = capture.manifest
     listed = capture_index.rows.rows if capture_index.rows is not None else 0
     whole = listed >= of and capture_index.exact >= of
     first_us = parse_time_us(manifest.first, None) if manifest.first else None
@@ -237,11 +248,23 @@ def _page(
         packets=of,
         exact=capture_index.exact if capture_index.surveyed else listed,
         note=capture_index.note,
-        rows=tuple(_row(number, row, first_us) for number, row in found),
+        rows=tuple(_row(capture_index, number, row, first_us) for number, row in found),
     )
 
 
-def _row(number: int, row: Row, first_us: int | None) -> PacketRow:
+def _recorded_by(capture_index: CaptureIndex, sources: tuple[str, ...], offset: int, limit: int) -> PacketPage:
+    """A page of the packets that these sources recorded."""
+    numbers = capture_index.recorded_by(sources)
+    wanted = numbers[offset : offset + limit]
+    if wanted:
+        capture_index.wait(wanted[-1], WAIT_S)
+    found = capture_index.rows.some(wanted) if capture_index.rows is not None else []
+    page = _page(capture_index, "", offset, limit, len(numbers), found)
+    return msgspec.structs.replace(page, sources=sources)
+
+
+def _row(capture_index: CaptureIndex, number: int, row: Row, first_us: int | None) -> PacketRow:
+    repeats = capture_index.repeats
     return PacketRow(
         number=number,
         time=format_us(row.time_us),
@@ -253,6 +276,8 @@ def _row(number: int, row: Row, first_us: int | None) -> PacketRow:
         info=row.info,
         stream=row.stream,
         severity=row.severity,
+        capture_source=capture_index.capture.source_of(number),
+        duplicate_of=repeats[number - 1] if number <= len(repeats) else 0,
     )
 
 
@@ -303,7 +328,11 @@ def _stream_page(capture_index: CaptureIndex, question: Question, stream: Stream
         taken += segment.length
         data = read_at(path, segment.offset, segment.length)
         content = _written(data, said, question.form)
-        pieces.append(_piece(segment, said, content))
+        piece = _piece(segment, said, content)
+        if 1 <= segment.packet <= capture_index.packets:
+            source = capture_index.capture.source_of(segment.packet)
+            piece = msgspec.structs.replace(piece, capture_source=source)
+        pieces.append(piece)
     following = offset + len(pieces)
     note = (
         "" if stream.segments else f"There is nothing in {stream.protocol} stream {stream.number}, or no such stream."

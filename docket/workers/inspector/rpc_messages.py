@@ -36,6 +36,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     search: str = ""
     sort: str = "-bytes"
     by: str = "conversation"
+    sources: tuple[str, ...] = ()
 
 
 class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,10 @@ class PacketRow(msgspec.Struct, frozen=True, kw_only=True):
     """`tcp 5` or `udp 3`, to follow; empty for others."""
     severity: str
     """How worth a look the dissector finds it: `error`, `warning`, `note`, `chat` or empty."""
+    capture_source: str = ""
+    """The source that recorded it."""
+    duplicate_of: int = 0
+    """The packet of another source that it repeats, behind a router perhaps; 0: none."""
 
 
 class PacketPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +91,8 @@ class PacketPage(msgspec.Struct, frozen=True, kw_only=True):
     """Up to this packet, rows are exactly what tshark says of the whole file."""
     note: str
     rows: tuple[PacketRow, ...]
+    sources: tuple[str, ...] = ()
+    """Only packets that these recorded are shown; empty: those of all."""
 
 
 class StreamPiece(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +108,8 @@ class StreamPiece(msgspec.Struct, frozen=True, kw_only=True):
     packet: int = 0
     """The packet that brought it, from 1 on; 0 where it is not known."""
     time: str | None = None
+    capture_source: str = ""
+    """The source that recorded that packet."""
     lost: bool = False
     """Bytes are missing here: `content` says how many."""
 

@@ -39,7 +39,7 @@ class FragmentPublisher:
         self._words: deque[Fragment] = deque(
             [self._fragment(FragmentKind.BEGIN, seq=0, sent=template.sent, kept=template.kept)]
         )
-        self._pieces: deque[tuple[Trimmed, tuple[int, bool]]] = deque()
+        self._pieces: deque[tuple[Trimmed, tuple[int, bool, str]]] = deque()
         self._waiting_bytes = 0
         self._waiting_since_s = 0.0
         self._outside = 0
@@ -56,18 +56,23 @@ class FragmentPublisher:
         self._thread = threading.Thread(target=self._run, name=f"publisher of {template.source}", daemon=True)
         self._thread.start()
 
-    def add(self, piece: Trimmed, linktype: int, *, nanoseconds: bool = False) -> None:
-        """Packets, or a count of packets outside the window. Waits while too much is waiting. Raises BusError."""
+    def add(
+        self, piece: Trimmed, linktype: int, *, nanoseconds: bool = False, origin: str = "", announce: bool = False
+    ) -> None:
+        """Packets, or a count of packets outside the window. Waits while too much is waiting. Raises BusError.
+
+        `announce`: say that there may be packets of this kind, also where there are none by now.
+        """
         with self._condition:
             while self._waiting_bytes >= MOST_WAITING_BYTES and self._error is None:
                 self._condition.wait()
             self._raise_error()
             self._outside += piece.outside
-            if not piece.packets:
+            if not piece.packets and not announce:
                 return
             if not self._pieces:
                 self._waiting_since_s = time.monotonic()
-            self._pieces.append((piece, (linktype, nanoseconds)))
+            self._pieces.append((piece, (linktype, nanoseconds, origin)))
             self._waiting_bytes += len(piece.body)
             if len(self._pieces) == 1 or self._waiting_bytes >= FRAGMENT_BYTES:
                 self._condition.notify_all()
@@ -152,13 +157,19 @@ class FragmentPublisher:
         first, form = self._pieces.popleft()
         taken = [first]
         size = len(first.body)
+        others: deque[tuple[Trimmed, tuple[int, bool, str]]] = deque()
+        # Pieces of other forms are passed over: packets of several link types may alternate one by one.
         while self._pieces:
             piece, other = self._pieces[0]
-            if other != form or size + len(piece.body) > FRAGMENT_BYTES:
+            if other == form and size + len(piece.body) > FRAGMENT_BYTES:
                 break
-            taken.append(piece)
-            size += len(piece.body)
             self._pieces.popleft()
+            if other == form:
+                taken.append(piece)
+                size += len(piece.body)
+            else:
+                others.append((piece, other))
+        self._pieces.extendleft(reversed(others))
         self._waiting_bytes -= size
         self._waiting_since_s = time.monotonic()
         self._condition.notify_all()
@@ -167,10 +178,11 @@ class FragmentPublisher:
             FragmentKind.DATA,
             seq=self._seq,
             packets=sum(piece.packets for piece in taken),
-            first_us=min(piece.first_us for piece in taken if piece.first_us is not None),
-            last_us=max(piece.last_us for piece in taken if piece.last_us is not None),
+            first_us=min((piece.first_us for piece in taken if piece.first_us is not None), default=None),
+            last_us=max((piece.last_us for piece in taken if piece.last_us is not None), default=None),
             linktype=form[0],
             nanoseconds=form[1],
+            origin=form[2],
             body=first.body if len(taken) == 1 else b"".join(piece.body for piece in taken),
             **self._counted(),
         )

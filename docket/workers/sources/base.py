@@ -100,9 +100,9 @@ class Reading:
     """One answer being streamed."""
 
     chunks: Iterator[bytes]
-    """Classic PCAP, little-endian, with micro- or nanoseconds: the 24-byte header first, then records, cut anywhere.
-    Raises ReadAgain, and SourceError (verdict and
-    sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
+    """Classic PCAP, little-endian, with micro- or nanoseconds: the 24-byte header first, then records, cut anywhere; a
+    chunk of its own that is a FurtherHeader where packets of another link type begin. Raises ReadAgain, and SourceError
+    (verdict and sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
     through_us: Callable[[], int | None] = _not_known
     """Every packet before this time has been in the chunks, as far as the store can tell meanwhile."""
     prove: Callable[[Received], Coverage | None] = _nothing_to_prove

@@ -55,7 +55,7 @@ def test_the_file_is_what_the_job_says(harness: Rig) -> None:
     assert pcap is not None
     assert (pcap.size, pcap.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert pcap.name == f"docket-20261124T140200Z-20261124T141000Z-port-53-{job_id[:8]}.pcap"
-    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
+    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap", "job.pcap.sources"]
 
 
 def test_the_manifest_says_where_it_came_from(harness: Rig) -> None:

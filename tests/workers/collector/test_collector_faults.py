@@ -77,7 +77,7 @@ def test_a_collector_killed_at_any_turn_loses_nothing(harness: Rig, turns: int) 
     harness.settle()
     assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
     assert [event.name.removeprefix("job.") for event in harness.reader.events(job_id)] == CLOSED
-    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
+    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap", "job.pcap.sources"]
 
 
 def test_a_restart_in_mid_merge_gives_the_same_file(harness: Rig) -> None:

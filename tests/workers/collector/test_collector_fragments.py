@@ -116,7 +116,7 @@ def test_reordered_parts_come_out_sorted(harness: Rig) -> None:
     harness.reading(job_id, 1).begin().data(EM2).end()
     harness.settle()
     assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(reverse, EM2))
-    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
+    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap", "job.pcap.sources"]
 
 
 def nano(second: int, nanosecond: int, body: bytes) -> bytes:
@@ -188,18 +188,6 @@ def test_a_full_job_does_not_wait_for_its_sources(harness: Rig) -> None:
     harness.settle()
     assert (harness.state(job_id), harness.verdicts(job_id)) == ("partial", ["limited", "limited"])
     assert harness.result(job_id) == in_order(EM1)[:2]
-
-
-def test_a_second_link_type_is_refused(harness: Rig) -> None:
-    """One PCAP holds one link type: the source with the other one is refused, and says why."""
-    job_id = harness.ask()
-    ethernet = harness.reading(job_id, 0).begin().data(EM1)
-    harness.reading(job_id, 1).begin().data(EM2, linktype=101).end()
-    harness.settle()
-    ethernet.end()
-    harness.settle()
-    assert (harness.verdicts(job_id), harness.result(job_id)) == (["complete", "refused"], in_order(EM1))
-    assert "link type 101" in harness.job(job_id).sources[1].sentence
 
 
 def test_bytes_that_are_no_packets_are_cut(harness: Rig) -> None:

@@ -181,7 +181,7 @@ def test_a_retry_asks_only_who_fell_short(harness: Rig) -> None:
     assert (job.state, job.revision, harness.verdicts(job_id)) == ("completed", 2, ["complete", "complete"])
     assert (harness.result(job_id), harness.files(job_id)) == (
         in_order(EM1, EM2),
-        ["job.json", "job.json.sig", "job.pcap"],
+        ["job.json", "job.json.sig", "job.pcap", "job.pcap.sources"],
     )
 
 
@@ -356,7 +356,7 @@ def test_left_over_files_of_a_known_job_are_removed_at_the_start(harness: Rig) -
     wait_until(harness.all_looked_at, "the strays to be looked at", timeout_s=60.0)
     assert [path.name for path in harness.spool.directories()] == [job_id]
     assert sorted(path.name for path in harness.spool.aside.iterdir()) == [stray.name, "core"]
-    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap"]
+    assert harness.files(job_id) == ["job.json", "job.json.sig", "job.pcap", "job.pcap.sources"]
 
 
 def test_a_result_that_somebody_removed_is_expired(harness: Rig) -> None:

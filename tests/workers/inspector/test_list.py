@@ -4,6 +4,7 @@ import threading
 from array import array
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from docket.domain.clock import Clock
@@ -20,6 +21,11 @@ from tests.services import needs
 from tests.services.waiting import wait_until
 from tests.workers.inspector.inspector_harness import Office
 from tests.workers.inspector.processes import dissectors
+
+
+def _run(timestamps: list[int], offsets: list[int]) -> Run:
+    """Packets of one source in a classic capture."""
+    return Run(timestamps, offsets, offsets, np.zeros(len(timestamps), np.uint16))
 
 
 def row(number: int) -> Row:
@@ -163,8 +169,8 @@ def test_plot_has_a_bounded_number_of_stretches(length_us: int) -> None:
 def test_plot_counts_every_packet_once() -> None:
     """Also when the time turns out to be longer than what was guessed, and begins earlier."""
     counter = TimelineCounter(1_000_000, 1_000_500)
-    counter.add(Run([1_000_000, 1_000_400], [0, 116, 232]))
-    counter.add(Run([5_000_000, 90_000_000], [232, 1_048, 1_064 + 100]))
+    counter.add(_run([1_000_000, 1_000_400], [0, 116, 232]))
+    counter.add(_run([5_000_000, 90_000_000], [232, 1_048, 1_064 + 100]))
     timeline = counter.timeline()
     assert (sum(timeline.packets), sum(timeline.bytes)) == (4, 100 + 100 + 800 + 100)
     last = (90_000_000 - timeline.start_us) // timeline.bucket_us

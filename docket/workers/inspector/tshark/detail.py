@@ -87,6 +87,8 @@ class PacketDetail(msgspec.Struct, frozen=True, kw_only=True):
     """The tree goes on."""
     error: str
     """Why it could not be dissected; the bytes are there all the same."""
+    capture_source: str = ""
+    """The source that recorded it."""
 
 
 class Dissected(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,11 +60,11 @@ def shown_in(capture: Capture, marks: array[int], cut: Cut, stop: Event) -> Iter
         child.finish()
 
 
-def shown_by(capture: Capture, text: str, stop: Event) -> Iterator[int]:
+def shown_by(capture: Capture, text: str, stop: Event, wall_s: float = WALL_S) -> Iterator[int]:
     """The numbers of the packets that the filter shows, ascending. Raises DissectionError."""
     source = capture.reopen()
     try:
-        limits = Limits(WALL_S, SILENCE_S * 5, MEMORY_BYTES, OUTPUT_BYTES)
+        limits = Limits(wall_s, max(SILENCE_S * 5, wall_s - WALL_S), MEMORY_BYTES, OUTPUT_BYTES)
         with SandboxedProcess(tshark("-Y", text, *_NUMBER_ONLY), limits, source, stop=stop) as child:
             os.close(source)
             source = -1

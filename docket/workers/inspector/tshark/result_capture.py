@@ -11,19 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from docket.errors import CaptureError, NoSuchJob, SpoolError
-from docket.packet.pcap import (
-    FILE_HEADER_BYTES,
-    RECORD_HEADER,
-    RECORD_HEADER_BYTES,
-    FileHeader,
-    in_us,
-    parse_file_header,
-    scan_blocks,
-)
+from docket.packet import pcapng
+from docket.packet.pcap import in_us
 from docket.spool.layout import Spool
 from docket.spool.manifest import Manifest, decode_manifest
+from docket.spool.packet_sources import PacketSourceList
+from docket.spool.result_format import Packet, ResultFormat, read_format
 from docket.workers.inspector.tshark.process import Buffer
 
 MARK_EVERY = 1024
@@ -39,25 +36,42 @@ class Run:
     timestamps: list[int]
     offsets: list[int]
     """Into the file, one more than timestamps."""
+    volume: list[int]
+    """The same if all were classic records."""
+    sources: NDArray[np.uint16]
+    """The source of each, by its number in the capture's list."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One packet as it was captured."""
+class Batch:
+    """Packets of one block of the file, as classic records."""
 
-    time_us: int
-    wire_length: int
-    data: bytes
+    first: int
+    """Number of the first packet, from 1 on."""
+    records: bytes
+    timestamps: list[int]
+    """In the unit of the capture: nanoseconds, or microseconds."""
+    offsets: list[int]
+    """Into `records`, one more than timestamps."""
+    sources: NDArray[np.uint16]
+    """The source of each, by its number in the capture's list."""
+
+    def record(self, place: int) -> bytes:
+        """One of them, by its place in the batch."""
+        return self.records[self.offsets[place] : self.offsets[place + 1]]
 
 
 class Capture:
     """One revision of one job's result. Stays readable when a newer one takes its name. For any thread."""
 
-    def __init__(self, manifest: Manifest, descriptor: int, size_bytes: int, header: FileHeader) -> None:
+    def __init__(
+        self, manifest: Manifest, descriptor: int, size_bytes: int, form: ResultFormat, sources: PacketSourceList
+    ) -> None:
         self.manifest = manifest
         self.size_bytes = size_bytes
-        self.header = header
+        self.form = form
         self._descriptor = descriptor
+        self._sources = sources
 
     @classmethod
     def open(cls, spool: Spool, job_id: str) -> Capture:
@@ -73,13 +87,12 @@ class Capture:
             size_bytes = os.fstat(descriptor).st_size
             if manifest.result is None or manifest.result.size != size_bytes:
                 raise SpoolError(f"the result of job {job_id} is not the one that its manifest speaks of")
-            header = parse_file_header(os.pread(descriptor, FILE_HEADER_BYTES, 0))
-            if not header.native:
-                raise SpoolError(f"the result of job {job_id} has another byte order than Docket writes")
+            form = read_format(os.pread(descriptor, pcapng.LONGEST_BEGINNING_BYTES, 0))
+            sources = PacketSourceList.open(spool, manifest)
         except (SpoolError, CaptureError) as error:
             os.close(descriptor)
             raise error if isinstance(error, SpoolError) else SpoolError(str(error)) from error
-        return cls(manifest, descriptor, size_bytes, header)
+        return cls(manifest, descriptor, size_bytes, form, sources)
 
     @property
     def job_id(self) -> str:
@@ -93,7 +106,21 @@ class Capture:
     def packets(self) -> int:
         return self.manifest.packets
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that recorded its packets, by their numbers; one may stand there twice."""
+        return self._sources.names
+
+    def source_of(self, number: int) -> str:
+        """The source of one packet, from 1 on. Raises SpoolError."""
+        return self.sources[int(self._sources.numbers(number - 1, 1)[0])]
+
+    def source_numbers(self, first: int, count: int) -> NDArray[np.uint16]:
+        """Of the packets from `first` (from 1) on. Raises SpoolError."""
+        return self._sources.numbers(first - 1, count)
+
     def close(self) -> None:
+        self._sources.close()
         os.close(self._descriptor)
 
     def reopen(self) -> int:
@@ -102,18 +129,27 @@ class Capture:
 
     def runs(self) -> Iterator[Run]:
         """All packets, block by block. Raises CaptureError where the file is damaged, after what is whole."""
-        blocks, nanoseconds = self._blocks(FILE_HEADER_BYTES, self.size_bytes), self.header.nanoseconds
-        for timestamps, offsets in scan_blocks(blocks, nanoseconds=nanoseconds):
-            yield Run(in_us(timestamps, nanoseconds=nanoseconds), offsets)
+        nanoseconds, packets = self.form.nanoseconds, 0
+        for found in self.form.scan(self._blocks(self.form.size_bytes, self.size_bytes)):
+            count = len(found.timestamps)
+            sources = self._sources.numbers(packets, count)
+            packets += count
+            yield Run(in_us(found.timestamps, nanoseconds=nanoseconds), found.offsets, found.volume, sources)
 
-    def record(self, number: int, marks: array[int]) -> Record:
+    def batches(self) -> Iterator[Batch]:
+        """All packets as classic records. Raises CaptureError and SpoolError."""
+        first = 1
+        for found in self.form.scan(self._blocks(self.form.size_bytes, self.size_bytes)):
+            count = len(found.timestamps)
+            block = os.pread(self._descriptor, found.offsets[-1] - found.offsets[0], found.offsets[0])
+            records, offsets = self.form.records(block, found)
+            yield Batch(first, bytes(records), found.timestamps, offsets, self._sources.numbers(first - 1, count))
+            first += count
+
+    def record(self, number: int, marks: array[int]) -> Packet:
         """One packet. Raises IndexError if there is none with this number."""
         offset, length = self._place(number, marks)
-        head = os.pread(self._descriptor, RECORD_HEADER_BYTES, offset)
-        seconds, fraction, _, wire_length = RECORD_HEADER.unpack(head)
-        data = os.pread(self._descriptor, length - RECORD_HEADER_BYTES, offset + RECORD_HEADER_BYTES)
-        fraction_us = fraction // 1000 if self.header.nanoseconds else fraction
-        return Record(seconds * 1_000_000 + fraction_us, wire_length, data)
+        return self.form.packet(os.pread(self._descriptor, length, offset))
 
     def pieces(self, first: int, marks: array[int], count: int | None = None) -> Iterator[Buffer]:
         """A capture that begins with packet `first`: what a program is fed that is to begin there."""
@@ -122,12 +158,12 @@ class Capture:
         if count is not None:
             place, length = self._place(first + count - 1, marks)
             end = place + length
-        yield os.pread(self._descriptor, FILE_HEADER_BYTES, 0)
+        yield self.beginning()
         yield from self._blocks(begin, end)
 
     def cut(self, numbers: Iterable[int], marks: array[int]) -> Iterator[Buffer]:
         """A capture of only these packets, which ascend. Numbered from 1 again by its reader."""
-        yield os.pread(self._descriptor, FILE_HEADER_BYTES, 0)
+        yield self.beginning()
         at, offset, begin = 0, 0, 0
         chunk = b""
         pieces: list[bytes] = []
@@ -139,15 +175,19 @@ class Capture:
                 chunk = os.pread(self._descriptor, self._end_of(mark, marks) - offset, offset)
                 begin = offset
             while at < number:
-                offset += RECORD_HEADER_BYTES + _captured(chunk, offset - begin)
+                offset += self.form.length_at(chunk, offset - begin)
                 at += 1
-            length = RECORD_HEADER_BYTES + _captured(chunk, offset - begin)
+            length = self.form.length_at(chunk, offset - begin)
             pieces.append(chunk[offset - begin : offset - begin + length])
             size += length
             if size >= BLOCK_BYTES:
                 yield b"".join(pieces)
                 pieces, size = [], 0
         yield b"".join(pieces)
+
+    def beginning(self) -> bytes:
+        """What stands before the first packet."""
+        return os.pread(self._descriptor, self.form.size_bytes, 0)
 
     def _end_of(self, mark: int, marks: array[int]) -> int:
         return marks[mark + 1] if mark + 1 < len(marks) else self.size_bytes
@@ -164,16 +204,11 @@ class Capture:
         mark, further = divmod(number - 1, MARK_EVERY)
         offset = marks[mark]
         for _ in range(further):
-            offset += RECORD_HEADER_BYTES + self._length(offset)
-        return offset, RECORD_HEADER_BYTES + self._length(offset)
+            offset += self._length(offset)
+        return offset, self._length(offset)
 
     def _length(self, offset: int) -> int:
-        head = os.pread(self._descriptor, RECORD_HEADER_BYTES, offset)
-        if len(head) < RECORD_HEADER_BYTES:
+        head = os.pread(self._descriptor, self.form.packet_header_bytes, offset)
+        if len(head) < self.form.packet_header_bytes:
             raise IndexError("there is no packet")
-        return int.from_bytes(head[8:12], "little")
-
-
-def _captured(chunk: bytes, offset: int) -> int:
-    """The bytes of the packet whose record begins there."""
-    return int.from_bytes(chunk[offset + 8 : offset + 12], "little")
+        return self.form.length_at(head, 0)

@@ -13,7 +13,7 @@ from docket.spool.manifest import Manifest
 from docket.workers.inspector.tshark.conversations import Conversation, Name, Talker
 from docket.workers.inspector.tshark.full_pass import Listing
 from docket.workers.inspector.tshark.statistics import Finding, Protocol
-from docket.workers.inspector.tshark.timeline import Timeline
+from docket.workers.inspector.tshark.timeline import SourceShare, Timeline
 
 LARGEST_BYTES = 2_000_000
 """A summary that is read; those that are written are far smaller."""
@@ -25,16 +25,6 @@ class Covers(msgspec.Struct, frozen=True, kw_only=True):
     packets: int
     of: int
     sentence: str
-
-
-class SourceShare(msgspec.Struct, frozen=True, kw_only=True):
-    """What one source gave to the result."""
-
-    name: str
-    packets: int
-    bytes: int
-    first: str | None
-    last: str | None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +53,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     covers: Covers
     timeline: Timeline | None
     sources: tuple[SourceShare, ...]
+    tap_duplicates: int = 0
+    """Packets that another source had recorded before, behind a router perhaps."""
     protocols: tuple[Protocol, ...] = ()
     talkers: tuple[Talker, ...] = ()
     conversations: tuple[Conversation, ...] = ()
@@ -82,6 +74,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     last_us: int | None
     timeline: Timeline | None
     note: str = ""
+    sources: tuple[SourceShare, ...] = ()
+    tap_duplicates: int = 0
 
 
 def summarise(
@@ -107,14 +101,20 @@ def summarise(
         duration_s=length_us / 1_000_000,
         covers=_covers(facts, listing),
         timeline=facts.timeline,
-        sources=tuple(
-            SourceShare(name=one.name, packets=one.packets, bytes=one.bytes, first=one.first, last=one.last)
-            for one in manifest.sources
-        ),
+        sources=facts.sources or _asked(manifest),
+        tap_duplicates=facts.tap_duplicates,
     )
     if working or listing is None:
         return summary
     return msgspec.structs.replace(summary, **_counted(listing))
+
+
+def _asked(manifest: Manifest) -> tuple[SourceShare, ...]:
+    """As long as the packets have not been counted."""
+    return tuple(
+        SourceShare(name=one.name, packets=one.packets, bytes=one.bytes, first=one.first, last=one.last)
+        for one in manifest.sources
+    )
 
 
 def write_summary(path: Path, summary: Summary) -> None:

@@ -20,6 +20,7 @@ from docket.packet.linktypes import is_known
 from docket.packet.literals import holding, literals
 from docket.packet.match import match
 from docket.packet.octets import Integers
+from docket.packet.record_cutter import FurtherHeader
 from docket.workers.sources.base import ReadAgain
 from docket.workers.sources.capture_files import rendering
 from docket.workers.sources.capture_files.block_selector import BlockSelector, Selection
@@ -75,7 +76,10 @@ class FilesPass:
         return None if following is None else following - DISORDER_US
 
     def chunks(self) -> Generator[bytes, None, None]:
-        """All files' packets behind one header. Raises SourceError only when it is stopped, and ReadAgain."""
+        """All files' packets, behind a header for each run of one link type.
+
+        Raises SourceError only when it is stopped, and ReadAgain.
+        """
         self._leave_out()
         for file in self._waiting:
             self._check_stop()
@@ -153,12 +157,9 @@ class FilesPass:
                 continue
             if block.nanoseconds and not self._wanted.nanoseconds:
                 raise ReadAgain
-            if self._linktype is None:
-                self._linktype = block.linktype
-                yield rendering.header(block.linktype, nanoseconds=self._wanted.nanoseconds)
             if block.linktype != self._linktype:
-                self._shortfalls.other_link_type(file.path, block.linktype, self._linktype, int(chosen.size))
-                continue
+                self._linktype = block.linktype
+                yield FurtherHeader(rendering.header(block.linktype, nanoseconds=self._wanted.nanoseconds))
             yield rendering.render(block, chosen, nanoseconds=self._wanted.nanoseconds)
 
     def _chosen(self, file: CaptureFile, block: RecordBlock) -> Integers:

@@ -33,7 +33,6 @@ class Shortfalls:
         self._advice: list[str] = []
         self._undecided: Counter[str] = Counter()
         self._unfiltered: Counter[tuple[str, int]] = Counter()
-        self._other_types: Counter[tuple[str, int, int]] = Counter()
         self.any_read = False
         """At least one file could be read."""
 
@@ -61,10 +60,6 @@ class Shortfalls:
     def unfiltered(self, path: str, linktype: int, packets: int) -> None:
         """Packets of the window whose link type cannot be looked into."""
         self._unfiltered[path, linktype] += packets
-
-    def other_link_type(self, path: str, linktype: int, first: int, packets: int) -> None:
-        """Packets that do not fit into the answer, which is of the link type `first`."""
-        self._other_types[path, linktype, first] += packets
 
     def file_ended(self, file: CaptureFile, facts: FileFacts, window: Window, *, growing: bool) -> None:
         """What was odd about a file that was read, as far as it may have cost packets of the window."""
@@ -117,11 +112,6 @@ class Shortfalls:
             f"{self._name(path)} has {packets_text(packets)} of link type {linktype}, which cannot be filtered; "
             "they can only be asked for with everything else"
             for (path, linktype), packets in self._unfiltered.items()
-        ]
-        texts += [
-            f"{self._name(path)} has {packets_text(packets)} of link type {linktype}, which do not fit into one PCAP "
-            f"with those of link type {first} before them"
-            for (path, linktype, first), packets in self._other_types.items()
         ]
         if self._undecided:
             files = _joined([self._name(path) for path in self._undecided])
