@@ -145,7 +145,7 @@ def _costs(directory: Path, layout: IndexLayout, built: _Built) -> list[Figure]:
 
 
 def _facts(layout: IndexLayout) -> list[_Counted]:
-    from docket.index.stored_file import open_index
+    from docket.index.format.stored_file import open_index
 
     found = []
     for path in layout.files.iterdir():

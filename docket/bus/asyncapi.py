@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from docket.bus import permissions, topology
+from docket.bus import permissions, survey_messages, topology
 from docket.bus.messages import (
     AuditAction,
     AuditMessage,
@@ -23,6 +23,7 @@ from docket.bus.messages import (
     FragmentFacts,
     Retry,
 )
+from docket.bus.survey_messages import SurveyAnswered, SurveyAsked
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.request_message import RequestMessage
@@ -48,10 +49,22 @@ JOB_MESSAGES: Mapping[str, type[msgspec.Struct]] = {
 AUDIT_KEYS = tuple(f"audit.{action.value}" for action in AuditAction)
 """Further routing keys on `docket.events`."""
 
+SURVEY_MESSAGES: Mapping[str, type[msgspec.Struct]] = {
+    survey_messages.ASKED_KEY: SurveyAsked,
+    survey_messages.ANSWERED_KEY: SurveyAnswered,
+}
+"""Of Docket alone, on `docket.events`; no tool may send or read them."""
+
+_EVENT_MESSAGES = (
+    EventMessage.__name__,
+    AuditMessage.__name__,
+    *(kind.__name__ for kind in SURVEY_MESSAGES.values()),
+)
+
 
 def asyncapi() -> dict[str, Any]:
     """The contract as an AsyncAPI 3.0 document."""
-    types = [*JOB_MESSAGES.values(), EventMessage, AuditMessage, FragmentFacts]
+    types = [*JOB_MESSAGES.values(), EventMessage, AuditMessage, *SURVEY_MESSAGES.values(), FragmentFacts]
     _, schemas = msgspec.json.schema_components(types, ref_template=_SCHEMAS + "{name}")
     for schema in schemas.values():
         # Python before 3.13 leaves the indentation in docstrings.
@@ -101,6 +114,8 @@ def _channels() -> dict[str, Any]:
     }
     for event in EventName:
         channels[event.value] = _channel(topology.EVENTS, event.value, ["EventMessage"], f"Routing key {event.value}.")
+    for key, kind in SURVEY_MESSAGES.items():
+        channels[key] = _channel(topology.EVENTS, key, [kind.__name__], f"Routing key {key}, of Docket alone.")
     for key in AUDIT_KEYS:
         channels[key] = _channel(topology.EVENTS, key, ["AuditMessage"], f"Routing key {key}.")
     fragments = _channel(topology.FRAGMENTS, "{shard}", ["FragmentFacts"], "From workers to collector.")
@@ -142,7 +157,7 @@ def _operations() -> dict[str, Any]:
 
 def _messages() -> dict[str, Any]:
     messages: dict[str, Any] = {}
-    for name in (*(kind.__name__ for kind in JOB_MESSAGES.values()), EventMessage.__name__, AuditMessage.__name__):
+    for name in (*(kind.__name__ for kind in JOB_MESSAGES.values()), *_EVENT_MESSAGES):
         messages[name] = {"contentType": "application/json", "payload": {"$ref": _SCHEMAS + name}}
     messages["FragmentFacts"] = {
         "contentType": "application/octet-stream",

@@ -86,7 +86,7 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
             read=_names(_exactly(EVENTS), _LISTEN),
             topics=(
                 Topic(JOBS, write=r"^job\.(request|cancel|retry|delete|forget)$"),
-                Topic(EVENTS, write=r"^audit\.[a-z]+$", read=r"^(job|source)\."),
+                Topic(EVENTS, write=r"^(audit\.[a-z]+|survey\.asked)$", read=r"^(job|source|survey)\."),
             ),
         ),
         Role(
@@ -97,7 +97,7 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
             read=_names(_exactly(JOBS, EVENTS), _LISTEN, source),
             topics=(
                 Topic(JOBS, read=r"^job\.(request|retry)$"),
-                Topic(EVENTS, write=r"^source\.[a-z]+$", read=r"^job\."),
+                Topic(EVENTS, write=r"^(source\.[a-z]+|survey\.answered)$", read=r"^(job|survey)\."),
             ),
         ),
         Role(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from docket import __version__
 from docket.cli.commands import (
+    check,
     config_command,
     export,
     extcap,
@@ -96,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     for face in (
         services,
         get,
+        check,
         jobs,
         packets,
         verify,

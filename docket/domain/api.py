@@ -12,6 +12,7 @@ import msgspec
 from docket.domain.estimate import Estimate
 from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
 from docket.domain.source import SourceStatus
+from docket.domain.survey import Survey
 from docket.errors import Fault
 
 
@@ -132,10 +133,42 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Why the query can match nothing, where that is so."""
     estimate: Estimate | None = None
     """Roughly how much would be kept; null while there are faults."""
+    surveys: tuple[Survey, ...] = ()
+    """What the index of each capture directory says; sources without one, and late ones, are left out."""
     reads: Estimate | None = None
     """Roughly how much the sources would send for that, where it is more."""
     error: Fault | None = None
     errors: tuple[Fault, ...] = ()
+
+
+class TimelineBucket(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time with packets."""
+
+    begins: str
+    packets: int
+    bytes: int
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """What the index of one source knows of a window."""
+
+    source: str
+    bucket_s: int
+    """Length of a bucket; those without a packet are left out."""
+    packets: int
+    bytes: int
+    exact: bool
+    """Whether `packets` and `bytes` are those of the window, or those of whole stretches of the files."""
+    sentence: str
+    buckets: tuple[TimelineBucket, ...]
+
+
+class Timelines(msgspec.Struct, frozen=True, kw_only=True):
+    """Of every source that has an index and answered in time."""
+
+    after: str
+    before: str
+    sources: tuple[Timeline, ...]
 
 
 class Status(StrEnum):

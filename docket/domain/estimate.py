@@ -60,6 +60,8 @@ _TELLING_BYTES = 1_000_000
 class Confidence(StrEnum):
     """What an estimate rests on."""
 
+    EXACT = "exact"
+    """Counted in the captures themselves, as far as they are on disk."""
     HIGH = "high"
     """Whole answers to the same question over other windows."""
     FAIR = "fair"

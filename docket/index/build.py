@@ -16,14 +16,14 @@ from itertools import groupby
 import numpy as np
 
 from docket.index.facts import FileFacts
-from docket.index.segment import encode
+from docket.index.format.segment import encode
+from docket.index.format.stored_file import StoredFile
 from docket.index.segment_builder import SegmentBuilder
-from docket.index.stored_file import StoredFile
 from docket.workers.sources.capture_files.block_selector import Extent
 from docket.workers.sources.capture_files.formats import Classic
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.opened_file import OpenedFile
-from docket.workers.sources.capture_files.record_block import CaptureReader, FileEnd, RecordBlock
+from docket.workers.sources.capture_files.reading.record_block import CaptureReader, FileEnd, RecordBlock
 
 _PCAPNG_PACKET_HEADER_BYTES = 28
 _NS_PER_MINUTE = 60 * 10**9

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
-from docket.index import bloom, container
 from docket.index.candidates import candidates
-from docket.index.container import Container, Damaged
 from docket.index.facts import FileFacts
-from docket.index.packed_integers import DamagedColumn, pack, unpack
-from docket.index.stored_file import StoredFile, open_index
+from docket.index.format import bloom, container
+from docket.index.format.container import Container, Damaged
+from docket.index.format.packed_integers import DamagedColumn, pack, unpack
+from docket.index.format.stored_file import StoredFile, open_index
 from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
 
@@ -95,6 +95,7 @@ class Group:
                 raise Damaged(str(error)) from error
         if len(self.files) != self._unsure.size or not self.checksums.size:
             raise Damaged("the parts of a group do not fit together")
+        self._minutes: NDArray[np.int64] | None = None
         self._first_ns = np.array([one.first_ns for one in self.files], dtype=np.int64)
         self._has_packets = np.array([one.packets > 0 for one in self.files], dtype=np.bool_)
         self._last_ns = np.array([one.last_ns for one in self.files], dtype=np.int64)
@@ -114,7 +115,12 @@ class Group:
             return found & (candidates(_Places(file, self), root) | self._unsure)
 
     def minutes(self) -> NDArray[np.int64]:
-        """Rows of file, minute, packets, bytes."""
+        """Rows of file, minute, packets, bytes; kept from the first time on. Raises OSError and Damaged."""
+        if self._minutes is None:
+            self._minutes = self._read_minutes()
+        return self._minutes
+
+    def _read_minutes(self) -> NDArray[np.int64]:
         with Container(self.path) as file:
             try:
                 columns = msgspec.msgpack.decode(file.section(_MINUTES), type=list[bytes])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
-from docket.index.container import Damaged
+from docket.index.format.container import Damaged
 from docket.index.group import Group
 from docket.workers.sources.capture_files.identity import FileIdentity
 

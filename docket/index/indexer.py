@@ -16,13 +16,13 @@ import uuid
 from dataclasses import replace
 
 from docket.index.build import Built, build
-from docket.index.container import Damaged
 from docket.index.facts import FileFacts
+from docket.index.format.container import Damaged
+from docket.index.format.stored_file import open_index, write_index
 from docket.index.group import write_group
 from docket.index.index_files import IndexLayout
 from docket.index.inventory import Indexed, Inventory
 from docket.index.state import IndexState, write_state
-from docket.index.stored_file import open_index, write_index
 from docket.workers.sources.capture_files.catalog import CaptureFile, Catalog
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from docket.index.container import Damaged
 from docket.index.facts import FileFacts
+from docket.index.format.container import Damaged
+from docket.index.format.stored_file import open_index
 from docket.index.group import Group, fits
 from docket.index.index_files import IndexLayout, file_name
-from docket.index.stored_file import open_index
 from docket.workers.sources.capture_files.identity import FileIdentity
 
 log = logging.getLogger(__name__)

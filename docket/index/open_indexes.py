@@ -14,8 +14,8 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from docket.index.container import Container
-from docket.index.stored_file import StoredFile
+from docket.index.format.container import Container
+from docket.index.format.stored_file import StoredFile
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of index files as they lie on disk; unpacked they take up to three times as much.

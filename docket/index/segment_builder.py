@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docket.errors import CaptureError
-from docket.index.blocks import Block, table_of
-from docket.index.postings import MOST_BLOCKS, Pairs, joined, pairs_of
-from docket.index.segment import Segment
+from docket.index.format.blocks import Block, table_of
+from docket.index.format.postings import MOST_BLOCKS, Pairs, joined, pairs_of
+from docket.index.format.segment import Segment
 from docket.index.value_kinds import Kind, indexed
 from docket.packet.decode import decode
 from docket.packet.occurring_values import occurring, unsure
 from docket.packet.octets import Integers
 from docket.packet.records import Records
 from docket.workers.sources.capture_files.block_selector import Extent
-from docket.workers.sources.capture_files.record_block import RecordBlock
+from docket.workers.sources.capture_files.reading.record_block import RecordBlock
 
 BLOCK_BYTES = 128 * 1024
 """Of a plain file that are read for one hit. Half of it makes the index a third larger."""

@@ -6,21 +6,22 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
-from docket.index.blocks import merged
-from docket.index.candidates import candidates
-from docket.index.container import Damaged
 from docket.index.facts import FileFacts
+from docket.index.format.blocks import merged
+from docket.index.format.container import Damaged
+from docket.index.format.stored_file import StoredFile
 from docket.index.group import Group
-from docket.index.group_catalog import GroupCatalog
+from docket.index.group_catalog import GroupCatalog, Place
 from docket.index.index_files import IndexLayout
 from docket.index.open_indexes import OpenIndexes
-from docket.index.segment import StoredSegment
 from docket.index.state import read_state
-from docket.index.stored_file import StoredFile
-from docket.packet.octets import Mask
-from docket.workers.sources.capture_files.block_selector import Extent, Selection
+from docket.index.tallying import NOTHING, chosen_blocks, joined_minutes, tally, whole, within
+from docket.workers.sources.capture_files.block_selector import NO_MINUTES, Extent, Selection, Tally
 from docket.workers.sources.capture_files.identity import FileIdentity
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,59 @@ class IndexSelector:
             log.warning("the index of a capture file cannot be used, the file is read whole: %s", error)
             return None
 
+    def tallies(self, files: Sequence[FileIdentity], root: FilterNode | None, window: Window) -> list[Tally | None]:
+        """See `BlockSelector`."""
+        places = self._groups.places(files)
+        return [self._tally(file, place, root, window) for file, place in zip(files, places, strict=True)]
+
+    def _tally(
+        self, identity: FileIdentity, place: Place | None, root: FilterNode | None, window: Window
+    ) -> Tally | None:
+        if place is not None:
+            facts = place[0].files[place[1]]
+            if not touches(facts, window):
+                return NOTHING
+            if root is None and within(facts, window):
+                return whole(facts)
+        path = self.layout.file(identity)
+        try:
+            stored = self._opened.get(path)
+            selection = _selected(stored, identity, root, window)
+            return None if selection is None else tally(stored, selection.rest, root, window)
+        except FileNotFoundError:
+            return None
+        except (OSError, Damaged) as error:
+            self._opened.forget(path)
+            log.warning("the index of a capture file cannot be used to count: %s", error)
+            return None
+
+    def minutes(self, files: Sequence[FileIdentity]) -> NDArray[np.int64]:
+        """See `BlockSelector`."""
+        grouped: dict[Group, list[int]] = {}
+        parts: list[NDArray[np.int64]] = []
+        for identity, place in zip(files, self._groups.places(files), strict=True):
+            if place is not None:
+                grouped.setdefault(place[0], []).append(place[1])
+            else:
+                parts.append(self._minutes_of(identity))
+        for group, members in grouped.items():
+            try:
+                rows = group.minutes()
+            except (OSError, Damaged):
+                self._groups.forget(group)
+                continue
+            parts.append(rows[np.isin(rows[:, 0], members)][:, 1:])
+        return joined_minutes(parts)
+
+    def _minutes_of(self, identity: FileIdentity) -> NDArray[np.int64]:
+        try:
+            facts = self._opened.get(self.layout.file(identity)).facts
+        except (OSError, Damaged):
+            return NO_MINUTES
+        if not (facts.is_exactly(identity) or facts.is_beginning_of(identity)):
+            return NO_MINUTES
+        return np.array(facts.minutes, dtype=np.int64).reshape(len(facts.minutes), 3)
+
     def stats(self) -> dict[str, int]:
         """How far the indexer is, for the figures of the source; nothing where none is at work."""
         state = read_state(self.layout.state)
@@ -98,13 +152,5 @@ def touches(facts: FileFacts, window: Window) -> bool:
 def _extents(stored: StoredFile, root: FilterNode | None, window: Window) -> tuple[Extent, ...]:
     found: list[Extent] = []
     for segment in stored.segments():
-        found += segment.table.extents(chosen(segment, root, window))
+        found += segment.table.extents(chosen_blocks(segment, root, window))
     return merged(found)
-
-
-def chosen(segment: StoredSegment, root: FilterNode | None, window: Window) -> Mask:
-    """The blocks that may hold a packet of the window that matches."""
-    inside = segment.table.inside(window)
-    if not inside.any():
-        return inside
-    return inside & (candidates(segment, root) | segment.table.unsure)

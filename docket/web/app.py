@@ -32,6 +32,7 @@ from docket.web.handlers import (
     pcapng_handlers,
     refine_handlers,
     source_handlers,
+    timeline_handlers,
 )
 from docket.web.http import base, listen, openapi
 from docket.web.http.connections import BoundedServer, make_room
@@ -59,6 +60,7 @@ ROUTES = (
     Route("api/v1/jobs/{id}/objects/{number}", packet_handlers.ObjectHandler),
     Route("api/v1/jobs/{id}/refine", refine_handlers.RefineHandler),
     Route("api/v1/query/check", check_handlers.CheckHandler),
+    Route("api/v1/timeline", timeline_handlers.TimelineHandler),
     Route("api/v1/sources", source_handlers.SourcesHandler),
     Route("api/v1/sources/{name}", source_handlers.SourceHandler),
     Route("api/v1/health", health_handlers.HealthHandler),

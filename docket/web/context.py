@@ -20,6 +20,7 @@ from docket.web.jobs.async_ledger import Ledger
 from docket.web.jobs.job_commands import JobCommands
 from docket.web.jobs.job_history import JobHistory
 from docket.web.jobs.service import JobService
+from docket.web.jobs.surveys import Surveys
 from docket.web.live.event_feed import EventFeed
 from docket.web.live.snapshot import SnapshotBuilder
 
@@ -44,6 +45,7 @@ class AppContext:
     snapshots: SnapshotBuilder
     job_history: JobHistory
     job_service: JobService
+    surveys: Surveys
     access: Access
     audit: Audit
     job_commands: JobCommands
@@ -77,6 +79,7 @@ class AppContext:
             snapshots=SnapshotBuilder(ledger, job_service, urls),
             job_history=job_history,
             job_service=job_service,
+            surveys=Surveys(link),
             access=Access(config.web, job_service),
             audit=Audit(link),
             job_commands=JobCommands(link, job_service, event_feed),

@@ -12,8 +12,8 @@ from pathlib import Path
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
 from docket.index.build import Built, build
+from docket.index.format.stored_file import open_index, write_index
 from docket.index.index_files import IndexLayout
-from docket.index.stored_file import open_index, write_index
 from docket.packet.decode import decode
 from docket.packet.linktypes import is_known
 from docket.packet.match import match
@@ -21,7 +21,7 @@ from docket.packet.pcap import file_header
 from docket.workers.sources.capture_files.block_selector import Selection
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
-from docket.workers.sources.capture_files.record_block import CaptureReader
+from docket.workers.sources.capture_files.reading.record_block import CaptureReader
 from tests.packet.linked import packets
 from tests.services.needs import program
 

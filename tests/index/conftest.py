@@ -8,7 +8,7 @@ import pytest
 
 from docket.index import segment_builder
 from docket.index.index_files import IndexLayout
-from docket.workers.sources.capture_files import record_block
+from docket.workers.sources.capture_files.reading import record_block
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from docket.domain.query.hints import hints
 from docket.domain.query.render import explain, to_bpf, to_stenographer
 from docket.domain.request_message import QueryFields
 from docket.domain.source import SourceStatus
+from docket.domain.survey import Survey, refined
 from docket.domain.timewindow import US_PER_S, Window, format_us, lacks_zone, make_window
 from docket.errors import Fault, InvalidRequest
 from docket.web.http.base import Handler
@@ -59,8 +60,11 @@ class CheckHandler(Handler):
         window = self._window(raw.get("after"), raw.get("before"), faults)
         asked = await self._asked(raw.get("sources"), faults)
         estimate = reads = None
+        surveys: tuple[Survey, ...] = ()
         if query and window and not faults:
-            estimate = await self.services.job_history.estimate(query, window, asked)
+            surveys = await self.services.surveys.ask(query, window, asked)
+            guess = await self.services.job_history.estimate(query, window, asked)
+            estimate = refined(guess, surveys, [status.name for status in asked])
             reads = await self._reads(query, window, asked)
         self.write_json(
             CheckAnswer(
@@ -74,6 +78,7 @@ class CheckHandler(Handler):
                 plans=tuple(source_plan(status, query) for status in asked) if query else (),
                 hints=hints(query) if query else (),
                 estimate=estimate,
+                surveys=surveys,
                 reads=reads,
                 error=faults[0] if faults else None,
                 errors=tuple(faults),

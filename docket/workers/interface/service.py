@@ -15,6 +15,7 @@ from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import Retry, decode_event, decode_job_message
 from docket.bus.permissions import WORKER
+from docket.bus.survey_messages import ASKED_KEY
 from docket.bus.topology import source_queue
 from docket.config.model import Config
 from docket.domain.clock import Clock
@@ -24,6 +25,7 @@ from docket.errors import InvalidRequest, MessageError
 from docket.workers.interface.heartbeat import Heartbeat
 from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.reader import JobReading
+from docket.workers.interface.surveyor import Surveyor
 from docket.workers.publisher_pool import PublisherPool
 from docket.workers.sources.base import Source
 
@@ -66,6 +68,7 @@ class InterfaceWorker:
             )
             for source in sources
         }
+        self._surveyor = Surveyor({source.name: source for source in sources}, self._publishers)
         self._by_queue = {source_queue(name): job_runner for name, job_runner in self._job_runners.items()}
         self._heartbeats = [
             Heartbeat(job_runner.source, self._publishers, job_runner.load) for job_runner in self._job_runners.values()
@@ -84,7 +87,7 @@ class InterfaceWorker:
             self._title,
             list(self._by_queue),
             prefetch=PREFETCH,
-            listen=[name.value for name in CLOSING],
+            listen=[*(name.value for name in CLOSING), ASKED_KEY],
         )
         for heartbeat in self._heartbeats:
             heartbeat.start()
@@ -121,6 +124,9 @@ class InterfaceWorker:
 
     def _handle(self, delivery: Delivery) -> None:
         """Raises MessageError, InvalidRequest."""
+        if delivery.routing_key == ASKED_KEY and not delivery.queue:
+            self._surveyor.take(delivery.body)
+            return
         if not delivery.queue:
             event = decode_event(delivery.body, delivery.routing_key)
             for job_runner in self._job_runners.values():
@@ -146,6 +152,7 @@ class InterfaceWorker:
         for heartbeat in self._heartbeats:
             heartbeat.leave()
         receiver.close()
+        self._surveyor.leave()
         self._publishers.close()
         for job_runner in self._job_runners.values():
             job_runner.source.close()

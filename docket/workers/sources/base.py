@@ -14,6 +14,7 @@ from typing import Protocol
 
 from docket.domain.query.canonical import Query
 from docket.domain.query.planning import Plan
+from docket.domain.survey import Survey
 from docket.domain.timewindow import Window
 from docket.errors import DocketError
 
@@ -131,6 +132,10 @@ class Source(Protocol):
 
     def wording(self, query: Query, window: Window) -> Wording:
         """What the store is told when this window is read. Asks nobody."""
+
+    def survey(self, query: Query, window: Window, stop: Event) -> Survey | None:
+        """How much matches, and when there were packets, as far as an index tells within a second; None where there
+        is none. Raises SourceError."""
 
     def read(
         self, query: Query, window: Window, *, most_bytes: int | None, most_packets: int | None, stop: Event

@@ -104,6 +104,23 @@ def test_all_faults_are_told_at_once(demo: DemoServer) -> None:
     assert [word in done.stderr for word in ("x", "yesterday", "demo:em9")] == [True, True, True]
 
 
+def test_check_counts_before_anything_is_asked(demo: DemoServer) -> None:
+    """What the question means, what each source holds, and exactly how much it would bring; no job comes of it."""
+    done = docket("check", "udp and port 53", "--after", "1h", "--before", "10m", environ=demo.environ)
+    assert done.returncode == ExitCode.OK
+    assert re.search(r"^query: +udp and port 53$", done.stdout, re.MULTILINE)
+    assert re.search(r"^estimate: Exactly [\d,]+ packets \(.+\) in \d+ of \d+ files\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^demo:em1: .+; exactly [\d,]+ packets", done.stdout, re.MULTILINE)
+    answer = json.loads(docket("check", "udp and port 53", "--after", "1h", "--json", environ=demo.environ).stdout)
+    assert len(answer["surveys"]) == len(SOURCES)
+
+
+def test_check_shows_faults_and_ends_as_a_wrong_command_line(demo: DemoServer) -> None:
+    """With their places."""
+    done = docket("check", "host 10.1.2.3 and port 70000", environ=demo.environ)
+    assert (done.returncode, "fault: " in done.stdout) == (ExitCode.USAGE, True)
+
+
 @pytest.mark.parametrize("path", ["missing/out.pcap", "."])
 def test_file_that_cannot_be_written_is_said_so(demo: DemoServer, tmp_path: Path, path: str) -> None:
     """The job is done, but the save failed: exit code 10, and no half file."""

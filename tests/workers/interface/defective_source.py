@@ -24,6 +24,9 @@ class Defective:
     def slices(self, window: Window) -> list[Window]:
         return [window]
 
+    def survey(self, query: Query, window: Window, stop: threading.Event) -> None:  # noqa: ARG002
+        return None
+
     def wording(self, query: Query, window: Window) -> Wording:  # noqa: ARG002
         return Wording("")
 

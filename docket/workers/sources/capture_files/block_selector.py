@@ -15,9 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from docket.domain.query.terms import Node
 from docket.domain.timewindow import Window
 from docket.workers.sources.capture_files.identity import FileIdentity
+
+NO_MINUTES: NDArray[np.int64] = np.zeros((0, 3), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,24 @@ class Selection:
     """Earliest and latest packet that the index knows, whatever was asked; None if it knows none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How much of a file matches, as far as the index knows it without reading."""
+
+    sure_packets: int
+    """In stretches of which every packet matches."""
+    sure_bytes: int
+    most_packets: int
+    """In the other stretches that may hold something, whether it matches or not."""
+    most_bytes: int
+    selection: Selection
+    """These other stretches, and what the index does not know."""
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(extent.skip_bytes + extent.length_bytes for extent in self.selection.extents)
+
+
 class BlockSelector(Protocol):
     """An index of capture files. Several threads may ask at once."""
 
@@ -60,6 +83,12 @@ class BlockSelector(Protocol):
         self, identity: FileIdentity, root: Node | None, window: Window, *, look_inside: bool = False
     ) -> Selection | None:
         """The stretches of the file that may hold a packet that matches and lies in the window. Never raises."""
+
+    def tallies(self, files: Sequence[FileIdentity], root: Node | None, window: Window) -> list[Tally | None]:
+        """How much of each file matches; None where nothing is known of it. Never raises."""
+
+    def minutes(self, files: Sequence[FileIdentity]) -> NDArray[np.int64]:
+        """The timeline of these files: rows of minute since 1970, packets, bytes on the wire. Never raises."""
 
     def stats(self) -> dict[str, int]:
         """How far the index is, for the figures of the source; empty where there is none. Never raises."""
@@ -85,6 +114,17 @@ class NoIndex:
         look_inside: bool = False,  # noqa: ARG002
     ) -> Selection | None:
         return None
+
+    def tallies(
+        self,
+        files: Sequence[FileIdentity],
+        root: Node | None,  # noqa: ARG002
+        window: Window,  # noqa: ARG002
+    ) -> list[Tally | None]:
+        return [None] * len(files)
+
+    def minutes(self, files: Sequence[FileIdentity]) -> NDArray[np.int64]:  # noqa: ARG002
+        return NO_MINUTES
 
     def stats(self) -> dict[str, int]:
         return {}

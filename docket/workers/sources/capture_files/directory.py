@@ -11,14 +11,18 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from threading import Event
 
+from msgspec.structs import replace
+
 from docket.config.model import CaptureFilesConfig
 from docket.domain.clock import Clock
 from docket.domain.query.canonical import Query
+from docket.domain.survey import Survey
 from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import SourceError
 from docket.workers.sources.base import Coverage, ReadAgain, Reading, Wording
 from docket.workers.sources.capture_files.block_selector import BlockSelector, NoIndex
 from docket.workers.sources.capture_files.catalog import Catalog, Listing
+from docket.workers.sources.capture_files.directory_survey import DirectorySurvey, timeline
 from docket.workers.sources.capture_files.file_facts import FactsCache
 from docket.workers.sources.capture_files.files_pass import FilesPass, Wanted
 from docket.workers.sources.capture_files.oldest_packet import OldestPacket
@@ -78,6 +82,15 @@ class CaptureFilesSource:
     def wording(self, query: Query, window: Window) -> Wording:  # noqa: ARG002 - the window is no part of the words
         """The query as it is; it is filtered here."""
         return Wording(query.canonical)
+
+    def survey(self, query: Query, window: Window, stop: Event) -> Survey | None:
+        """See `Source.survey`. Raises SourceError."""
+        listing = self._list(fresh=True)
+        files = [file for file in listing.files if file.first_us is not None]
+        wanted = Wanted(query, window, nanoseconds=False, look_inside=self.look_inside)
+        found = DirectorySurvey(wanted, self._facts, self._selector, stop).of(self.name, files)
+        bucket_s, buckets = timeline(self._selector, files, window)
+        return replace(found, bucket_s=bucket_s, timeline=buckets)
 
     @contextmanager
     def read(

@@ -12,7 +12,7 @@ import numpy as np
 
 from docket.packet.octets import Integers
 from docket.workers.sources.capture_files.identity import FileIdentity
-from docket.workers.sources.capture_files.record_block import FileEnd
+from docket.workers.sources.capture_files.reading.record_block import FileEnd
 
 MOST_FILES = 200_000
 """Facts that are kept; about 60 MB. Beyond that the oldest go, which costs time."""

@@ -10,15 +10,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from threading import Event
 
-import numpy as np
-
 from docket.domain.query.canonical import Query
 from docket.domain.timewindow import Window
 from docket.errors import SourceError
-from docket.packet.decode import decode
-from docket.packet.linktypes import is_known
-from docket.packet.literals import holding, literals
-from docket.packet.match import match
 from docket.packet.octets import Integers
 from docket.packet.record_cutter import FurtherHeader
 from docket.workers.sources.base import ReadAgain
@@ -28,8 +22,9 @@ from docket.workers.sources.capture_files.catalog import CaptureFile
 from docket.workers.sources.capture_files.file_facts import FactsCache, FileFacts
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
+from docket.workers.sources.capture_files.packet_filter import PacketFilter
+from docket.workers.sources.capture_files.reading.record_block import CaptureReader, RecordBlock
 from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
-from docket.workers.sources.capture_files.record_block import CaptureReader, RecordBlock
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
 
 
@@ -66,7 +61,7 @@ class FilesPass:
         self._waiting = order.files
         self._done = 0
         self._linktype: int | None = None
-        self._literals = literals(wanted.query.root)
+        self._filter = PacketFilter(wanted.query, wanted.window, look_inside=wanted.look_inside)
 
     def through_us(self) -> int | None:
         """The first packet of the files that are still to be read, less some disorder."""
@@ -132,7 +127,7 @@ class FilesPass:
             # What is odd about the end of a file is judged by all its packets.
             facts.first_ns, facts.last_ns = selection.span_ns
         try:
-            for reader in _readers(opened, selection):
+            for reader in readers_of(opened, selection):
                 yield from self._read(file, opened, reader, facts)
                 facts.end = reader.end
         except _Overwritten:
@@ -164,23 +159,11 @@ class FilesPass:
 
     def _chosen(self, file: CaptureFile, block: RecordBlock) -> Integers:
         """Indices of the packets that match and lie in the window."""
-        times, window = block.records.time_ns, self._window
-        inside = np.flatnonzero((times >= window.after_us * 1000) & (times < window.before_us * 1000))
-        root = self._wanted.query.root
-        if root is None or not inside.size:
-            return inside
-        if not is_known(block.linktype):
-            self._shortfalls.unfiltered(file.path, block.linktype, int(inside.size))
-            return inside[:0]
-        if self._literals is not None:
-            held = holding(block.buffer, block.records, self._literals)
-            inside = inside if held is None else np.intersect1d(inside, held, assume_unique=True)
-            if not inside.size:
-                return inside
-        records = block.records if inside.size == times.size else block.records.chosen(inside)
-        found = match(decode(block.buffer, records, block.linktype), root, look_inside=self._wanted.look_inside)
-        self._shortfalls.undecided(file.path, int(found.undecided.sum()))
-        return inside[found.mask]
+        chosen = self._filter.chosen(block)
+        if chosen.unfiltered:
+            self._shortfalls.unfiltered(file.path, block.linktype, chosen.unfiltered)
+        self._shortfalls.undecided(file.path, chosen.undecided)
+        return chosen.rows
 
     def _judge(self, file: CaptureFile, facts: FileFacts) -> None:
         """Say what was odd about a file, if that may have cost packets of the window."""
@@ -206,7 +189,7 @@ class _Overwritten(Exception):
     """The recorder began the file anew while it was read."""
 
 
-def _readers(opened: OpenedFile, selection: Selection | None) -> Iterator[CaptureReader]:
+def readers_of(opened: OpenedFile, selection: Selection | None) -> Iterator[CaptureReader]:
     """One for the whole file, or one for each stretch that may hold something."""
     if selection is None:
         whole = opened.reader()

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from docket.workers.sources.capture_files.block_selector import Extent
-from docket.workers.sources.capture_files.byte_stream import ByteStream, PackedStream, PlainStream
-from docket.workers.sources.capture_files.classic_reader import ClassicReader
 from docket.workers.sources.capture_files.formats import (
     FILE_HEADER_BYTES,
     Classic,
@@ -27,8 +25,10 @@ from docket.workers.sources.capture_files.formats import (
     recognise,
 )
 from docket.workers.sources.capture_files.identity import HEAD_BYTES, FileIdentity
-from docket.workers.sources.capture_files.pcapng_reader import PcapngReader
-from docket.workers.sources.capture_files.record_block import CaptureReader
+from docket.workers.sources.capture_files.reading.byte_stream import ByteStream, PackedStream, PlainStream
+from docket.workers.sources.capture_files.reading.classic_reader import ClassicReader
+from docket.workers.sources.capture_files.reading.pcapng_reader import PcapngReader
+from docket.workers.sources.capture_files.reading.record_block import CaptureReader
 
 Form = Classic | NotReadable | Literal["pcapng"] | None
 

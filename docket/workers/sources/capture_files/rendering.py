@@ -13,7 +13,7 @@ import numpy as np
 from docket.packet.octets import Integers
 from docket.packet.pcap import RECORD_HEADER_BYTES
 from docket.packet.records import LARGEST_RECORD_BYTES
-from docket.workers.sources.capture_files.record_block import RecordBlock
+from docket.workers.sources.capture_files.reading.record_block import RecordBlock
 
 _NS_PER_S = 1_000_000_000
 _MICRO, _NANO = 0xA1B2_C3D4, 0xA1B2_3C4D

@@ -23,6 +23,7 @@ from docket.domain.plain_text import printable
 from docket.domain.query.canonical import Query
 from docket.domain.query.planning import for_stenographer
 from docket.domain.query.render import to_stenographer
+from docket.domain.survey import Survey
 from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.errors import SourceError
 from docket.runtime.cert_expiry import not_after
@@ -114,6 +115,10 @@ class StenographerSource:
         vlan = re.search(r"\bvlan\b", query.canonical)
         advice = "The capture loses the outermost VLAN tag of a packet: ask again without vlan." if vlan else ""
         return Wording(text, advice, None if plan.is_exact else plan)
+
+    def survey(self, query: Query, window: Window, stop: Event) -> Survey | None:  # noqa: ARG002
+        """Its index tells nothing beforehand."""
+        return None
 
     @contextmanager
     def read(

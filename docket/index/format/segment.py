@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from docket.index import blocks, postings
-from docket.index.blocks import BlockTable
-from docket.index.container import Container, Damaged
-from docket.index.packed_integers import DamagedColumn
-from docket.index.postings import NO_PAIRS, Pairs, Postings
+from docket.index.format import blocks, postings
+from docket.index.format.blocks import BlockTable
+from docket.index.format.container import Container, Damaged
+from docket.index.format.packed_integers import DamagedColumn
+from docket.index.format.postings import NO_PAIRS, Pairs, Postings
 from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from docket.index import container
-from docket.index.container import Container, Damaged
 from docket.index.facts import FileFacts
-from docket.index.segment import StoredSegment
+from docket.index.format import container
+from docket.index.format.container import Container, Damaged
+from docket.index.format.segment import StoredSegment
 
 _FACTS = "facts"
 _DECODER = msgspec.msgpack.Decoder(FileFacts)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docket.domain.timewindow import Window
-from docket.index.packed_integers import DamagedColumn, pack, unpack
+from docket.index.format.packed_integers import DamagedColumn, pack, unpack
 from docket.packet.octets import Mask
 from docket.workers.sources.capture_files.block_selector import Extent
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from docket.index.packed_integers import DamagedColumn, pack, unpack
+from docket.index.format.packed_integers import DamagedColumn, pack, unpack
 from docket.index.value_kinds import Kind, Numbers
 
 BLOCK_BITS = 16

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from docket.packet.records import RECORD_HEADER_BYTES, Records, Scanned, scan
-from docket.workers.sources.capture_files.byte_stream import ByteStream
 from docket.workers.sources.capture_files.formats import Classic
-from docket.workers.sources.capture_files.long_records import scan_long
-from docket.workers.sources.capture_files.record_block import FileEnd, RecordBlock, Stretch, extent_of
+from docket.workers.sources.capture_files.reading.byte_stream import ByteStream
+from docket.workers.sources.capture_files.reading.long_records import scan_long
+from docket.workers.sources.capture_files.reading.record_block import FileEnd, RecordBlock, Stretch, extent_of
 
 _US_PER_S = 1_000_000
 

@@ -14,9 +14,9 @@ import numpy as np
 from docket.packet.octets import Integers, Mask, Wide, bytes_of, sliding
 from docket.packet.records import LARGEST_RECORD_BYTES as _LARGEST
 from docket.packet.records import ByteOrder, Records
-from docket.workers.sources.capture_files.byte_stream import ByteStream
-from docket.workers.sources.capture_files.interfaces import Interface, dropped, parse_interface
-from docket.workers.sources.capture_files.record_block import FileEnd, RecordBlock, Stretch, extent_of
+from docket.workers.sources.capture_files.reading.byte_stream import ByteStream
+from docket.workers.sources.capture_files.reading.interfaces import Interface, dropped, parse_interface
+from docket.workers.sources.capture_files.reading.record_block import FileEnd, RecordBlock, Stretch, extent_of
 
 _SECTION = 0x0A0D_0D0A
 _INTERFACE, _OLD_PACKET, _SIMPLE, _STATISTICS, _PACKET = 1, 2, 3, 5, 6

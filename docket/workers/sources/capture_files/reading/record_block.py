@@ -15,7 +15,7 @@ from typing import Protocol
 
 from docket.packet.records import Records
 from docket.workers.sources.capture_files.block_selector import Extent
-from docket.workers.sources.capture_files.byte_stream import ByteStream
+from docket.workers.sources.capture_files.reading.byte_stream import ByteStream
 
 BLOCK_BYTES = 1024 * 1024
 """Of a capture that are read, decoded and filtered at once."""

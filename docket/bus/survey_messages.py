@@ -1,0 +1,73 @@
+"""The messages of a survey: the web app asks workers how much a question would bring, and each answers for its sources.
+
+Both go through `docket.events`, for nobody but a running worker can answer, and a late answer is worth nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from docket.bus.messages import LARGEST_JSON_BYTES
+from docket.domain.request import SOURCE_NAME
+from docket.domain.survey import Survey
+from docket.errors import MessageError
+
+ASKED_KEY = "survey.asked"
+ANSWERED_KEY = "survey.answered"
+
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+class SurveyAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """`survey.asked`: how much would this question bring? From the web app to the workers of these sources."""
+
+    schema: str = "docket.survey.asked/1"
+    id: str
+    query: str
+    """Canonical text."""
+    after_us: int
+    before_us: int
+    """Microseconds since 1970 UTC."""
+    sources: tuple[str, ...]
+
+
+class SurveyAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """`survey.answered`: what the index of one source says of it."""
+
+    schema: str = "docket.survey.answered/1"
+    id: str
+    survey: Survey
+
+
+def encode(message: SurveyAsked | SurveyAnswered) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def decode_asked(body: bytes) -> SurveyAsked:
+    """Raises MessageError."""
+    message = _decode(body, SurveyAsked, "docket.survey.asked/1")
+    if not message.after_us < message.before_us:
+        raise MessageError("the window of a survey is empty")
+    return message
+
+
+def decode_answered(body: bytes) -> SurveyAnswered:
+    """Raises MessageError."""
+    message = _decode(body, SurveyAnswered, "docket.survey.answered/1")
+    if not SOURCE_NAME.fullmatch(message.survey.source):
+        raise MessageError(f"{message.survey.source[:80]!r} is not a sensor:interface name")
+    return message
+
+
+def _decode(body: bytes, kind: type[Message], schema: str) -> Message:
+    if len(body) > LARGEST_JSON_BYTES:
+        raise MessageError(f"the message has {len(body)} bytes; {LARGEST_JSON_BYTES} is the most")
+    try:
+        message = msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError(f"the message is not valid: {error}") from error
+    if message.schema != schema:  # type: ignore[attr-defined]
+        raise MessageError("the message's schema is unknown here, or newer than this Docket")
+    return message
