@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers fault-table chaos check format bench requirements wheel deb image demo-traffic screenshots clean
+.PHONY: help run test fresh brokers fault-table chaos cluster fuzz check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -15,6 +15,8 @@ help:
 	@echo "make brokers       the tests of the bus on RabbitMQ 3.10, 4.0 and 4.3 (as root)"
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
 	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
+	@echo "make cluster       kill one of three RabbitMQ nodes in mid-job, twenty times"
+	@echo "make fuzz          a million random texts for the query language, some ten minutes"
 	@echo "make check         formatting, lint, types"
 	@echo "make format        format the code"
 	@echo "make bench         measure against curl and mergecap in the same run"
@@ -47,6 +49,13 @@ fault-table: .venv/.test
 chaos: .venv/.test
 	@scripts/packages test
 	$(PYTHON) -m tests.chaos
+
+cluster: .venv/.test
+	@scripts/packages test
+	BLOWS=20 $(PYTHON) -m pytest -n 0 tests/e2e/test_cluster.py
+
+fuzz: .venv/.test
+	FUZZ=15 $(PYTHON) -m pytest -n $(PROCESSES) --timeout 3000 tests/domain/query/test_query_fuzz.py
 
 check: .venv/.test
 	$(PYTHON) -m ruff format --check .

@@ -135,7 +135,8 @@ def bus_url(raw: str) -> str:
         return MEMORY_BUS
     if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
         raise ValueError("it must be like amqp://user:password@host:5672/vhost, amqps://…, or memory://")
-    _check_port(parts.netloc)
+    for node in parts.netloc.rpartition("@")[2].split(","):
+        _check_port(node)
     return raw
 
 

@@ -39,6 +39,16 @@ def test_url_is_read(url: str, expected: tuple[str, int, str, str, str, bool]) -
     assert facts == expected
 
 
+def test_nodes_of_a_cluster_stand_beside_each_other() -> None:
+    """Each has the user, the vhost and the files of all; the usual port may be left out; nothing shows the password."""
+    address = parse_address("amqps://u:p%2C%40@a:1,[::1],c/docket", {"ca": "ca.pem"})
+    assert [(node.host, node.port) for node in address.nodes] == [("a", 1), ("::1", 5671), ("c", 5671)]
+    assert {(node.user, node.password, node.vhost, node.ca) for node in address.nodes} == {
+        ("u", "p,@", "docket", "ca.pem")
+    }
+    assert str(address) == "amqps://a:1,[::1]:5671,c:5671 vhost 'docket'"
+
+
 @pytest.mark.parametrize(
     ("url", "tls", "words"),
     [
@@ -46,6 +56,7 @@ def test_url_is_read(url: str, expected: tuple[str, int, str, str, str, bool]) -
         ("memory://", {}, "amqps://"),
         ("amqp://host/a/b", {}, "%2F"),
         ("amqp://host:99999", {}, "port"),
+        ("amqp://host:1,other:99999", {}, "port"),
         ("amqp://host/v?heartbeat=1", {}, r"\?"),
         ("amqp://host", {"ca": "ca.pem"}, "amqps://"),
         ("amqps://host", {"key": "k"}, "cert"),

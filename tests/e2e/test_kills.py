@@ -35,9 +35,12 @@ class Held:
     gate: Authenticator
     truth: list[Packet]
 
-    def ask(self) -> str:
-        """Ask for everything; returns once both sources are half-way and both halves can be seen."""
-        end_us = START_US + 2 * PACKETS * STEP_US
+    def ask(self, longer_us: int = 0) -> str:
+        """Ask for everything; returns once both sources are half-way and both halves can be seen.
+
+        A window that is longer by some microseconds makes it another question than the one before.
+        """
+        end_us = START_US + 2 * PACKETS * STEP_US + longer_us
         job_id: str = self.sensor.ask("udp", format_us(START_US), format_us(end_us))["id"]
         wait_until(lambda: len(self.gate.waiting) == 2, "both sources are half-way", timeout_s=30.0)
         wait_until(lambda: self.growing(job_id) > 24, "the merge has begun", timeout_s=30.0)

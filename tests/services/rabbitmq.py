@@ -7,6 +7,8 @@ RABBITMQ_TREE=DIR takes the server of another Debian: DIR is a root made by debo
 installed. Needs root. CONTRIBUTING.md says how to make one.
 """
 
+from __future__ import annotations
+
 import base64
 import itertools
 import json
@@ -55,8 +57,11 @@ class BrokerError(RuntimeError):
 class Broker:
     """One RabbitMQ node. Its address and its data stay the same over stop, kill and start."""
 
-    def __init__(self, directory: Path, extra_conf: str = "") -> None:
-        """Prepare a node below the directory, which must be its own; extra_conf is added to rabbitmq.conf."""
+    def __init__(self, directory: Path, extra_conf: str = "", *, peer: Broker | None = None) -> None:
+        """Prepare a node below the directory, which must be its own; extra_conf is added to rabbitmq.conf.
+
+        A node with a `peer` shares its cookie and port mapper, and can `join` it.
+        """
         self.directory = directory
         self._server = self._command(str(_SERVER), lambda: str(needs.file(_SERVER, _PACKAGE)))
         self._epmd_program = self._command("epmd", lambda: needs.program("epmd", "erlang-base"))
@@ -65,8 +70,11 @@ class Broker:
         self._epmd: ChildProcess | None = None
         self.port = free_port()
         self._dist_port = free_port()
-        self._cookie = secrets.token_hex(16)
-        self._env = self._prepare(free_port(), extra_conf)
+        self._cookie: str = secrets.token_hex(16) if peer is None else peer._cookie
+        self._peer = peer
+        self._env: dict[str, str] = self._prepare(
+            free_port() if peer is None else int(peer._env["ERL_EPMD_PORT"]), extra_conf
+        )
 
     def _command(self, name: str, here: Callable[[], str]) -> list[str]:
         """The start of the command line of a program of the server's Debian: this machine's, or that of the tree."""
@@ -132,7 +140,7 @@ class Broker:
         """Start the node and wait until it serves; raises RuntimeError or TimeoutError with the log's end."""
         if self.running:
             return
-        if self._epmd is None or not self._epmd.running:
+        if self._peer is None and (self._epmd is None or not self._epmd.running):
             port = self._env["ERL_EPMD_PORT"]
             self._epmd = ChildProcess(
                 [*self._epmd_program, "-port", port, "-address", "127.0.0.1"], self.directory / "epmd.log"
@@ -175,6 +183,22 @@ class Broker:
     def log(self) -> str:
         """What the node has written so far."""
         return (self.directory / "node.log").read_text(errors="replace")
+
+    def join(self) -> None:
+        """Make this running node a member of its peer's cluster."""
+        assert self._peer is not None
+        program = self.directory / "rabbitmqctl"
+        self.write_ctl(program)
+        for words in (["stop_app"], ["join_cluster", self._peer.node], ["start_app"]):
+            done = subprocess.run([program, *words], capture_output=True, text=True, timeout=_START_S, check=False)
+            if done.returncode != 0:
+                raise BrokerError(f"rabbitmqctl {' '.join(words)}: {done.stdout}{done.stderr}")
+        wait_until(self._serves, "the node to serve as a member", timeout_s=_START_S, step_s=0.1)
+
+    @property
+    def node(self) -> str:
+        """The node's Erlang name."""
+        return self._env["RABBITMQ_NODENAME"]
 
     def stop(self) -> None:
         """Stop the node in an orderly way; durable things are kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
 from docket.errors import ConfigError, Fault
@@ -28,7 +28,7 @@ UNANSWERED_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the broker is and who asks. Its text never shows the password."""
+    """Where the broker is, or the first node of its cluster, and who asks. Its text never shows the password."""
 
     host: str
     port: int
@@ -39,10 +39,18 @@ class Address:
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    others: tuple[tuple[str, int], ...] = ()
+    """Host and port of the cluster's further nodes, tried in this order where the ones before do not answer."""
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'amqps' if self.tls else 'amqp'}://{host}:{self.port} vhost {self.vhost!r}"
+        hosts = ",".join(_host_and_port(host, port) for host, port in ((self.host, self.port), *self.others))
+        return f"{'amqps' if self.tls else 'amqp'}://{hosts} vhost {self.vhost!r}"
+
+    @property
+    def nodes(self) -> tuple[Address, ...]:
+        """One address for each node, to be tried one after the other."""
+        others = (replace(self, host=host, port=port, others=()) for host, port in self.others)
+        return (replace(self, others=()), *others)
 
     @property
     def by_certificate(self) -> bool:
@@ -60,7 +68,8 @@ class Address:
 def parse_address(url: str, tls: Mapping[str, str]) -> Address:
     """Read `amqp://user:password@host:port/vhost` (or `amqps://`), every part percent-encoded where needed.
 
-    Without a path, or with `/` alone, the vhost is `/`. `tls` may name the files `ca`, `cert` and `key` for `amqps://`.
+    The nodes of a cluster stand beside each other: `host:port,host:port`. Without a path, or with `/` alone, the
+    vhost is `/`. `tls` may name the files `ca`, `cert` and `key` for `amqps://`.
     Raises ConfigError with all faults, none of which quotes the password.
     """
     faults: list[str] = []
@@ -70,10 +79,10 @@ def parse_address(url: str, tls: Mapping[str, str]) -> Address:
     if parts.query or parts.fragment:
         faults.append("the bus address takes no ? or # part")
     try:
-        port = parts.port or _PORTS.get(parts.scheme, 0)
+        (host, port), *others = _nodes(parts.netloc, _PORTS.get(parts.scheme, 0))
     except ValueError:
-        port = 0
-        faults.append("the port of the bus address is not a number from 1 to 65535")
+        (host, port), others = ("", 0), []
+        faults.append("a port of the bus address is not a number from 1 to 65535")
     path = parts.path.removeprefix("/")
     if "/" in path:
         faults.append("a / in the vhost of the bus address must be written %2F")
@@ -86,7 +95,7 @@ def parse_address(url: str, tls: Mapping[str, str]) -> Address:
         raise ConfigError([Fault("bad-bus", text, "bus") for text in faults])
     anonymous = parts.username is None and "cert" not in tls
     return Address(
-        host=unquote(parts.hostname or "127.0.0.1"),
+        host=host,
         port=port,
         vhost=unquote(path) or "/",
         user="guest" if anonymous else unquote(parts.username or ""),
@@ -95,7 +104,18 @@ def parse_address(url: str, tls: Mapping[str, str]) -> Address:
         ca=tls.get("ca"),
         cert=tls.get("cert"),
         key=tls.get("key"),
+        others=tuple(others),
     )
+
+
+def _nodes(netloc: str, usual_port: int) -> list[tuple[str, int]]:
+    """Host and port of each node in `user:password@host:port,host:port`. Raises ValueError for a bad port."""
+    parts = [urlsplit(f"//{node}") for node in netloc.rpartition("@")[2].split(",")]
+    return [(unquote(part.hostname or "127.0.0.1"), part.port or usual_port) for part in parts]
+
+
+def _host_and_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 _TLS_FILES = {"ca", "cert", "key"}

@@ -49,7 +49,10 @@ class BrokerConnection:
         on_blocked: Callable[[str], None] | None = None,
         on_unblocked: Callable[[], None] | None = None,
     ) -> None:
-        """Connect, in about CONNECT_TIMEOUT_S at most. `name` is what the broker lists. Raises BusLost."""
+        """Connect to the first node that answers, in about CONNECT_TIMEOUT_S each at most.
+
+        `name` is what the broker lists. Raises BusLost, which names the last node that was tried.
+        """
         options: dict[str, Any] = {
             "client_properties": {"connection_name": name, "product": "Docket"},
             "socket_settings": {socket.TCP_USER_TIMEOUT: UNANSWERED_MS},
@@ -57,26 +60,7 @@ class BrokerConnection:
             "on_blocked": on_blocked,
             "on_unblocked": on_unblocked,
         }
-        self._kombu = kombu.Connection(
-            hostname=f"[{address.host}]" if ":" in address.host else address.host,
-            port=address.port,
-            userid=address.user,
-            password=address.password,
-            virtual_host=address.vhost,
-            login_method="EXTERNAL" if address.by_certificate else "PLAIN",
-            transport="pyamqp",
-            heartbeat=heartbeat_s,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            ssl=_tls_options(address) if address.tls else False,
-            transport_options=options,
-        )
-        try:
-            # Not kombu's connect(): that sleeps two seconds and tries again, and nothing could wake it.
-            self._amqp = self._kombu.transport.establish_connection()
-        except LOST as error:
-            self._kombu.collect()
-            refused = BusRefused if isinstance(error, _REFUSALS) else BusLost
-            raise refused(f"cannot connect to {address}: {reason_of(error)}") from error
+        self._kombu, self._amqp = _first_that_answers(address, heartbeat_s, options)
         self._poll = select.poll()
         self._poll.register(self._amqp.sock, select.POLLIN)
         self._beat_at_s = time.monotonic() + _BEAT_EVERY_S
@@ -140,6 +124,38 @@ def reason_of(error: BaseException) -> str:
         said = said.__context__
     chosen = said if isinstance(said, amqp.exceptions.AMQPError) else error
     return " ".join(str(chosen).split()) or type(chosen).__name__
+
+
+def _first_that_answers(address: Address, heartbeat_s: int, options: dict[str, Any]) -> tuple[Any, Any]:
+    """kombu's connection to a node and py-amqp's in it. Raises BusLost, for the last node."""
+    *before, last = address.nodes
+    for node in before:
+        with suppress(BusLost):
+            return _connected(node, heartbeat_s, options)
+    return _connected(last, heartbeat_s, options)
+
+
+def _connected(address: Address, heartbeat_s: int, options: dict[str, Any]) -> tuple[Any, Any]:
+    connection = kombu.Connection(
+        hostname=f"[{address.host}]" if ":" in address.host else address.host,
+        port=address.port,
+        userid=address.user,
+        password=address.password,
+        virtual_host=address.vhost,
+        login_method="EXTERNAL" if address.by_certificate else "PLAIN",
+        transport="pyamqp",
+        heartbeat=heartbeat_s,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        ssl=_tls_options(address) if address.tls else False,
+        transport_options=options,
+    )
+    try:
+        # Not kombu's connect(): that sleeps two seconds and tries again, and nothing could wake it.
+        return connection, connection.transport.establish_connection()
+    except LOST as error:
+        connection.collect()
+        refused = BusRefused if isinstance(error, _REFUSALS) else BusLost
+        raise refused(f"cannot connect to {address}: {reason_of(error)}") from error
 
 
 def _tls_options(address: Address) -> dict[str, Any]:

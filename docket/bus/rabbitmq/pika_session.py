@@ -256,7 +256,17 @@ class Session:
 async def open_session(
     address: Address, name: str, patterns: Sequence[str], on_event: Callable[[str, bytes], None]
 ) -> Session:
-    """Connect and subscribe. Raises BusLost."""
+    """Connect to the first node that answers, and subscribe. Raises BusLost, for the last node."""
+    *before, last = address.nodes
+    for node in before:
+        with suppress(BusLost):
+            return await _opened(node, name, patterns, on_event)
+    return await _opened(last, name, patterns, on_event)
+
+
+async def _opened(
+    address: Address, name: str, patterns: Sequence[str], on_event: Callable[[str, bytes], None]
+) -> Session:
     session = Session(on_event)
     try:
         async with asyncio.timeout(_OPEN_TIMEOUT_S):

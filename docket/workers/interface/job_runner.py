@@ -27,7 +27,7 @@ from docket.domain.event import EventMessage
 from docket.domain.job import FULL, EventName, Verdict
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
-from docket.errors import BusError, Unroutable
+from docket.errors import BusError, BusLost, Unroutable
 from docket.workers.interface.fragment_publisher import Publish
 from docket.workers.interface.reader import Lane, Stopped, Task
 from docket.workers.interface.scheduler import QUICK_S, CostModel, Scheduler
@@ -256,6 +256,7 @@ class JobRunner(Generic[S]):
                 log.debug("job %s: a status was left out: %s", fragment.job, error)
             return
         lasting = fragment.kind is not FragmentKind.DATA
+        level = logging.WARNING
         while True:
             wait_s = max((active.request.deadline_us - self._clock.now_us()) / US_PER_S, STATUS_S)
             try:
@@ -264,8 +265,16 @@ class JobRunner(Generic[S]):
             except Unroutable as error:
                 if active.stop.wait(DECLARE_AGAIN_S):
                     raise
-                log.warning("job %s: %s; declaring the queues again", fragment.job, error)
-                self._declare()
+                log.log(level, "job %s: %s; declaring the queues again", fragment.job, error)
+                level = logging.DEBUG  # one line per outage
+                self._declare_again()
+
+    def _declare_again(self) -> None:
+        """A queue on a node that is away can neither be used nor declared until the node is back."""
+        try:
+            self._declare()
+        except BusLost as error:
+            log.debug("the queues cannot be declared yet: %s", error)
 
     def _send(
         self, fragment: Fragment, *, persistent: bool, mandatory: bool, wait_s: float, give_up: threading.Event

@@ -6,6 +6,7 @@ piece, and shrinks as well: where the bytes end, the first and simplest choice i
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Callable, Sequence
@@ -23,9 +24,11 @@ from docket.domain.query.terms import Mpls, Net, Port, Protocol, Term, Vlan
 from docket.errors import InvalidRequest
 from tests.domain.query.query_meaning import Facts, matches
 
-CASES_OF_TEXT = 40_000
-CASES_OF_MUTANTS = 30_000
-CASES_OF_MEANING = 30_000
+TIMES = int(os.environ.get("FUZZ", "1"))
+"""`make fuzz` asks for fifteen times as many, a million random texts."""
+CASES_OF_TEXT = 40_000 * TIMES
+CASES_OF_MUTANTS = 30_000 * TIMES
+CASES_OF_MEANING = 30_000 * TIMES
 PACKETS_PER_CASE = 4
 """Packets that each query is held against."""
 
