@@ -29,6 +29,8 @@ class Delivery(Protocol):
     routing_key: str
     user_id: str | None
     """Set only where the publisher set it; RabbitMQ has then checked it."""
+    account: str | None
+    """The user as whom it was received; None on a bus without users."""
     count: int
     """1 for the first delivery of this message, 2 when it came back once, …"""
     generation: int
@@ -97,9 +99,18 @@ class Broker(Protocol):
 
     def publisher(self, name: str) -> Publisher: ...
 
-    def receiver(self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()) -> Consumer:
-        """Consume from the queues, at most `prefetch` messages per queue in hand. `listen` are routing-key
-        patterns of `docket.events`, heard through an exclusive queue besides (always acknowledged)."""
+    def receiver(
+        self,
+        name: str,
+        queues: Sequence[str],
+        *,
+        prefetch: int,
+        prefetch_of: Mapping[str, int] | None = None,
+        listen: Sequence[str] = (),
+    ) -> Consumer:
+        """Consume from the queues, at most `prefetch` messages per queue in hand, or as `prefetch_of` says for a
+        queue. `listen` are routing-key patterns of `docket.events`, heard through an exclusive queue besides (always
+        acknowledged)."""
 
     def depth(self, queue: str) -> QueueDepth:
         """A queue that does not exist has depth (0, 0). Raises BusLost; QueueHidden where this user may not look."""

@@ -70,13 +70,19 @@ class Role:
         return any(re.search(pattern, name) for pattern in (self.configure, self.write, self.read))
 
 
+def worker_of(sensor: str) -> str:
+    """The account of the workers of one sensor, which speaks for its sources alone."""
+    return f"{WORKER}-{sensor}"
+
+
 def role(name: str) -> Role:
     """One of `roles`, with the rights that are shipped."""
     return next(one for one in roles() if one.name == name)
 
 
-def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
-    """Every role. `sensor` is the pattern of the sensors whose queues a worker may read; by default all of them."""
+def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
+    """Every role. `sensor` is the pattern of the sensors whose queues a worker may read, by default all of them;
+    `worker` is the name of its account."""
     source = rf"docket\.source\.{sensor}:.+"
     return (
         Role(
@@ -90,7 +96,7 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
             ),
         ),
         Role(
-            WORKER,
+            worker,
             # A worker declares the queues of its own sources, so that a new interface needs nobody at the broker.
             configure=_names(_LISTEN, source),
             write=_names(_exactly(FRAGMENTS, EVENTS, DEAD), _LISTEN, source),
@@ -139,7 +145,7 @@ def roles(sensor: str = "[^:]+") -> tuple[Role, ...]:
     )
 
 
-def user_definitions(vhost: str, sensor: str = "[^:]+") -> dict[str, Any]:
+def user_definitions(vhost: str, sensor: str = "[^:]+", worker: str = WORKER) -> dict[str, Any]:
     """Users and rights as RabbitMQ's definitions file has them.
 
     No user has a password, so none can log in with one; a client certificate with the user's name as CN needs none.
@@ -154,15 +160,15 @@ def user_definitions(vhost: str, sensor: str = "[^:]+") -> dict[str, Any]:
                 "tags": [],
                 "limits": {},
             }
-            for role in roles(sensor)
+            for role in roles(sensor, worker)
         ],
         "permissions": [
             {"user": role.name, "vhost": vhost, "configure": role.configure, "write": role.write, "read": role.read}
-            for role in roles(sensor)
+            for role in roles(sensor, worker)
         ],
         "topic_permissions": [
             {"user": role.name, "vhost": vhost, "exchange": topic.exchange, "write": topic.write, "read": topic.read}
-            for role in roles(sensor)
+            for role in roles(sensor, worker)
             for topic in role.topics
         ],
     }

@@ -39,10 +39,16 @@ FRAGMENT_QUEUE_BYTES = 16 * 1024 * 1024
 """A full shard refuses further fragments (`reject-publish`): that is the back-pressure towards the workers. What lies
 here when the last worker has ended is work for the collector alone, so it is no more than evens out the flow."""
 
+FRAGMENT_QUEUE_MESSAGES = 64
+"""The small fragments of many jobs would otherwise keep those of a later job waiting for as long as it takes the
+collector to work off 16 MiB of them."""
+
 DELIVERY_LIMIT = 100
 """RabbitMQ 3.10 counts every return of a message, clean restarts too, so a small limit kills innocent ones."""
 
 DEAD_QUEUE_MESSAGES = 100_000
+DEAD_QUEUE_BYTES = 256 * 1024 * 1024
+"""Whichever is reached first; the oldest dead letters go."""
 
 LISTENER_MESSAGES = 10_000
 """A listener that is this far behind loses the oldest events, rather than filling the broker's memory."""
@@ -93,7 +99,8 @@ def queues(sources: Iterable[str]) -> Iterator[Queue]:
     quorum = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
     yield Queue(COLLECTOR_QUEUE, quorum)
     yield Queue(INSPECTOR_QUEUE, quorum)
-    yield Queue(DEAD_QUEUE, {"x-queue-type": "quorum", "x-max-length": DEAD_QUEUE_MESSAGES})
+    bounds = {"x-max-length": DEAD_QUEUE_MESSAGES, "x-max-length-bytes": DEAD_QUEUE_BYTES}
+    yield Queue(DEAD_QUEUE, {"x-queue-type": "quorum"} | bounds)
     for source in sources:
         yield Queue(source_queue(source), quorum | {"x-message-ttl": LONGEST_DEADLINE_S * 1000})
     for shard in range(FRAGMENT_SHARDS):
@@ -102,6 +109,7 @@ def queues(sources: Iterable[str]) -> Iterator[Queue]:
             # Said aloud, because a vhost may have another default type, and then every start would be a mismatch.
             {
                 "x-queue-type": "classic",
+                "x-max-length": FRAGMENT_QUEUE_MESSAGES,
                 "x-max-length-bytes": FRAGMENT_QUEUE_BYTES,
                 "x-overflow": "reject-publish",
             },

@@ -73,6 +73,7 @@ JOBS = {
     "default_window": Setting("default_window_s", values.duration_s),
     "max_bytes": Setting("max_bytes", values.size_bytes),
     "patience": Setting("patience_s", values.duration_s),
+    "open_per_user": Setting("open_per_user", values.count),
 }
 INDEX = {
     "path": Setting("path", values.path),

@@ -65,6 +65,8 @@ class JobsConfig:
     """The byte limit of a job that asks for no lower one."""
     patience_s: int = 30
     """How long a source that cannot be reached keeps its jobs open."""
+    open_per_user: int = 2_000
+    """Jobs of one user that have not ended; further ones are refused."""
 
 
 @dataclass(frozen=True, slots=True)

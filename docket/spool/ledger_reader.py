@@ -45,6 +45,13 @@ class Page(NamedTuple):
     """How many jobs the filters let through, on all pages."""
 
 
+class Holding(NamedTuple):
+    """What one owner has."""
+
+    open_jobs: int
+    result_bytes: int
+
+
 class LedgerReader:
     """Reads what the collector has committed. Every thread gets a connection of its own."""
 
@@ -142,6 +149,19 @@ class LedgerReader:
         """How many jobs are in each state."""
         rows = self._rows("SELECT state, count(*) FROM jobs GROUP BY state")
         return dict.fromkeys(State, 0) | {State(state): count for state, count in rows}
+
+    def open_of(self, owner: str) -> int:
+        """How many jobs of this owner have not ended."""
+        sql = "SELECT count(*) FROM jobs WHERE owner = ? AND state IN ('queued', 'running')"
+        return int(self._rows(sql, owner)[0][0])
+
+    def holdings(self) -> dict[str, Holding]:
+        """What each owner has: open jobs, and bytes of results that are still there."""
+        rows = self._rows(
+            "SELECT owner, sum(state IN ('queued', 'running')), sum(bytes) FROM jobs WHERE state != 'expired'"
+            " GROUP BY owner"
+        )
+        return {owner: Holding(open_jobs, result_bytes) for owner, open_jobs, result_bytes in rows}
 
     def sources(self) -> list[SourceStatus]:
         """Every source that ever said a word, by name."""

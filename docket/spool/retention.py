@@ -1,12 +1,15 @@
-"""What leaves the spool, and when: by age, by quota, by free space; the oldest finished results go first.
+"""What leaves the spool, and when: by age, by quota, by free space.
 
-Only the collector uses it. A running job is never touched, and a record never goes: only its files do.
+Of what has to make room, the oldest finished results of the owner who holds most go first: one user's results do not
+evict everybody else's. Only the collector uses it. A running job is never touched, and a record never goes: only its
+files do.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +38,7 @@ class Leaving(NamedTuple):
 class _Held:
     finished_us: int
     size_bytes: int
+    owner: str
 
 
 class Retention:
@@ -82,7 +86,7 @@ class Retention:
         if not job.is_final or job.finished_at is None or job.pcap is None:
             return
         self.forget(job.id)
-        held = _Held(parse_time_us(job.finished_at, None), self._spool.size_of(job.id))
+        held = _Held(parse_time_us(job.finished_at, None), self._spool.size_of(job.id), job.owner)
         self._held[job.id] = held
         self.used_bytes += held.size_bytes
 
@@ -98,24 +102,47 @@ class Retention:
             if not self._spool.result(job_id).exists():
                 yield job_id
 
-    def leaving(self, now_us: int, free_bytes: int, open_bytes: int) -> list[Leaving]:
-        """The jobs whose files have to go now, the oldest first; `open_bytes` is what open jobs take up."""
+    def leaving(
+        self, now_us: int, free_bytes: int, open_bytes: int, open_of: Mapping[str, int] | None = None
+    ) -> list[Leaving]:
+        """The jobs whose files have to go now: what is too old, and then as many as have to make room.
+
+        `open_bytes` is what open jobs take up, `open_of` how much of it is each owner's.
+        """
         oldest_first = sorted(self._held.items(), key=lambda item: item[1].finished_us)
-        used_bytes = self.used_bytes + open_bytes
-        leaving: list[Leaving] = []
-        for job_id, held in oldest_first:
-            if now_us - held.finished_us > self._config.keep_s * US_PER_S:
-                reason = f"older than {in_hours(self._config.keep_s)}"
-            elif used_bytes > self._config.max_bytes:
-                reason = f"removed to keep the spool within {size_text(self._config.max_bytes)}"
-            elif free_bytes < self._config.min_free_bytes:
-                reason = f"removed to keep {size_text(self._config.min_free_bytes)} of the disk free"
-            else:
-                break
+        old = [item for item in oldest_first if now_us - item[1].finished_us > self._config.keep_s * US_PER_S]
+        leaving = [Leaving(job_id, f"older than {in_hours(self._config.keep_s)}") for job_id, _ in old]
+        gone_bytes = sum(held.size_bytes for _, held in old)
+        used_bytes, free_bytes = self.used_bytes + open_bytes - gone_bytes, free_bytes + gone_bytes
+        of_owner, bytes_of = self._by_owner(oldest_first[len(old) :], open_of or {})
+        while of_owner and (reason := self._makes_room(used_bytes, free_bytes)):
+            greediest = max(of_owner, key=bytes_of.__getitem__)
+            job_id, held = of_owner[greediest].popleft()
+            if not of_owner[greediest]:
+                del of_owner[greediest]
             leaving.append(Leaving(job_id, reason))
-            used_bytes -= held.size_bytes
-            free_bytes += held.size_bytes
+            bytes_of[greediest] -= held.size_bytes
+            used_bytes, free_bytes = used_bytes - held.size_bytes, free_bytes + held.size_bytes
         return leaving
+
+    def _by_owner(
+        self, oldest_first: Iterable[tuple[str, _Held]], open_of: Mapping[str, int]
+    ) -> tuple[dict[str, deque[tuple[str, _Held]]], Counter[str]]:
+        """The results of each owner, and how much all that is his takes up."""
+        of_owner: dict[str, deque[tuple[str, _Held]]] = {}
+        bytes_of = Counter(open_of)
+        for job_id, held in oldest_first:
+            of_owner.setdefault(held.owner, deque()).append((job_id, held))
+            bytes_of[held.owner] += held.size_bytes
+        return of_owner, bytes_of
+
+    def _makes_room(self, used_bytes: int, free_bytes: int) -> str:
+        """Why something has to go; empty if nothing has."""
+        if used_bytes > self._config.max_bytes:
+            return f"removed to keep the spool within {size_text(self._config.max_bytes)}"
+        if free_bytes < self._config.min_free_bytes:
+            return f"removed to keep {size_text(self._config.min_free_bytes)} of the disk free"
+        return ""
 
     def refusal(self, free_bytes: int, free_inodes: int | None, open_bytes: int) -> str:
         """Why no new job can be taken, after everything that may go is gone; empty if one can."""

@@ -30,6 +30,7 @@ from docket.web.handlers import (
     packet_handlers,
     page_handlers,
     pcapng_handlers,
+    quota_handlers,
     refine_handlers,
     source_handlers,
     timeline_handlers,
@@ -37,6 +38,7 @@ from docket.web.handlers import (
 from docket.web.http import base, listen, openapi
 from docket.web.http.connections import BoundedServer, make_room
 from docket.web.http.route_spec import Route
+from docket.web.live.event_feed import MOST_SOCKETS
 from docket.web.live.send_queue import AWAY_CODE
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ ROUTES = (
     Route("api/v1/timeline", timeline_handlers.TimelineHandler),
     Route("api/v1/sources", source_handlers.SourcesHandler),
     Route("api/v1/sources/{name}", source_handlers.SourceHandler),
+    Route("api/v1/quota", quota_handlers.QuotaHandler),
     Route("api/v1/health", health_handlers.HealthHandler),
     Route("api/v1/events", event_handlers.EventsHandler),
     Route("api/v1/signing-key", manifest_handlers.SigningKeyHandler),
@@ -132,11 +135,13 @@ async def serve(
     """
     spool = Spool(config.spool.path)
     services = AppContext.build(config, link, LedgerReader(spool.ledger), spool)
+    most = make_room()
+    services.event_feed.most_sockets = min(MOST_SOCKETS, max(most // 2, 1))
     own = [] if sockets else listen.open_sockets(config.web.listen)
     listening = [*own, *sockets]
     server = BoundedServer(
         make_app(services),
-        most=make_room(),
+        most=most,
         others=lambda: len(services.event_feed.send_queues),
         metrics=services.metrics,
         max_body_size=base.LARGEST_DRAINED_BYTES,

@@ -34,7 +34,7 @@ def test_message_arrives_with_its_facts(bus: Broker) -> None:
         delivery = take(receiver)
         facts = (delivery.body, delivery.headers["number"], delivery.headers["text"], delivery.routing_key)
         assert facts == (b"question", 7, "é", "job.request")
-        assert (delivery.queue, delivery.count, delivery.user_id) == (topology.COLLECTOR_QUEUE, 1, None)
+        assert (delivery.queue, delivery.count, delivery.user_id) == (topology.COLLECTOR_QUEUE, 1, delivery.account)
         delivery.ack()
 
 

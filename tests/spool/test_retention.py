@@ -24,8 +24,8 @@ def job_id(n: int) -> str:
     return f"0192f0c1-0000-7000-8000-{n:012d}"
 
 
-def stock(path: Path, **settings: Any) -> Retention:
-    """Four finished jobs of 1,000 bytes each, finished 4, 3, 2 and 1 hours ago."""
+def stock(path: Path, owners: str = "aaaa", **settings: Any) -> Retention:
+    """Four finished jobs of 1,000 bytes each, finished 4, 3, 2 and 1 hours ago; a letter for the owner of each."""
     spool = Spool(path)
     spool.create()
     jobs = {}
@@ -40,7 +40,7 @@ def stock(path: Path, **settings: Any) -> Retention:
             explanation="",
             after="",
             before="",
-            owner="",
+            owner=owners[n],
             note="",
             created_at="",
             deadline="",
@@ -67,7 +67,7 @@ def test_the_oldest_leave_first_and_no_more_than_needed(
     tmp_path: Path, settings: dict[str, int], free_bytes: int, open_bytes: int, leaving: list[tuple[int, str]]
 ) -> None:
     """By age, by quota (open jobs count), by free space."""
-    retention = stock(tmp_path, **settings)
+    retention = stock(tmp_path, "aaaa", **settings)
     expected = [Leaving(job_id(n), reason) for n, reason in leaving]
     assert retention.leaving(NOW_US, free_bytes, open_bytes) == expected
 
@@ -90,7 +90,7 @@ def test_new_jobs_are_refused_with_the_figures(
     tmp_path: Path, settings: dict[str, int], free_bytes: int, free_inodes: int | None, reason: str
 ) -> None:
     """Before anything breaks."""
-    assert stock(tmp_path, **settings).refusal(free_bytes, free_inodes, 0) == reason
+    assert stock(tmp_path, "aaaa", **settings).refusal(free_bytes, free_inodes, 0) == reason
 
 
 def test_used_bytes_follow_what_comes_and_goes(tmp_path: Path) -> None:
@@ -112,3 +112,22 @@ def test_sizes_are_written_as_in_the_configuration(size: int, text: str) -> None
 def test_durations_are_written_in_the_largest_unit_that_fits(duration: int, text: str) -> None:
     """Never rounded."""
     assert in_hours(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("owners", "max_bytes", "open_of", "leaving"),
+    [
+        ("baaa", 3_000, {}, [1]),
+        ("baaa", 1_000, {}, [1, 2, 0]),
+        ("abbb", 2_000, {}, [1, 2]),
+        ("aabb", 4_000, {"b": 1_500}, [2, 3]),
+        ("aaaa", 4_000, {"b": 1_500}, [0, 1]),
+    ],
+)
+def test_who_holds_most_makes_room(
+    tmp_path: Path, owners: str, max_bytes: int, open_of: dict[str, int], leaving: list[int]
+) -> None:
+    """The oldest of the owner with most, counting what his open jobs take up; of equals the one with the older."""
+    retention = stock(tmp_path, owners, max_bytes=max_bytes)
+    found = retention.leaving(NOW_US, 1 << 40, sum(open_of.values()), open_of)
+    assert [one.job_id for one in found] == [job_id(n) for n in leaving]

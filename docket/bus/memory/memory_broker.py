@@ -53,9 +53,15 @@ class MemoryBroker:
         return MemoryPublisher(self, name)
 
     def receiver(
-        self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()
+        self,
+        name: str,
+        queues: Sequence[str],
+        *,
+        prefetch: int,
+        prefetch_of: Mapping[str, int] | None = None,
+        listen: Sequence[str] = (),
     ) -> MemoryConsumer:
-        receiver = MemoryConsumer(self, name, queues, prefetch)
+        receiver = MemoryConsumer(self, name, {queue: (prefetch_of or {}).get(queue, prefetch) for queue in queues})
         with self.lock:
             self._receivers.add(receiver)
         if listen:

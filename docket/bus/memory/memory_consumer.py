@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class MemoryDelivery:
         "_message",
         "_queue",
         "_receiver",
+        "account",
         "body",
         "count",
         "generation",
@@ -43,6 +44,7 @@ class MemoryDelivery:
         self.queue = "" if queue is None else queue.name
         self.routing_key = message.routing_key
         self.user_id: str | None = None
+        self.account: str | None = None
         self.count = 1 if entry is None else entry.returns + 1
         self.generation = receiver.generation
         self._receiver = receiver
@@ -66,19 +68,19 @@ class MemoryConsumer:
     generation = 1
     """There is no connection that could be lost."""
 
-    def __init__(self, broker: MemoryBroker, name: str, queues: Sequence[str], prefetch: int) -> None:
+    def __init__(self, broker: MemoryBroker, name: str, prefetch: Mapping[str, int]) -> None:
         self._broker = broker
         self._name = name
         self._condition = Condition(broker.lock)
-        self._prefetch = prefetch
-        self._turns = deque(queues)
-        self._in_hand: dict[str, dict[int, tuple[MemoryQueue, Entry]]] = {queue: {} for queue in queues}
+        self._prefetch = dict(prefetch)
+        self._turns = deque(prefetch)
+        self._in_hand: dict[str, dict[int, tuple[MemoryQueue, Entry]]] = {queue: {} for queue in prefetch}
         self._events: deque[Message] = deque()
         self._behind = False
         self._woken = False
         self._closed = False
         with broker.lock:
-            for queue in queues:
+            for queue in prefetch:
                 broker.consume(queue, self._condition)
 
     @property
@@ -157,7 +159,7 @@ class MemoryConsumer:
         for _ in range(len(self._turns)):
             name = self._turns[0]
             self._turns.rotate(-1)
-            if len(self._in_hand[name]) >= self._prefetch:
+            if len(self._in_hand[name]) >= self._prefetch[name]:
                 continue
             queue = self._broker.consume(name, self._condition)
             entry = None if queue is None else self._broker.take(queue)

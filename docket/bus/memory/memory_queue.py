@@ -48,8 +48,10 @@ class MemoryQueue:
         self.delivery_limit: int | None = arguments.get("x-delivery-limit")
         self.waiting: list[Condition] = []
         """One per consumer, notified when there is something to take."""
-        self._most_bytes = MOST_BYTES if bounded is None else min(bounded, MOST_FRAGMENT_BYTES)
         self._most_messages: int | None = arguments.get("x-max-length")
+        self._refuses = arguments.get("x-overflow") == "reject-publish" or self._most_messages is None
+        most_bytes = MOST_FRAGMENT_BYTES if self._refuses else MOST_BYTES
+        self._most_bytes = MOST_BYTES if bounded is None else min(bounded, most_bytes)
         self._ttl_s = None if ttl_ms is None else ttl_ms / 1000
         self._ready: deque[Entry] = deque()
         self._ready_bytes = 0
@@ -60,12 +62,15 @@ class MemoryQueue:
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether a message of this size is taken now; a queue that drops its oldest always has room."""
-        return self._most_messages is not None or self._ready_bytes + size_bytes <= self._most_bytes
+        if not self._refuses:
+            return True
+        fits = self._most_messages is None or len(self._ready) < self._most_messages
+        return fits and self._ready_bytes + size_bytes <= self._most_bytes
 
     def put(self, message: Message, now_s: float) -> None:
         self._ready.append(Entry(next(self._places), message, 0, now_s))
         self._ready_bytes += len(message.body)
-        if self._most_messages is not None:
+        if not self._refuses and self._most_messages is not None:
             while len(self._ready) > self._most_messages or self._ready_bytes > self._most_bytes:
                 self._pop()
         self._notify()

@@ -5,7 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from docket.errors import ConfigError, Fault
 
@@ -56,6 +61,12 @@ class Address:
     def by_certificate(self) -> bool:
         """Whether the client certificate is the login (SASL EXTERNAL): there is one, and no user in the URL."""
         return self.cert is not None and not self.user
+
+    @property
+    def account(self) -> str:
+        """The user whom the broker takes the connection for: the certificate's common name, where that is the login.
+        Raises OSError, ValueError for a certificate that cannot be read."""
+        return _common_name(self.cert) if self.cert is not None and self.by_certificate else self.user
 
     def tls_context(self) -> ssl.SSLContext:
         """A context that verifies the broker's chain and name. Raises OSError for files that cannot be read."""
@@ -116,6 +127,15 @@ def _nodes(netloc: str, usual_port: int) -> list[tuple[str, int]]:
 
 def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@cache
+def _common_name(cert: str) -> str:
+    certificate = x509.load_pem_x509_certificate(Path(cert).read_bytes())
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if not names:
+        raise ValueError(f"{cert} has no common name")
+    return str(names[0].value)
 
 
 _TLS_FILES = {"ca", "cert", "key"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import TypeVar
 
@@ -42,8 +42,17 @@ class AmqpBroker:
     def publisher(self, name: str) -> AmqpPublisher:
         return AmqpPublisher(self._address, f"{self._name} {name}")
 
-    def receiver(self, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str] = ()) -> AmqpConsumer:
-        return AmqpConsumer(self._address, f"{self._name} {name}", queues, prefetch=prefetch, listen=listen)
+    def receiver(
+        self,
+        name: str,
+        queues: Sequence[str],
+        *,
+        prefetch: int,
+        prefetch_of: Mapping[str, int] | None = None,
+        listen: Sequence[str] = (),
+    ) -> AmqpConsumer:
+        in_hand = {queue: (prefetch_of or {}).get(queue, prefetch) for queue in queues}
+        return AmqpConsumer(self._address, f"{self._name} {name}", in_hand, listen=listen)
 
     def depth(self, queue: str) -> QueueDepth:
         with self._lock:

@@ -37,6 +37,14 @@ _FRAME_TIMEOUT_S = 0.02
 _BEAT_EVERY_S = 2.0
 
 
+def account_of(address: Address) -> str:
+    """The user whose name messages carry. Raises BusLost."""
+    try:
+        return address.account
+    except (OSError, ValueError) as error:
+        raise BusLost(f"cannot tell the user from the certificate: {error}") from error
+
+
 class BrokerConnection:
     """An open connection. Not safe between threads."""
 

@@ -20,9 +20,10 @@ import kombu
 from docket.bus import topology
 from docket.bus.dead_letters import DELIVERY_COUNT_HEADER, dead_headers
 from docket.bus.rabbitmq.address import HEARTBEAT_S, Address
-from docket.bus.rabbitmq.connection import LOST, BrokerConnection, reason_of
+from docket.bus.rabbitmq.connection import LOST, BrokerConnection, account_of, reason_of
 from docket.bus.rabbitmq.publisher import AmqpPublisher
 from docket.bus.retry import Backoff
+from docket.bus.senders import objection_to_event
 from docket.bus.wakeup import Wakeup
 from docket.errors import BusError, BusLost, BusRefused
 
@@ -55,6 +56,7 @@ class AmqpDelivery:
         "_receiver",
         "_settled",
         "_tag",
+        "account",
         "body",
         "count",
         "generation",
@@ -73,6 +75,7 @@ class AmqpDelivery:
         self.queue = queue
         self.routing_key: str = info["routing_key"]
         self.user_id: str | None = properties.get("user_id")
+        self.account: str | None = receiver.account
         self.count = _count(self.headers, info["redelivered"])
         self.generation = receiver.generation
         self._exchange: str = info["exchange"]
@@ -117,13 +120,12 @@ class AmqpConsumer:
     somebody else. While the broker is away, one attempt to connect may exceed the time-out by CONNECT_TIMEOUT_S.
     """
 
-    def __init__(
-        self, address: Address, name: str, queues: Sequence[str], *, prefetch: int, listen: Sequence[str]
-    ) -> None:
+    def __init__(self, address: Address, name: str, prefetch: Mapping[str, int], *, listen: Sequence[str]) -> None:
+        """`prefetch` says how many messages of each queue may be in hand."""
         self._address = address
         self._name = name
-        self._queues = tuple(queues)
-        self._prefetch = prefetch
+        self._prefetch = dict(prefetch)
+        self.account = ""
         self._listen = tuple(listen)
         self._generation = 0
         self._wire: BrokerConnection | None = None
@@ -218,9 +220,11 @@ class AmqpConsumer:
         wire = BrokerConnection(self._address, self._name, heartbeat_s=HEARTBEAT_S)
         self._generation += 1
         try:
+            self.account = account_of(self._address)
             channel = wire.channel()
-            channel.basic_qos(0, self._prefetch, False)
-            for queue in self._queues:
+            for queue, in_hand in self._prefetch.items():
+                # It holds for the consumers that begin after it.
+                channel.basic_qos(0, in_hand, False)
                 kombu.Queue(queue)(channel).consume(queue, partial(self._arrive, queue), no_ack=False)
             if self._listen:
                 self._begin_to_listen(channel)
@@ -228,7 +232,7 @@ class AmqpConsumer:
             wire.abandon()
             self._arrived.clear()
             refused = BusRefused if isinstance(error, amqp.exceptions.AccessRefused) else BusLost
-            raise refused(f"cannot consume from {', '.join(self._queues)}: {reason_of(error)}") from error
+            raise refused(f"cannot consume from {', '.join(self._prefetch)}: {reason_of(error)}") from error
         except LOST:
             wire.abandon()
             self._arrived.clear()
@@ -257,7 +261,13 @@ class AmqpConsumer:
         queue.consume(declared.name, partial(self._arrive, ""), no_ack=True)
 
     def _arrive(self, queue: str, message: Any) -> None:
-        self._arrived.append(AmqpDelivery(self, queue, message))
+        delivery = AmqpDelivery(self, queue, message)
+        if not queue:
+            reason = objection_to_event(delivery.routing_key, delivery.user_id, bytes(delivery.body), self.account)
+            if reason:
+                log.warning("%s: an event %s is not believed: %s", self._name, delivery.routing_key[:40], reason)
+                return
+        self._arrived.append(delivery)
 
     def _carry_out_settlements(self) -> None:
         while self._settlements:

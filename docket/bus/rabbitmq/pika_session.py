@@ -7,6 +7,7 @@ and a session that was lost is never used again.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -27,7 +28,10 @@ from tornado.ioloop import IOLoop
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
 from docket.bus.rabbitmq.address import CONNECT_TIMEOUT_S, HEARTBEAT_S, UNANSWERED_MS, Address
+from docket.bus.senders import objection_to_event
 from docket.errors import BusLost, BusRefused, QueueHidden, Unroutable
+
+logger = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_S = 15.0
 """For everything from the TCP connection to the last subscription."""
@@ -61,6 +65,7 @@ class Session:
         self.patterns: set[str] = set()
         """What it listens to."""
         self._on_event = on_event
+        self._account = ""
         self._ended = asyncio.Event()
         self._connection: Any = None
         self._publishing: Any = None
@@ -73,6 +78,12 @@ class Session:
 
     async def connect(self, address: Address, name: str, patterns: Sequence[str]) -> None:
         """Connect, subscribe and get ready to publish. Raises BusLost."""
+        try:
+            self._account = address.account
+        except ValueError as error:
+            raise BusLost(f"cannot tell the user from the certificate: {error}") from error
+        except OSError as error:
+            raise BusLost(_reason(error)) from error
         with _translated():
             await self._connect(address, name)
         if patterns:
@@ -118,6 +129,7 @@ class Session:
             delivery_mode=_PERSISTENT,
             message_id=str(tag),
             headers=None if headers is None else dict(headers),
+            user_id=self._account,
         )
         with _translated():
             self._publishing.basic_publish(exchange, routing_key, body, properties, mandatory)
@@ -249,7 +261,11 @@ class Session:
         # The broker returns a message before it confirms it.
         self._returned.add(int(properties.message_id))
 
-    def _on_delivery(self, _channel: Any, method: Any, _properties: Any, body: bytes) -> None:
+    def _on_delivery(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        reason = objection_to_event(method.routing_key, properties.user_id, body, self._account)
+        if reason:
+            logger.warning("an event %s is not believed: %s", method.routing_key[:40], reason)
+            return
         self._on_event(method.routing_key, body)
 
 

@@ -14,7 +14,7 @@ import amqp
 import kombu
 
 from docket.bus.rabbitmq.address import CONFIRM_TIMEOUT_S, Address
-from docket.bus.rabbitmq.connection import LOST, BrokerConnection, reason_of
+from docket.bus.rabbitmq.connection import LOST, BrokerConnection, account_of, reason_of
 from docket.bus.retry import Backoff
 from docket.bus.topology import FRAGMENTS
 from docket.errors import BusFull, BusLost, Unroutable
@@ -182,6 +182,7 @@ class _Outlet:
         self._answer = _Answer.TAKEN
         self._returned = False
         self._blocked = False
+        self._account = account_of(address)
         self._wire = BrokerConnection(
             address, name, heartbeat_s=0, on_blocked=self._on_blocked, on_unblocked=self._on_unblocked
         )
@@ -202,7 +203,7 @@ class _Outlet:
         # After a BusFull the message before may still be under way.
         self._await(lambda: not self._blocked and self._answered >= self._sent, limit)
         self._returned = False
-        self._producer.publish(body, timeout=_WRITE_TIMEOUT_S, **message)
+        self._producer.publish(body, timeout=_WRITE_TIMEOUT_S, user_id=self._account, **message)
         self._sent += 1
         self._await(lambda: self._answered >= self._sent, limit)
         return _Answer.UNROUTABLE if self._returned else self._answer

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from docket.bus.permissions import user_definitions
+from docket.bus.permissions import user_definitions, worker_of
 from docket.bus.topology import definitions
 from docket.cli.commands.config_command import without_password
 from docket.cli.ui import text
@@ -51,7 +51,9 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.print:
         whole = definitions(args.vhost, names)
         if args.users:
-            whole |= user_definitions(args.vhost, *([re.escape(args.sensor)] if args.sensor else []))
+            whole |= user_definitions(
+                args.vhost, *([re.escape(args.sensor), worker_of(args.sensor)] if args.sensor else [])
+            )
         terminal.out.write(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n")
         return ExitCode.OK
     # The client libraries of the bus take longer to load than most commands to run.

@@ -41,6 +41,11 @@ class Principal:
     """Whether a trusted proxy handed the request in, so that it may name users and send files by itself."""
     is_admin: bool
 
+    @property
+    def share(self) -> str:
+        """Under what name things are counted that there are only so many of: the user, or the address without one."""
+        return self.user or f"nobody at {self.address}"
+
 
 class Authenticator:
     """Decides who a principal is. Made once from the configuration; raises ConfigError."""

@@ -51,7 +51,7 @@ class EventsHandler(Handler, WebSocketHandler):
         self._hears = None if access.sees_all(principal) else partial(access.hears, principal)
         self._send_queue = SendQueue(self._ended, self._hears, self.services.event_feed.outstanding)
         # Listening comes before reading, so that no event falls between the two.
-        self.services.event_feed.send_queues.add(self._send_queue)
+        self.services.event_feed.admit(principal.share, self._send_queue)
         self._sender = asyncio.create_task(self._send())
 
     def on_message(self, message: str | bytes) -> None:
@@ -60,7 +60,7 @@ class EventsHandler(Handler, WebSocketHandler):
     def on_close(self) -> None:
         # Tornado calls this also for a request that was refused, and so never became a socket.
         if self._sender is not None:
-            self.services.event_feed.send_queues.discard(self._send_queue)
+            self.services.event_feed.dismiss(self._send_queue)
             self._send_queue.leave()
             self._sender.cancel()
 
@@ -77,7 +77,7 @@ class EventsHandler(Handler, WebSocketHandler):
             logger.warning("a socket cannot be served: %s", error)
             self.close(FAILED_CODE, "the ledger cannot be read")
         finally:
-            self.services.event_feed.send_queues.discard(send_queue)
+            self.services.event_feed.dismiss(send_queue)
 
     def _ended(self, code: int) -> None:
         if code == SLOW_CODE:

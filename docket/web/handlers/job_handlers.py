@@ -44,7 +44,7 @@ class JobsHandler(Handler):
             "Ask a question; an identical one that runs or is still in the spool is the same job",
             takes=RequestBody,
             gives={201: Job, 200: Job},
-            refuses=(400, 403, 409, 413, 415, 503, 507),
+            refuses=(400, 403, 409, 413, 415, 429, 503, 507),
         ),
         "GET": Operation(
             "List jobs, newest first",

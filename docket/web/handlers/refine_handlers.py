@@ -56,7 +56,7 @@ class RefineHandler(Handler):
             "Make a job of a part of the result; the same part again is the same job",
             takes=RefineBody,
             gives={201: Job, 200: Job},
-            refuses=(400, 403, 404, 409, 410, 413, 415, 501, 503, 507),
+            refuses=(400, 403, 404, 409, 410, 413, 415, 429, 501, 503, 507),
         )
     }
 

@@ -9,7 +9,7 @@ from docket.domain.job import Event, Job, State
 from docket.domain.source import SourceStatus
 from docket.errors import NoSuchJob
 from docket.spool.collector_health import CollectorHealth
-from docket.spool.ledger_reader import LedgerReader, Page
+from docket.spool.ledger_reader import Holding, LedgerReader, Page
 from docket.web.http.executor import Executor
 
 _OPEN = f"{State.QUEUED},{State.RUNNING}"
@@ -52,6 +52,12 @@ class Ledger:
 
     async def states(self) -> dict[State, int]:
         return await self._run(self._reader.states)
+
+    async def open_of(self, owner: str) -> int:
+        return await self._run(self._reader.open_of, owner)
+
+    async def holdings(self) -> dict[str, Holding]:
+        return await self._run(self._reader.holdings)
 
     async def sources(self) -> list[SourceStatus]:
         return await self._run(self._reader.sources)

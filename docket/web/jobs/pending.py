@@ -7,6 +7,7 @@ it, and later while the collector is away. Until then the asker's process vouche
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -37,6 +38,7 @@ class Pending:
     def __init__(self) -> None:
         self._by_id: dict[str, PendingJob] = {}
         self._by_question: dict[str, PendingJob] = {}
+        self._of: Counter[str] = Counter()
         self.departures = 0
         """Counts the jobs that went into the ledger. While it stands still, ledger and `Pending` together know
         every job that was asked here."""
@@ -44,13 +46,16 @@ class Pending:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    @property
-    def is_full(self) -> bool:
+    def is_full_for(self, owner: str) -> bool:
+        """Whether this owner has as many here as he may: half of what the others leave."""
         self._forget_late()
-        return len(self._by_id) >= MOST_PENDING
+        own = self._of[owner]
+        return own >= max((MOST_PENDING - (len(self._by_id) - own)) // 2, 1)
 
     def add(self, pending: PendingJob) -> None:
+        self.remove(pending.job.id)
         self._by_id[pending.job.id] = pending
+        self._of[pending.job.owner] += 1
         self._by_question[pending.fingerprint] = pending
 
     def find(self, job_id: str) -> Job | None:
@@ -68,7 +73,12 @@ class Pending:
 
     def remove(self, job_id: str) -> None:
         pending = self._by_id.pop(job_id, None)
-        if pending is not None and self._by_question.get(pending.fingerprint) is pending:
+        if pending is None:
+            return
+        self._of[pending.job.owner] -= 1
+        if not self._of[pending.job.owner]:
+            del self._of[pending.job.owner]
+        if self._by_question.get(pending.fingerprint) is pending:
             del self._by_question[pending.fingerprint]
 
     def hear(self, message: EventMessage) -> None:

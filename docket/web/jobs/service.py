@@ -138,6 +138,7 @@ class JobService:
         known = await self.sources_or_configured()
         request, will = self._check(raw, principal, [source.name for source in known])
         await self._check_space()
+        await self._check_open(request.owner)
         too_big = None if will.force else await self._too_big(request, raw, known)
         print_ = fingerprint(request)
         departures = -1
@@ -155,7 +156,7 @@ class JobService:
             if is_ours:
                 await same.confirmed
                 return same.job, False
-        if self.pending.is_full:
+        if self.pending.is_full_for(request.owner):
             raise _busy()
         if too_big is not None:
             raise too_big
@@ -229,6 +230,19 @@ class JobService:
                 f"the spool has {size_text(free_bytes)} left, new jobs need {size_text(least_bytes)}; "
                 "delete results or make room"
             )
+
+    async def _check_open(self, owner: str) -> None:
+        most = self._config.jobs.open_per_user
+        try:
+            count = await self._ledger.open_of(owner)
+        except SpoolError:
+            return  # the collector counts again
+        if count >= most:
+            wait = {"Retry-After": str(RETRY_AFTER_S)}
+            message = (
+                f"{count:,} of your jobs have not ended, and {most:,} is the most; wait for some of them, or cancel"
+            )
+            raise api_error(429, "too-many-jobs", message, headers=wait)
 
     async def _known(self, request: Request, print_: str, only_of: str | None, *, fresh: bool) -> Job | None:
         """The job that this request already is, or that asks the same. Raises ApiError (409)."""

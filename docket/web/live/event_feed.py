@@ -16,6 +16,7 @@ from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import decode_event
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job
+from docket.domain.shares import Shares
 from docket.domain.source import SourceStatus
 from docket.errors import MessageError, SpoolError
 from docket.web.http.api_errors import ApiError
@@ -23,7 +24,7 @@ from docket.web.http.metrics import Metrics
 from docket.web.http.urls import Urls
 from docket.web.jobs.async_ledger import Ledger
 from docket.web.live.messages import EventFrame, encode
-from docket.web.live.send_queue import RESTART_CODE, Outstanding, SendQueue
+from docket.web.live.send_queue import RESTART_CODE, SLOW_CODE, Outstanding, SendQueue
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ LOOK_S = 5.0
 """How often the ledger is read without an event on the bus. Heals what a broken bus never brought."""
 MOST_PROGRESS = 10_000
 """Jobs whose progress is kept at most; they are few, unless events of their ends never come."""
+
+
+MOST_SOCKETS = 1_000
+"""WebSockets of a process, twice the browsers that Docket is made for. Another one takes the place of the oldest of the
+user who has most."""
 
 
 class Watch:
@@ -78,6 +84,8 @@ class EventFeed:
         self.sources: dict[str, SourceStatus] = {}
         """Sources as the bus has them."""
         self.send_queues: set[SendQueue] = set()
+        self.socket_shares: Shares[SendQueue] = Shares()
+        self.most_sockets = MOST_SOCKETS
         self.outstanding = Outstanding()
         self._link = link
         self._ledger = ledger
@@ -101,6 +109,26 @@ class EventFeed:
         self._link.listen(["job.#", "source.#"], self._arrived)
         self._link.on_change(self._link_changed)
         self._task = asyncio.create_task(self._follow_ledger())
+
+    def admit(self, name: str, send_queue: SendQueue) -> None:
+        """Let a socket of this user take part; where there are too many, the user with most loses his oldest."""
+        self.send_queues.add(send_queue)
+        self.socket_shares.add(name, send_queue)
+        while len(self.socket_shares) > self.most_sockets and (greediest := self.socket_shares.greediest()):
+            self._metrics.sockets_dropped += 1
+            logger.warning(
+                "too many sockets: one of the %d of %s is closed, who has most of %d",
+                greediest.things,
+                greediest.name,
+                self.most_sockets,
+            )
+            self.dismiss(greediest.oldest)
+            greediest.oldest.end(SLOW_CODE)
+
+    def dismiss(self, send_queue: SendQueue) -> None:
+        """The socket takes part no more."""
+        self.send_queues.discard(send_queue)
+        self.socket_shares.discard(send_queue)
 
     async def stop(self) -> None:
         if self._task is not None:

@@ -7,12 +7,13 @@ the reason why it cannot be done, for `docket.dead`, or an empty text.
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 
 import msgspec
 
 from docket.bus.interface import Delivery
 from docket.bus.messages import Cancel, Delete, Forget, Retry, decode_job_message, job_id_of
+from docket.bus.senders import sender
 from docket.domain.job import Event, EventName, Job, State, Verdict
 from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError, SpoolError
@@ -24,9 +25,6 @@ from docket.workers.collector.source_registry import SourceRegistry
 from docket.workers.collector.space import SpaceManager
 
 log = logging.getLogger(__name__)
-
-WEB_USER = "docket-web"
-"""The web app's account on the bus. It names the asker inside the message."""
 
 _REMEMBERED_REJECTIONS = 10_000
 
@@ -41,7 +39,12 @@ class CommandHandler:
         source_registry: SourceRegistry,
         house: SpaceManager,
         jobs: dict[str, OpenJob],
+        most_open: int,
     ) -> None:
+        """`most_open` is how many jobs one user may have that have not ended."""
+        self.touched: set[str] = set()
+        """Jobs that may have something to do since the collector last looked."""
+        self._most_open = most_open
         self._context = context
         self._ledger = ledger
         self._source_registry = source_registry
@@ -56,7 +59,7 @@ class CommandHandler:
         except (MessageError, InvalidRequest) as error:
             self._reject(job_id_of(bytes(delivery.body)) or "", str(error), batch)
             return str(error)
-        user = "" if delivery.user_id == WEB_USER else delivery.user_id or ""
+        user = sender(delivery.user_id, "", delivery.account)
         match message:
             case Request():
                 return self._request(_owned(message, user), batch)
@@ -93,11 +96,11 @@ class CommandHandler:
         if request.id in self._jobs or self._ledger.job(request.id) is not None:
             return ""
         names = request.sources if request.sources is not None else self._source_registry.names()
-        reason = self._no_sources(names) or self._house.refusal(batch)
+        reason = self._no_sources(names) or self._too_many(request.owner, batch) or self._house.refusal(batch)
         if not reason:
             job = Job.opened(request, names)
             try:
-                self._jobs[job.id] = OpenJob(self._context, job, request, [Part(source=name) for name in names])
+                self._open(OpenJob(self._context, job, request, [Part(source=name) for name in names]), batch)
             except SpoolError as error:
                 reason = str(error)
         if reason:
@@ -115,9 +118,25 @@ class CommandHandler:
         )
         return ""
 
+    def _too_many(self, owner: str, batch: Batch) -> str:
+        """Why this owner may open no further job now; empty if he may."""
+        if batch.open_of is None:
+            batch.open_of = Counter(job.job.owner for job in self._jobs.values())
+        if batch.open_of[owner] < self._most_open:
+            return ""
+        whose = f"{owner} has" if owner else "askers without a name have"
+        return f"{whose} {self._most_open:,} open jobs, the most that are allowed at a time; wait for some to end"
+
+    def _open(self, job: OpenJob, batch: Batch) -> None:
+        self._jobs[job.id] = job
+        self.touched.add(job.id)
+        if batch.open_of is not None:
+            batch.open_of[job.job.owner] += 1
+
     def _cancel(self, cancel: Cancel, batch: Batch) -> str:
         job = self._jobs.get(cancel.id)
         if job is not None:
+            self.touched.add(job.id)
             job.cancel(cancel, batch.entries)
             return ""
         return "" if self._ledger.job(cancel.id) is not None else f"there is no job {cancel.id[:64]!r} to cancel"
@@ -149,13 +168,14 @@ class CommandHandler:
             opened.begin_revision(short, user, batch.entries)
         except SpoolError as error:
             return str(error)
-        self._jobs[job.id] = opened
+        self._open(opened, batch)
         self._house.retention.forget(job.id)
         return ""
 
     def _delete(self, job_id: str, user: str, batch: Batch) -> str:
         opened = self._jobs.get(job_id)
         if opened is not None:
+            self.touched.add(job_id)
             opened.cancel(Cancel(id=job_id, keep=False, user=user), batch.entries)
             return ""
         job = self._ledger.job(job_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from docket.bus.interface import Delivery
@@ -24,3 +25,7 @@ class Batch:
     """Jobs that the ledger gets from their manifests."""
     freed_bytes: int = 0
     """What those files take up."""
+    open_bytes: int | None = None
+    """What open jobs take up, once somebody asked: adding it up for each of many questions would take seconds."""
+    open_of: Counter[str] | None = None
+    """How many open jobs each owner has, likewise."""

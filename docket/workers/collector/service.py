@@ -14,6 +14,7 @@ from threading import Event as Flag
 from docket.bus.interface import Broker, Delivery
 from docket.bus.messages import decode_event, decode_fragment
 from docket.bus.permissions import COLLECTOR
+from docket.bus.senders import check_sender
 from docket.bus.topology import COLLECTOR_QUEUE, FRAGMENT_SHARDS, fragment_queue
 from docket.config.model import Config
 from docket.domain.clock import Clock
@@ -24,9 +25,10 @@ from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
 from docket.spool.retention import Retention
 from docket.spool.signing import Signer
-from docket.workers.collector import outcome_texts
+from docket.workers.collector import command_queue, outcome_texts
 from docket.workers.collector.adoption import Adoption
 from docket.workers.collector.command_handler import CommandHandler
+from docket.workers.collector.command_queue import CommandQueue
 from docket.workers.collector.commit import Batch
 from docket.workers.collector.early_fragments import EarlyFragmentBuffer
 from docket.workers.collector.open_job import JobContext, OpenJob
@@ -41,6 +43,12 @@ PREFETCH = 8
 
 BATCH_MESSAGES = 16
 """Committed together at most; a commit costs about as much as writing a small fragment."""
+
+BATCH_COMMANDS = 16
+"""Carried out together at most, beside the fragments."""
+
+MOST_TAKEN = 500
+"""Messages taken from the bus in one turn; commands are only put in line then."""
 
 BATCH_BYTES = 4 * 1024 * 1024
 """No more is taken in one turn, for the same reason as below."""
@@ -107,7 +115,10 @@ class Collector:
             self._outbox = Outbox(publisher, self._clock, self._stop, self._ledger.unpublished())
             queues = [COLLECTOR_QUEUE, *(fragment_queue(shard) for shard in range(FRAGMENT_SHARDS))]
             listen = ("source.*", EventName.INSPECTED.value)
-            self._receiver = self._broker.receiver("collector", queues, prefetch=PREFETCH, listen=listen)
+            in_hand = {COLLECTOR_QUEUE: command_queue.PREFETCH}
+            self._receiver = self._broker.receiver(
+                "collector", queues, prefetch=PREFETCH, prefetch_of=in_hand, listen=listen
+            )
             opened.callback(self._receiver.close)
             self._opened = opened.pop_all()
         log.info("the collector is at work in %s; %d jobs are open", spool.path, len(self.jobs))
@@ -124,7 +135,7 @@ class Collector:
 
     def idle_s(self) -> float:
         """How long nothing has to be done unless a message comes."""
-        if self._busy or self._sweeping or self._pending is not None:
+        if self._busy or self._sweeping or self._pending is not None or self._commands:
             return 0.0
         now_s = self._clock.monotonic_s()
         due_s = [*self._next_s.values(), *(job.deadline_s for job in self.jobs.values())]
@@ -165,7 +176,10 @@ class Collector:
         self._adoption = Adoption(spool, None if signer is None else signer.public_pem, strays)
         self._source_registry = SourceRegistry(self._broker, self._clock, names, self._ledger.sources())
         self._house = SpaceManager(context, self._retention, self.jobs)
-        self._command_handler = CommandHandler(context, self._ledger, self._source_registry, self._house, self.jobs)
+        self._command_handler = CommandHandler(
+            context, self._ledger, self._source_registry, self._house, self.jobs, self._config.jobs.open_per_user
+        )
+        self._commands = CommandQueue()
         self._early = EarlyFragmentBuffer(self._clock)
         self._command_handler.load()
         if self._config.bus.startswith("memory:"):
@@ -176,24 +190,38 @@ class Collector:
 
     def _receive(self, batch: Batch, timeout_s: float) -> bool:
         """Take what has arrived. True: there was nothing more."""
-        size_bytes = 0
-        for _ in range(BATCH_MESSAGES):
-            delivery = self._receiver.receive(timeout_s)
+        size_bytes = handled = 0
+        idle = False
+        for _ in range(MOST_TAKEN):
+            delivery = None if self._commands.is_full else self._receiver.receive(timeout_s)
             if delivery is None:
-                return True
-            timeout_s = 0.0
-            size_bytes += len(delivery.body)
-            try:
-                self._handle(delivery, batch)
-            except Exception as error:
-                # The one broad net: a message that we cannot cope with must not stop all others.
-                log.exception("a message from %s could not be handled", delivery.queue or "the events")
-                batch.settled.append((delivery, f"the collector could not handle it: {error!r}"))
-            if size_bytes >= BATCH_BYTES:
+                idle = not self._commands
                 break
-        return False
+            timeout_s = 0.0
+            if delivery.queue == COLLECTOR_QUEUE:
+                self._commands.put(delivery)
+                continue
+            self._handle(delivery, batch)
+            handled, size_bytes = handled + 1, size_bytes + len(delivery.body)
+            if handled >= BATCH_MESSAGES or size_bytes >= BATCH_BYTES:
+                break
+        for _ in range(BATCH_COMMANDS):
+            command = self._commands.next(self._receiver.generation)
+            if command is None:
+                break
+            self._handle(command, batch)
+        return idle
 
     def _handle(self, delivery: Delivery, batch: Batch) -> None:
+        """Do what one message calls for; what cannot be handled becomes a dead letter."""
+        try:
+            self._act_on(delivery, batch)
+        except Exception as error:
+            # The one broad net: a message that we cannot cope with must not stop all others.
+            log.exception("a message from %s could not be handled", delivery.queue or "the events")
+            batch.settled.append((delivery, f"the collector could not handle it: {error!r}"))
+
+    def _act_on(self, delivery: Delivery, batch: Batch) -> None:
         """Do what one message calls for, and say how it is to be settled."""
         if not delivery.queue:
             self._hear(delivery, batch)
@@ -206,10 +234,14 @@ class Collector:
     def _take_fragment(self, delivery: Delivery, batch: Batch) -> None:
         try:
             fragment = decode_fragment(delivery.headers, delivery.body)
+            check_sender(delivery.user_id, fragment.source, delivery.account)
         except MessageError as error:
-            log.warning("a fragment that cannot be understood: %s", error)
+            log.warning("a fragment is not taken: %s", error)
             batch.settled.append((delivery, str(error)))
             return
+        if fragment.job not in self.jobs:
+            for command in self._commands.of_job(fragment.job, self._receiver.generation):
+                self._handle(command, batch)
         job = self.jobs.get(fragment.job)
         if job is not None:
             job.take(fragment, batch.entries)
@@ -230,7 +262,7 @@ class Collector:
             for delivery, fragment in self._early.of(job_id):
                 self.jobs[job_id].take(fragment, batch.entries)
                 batch.settled.append((delivery, ""))
-        self._busy.update(self.jobs)
+            self._busy.add(job_id)
 
     def _hear(self, delivery: Delivery, batch: Batch) -> None:
         try:
@@ -309,6 +341,8 @@ class Collector:
 
     def _work(self, batch: Batch) -> None:
         """Merge for a while, jobs with little to do first, and conclude those that are done."""
+        self._busy.update(job_id for job_id in self._command_handler.touched if job_id in self.jobs)
+        self._command_handler.touched.clear()
         until_s = self._clock.monotonic_s() + WORK_S
         for job in sorted((self.jobs[job_id] for job_id in self._busy), key=lambda job: job.waiting_bytes):
             while handled := job.work(batch.entries):

@@ -33,6 +33,11 @@ FORGET_S = 7 * 86_400
 """A source that is in no configuration and has been away for longer is not asked by default any more."""
 
 
+LOOK_AGAIN_S = 0.4
+"""Less than the least pause of a worker that greets, so that a new source is seen with its second word."""
+MOST_UNSERVED = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class _Gone:
     """Nobody listens on a source's queue."""
@@ -52,6 +57,8 @@ class SourceRegistry:
         # A restarted collector gives everybody the time to be heard.
         self._heard_s = {status.name: clock.monotonic_s() for status in stored}
         self._gone: dict[str, _Gone] = {}
+        self._unserved_until_s: dict[str, float] = {}
+        """Names that were heard and that nobody serves, and when they are looked at again."""
 
     def names(self) -> tuple[str, ...]:
         """The sources that a question without names is asked of."""
@@ -76,6 +83,8 @@ class SourceRegistry:
             before is None and message.event is EventName.SOURCE_OFFLINE
         ):
             return None  # said by the collector itself, of a source that it does not know any more
+        if before is None and status.name not in self._configured and not self._is_served(status.name):
+            return None
         self._statuses[status.name] = status
         if message.event is not EventName.SOURCE_OFFLINE:
             # The collector hears what it says itself on behalf of a silent worker.
@@ -87,6 +96,24 @@ class SourceRegistry:
             self._gone.pop(status.name, None)
         came = online and (message.event is EventName.SOURCE_ONLINE or before is None or before.state != "online")
         return status, came
+
+    def _is_served(self, name: str) -> bool:
+        """Whether somebody reads the queue of a source that nobody knew: a word alone makes none. The broker lets
+        only the workers of its sensor read it. Where it cannot be seen now, the next word of the source is soon."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._unserved_until_s.get(name, 0.0):
+            return False
+        try:
+            served = self._broker.depth(source_queue(name)).consumers > 0
+        except QueueHidden:
+            served = True
+        except BusLost:
+            served = False
+        if not served:
+            if len(self._unserved_until_s) >= MOST_UNSERVED:
+                self._unserved_until_s.clear()
+            self._unserved_until_s[name] = now_s + LOOK_AGAIN_S
+        return served
 
     def forget(self, name: str) -> str:
         """Ask the source no more. Gives the reason where that cannot be; empty if it is forgotten."""

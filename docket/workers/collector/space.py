@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 
 from docket import __version__
@@ -31,7 +32,11 @@ class SpaceManager:
         for job_id in list(self.retention.missing()):
             self.let_go(job_id, "its result was removed from the spool by somebody else", batch)
         free_bytes = spool.free_bytes() + batch.freed_bytes
-        for job_id, reason in self.retention.leaving(self._context.clock.now_us(), free_bytes, self._open_bytes):
+        open_of: Counter[str] = Counter()
+        for job in self._jobs.values():
+            open_of[job.job.owner] += job.held_bytes
+        now_us = self._context.clock.now_us()
+        for job_id, reason in self.retention.leaving(now_us, free_bytes, open_of.total(), open_of):
             self.let_go(job_id, reason, batch)
 
     def let_go(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
@@ -49,10 +54,12 @@ class SpaceManager:
         spool = self._context.spool
         try:
             free_bytes, free_inodes = spool.free_bytes(), spool.free_inodes()
-            reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, self._open_bytes)
+            if batch.open_bytes is None:
+                batch.open_bytes = self._open_bytes
+            reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, batch.open_bytes)
             if reason:
                 self.expire(batch)
-                reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, self._open_bytes)
+                reason = self.retention.refusal(free_bytes + batch.freed_bytes, free_inodes, batch.open_bytes)
         except SpoolError as error:
             return str(error)
         return reason

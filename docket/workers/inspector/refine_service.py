@@ -22,11 +22,12 @@ from docket.spool.layout import Spool
 from docket.workers.inspector.refine_reader import RefineReader, SpoolSource
 from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.service import CLOSING
+from docket.workers.interface.waiting_jobs import MOST_JOBS
 from docket.workers.publisher_pool import PublisherPool
 
 log = logging.getLogger(__name__)
 
-PREFETCH = 16
+PREFETCH = MOST_JOBS + 64
 LOOK_UP_S = 0.2
 AT_ONCE = 2
 

@@ -1,7 +1,7 @@
-"""The jobs that one source has in hand: each is read in a thread of its own and settled when it is done.
+"""The jobs that one source has in hand: each waits for its place, is read in a thread of its own, and is settled.
 
-For `interface`, whose one thread calls every method here. What makes a job end early is written down in `Ending`,
-because it decides what becomes of the message that brought the job.
+For `interface`, whose one thread calls every public method here. What makes a job end early is written down in
+`Ending`, because it decides what becomes of the message that brought the job.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import msgspec
 
 from docket.bus.interface import Delivery
 from docket.bus.messages import Fragment, FragmentKind, fragment_headers
+from docket.bus.senders import sender
 from docket.bus.topology import FRAGMENTS, fragment_shard
 from docket.domain.clock import Clock
 from docket.domain.event import EventMessage
@@ -28,10 +28,13 @@ from docket.domain.job import FULL, EventName, Verdict
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError, BusLost, Unroutable
+from docket.workers.interface import verdict_texts
+from docket.workers.interface.announcer import Announcer, new_run
 from docket.workers.interface.fragment_publisher import Publish
-from docket.workers.interface.reader import Lane, Stopped, Task
+from docket.workers.interface.reader import Lane, Stopped, Task, latest_begin_us
 from docket.workers.interface.scheduler import QUICK_S, CostModel, Scheduler
 from docket.workers.interface.verdict_texts import Finding
+from docket.workers.interface.waiting_jobs import PLACES, WaitingJobs
 from docket.workers.publisher_pool import PublisherPool
 
 log = logging.getLogger(__name__)
@@ -66,6 +69,10 @@ class _Active:
     attempt: int
     deliveries: list[Delivery]
     """The message, once per time it was delivered; those of lost connections settle to nothing."""
+    answered: bool = False
+    """The whole answer is on the bus; the message need not come again, even if this worker leaves."""
+    owner: str = ""
+    """Whose share of the source it takes."""
     stop: threading.Event = field(default_factory=threading.Event)
     ending: Ending = Ending.DONE
     thread: threading.Thread | None = None
@@ -118,6 +125,9 @@ class JobRunner(Generic[S]):
         self._cost_model = CostModel()
         self._lock = threading.Lock()
         self._active: dict[str, _Active] = {}
+        self._waiting: WaitingJobs[_Active] = WaitingJobs(PLACES)
+        self._announcer = Announcer(source.name, self._publish_status, self._waits_for)
+        self._leaving = False
         self._finished: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -149,11 +159,16 @@ class JobRunner(Generic[S]):
                 return
             if running is not None:
                 self._stop(running, Ending.SUPERSEDED)
-            active = _Active(request, base, base + delivery.count - 1, [delivery])
-            name = f"{self.source.name} {request.id}"
-            active.thread = threading.Thread(target=self._work, args=(active,), name=name, daemon=True)
+            owner = sender(delivery.user_id, request.owner, delivery.account)
+            active = _Active(request, base, base + delivery.count - 1, [delivery], owner=owner)
             self._active[request.id] = active
-        active.thread.start()
+            surplus = self._waiting.put(
+                request.id, active, owner=owner, size_bytes=len(delivery.body), due_us=self._due_us(request)
+            )
+        if surplus is not None:
+            self._start(surplus, self._turn_away)
+        self._begin()
+        self._announcer.add(request.id, active.attempt)
 
     def hear(self, event: EventMessage) -> None:
         """Stop reading a job that has ended, unless the event is older than a retry that is being read."""
@@ -173,7 +188,7 @@ class JobRunner(Generic[S]):
         self._scheduler.wake()
 
     def stop_late(self) -> None:
-        """Stop what has come to its deadline."""
+        """Stop what has come to its deadline, and begin what has come to its time."""
         now_us = self._clock.now_us()
         with self._lock:
             late = [active for active in self._active.values() if now_us >= active.request.deadline_us]
@@ -181,12 +196,15 @@ class JobRunner(Generic[S]):
                 self._stop(active, Ending.LATE)
         if late:
             self._scheduler.wake()
+        self._begin()
 
     def leave(self) -> None:
-        """Stop everything; what is being read is given back to the queue."""
+        """Stop everything; what waits or is being read is given back to the queue."""
+        self._announcer.close()
         with self._lock:
+            self._leaving = True
             threads = [active.thread for active in self._active.values()]
-            for active in self._active.values():
+            for active in list(self._active.values()):
                 self._stop(active, Ending.LEAVING)
         self._scheduler.wake()
         give_up_s = time.monotonic() + LEAVE_S
@@ -195,9 +213,61 @@ class JobRunner(Generic[S]):
                 thread.join(max(give_up_s - time.monotonic(), 0.0))
 
     def _stop(self, active: _Active, ending: Ending) -> None:
-        if active.ending is Ending.DONE:
-            active.ending = ending
-            active.stop.set()
+        """Under the lock."""
+        if active.ending is not Ending.DONE:
+            return
+        active.ending = ending
+        active.stop.set()
+        if self._waiting.discard(active.request.id) is not None:
+            self._settle(active, "")
+
+    def _begin(self) -> None:
+        """Start the jobs that have a place now."""
+        while True:
+            with self._lock:
+                active = None if self._leaving else self._waiting.begin(self._clock.now_us())
+            if active is None:
+                return
+            self._start(active, self._work)
+
+    def _start(self, active: _Active, work: Callable[[_Active], None]) -> None:
+        name = f"{self.source.name} {active.request.id}"
+        thread = threading.Thread(target=work, args=(active,), name=name, daemon=True)
+        thread.start()
+        active.thread = thread
+
+    def _due_us(self, request: Request) -> int:
+        """When a job may begin: what has not been recorded cannot be read, except shortly before the deadline."""
+        if not request.wait_for_flush:
+            return 0
+        return min(request.window.before_us, latest_begin_us(request))
+
+    def _waits_for(self, job_id: str) -> str:
+        """What a job waits for; nothing if it does not."""
+        now_us = self._clock.now_us()
+        with self._lock:
+            if job_id not in self._waiting:
+                return ""
+            place, request = self._waiting.place(job_id, now_us), self._active[job_id].request
+        if place is None:
+            return verdict_texts.waiting_for_window(request.window, self._due_us(request))
+        return verdict_texts.waiting_for_place(place.own_ahead, place.others, self.source.name)
+
+    def _publish_status(self, fragment: Fragment) -> None:
+        """Raises BusError."""
+        never = threading.Event()
+        self._send(fragment, persistent=False, mandatory=False, wait_s=STATUS_S, give_up=never)
+
+    def _turn_away(self, active: _Active) -> None:
+        """Refuse a job for which there is no room: its owner has more that wait than anybody else."""
+        log.warning(
+            "job %s: %s has no room for it, %d jobs wait", active.request.id, self.source.name, len(self._waiting)
+        )
+        self._answer_refused(
+            active, verdict_texts.no_room(self.source.name), "Ask again when your other jobs are done."
+        )
+        with self._lock:
+            self._settle(active, "")
 
     def _work(self, active: _Active) -> None:
         """The life of one job here."""
@@ -209,11 +279,12 @@ class JobRunner(Generic[S]):
             task,
             partial(self._publish, active),
             active.stop,
-            lambda on_place: self._scheduler.turn(quick=quick, stop=active.stop, on_place=on_place),
+            lambda on_place: self._scheduler.turn(quick=quick, stop=active.stop, on_place=on_place, owner=active.owner),
         )
         reason = ""
         try:
             finding = reading.run()
+            active.answered = True
             log.info("job %s: %s: %s, %s", request.id, name, finding.verdict.value, finding.sentence)
             if finding.verdict in FULL:
                 self._cost_model.learn(request, reading.read_s)
@@ -225,22 +296,24 @@ class JobRunner(Generic[S]):
             # The one broad net: whatever a thread dies of, its job must end, and with a word about it.
             log.exception("job %s: reading %s failed", request.id, name)
             reason = f"the worker of {name} failed: {type(error).__name__}: {error}"
-            self._tell_failure(active, reason)
-        self._settle(active, reason)
+            self._answer_refused(active, f"{reason[:1].upper()}{reason[1:]}.", "See the worker's log.")
+        with self._lock:
+            self._settle(active, reason)
+            self._waiting.end(active.owner)
+        self._begin()
 
     def _settle(self, active: _Active, reason: str) -> None:
-        """Decide in one place what becomes of the message: back, dead, or done."""
-        with self._lock:
-            if self._active.get(active.request.id) is active:
-                del self._active[active.request.id]
-            if active.ending is Ending.LEAVING:
-                return  # the receiver gives back what is in hand when it closes
-            for delivery in active.deliveries:
-                if reason:
-                    delivery.dead(reason)
-                else:
-                    delivery.ack()
-            self._remember(active.request.id, active.base)
+        """Decide in one place what becomes of the message: back, dead, or done. Under the lock."""
+        if self._active.get(active.request.id) is active:
+            del self._active[active.request.id]
+        if active.ending is Ending.LEAVING and not active.answered:
+            return  # the receiver gives back what is in hand when it closes
+        for delivery in active.deliveries:
+            if reason:
+                delivery.dead(reason)
+            else:
+                delivery.ack()
+        self._remember(active.request.id, active.base)
 
     def _remember(self, job_id: str, base: int) -> None:
         self._finished[job_id] = max(base, self._finished.pop(job_id, 0))
@@ -291,9 +364,9 @@ class JobRunner(Generic[S]):
                 give_up=give_up,
             )
 
-    def _tell_failure(self, active: _Active, reason: str) -> None:
-        """An answer in place of the one that failed, of a later run."""
-        run = f"{time.time_ns():016x}-{uuid.uuid4().hex[:8]}"
+    def _answer_refused(self, active: _Active, sentence: str, next_step: str) -> None:
+        """An answer in place of a reading, of a later run than one that failed."""
+        run = new_run()
         begin = Fragment(
             job=active.request.id,
             source=self.source.name,
@@ -307,8 +380,8 @@ class JobRunner(Generic[S]):
             seq=1,
             kind=FragmentKind.END,
             verdict=Verdict.REFUSED,
-            sentence=f"{reason[:1].upper()}{reason[1:]}.",
-            next_step="See the worker's log.",
+            sentence=sentence,
+            next_step=next_step,
         )
         try:
             self._publish(active, begin)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -28,6 +27,7 @@ from docket.packet.pcap import FileHeader
 from docket.packet.record_cutter import RecordCutter
 from docket.packet.record_filter import RecordFilter
 from docket.workers.interface import verdict_texts
+from docket.workers.interface.announcer import new_run
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.sources.base import Coverage, ReadAgain, Received, Source
@@ -144,7 +144,7 @@ class JobReading:
             job=self._request.id,
             source=self._source.name,
             attempt=self._task.attempt,
-            run=f"{time.time_ns():016x}-{uuid.uuid4().hex[:8]}",
+            run=new_run(),
             seq=0,
             sent=wording.sent,
             kept=wording.kept,
@@ -198,10 +198,9 @@ class JobReading:
 
     def _wait_for_flush(self, fragment_publisher: FragmentPublisher, coverage: Coverage) -> Coverage:
         """Wait until the whole window is on disk, or until the deadline leaves just time enough to read."""
-        deadline_us, request = self._request.deadline_us, self._request
+        request = self._request
         ready_us = self._window.before_us + coverage.flush_lag_us
-        margin_s = min(LONGEST_MARGIN_S, request.deadline_s / 5)
-        latest_us = min(ready_us, deadline_us - int(margin_s * US_PER_S))
+        latest_us = min(ready_us, latest_begin_us(request))
         said = False
         while request.wait_for_flush and not _readable(coverage, self._window):
             left_s = (latest_us - self._clock.now_us()) / US_PER_S
@@ -355,6 +354,12 @@ def _halves(window: Window) -> list[Window]:
     if window.length_us < 2 * SHORTEST_SLICE_US:
         return [window]
     return [Window(window.after_us, middle_us), Window(middle_us, window.before_us)]
+
+
+def latest_begin_us(request: Request) -> int:
+    """When a reading begins that could not wait for everything: early enough to be done by the deadline."""
+    margin_s = min(LONGEST_MARGIN_S, request.deadline_s / 5)
+    return request.deadline_us - int(margin_s * US_PER_S)
 
 
 def _with_headroom(limit: int | None, headroom: int, window: Window) -> int | None:

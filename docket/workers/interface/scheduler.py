@@ -1,7 +1,8 @@
-"""The waiting room of one source: who may read next, and a guess of who is quick. For `interface`.
+"""Turns to read from one source: who reads next, and a guess of who is quick. For `interface`.
 
 Readers compete with the capture for the sensor's disk, so only a few may read at once. Small questions pass big
-ones: they wait in a lane of their own, and where two or more may read at once, one place is theirs alone.
+ones: they wait in a lane of their own, and where two or more may read at once, one place is theirs alone. Within a
+lane owners take turns, however many questions each of them has.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event
 
 from docket.domain.query.planning import for_stenographer
@@ -52,14 +54,23 @@ class CostModel:
             self._s_per_s[kind] += LEARN * (seen - self._s_per_s[kind])
 
 
+@dataclass(eq=False, frozen=True, slots=True)
+class _Ticket:
+    owner: str
+
+
 class Scheduler:
     """Turns to read. A turn is held by one thread, for as long as it is inside `turn`."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
         self._condition = threading.Condition()
-        self._quick: deque[object] = deque()
-        self._slow: deque[object] = deque()
+        self._quick: list[_Ticket] = []
+        self._slow: list[_Ticket] = []
+        self._reading_of: Counter[str] = Counter()
+        self._latest: dict[str, int] = {}
+        """When each owner that reads or waits began to read last, as a running number."""
+        self._turns = 0
         self._reading_quick = 0
         self._reading_slow = 0
         self._quick_in_a_row = 0
@@ -75,9 +86,9 @@ class Scheduler:
             return len(self._quick) + len(self._slow)
 
     @contextmanager
-    def turn(self, *, quick: bool, stop: Event, on_place: Callable[[int], None]) -> Iterator[None]:
-        """Wait for a turn and hold it. `on_place` hears the place in the queue, 1 for the next. Raises Stopped."""
-        self._wait(object(), quick, stop, on_place)
+    def turn(self, *, quick: bool, stop: Event, on_place: Callable[[int], None], owner: str = "") -> Iterator[None]:
+        """Wait for a turn and hold it. `on_place` gets the place in the queue, 1 for the next. Raises Stopped."""
+        self._wait(_Ticket(owner), quick, stop, on_place)
         try:
             yield
         finally:
@@ -86,6 +97,8 @@ class Scheduler:
                     self._reading_quick -= 1
                 else:
                     self._reading_slow -= 1
+                self._reading_of[owner] -= 1
+                self._forget_idle(owner)
                 self._condition.notify_all()
 
     def wake(self) -> None:
@@ -93,7 +106,7 @@ class Scheduler:
         with self._condition:
             self._condition.notify_all()
 
-    def _wait(self, ticket: object, quick: bool, stop: Event, on_place: Callable[[int], None]) -> None:
+    def _wait(self, ticket: _Ticket, quick: bool, stop: Event, on_place: Callable[[int], None]) -> None:
         lane = self._quick if quick else self._slow
         told, told_s = 0, -TELL_S
         with self._condition:
@@ -104,10 +117,12 @@ class Scheduler:
                     if stop.is_set():
                         raise Stopped("stopped while it was waiting for its turn")
                     if self._may_begin(ticket, quick):
-                        self._begin(quick)
+                        self._begin(ticket, quick)
                         return
-                    place = lane.index(ticket) + 1 + (0 if quick else len(self._quick))
-                    tell = place != told and time.monotonic() - told_s >= TELL_S
+                    place = told
+                    if time.monotonic() - told_s >= TELL_S:
+                        place = self._order(lane).index(ticket) + 1 + (0 if quick else len(self._quick))
+                    tell = place != told
                     if not tell:
                         self._condition.wait(TELL_S)
                 if tell:  # outside the lock: it may wait for the bus
@@ -117,24 +132,43 @@ class Scheduler:
             with self._condition:
                 if ticket in lane:
                     lane.remove(ticket)
+                self._forget_idle(ticket.owner)
                 self._condition.notify_all()
 
-    def _may_begin(self, ticket: object, quick: bool) -> bool:
+    def _order(self, lane: list[_Ticket]) -> list[_Ticket]:
+        """Owners in turn: whoever has fewest that read or come before, and of those who has waited for longest."""
+        ahead = self._reading_of.copy()
+        ranked: list[tuple[int, int, int]] = []
+        for index, ticket in enumerate(lane):
+            ranked.append((ahead[ticket.owner], self._latest.get(ticket.owner, 0), index))
+            ahead[ticket.owner] += 1
+        return [lane[index] for _, _, index in sorted(ranked)]
+
+    def _forget_idle(self, owner: str) -> None:
+        waits = any(ticket.owner == owner for lane in (self._quick, self._slow) for ticket in lane)
+        if not waits and self._reading_of[owner] <= 0:
+            del self._reading_of[owner]
+            self._latest.pop(owner, None)
+
+    def _may_begin(self, ticket: _Ticket, quick: bool) -> bool:
         if self._reading_quick + self._reading_slow >= self._at_once:
             return False
         slow_may = bool(self._slow) and (self._at_once == 1 or self._reading_slow < self._at_once - 1)
         overdue = slow_may and self._quick_in_a_row >= QUICK_IN_A_ROW
         if quick:
-            return self._quick[0] is ticket and not overdue
-        return slow_may and self._slow[0] is ticket and (overdue or not self._quick)
+            return not overdue and self._order(self._quick)[0] is ticket
+        return slow_may and (overdue or not self._quick) and self._order(self._slow)[0] is ticket
 
-    def _begin(self, quick: bool) -> None:
+    def _begin(self, ticket: _Ticket, quick: bool) -> None:
+        self._turns += 1
+        self._latest[ticket.owner] = self._turns
+        self._reading_of[ticket.owner] += 1
         if quick:
-            self._quick.popleft()
+            self._quick.remove(ticket)
             self._reading_quick += 1
             self._quick_in_a_row += 1
         else:
-            self._slow.popleft()
+            self._slow.remove(ticket)
             self._reading_slow += 1
             self._quick_in_a_row = 0
 

@@ -26,13 +26,14 @@ from docket.workers.interface.heartbeat import Heartbeat
 from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.reader import JobReading
 from docket.workers.interface.surveyor import Surveyor
+from docket.workers.interface.waiting_jobs import MOST_JOBS
 from docket.workers.publisher_pool import PublisherPool
 from docket.workers.sources.base import Source
 
 log = logging.getLogger(__name__)
 
-PREFETCH = 64
-"""Messages in hand per source, so that small questions can pass big ones."""
+PREFETCH = MOST_JOBS + 64
+"""Messages in hand per source, so that the jobs of one user do not hide those of the others in the queue."""
 LOOK_UP_S = 0.2
 """How often the loop looks at deadlines and at the order to stop."""
 

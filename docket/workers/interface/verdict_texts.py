@@ -142,6 +142,26 @@ def waiting_in_lane(place: int, source: str) -> str:
     return f"Place {place} in the queue of {source}."
 
 
+def waiting_for_window(window: Window, begins_us: int) -> str:
+    """For a job whose window has not passed."""
+    if begins_us < window.before_us:
+        return f"Its window ends in the future; what there is by then is read at {format_human(begins_us)}."
+    return f"Waiting until {format_human(begins_us)}, when its window ends."
+
+
+def waiting_for_place(own_ahead: int, others: int, source: str) -> str:
+    """For a job that has no place at a source yet."""
+    jobs = "1 job" if own_ahead == 1 else f"{own_ahead:,} jobs"
+    also = (
+        "" if not others else f"; {others:,} other user{'s' if others > 1 else ''} also wait{'' if others > 1 else 's'}"
+    )
+    return f"Waiting for a place at {source}: {jobs} of the same user came before{also}."
+
+
+def no_room(source: str) -> str:
+    return f"{source} has no room for another job that waits, and this user has most of those that do."
+
+
 def undecided(packets: int) -> str:
     """About packets of which it is not known whether they match."""
     were, them = ("was", "it") if packets == 1 else ("were", "them")

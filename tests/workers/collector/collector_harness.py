@@ -29,6 +29,7 @@ from docket.bus.topology import (
     DEAD_QUEUE,
     DELETE_KEY,
     EVENTS,
+    FRAGMENT_QUEUE_MESSAGES,
     FRAGMENT_SHARDS,
     FRAGMENTS,
     JOBS,
@@ -216,6 +217,9 @@ class Rig:
 
     def send(self, fragment: Fragment) -> None:
         shard = fragment_shard(fragment.job, fragment.source)
+        while self.broker.depth(fragment_queue(int(shard))).messages >= FRAGMENT_QUEUE_MESSAGES:
+            self.clock.advance(0.1)  # whoever sends waits until the collector has made room
+            self.turn()
         self._publisher.publish(FRAGMENTS, shard, fragment.body, headers=fragment_headers(fragment))
 
     def cancel(self, job_id: str, *, keep: bool = True) -> None:
@@ -230,8 +234,11 @@ class Rig:
     def publish(self, key: str, body: bytes) -> None:
         self._publisher.publish(JOBS, key, body)
 
-    def say_source(self, name: str, event: EventName, state: str = "online") -> None:
-        """Let a worker speak of its source."""
+    def say_source(self, name: str, event: EventName, state: str = "online", *, served: bool = True) -> None:
+        """Let a worker speak of its source, which it serves, as workers do."""
+        if served and name not in self._listening:
+            self.broker.declare([name])
+            self._listening[name] = self.broker.receiver(name, [source_queue(name)], prefetch=99)
         at = self.clock.now()
         status = SourceStatus(name=name, kind="capture-files", state=state, last_seen=at)
         self._publisher.publish(EVENTS, event.value, encode(EventMessage(event=event, at=at, source=status)))

@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from docket.bus.memory.memory_consumer import MemoryDelivery
 from docket.bus.messages import Fragment, FragmentKind
-from docket.domain.job import Verdict
+from docket.domain.job import EventName, Verdict
 from docket.errors import BusLost, SpoolError
 from docket.workers.collector.service import Collector
 from tests.services import needs
@@ -332,3 +334,40 @@ def test_fragments_of_unknown_jobs_hold_nothing_back(harness: Rig) -> None:
         harness.collector.turn(0.0)
         turns += 1
     assert harness.state(job_id) == "completed"
+
+
+def test_a_fragment_of_another_sensors_worker_changes_nothing(harness: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It becomes a dead letter that names the user; the source's own answer counts."""
+    # A slot cannot be set in the class, so every delivery is given a user as it is made.
+    made = MemoryDelivery.__init__
+
+    def signed(delivery: MemoryDelivery, *parts: Any) -> None:
+        made(delivery, *parts)
+        delivery.account = "docket-collector"
+        delivery.user_id = "docket-worker-rock02" if "fragments" in delivery.queue else None
+
+    monkeypatch.setattr(MemoryDelivery, "__init__", signed)
+    job_id = harness.ask()
+    harness.reading(job_id, 0).begin()
+    harness.reading(job_id, 0).end(Verdict.REFUSED, "forged", usable=False)
+    harness.settle()
+    assert harness.job(job_id).sources[0].verdict is None
+    assert harness.dead() == [f"docket-worker-rock02 may not speak for {SOURCES[0]}"] * 2
+
+
+def test_a_word_alone_makes_no_source(harness: Rig) -> None:
+    """A source that nobody knew is asked by default once its queue has a reader, and not before."""
+    names = []
+    for served in (False, True):
+        harness.say_source("rock09:em1", EventName.SOURCE_ONLINE, served=served)
+        harness.settle()
+        harness.clock.advance(1)
+        names.append(harness.job(settled(harness)).sources[-1].name)
+    assert names == [SOURCES[-1], "rock09:em1"]
+
+
+def settled(harness: Rig) -> str:
+    """A question that names no source, once the collector has it."""
+    job_id = harness.ask(sources=None)
+    harness.settle()
+    return job_id

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from docket.bus.addressing import HEADER
 from docket.bus.memory.memory_broker import MemoryBroker
@@ -382,3 +383,49 @@ def test_fault_in_the_program_ends_the_job_with_a_word(
         wait_until(lambda: bus.depth(DEAD_QUEUE).messages == 1, "the dead letter")
     assert (end.verdict, end.usable) == (Verdict.REFUSED, False)
     assert "ZeroDivisionError: a fault in the program" in end.sentence
+
+
+def test_seventy_jobs_that_wait_for_2035_take_no_place(
+    bus: MemoryBroker, office: Office, config: StenographerConfig, steno: StandIn
+) -> None:
+    """A question of now is read beside them, they say what they wait for, and a cancelled one is let go of."""
+    far_us = 2_051_222_400 * US
+    far = [ask(far_us, far_us + MINUTE_US, f"port {number + 1}", deadline_s=86_400) for number in range(70)]
+    with working(bus, [config], given_back=69) as worker:
+        for request in far:
+            office.send(request)
+        wait_until(lambda: worker.in_hand == 70, "all to be taken")
+        now = job()
+        office.send(now)
+        office.ended(now)
+        said = wait_until(lambda: office.of(far[69], FragmentKind.STATUS), "what it waits for")
+        office.tell(EventName.CANCELLED, far[0])
+        wait_until(lambda: worker.in_hand == 69, "the cancelled one to be let go of")
+    assert (len(steno.queries), "Its window ends in the future" in said[0].sentence) == (1, True)
+
+
+def test_many_jobs_of_one_user_do_not_keep_another_waiting(
+    bus: MemoryBroker,
+    office: Office,
+    config: StenographerConfig,
+    steno: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other's job is among the next that are read, though it came last; each job that waits says behind whom."""
+    monkeypatch.setattr("docket.workers.interface.job_runner.PLACES", 8)
+    release = held(steno)
+    requests = [replace(job(f"port {number + 1}"), owner="many") for number in range(60)]
+    with working(bus, [config]) as worker:
+        for request in requests:
+            office.send(request)
+        wait_until(lambda: worker.in_hand == 60, "all to be taken")
+        other = replace(job("port 53"), owner="other")
+        office.send(other)
+        office.begun(other)
+        said = wait_until(lambda: office.of(requests[59], FragmentKind.STATUS), "what it waits for")
+        release.set()
+        office.ended(other)
+        ended = [fragment for fragment in office.fragments if fragment.kind is FragmentKind.END]
+        settled(bus, worker)
+    assert [fragment.job for fragment in ended].index(other.id) < 9
+    assert "jobs of the same user came before" in said[0].sentence

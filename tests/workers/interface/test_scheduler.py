@@ -14,18 +14,19 @@ from tests.workers.requests import START_US, US, ask
 class Principal:
     """One that wants a turn, in a thread of its own, and holds it until told to go."""
 
-    def __init__(self, scheduler: Scheduler, name: str, log: list[str], *, quick: bool) -> None:
+    def __init__(self, scheduler: Scheduler, name: str, log: list[str], *, quick: bool, owner: str = "") -> None:
         self.places: list[int] = []
         self.stopped = False
         self._go = threading.Event()
         self._stop = threading.Event()
-        self._scheduler, self._name, self._log, self._quick = scheduler, name, log, quick
+        self._scheduler, self._name, self._log, self._turn = scheduler, name, log, (quick, owner)
         self._thread = threading.Thread(target=self._visit)
         self._thread.start()
 
     def _visit(self) -> None:
         try:
-            with self._scheduler.turn(quick=self._quick, stop=self._stop, on_place=self.places.append):
+            quick, owner = self._turn
+            with self._scheduler.turn(quick=quick, stop=self._stop, on_place=self.places.append, owner=owner):
                 self._log.append(self._name)
                 self._go.wait(10)
         except Stopped:
@@ -170,3 +171,17 @@ def test_costs_are_learned() -> None:
     for _ in range(20):
         cost_model.learn(request, 0.5)
     assert (cost_model.guess_s(request) < 1.0, cost_model.guess_s(hours(1, "")) > QUICK_S) == (True, True)
+
+
+def test_owners_take_turns_within_a_lane() -> None:
+    """One who comes with a single question is read after one of another's many, not after all of them."""
+    scheduler, log = Scheduler(1), list[str]()
+    visitors = {"a first": Principal(scheduler, "a first", log, quick=True, owner="a")}
+    reading(scheduler, 1)
+    for number, (name, owner) in enumerate([("a 1", "a"), ("a 2", "a"), ("a 3", "a"), ("b 1", "b")]):
+        visitors[name] = Principal(scheduler, name, log, quick=True, owner=owner)
+        waiting(scheduler, number + 1)
+    for turn in range(len(visitors)):
+        wait_until(lambda: len(log) > turn, "the next turn")  # noqa: B023 - waited for right here
+        visitors[log[turn]].leave()
+    assert log == ["a first", "b 1", "a 1", "a 2", "a 3"]

@@ -1,0 +1,1 @@
+"""Many questions and sockets of one user, and what another one notices of them."""
