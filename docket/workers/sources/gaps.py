@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from docket.domain.timewindow import US_PER_S, Window, format_human, format_length
 from docket.workers.sources.base import Gap
@@ -58,31 +62,61 @@ def span_gaps(spans: Iterable[tuple[int, int]], until_us: int) -> list[Gap]:
 
     Packets up to `until_us` should be on disk. Files may overlap.
     """
-    covered: list[list[int]] = []
-    begins = []
-    for first_us, last_us in sorted(spans):
-        if first_us > until_us:
-            break  # a clock that was ahead says nothing of this time
-        begins.append(first_us)
-        if covered and first_us <= covered[-1][1]:
-            covered[-1][1] = max(covered[-1][1], last_us)
-        else:
-            covered.append([first_us, last_us])
-    if not covered:
-        return []
-    holes = [(earlier[1], later[0]) for earlier, later in itertools.pairwise(covered)]
-    between = usual_us([before_us - after_us for after_us, before_us in holes]) or 0
-    late_us = max(SEVERAL * between, SHORTEST_GAP_US)
-    gaps = [_silent(after_us, before_us) for after_us, before_us in holes if before_us - after_us > late_us]
-    rhythm = usual_us([later - earlier for earlier, later in itertools.pairwise(begins)]) or 0
-    newest_us = covered[-1][1]
+    return CoveredTime(spans).gaps(until_us)
+
+
+class CoveredTime:
+    """Spans put together once, and asked for gaps as time goes on: there may be 60,000, and each heartbeat asks."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        self._spans = np.array(sorted(spans), dtype=np.int64).reshape(-1, 2)
+        self._begins_us = self._spans[:, 0]
+        self._latest: tuple[int, _Holes] | None = None
+
+    def gaps(self, until_us: int) -> list[Gap]:
+        """See `span_gaps`."""
+        # A clock that was ahead says nothing of this time.
+        count = int(np.searchsorted(self._begins_us, until_us, side="right"))
+        if not count:
+            return []
+        if self._latest is None or self._latest[0] != count:
+            self._latest = count, _holes(self._spans[:count])
+        found = self._latest[1]
+        gaps = list(found.gaps)
+        if until_us > found.owed_us:
+            times = format_human(found.newest_us)
+            reason = f"no file was written since {times}: either nothing passed or nothing was recorded"
+            # The pause that is usual here, or the shortest that counts, may still be one.
+            gaps.append(Gap(found.newest_us + found.late_us, until_us, reason))
+        return gaps
+
+
+@dataclass(frozen=True, slots=True)
+class _Holes:
+    """What does not change with the time of asking."""
+
+    gaps: tuple[Gap, ...]
+    """The newest of them."""
+    newest_us: int
+    late_us: int
+    owed_us: int
+    """When a new file must have begun at the latest."""
+
+
+def _holes(spans: NDArray[np.int64]) -> _Holes:
+    begins, ends = spans[:, 0], np.maximum.accumulate(spans[:, 1])
+    places = np.flatnonzero(begins[1:] > ends[:-1])
+    lengths = begins[places + 1] - ends[places]
+    late_us = max(SEVERAL * (usual_us(lengths.tolist()) or 0), SHORTEST_GAP_US)
+    late = places[lengths > late_us][-MOST_GAPS - 1 :].tolist()
+    rhythm = usual_us(np.diff(begins).tolist()) or 0
+    newest_us = int(ends[-1])
     # A recorder that begins its files by the clock owes the next one soon; of another one several may be late.
-    owed_us = begins[-1] + rhythm * 3 // 2 if _is_regular(begins, rhythm) else newest_us + SEVERAL * rhythm
-    if until_us > max(owed_us, newest_us + max(late_us, 2 * SHORTEST_GAP_US)):
-        reason = f"no file was written since {format_human(newest_us)}: either nothing passed or nothing was recorded"
-        # The pause that is usual here, or the shortest that counts, may still be one.
-        gaps.append(Gap(newest_us + late_us, until_us, reason))
-    return gaps
+    regular = _is_regular(begins, rhythm)
+    owed_us = int(begins[-1]) + rhythm * 3 // 2 if regular else newest_us + SEVERAL * rhythm
+    owed_us = max(owed_us, newest_us + max(late_us, 2 * SHORTEST_GAP_US))
+    gaps = tuple(_silent(int(ends[place]), int(begins[place + 1])) for place in late)
+    return _Holes(gaps, newest_us, late_us, owed_us)
 
 
 def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
@@ -104,11 +138,11 @@ def within(gaps: Iterable[Gap], window: Window) -> list[Gap]:
     return [gap for gap in cut if gap.after_us < gap.before_us]
 
 
-def _is_regular(begins_us: Sequence[int], rhythm_us: int) -> bool:
+def _is_regular(begins_us: NDArray[np.int64], rhythm_us: int) -> bool:
     """Whether most files begin one rhythm after the one before, give or take a quarter."""
-    lengths_us = [later - earlier for earlier, later in itertools.pairwise(begins_us)]
-    near = [length for length in lengths_us if abs(length - rhythm_us) <= rhythm_us // 4]
-    return len(lengths_us) >= FEWEST_INTERVALS and 2 * len(near) > len(lengths_us)
+    lengths_us = np.diff(begins_us)
+    near = np.count_nonzero(np.abs(lengths_us - rhythm_us) <= rhythm_us // 4)
+    return lengths_us.size >= FEWEST_INTERVALS and 2 * int(near) > lengths_us.size
 
 
 def _silent(after_us: int, before_us: int) -> Gap:

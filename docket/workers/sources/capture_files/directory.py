@@ -29,7 +29,7 @@ from docket.workers.sources.capture_files.oldest_packet import OldestPacket
 from docket.workers.sources.capture_files.reading_order import FileTimes, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
 from docket.workers.sources.capture_files.written_spans import WrittenSpans
-from docket.workers.sources.gaps import merged, span_gaps
+from docket.workers.sources.gaps import merged
 
 
 class CaptureFilesSource:
@@ -72,7 +72,7 @@ class CaptureFilesSource:
             counters["last_written"] = listing.last_written_us // US_PER_S
         counters |= self._selector.stats()
         readable_until_us = self._clock.now_us() - lag_us
-        gaps = merged(span_gaps(self._spans.of(listing), readable_until_us))
+        gaps = merged(self._spans.gaps(listing, readable_until_us))
         return Coverage(self._oldest.time_us(listing), readable_until_us, counters, lag_us, gaps)
 
     def slices(self, window: Window) -> list[Window]:
@@ -127,7 +127,7 @@ class CaptureFilesSource:
 
     def _times_of(self, listing: Listing) -> FileTimes:
         times = self._times
-        if times is None or times.listing is not listing:
+        if times is None or times.listing.files is not listing.files:
             self._times = times = FileTimes(listing)
         return times
 
