@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers fault-table chaos crowds attacks cluster fuzz check format bench requirements wheel deb image demo-traffic screenshots clean
+.PHONY: help run test fresh brokers fault-table chaos crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -19,6 +19,7 @@ help:
 	@echo "make fuzz          a million random texts for the query language, some ten minutes"
 	@echo "make attacks       every attack of every role, carried out, and what became of it"
 	@echo "make crowds        one user with thousands of jobs and sockets, and how long another one waits"
+	@echo "make fuzz-services 100,000 spoiled messages on the bus, and requests over HTTP (CASES=…, SEED=…)"
 	@echo "make check         formatting, lint, types"
 	@echo "make format        format the code"
 	@echo "make bench         measure against curl and mergecap in the same run"
@@ -58,6 +59,10 @@ cluster: .venv/.test
 
 fuzz: .venv/.test
 	FUZZ=15 $(PYTHON) -m pytest -n $(PROCESSES) --timeout 3000 tests/domain/query/test_query_fuzz.py
+
+fuzz-services: .venv/.test
+	@scripts/packages test
+	$(PYTHON) -m tests.fuzz
 
 attacks: .venv/.test
 	@scripts/packages test

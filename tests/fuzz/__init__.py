@@ -1,0 +1,1 @@
+"""Messages and requests as nobody means them, in great numbers."""

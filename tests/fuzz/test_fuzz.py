@@ -1,0 +1,17 @@
+"""A few thousand of the cases that `make fuzz-services` has a hundred thousand of, the same ones each time."""
+
+from pathlib import Path
+
+from tests.fuzz import bus_messages, http_requests
+
+
+def test_messages_as_nobody_means_them(tmp_path: Path) -> None:
+    """No traceback, good jobs are answered in between, and memory does not grow."""
+    report = bus_messages.run(tmp_path, 2_000, seed=1)
+    assert (report.wrong, report.cases) == ([], 2_000), report.text
+
+
+def test_requests_as_nobody_means_them(tmp_path: Path) -> None:
+    """No fault of the server, good requests are answered in between, and memory does not grow."""
+    report = http_requests.run(tmp_path, 500, seed=1)
+    assert (report.wrong, report.cases) == ([], 500), report.text
