@@ -8,6 +8,8 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
+from prometheus_client import REGISTRY
+
 from docket.bus.async_interface import AsyncBusClient
 from docket.bus.factory import open_broker, open_link
 from docket.bus.interface import Broker
@@ -22,6 +24,7 @@ from docket.index.selector import IndexSelector
 from docket.index.service import Indexer
 from docket.runtime.exit_codes import ExitCode
 from docket.runtime.host import Host, Runnable, Serve, Service
+from docket.runtime.job_figures import JobFigures
 from docket.runtime.systemd import SystemdNotifier, inherited_sockets
 from docket.web.app import serve
 from docket.workers.collector.service import Collector
@@ -66,10 +69,11 @@ class RetryUntilBroker:
                 stop.wait(backoff.next_s(error))
 
 
-def collector_service(config: Config, broker: Broker) -> Service:
-    return Service(
-        "collector", RetryUntilBroker(broker, source_names(config), COLLECTOR, lambda: Collector(config, broker))
-    )
+def collector_service(config: Config, broker: Broker, figures: JobFigures | None = None) -> Service:
+    def make() -> Collector:
+        return Collector(config, broker, figures=figures)
+
+    return Service("collector", RetryUntilBroker(broker, source_names(config), COLLECTOR, make))
 
 
 def worker_service(config: Config, broker: Broker) -> Service:
@@ -110,7 +114,8 @@ def source_names(config: Config) -> list[str]:
 
 
 def run_collector(config: Config, terminal: Terminal) -> int:
-    return _run_one(config, collector_service, terminal)
+    figures = JobFigures(REGISTRY)
+    return _run_one(config, lambda config, broker: collector_service(config, broker, figures), terminal)
 
 
 def run_inspector(config: Config, terminal: Terminal) -> int:

@@ -62,6 +62,7 @@ class AppContext:
         files = Executor("files", FILE_THREADS)
         ledger = Ledger(reader, ledger_executor)
         event_feed = EventFeed(link, ledger, urls, metrics)
+        event_feed.add_listener(metrics.jobs.on_event)
         job_history = JobHistory(ledger, event_feed)
         job_service = JobService(config, link, ledger, event_feed, spool, files, job_history)
         return cls(

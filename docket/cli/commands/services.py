@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from contextlib import AbstractContextManager
 from typing import Any
 
-from docket.cli.ui.arguments import bus_url, listen
+from docket.cli.ui.arguments import bus_url, listen, tcp_address
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import load_config
 from docket.config.model import CaptureFilesConfig, Config
 from docket.errors import ConfigError, Fault
+
+METRICS_VARIABLE = "DOCKET_METRICS"
 
 RUN_EXAMPLES = """\
 examples:
@@ -29,18 +32,20 @@ def add(commands: Any) -> None:
     parser = _parser(
         commands, "worker", worker, "read packets from sources of this machine", "docket worker rock01:em1"
     )
+    _add_metrics(parser)
     parser.add_argument(
         "sources",
         metavar="SOURCE",
         nargs="*",
         help="a source of the configuration, by its name or its interface (default: all of them)",
     )
-    _parser(commands, "collector", collector, "collect, merge and keep the answers", "docket collector")
-    _parser(commands, "inspector", inspector, "look into finished results", "docket inspector")
-    _parser(commands, "indexer", indexer, "index the files of capture directories", "docket indexer")
+    _add_metrics(_parser(commands, "collector", collector, "collect, merge and keep the answers", "docket collector"))
+    _add_metrics(_parser(commands, "inspector", inspector, "look into finished results", "docket inspector"))
+    _add_metrics(_parser(commands, "indexer", indexer, "index the files of capture directories", "docket indexer"))
     parser = _parser(
         commands, "record", record, "record an interface into a bounded ring of files", "docket record em1"
     )
+    _add_metrics(parser)
     parser.add_argument("source", metavar="SOURCE", help="a source with a `ring`, by its name or its interface")
 
 
@@ -65,6 +70,15 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=listen,
         help="host:port, [v6]:port or unix:/path; may be repeated",
+    )
+
+
+def _add_metrics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics",
+        metavar="ADDR",
+        type=tcp_address,
+        help=f"serve this process's figures for Prometheus at host:port (default: {METRICS_VARIABLE}, else nowhere)",
     )
 
 
@@ -98,25 +112,29 @@ def web(args: argparse.Namespace, terminal: Terminal) -> int:
 def worker(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_worker
 
-    return run_worker(only_sources(_service_config(args, terminal), args.sources), terminal)
+    with _figures(args, terminal):
+        return run_worker(only_sources(_service_config(args, terminal), args.sources), terminal)
 
 
 def collector(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_collector
 
-    return run_collector(_service_config(args, terminal), terminal)
+    with _figures(args, terminal):
+        return run_collector(_service_config(args, terminal), terminal)
 
 
 def inspector(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_inspector
 
-    return run_inspector(_service_config(args, terminal), terminal)
+    with _figures(args, terminal):
+        return run_inspector(_service_config(args, terminal), terminal)
 
 
 def indexer(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_indexer
 
-    return run_indexer(_service_config(args, terminal), terminal)
+    with _figures(args, terminal):
+        return run_indexer(_service_config(args, terminal), terminal)
 
 
 def record(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -127,7 +145,19 @@ def record(args: argparse.Namespace, terminal: Terminal) -> int:
     if not isinstance(source, CaptureFilesConfig) or source.ring_bytes is None:
         message = f"{source.name} has no `ring`: docket setup --record {args.source} --ring SIZE"
         raise ConfigError([Fault("no-ring", message)])
-    return run_recorder(config, source, terminal)
+    with _figures(args, terminal):
+        return run_recorder(config, source, terminal)
+
+
+def _figures(args: argparse.Namespace, terminal: Terminal) -> AbstractContextManager[None]:
+    """Raises ConfigError where the address cannot be used."""
+    from docket.runtime.metrics_server import metrics_served
+
+    named = terminal.environ.get(METRICS_VARIABLE)
+    try:
+        return metrics_served(args.metrics or (tcp_address(named) if named else None))
+    except argparse.ArgumentTypeError as error:
+        raise ConfigError([Fault("cannot-listen", f"{METRICS_VARIABLE}: {error}", "metrics")]) from error
 
 
 def _service_config(args: argparse.Namespace, terminal: Terminal) -> Config:

@@ -26,6 +26,14 @@ def listen(raw: str) -> str:
     return _checked(values.listen, raw)
 
 
+def tcp_address(raw: str) -> tuple[str, int]:
+    """Host and port."""
+    address = _checked(values.listen_address, raw)
+    if not isinstance(address, values.TcpAddress):
+        raise argparse.ArgumentTypeError("it must be like 127.0.0.1:9471")
+    return address.host, address.port
+
+
 def bus_url(raw: str) -> str:
     """The address of a bus."""
     return _checked(values.bus_url, raw)

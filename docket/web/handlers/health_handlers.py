@@ -21,6 +21,15 @@ from docket.web.http.base import Handler
 from docket.web.http.metrics import CONTENT_TYPE, Exposition
 from docket.web.http.route_spec import Operation, Operations, Param
 
+NAMED_STATS = (
+    ("behind", "docket_index_behind_bytes", "Bytes of captures that are still to be indexed."),
+    ("behind_files", "docket_index_behind_files", "Capture files that are still to be indexed."),
+    ("index_bytes", "docket_index_bytes", "Size of the index."),
+    ("dropped", "docket_recorder_dropped_packets", "Packets that the recorder says it dropped, in files read whole."),
+    ("last_written", "docket_recorder_last_written_seconds", "When the directory was written to last, Unix."),
+)
+"""Counters of sources that people alert on."""
+
 COLLECTOR_SILENCE_S = 3 * HEARTBEAT_S
 
 
@@ -105,7 +114,7 @@ class MetricsHandler(Handler):
         await self._add_queues(page)
         _add_sources(page, sources)
         self.set_header("Content-Type", CONTENT_TYPE)
-        self.write(page.text())
+        self.write(page.text(services.metrics.registry))
 
     head = get
 
@@ -193,5 +202,12 @@ def _add_sources(page: Exposition, sources: Iterable[SourceStatus]) -> None:
     page.add("docket_source_error", "gauge", "1 while the source's store does not answer its worker.", errors)
     heard = (({"source": one.name}, _age_s(one.last_seen)) for one in listed if one.last_seen)
     page.add("docket_source_silent_seconds", "gauge", "Time since the source was heard of.", heard)
+    stats = (({"source": one.name, "stat": name}, value) for one in listed for name, value in one.stats.items())
+    page.add("docket_source_stat", "gauge", "The source's own counters, by name.", stats)
+    gaps = (({"source": one.name}, len(one.gaps)) for one in listed)
+    page.add("docket_source_gaps", "gauge", "Stretches without a sign of recording that the source knows.", gaps)
+    for stat, name, about in NAMED_STATS:
+        named = (({"source": one.name}, one.stats[stat]) for one in listed if stat in one.stats)
+        page.add(name, "gauge", about, named)
     oldest = (({"source": one.name}, parse_time_us(one.oldest, None) / US_PER_S) for one in listed if one.oldest)
     page.add("docket_source_oldest_packet_seconds", "gauge", "Time of the source's oldest packet, Unix.", oldest)

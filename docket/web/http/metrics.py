@@ -1,12 +1,20 @@
-"""Counters of the web process and their text for Prometheus (exposition format 0.0.4). For the event loop only."""
+"""Counters of the web process and their text for Prometheus, by prometheus_client. For the event loop only."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from docket.runtime.job_figures import JobFigures
+from docket.runtime.metrics_server import add_process_figures
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 """Upper edges of the latency histogram; downloads and sockets end in the last ones."""
@@ -16,6 +24,10 @@ class Metrics:
     """What the process counts as it goes. States (jobs, sources, spool) are read when the page is asked for."""
 
     def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        """What is counted by the library's own classes: jobs as their events tell, and the process."""
+        self.jobs = JobFigures(self.registry)
+        add_process_figures(self.registry)
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._latency: dict[str, list[int]] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
@@ -60,37 +72,35 @@ class Metrics:
         page.value("docket_downloaded_bytes_total", "counter", "Bytes of results sent to clients.", sent)
 
 
-class Exposition:
-    """The text of one answer, family by family."""
+class Exposition(Collector):
+    """The figures of one answer, family by family."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self._families: dict[str, Metric] = {}
 
     def add(self, name: str, kind: str, about: str, samples: Iterable[tuple[Mapping[str, str], float]]) -> None:
-        self._lines += (f"# HELP {name} {about}", f"# TYPE {name} {kind}")
+        family = self._families[name] = Metric(name.removesuffix("_total"), about, kind)
         for labels, value in samples:
-            self._sample(name, labels, value)
+            family.add_sample(name, dict(labels), float(value))
 
     def value(self, name: str, kind: str, about: str, value: float) -> None:
         """A family of one sample without labels."""
         self.add(name, kind, about, [({}, value)])
 
     def histogram(self, name: str, labels: Mapping[str, str], buckets: Iterable[int], total: float) -> None:
-        """One series of a histogram family whose heading is there already."""
-        count = 0
+        """One series of a histogram family that was added already."""
+        family, count = self._families[name], 0
         for edge, in_bucket in zip((*map(str, BUCKETS_S), "+Inf"), buckets, strict=True):
             count += in_bucket
-            self._sample(f"{name}_bucket", {**labels, "le": edge}, count)
-        self._sample(f"{name}_sum", labels, total)
-        self._sample(f"{name}_count", labels, count)
+            family.add_sample(f"{name}_bucket", {**labels, "le": edge}, count)
+        family.add_sample(f"{name}_sum", dict(labels), total)
+        family.add_sample(f"{name}_count", dict(labels), count)
 
-    def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families.values()
 
-    def _sample(self, name: str, labels: Mapping[str, str], value: float) -> None:
-        inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        self._lines.append(f"{name}{{{inner}}} {value:.17g}" if inner else f"{name} {value:.17g}")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    def text(self, also: CollectorRegistry | None = None) -> str:
+        """All of it, and what another registry has."""
+        own = CollectorRegistry()
+        own.register(self)
+        return (generate_latest(own) + (generate_latest(also) if also is not None else b"")).decode()

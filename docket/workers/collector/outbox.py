@@ -19,6 +19,7 @@ from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.source import SourceStatus
 from docket.errors import BusError
+from docket.runtime.job_figures import JobFigures
 from docket.spool.ledger_writer import Recorded
 from docket.workers.collector.open_job import OpenJob
 
@@ -37,13 +38,21 @@ MARK_AGAIN_S = 0.2
 class Outbox:
     """For the collector's thread."""
 
-    def __init__(self, publisher: Publisher, clock: Clock, give_up: Flag, untold: Iterable[Recorded]) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        clock: Clock,
+        give_up: Flag,
+        untold: Iterable[Recorded],
+        figures: JobFigures | None = None,
+    ) -> None:
         """`untold` is what the ledger has, but the bus perhaps not."""
         self._publisher = publisher
         self._clock = clock
         self._give_up = give_up
         self._untold = deque(untold)
         self._told: list[int] = []
+        self._figures = figures
         self._again_at_s = 0.0
         self._progress_told_s: dict[str, float] = {}
 
@@ -75,7 +84,10 @@ class Outbox:
         try:
             while self._untold:
                 recorded = self._untold[0]
-                self._publish_event(EventMessage.of(recorded.event, recorded.job))
+                message = EventMessage.of(recorded.event, recorded.job)
+                self._publish_event(message)
+                if self._figures is not None:
+                    self._figures.on_event(message)
                 self._untold.popleft()
                 if recorded.event.seq is not None:
                     self._told.append(recorded.event.seq)

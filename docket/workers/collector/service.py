@@ -20,6 +20,7 @@ from docket.config.model import Config
 from docket.domain.clock import Clock
 from docket.domain.job import EventName, Verdict
 from docket.errors import MessageError, SpoolError, SpoolFull
+from docket.runtime.job_figures import JobFigures
 from docket.spool.collector_health import HEARTBEAT_S
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
@@ -73,13 +74,16 @@ COMMIT_AGAIN_S = 0.2
 class Collector:
     """Runs in one thread; `run` blocks until it is told to stop."""
 
-    def __init__(self, config: Config, broker: Broker, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: Config, broker: Broker, clock: Clock | None = None, figures: JobFigures | None = None
+    ) -> None:
         """Opens nothing yet."""
         self.jobs: dict[str, OpenJob] = {}
         self._config = config
         self._broker = broker
         self._spool = Spool(config.spool.path)
         self._clock = clock or Clock()
+        self._figures = figures
         self._stop = Flag()
         self._pending: Batch | None = None
         """A batch that could not be committed yet. Nothing else happens before it is."""
@@ -112,7 +116,7 @@ class Collector:
             self._broker.declare(names, COLLECTOR)
             publisher = self._broker.publisher("collector")
             opened.callback(publisher.close)
-            self._outbox = Outbox(publisher, self._clock, self._stop, self._ledger.unpublished())
+            self._outbox = Outbox(publisher, self._clock, self._stop, self._ledger.unpublished(), self._figures)
             queues = [COLLECTOR_QUEUE, *(fragment_queue(shard) for shard in range(FRAGMENT_SHARDS))]
             listen = ("source.*", EventName.INSPECTED.value)
             in_hand = {COLLECTOR_QUEUE: command_queue.PREFETCH}

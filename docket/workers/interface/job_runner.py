@@ -32,6 +32,7 @@ from docket.workers.interface import verdict_texts
 from docket.workers.interface.announcer import Announcer, new_run
 from docket.workers.interface.fragment_publisher import Publish
 from docket.workers.interface.reader import Lane, Stopped, Task, latest_begin_us
+from docket.workers.interface.reading_figures import READING_FAILURES, READING_SECONDS, READINGS
 from docket.workers.interface.scheduler import QUICK_S, CostModel, Scheduler
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.interface.waiting_jobs import PLACES, WaitingJobs
@@ -286,6 +287,8 @@ class JobRunner(Generic[S]):
             finding = reading.run()
             active.answered = True
             log.info("job %s: %s: %s, %s", request.id, name, finding.verdict.value, finding.sentence)
+            READINGS.labels(name, finding.verdict.value).inc()
+            READING_SECONDS.labels(name).observe(reading.read_s)
             if finding.verdict in FULL:
                 self._cost_model.learn(request, reading.read_s)
         except Stopped:
@@ -295,6 +298,7 @@ class JobRunner(Generic[S]):
         except Exception as error:
             # The one broad net: whatever a thread dies of, its job must end, and with a word about it.
             log.exception("job %s: reading %s failed", request.id, name)
+            READING_FAILURES.labels(name).inc()
             reason = f"the worker of {name} failed: {type(error).__name__}: {error}"
             self._answer_refused(active, f"{reason[:1].upper()}{reason[1:]}.", "See the worker's log.")
         with self._lock:

@@ -74,14 +74,14 @@ def test_metrics_count_what_happens(site: Site, em1: ScriptedWorker, em2: Script
     site.call("GET", "api/v1/jobs/none")
     text = site.call("GET", "metrics").text
     samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert samples['docket_http_requests_total{method="POST",route="api/v1/jobs",status="201"}'] == "1"
-    assert samples['docket_http_requests_total{method="GET",route="api/v1/jobs/{id}",status="404"}'] == "1"
-    assert samples['docket_http_request_seconds_count{route="api/v1/jobs"}'] == "1"
-    assert samples['docket_jobs{state="completed"}'] == "1"
-    assert samples['docket_events_total{event="job.completed"}'] == "1"
-    assert samples[f'docket_source_up{{source="{SOURCES[0]}",kind="scripted"}}'] == "1"
-    assert samples['docket_queue_messages{queue="docket.collector"}'] == "0"
-    assert samples["docket_bus_connected"] == "1"
+    assert samples['docket_http_requests_total{method="POST",route="api/v1/jobs",status="201"}'] == "1.0"
+    assert samples['docket_http_requests_total{method="GET",route="api/v1/jobs/{id}",status="404"}'] == "1.0"
+    assert samples['docket_http_request_seconds_count{route="api/v1/jobs"}'] == "1.0"
+    assert samples['docket_jobs{state="completed"}'] == "1.0"
+    assert samples['docket_events_total{event="job.completed"}'] == "1.0"
+    assert samples[f'docket_source_up{{kind="scripted",source="{SOURCES[0]}"}}'] == "1.0"
+    assert samples['docket_queue_messages{queue="docket.collector"}'] == "0.0"
+    assert samples["docket_bus_connected"] == "1.0"
     assert samples["docket_live_seq"] == samples["docket_ledger_seq"]
     assert float(samples["docket_spool_free_bytes"]) > 0
 
@@ -104,7 +104,7 @@ def test_labels_are_escaped() -> None:
     """Quotes, backslashes and line ends in a label cannot forge a sample."""
     page = Exposition()
     page.add("a", "gauge", "About.", [({"name": 'x"} 1\nb{y="\\'}, 2)])
-    assert page.text() == '# HELP a About.\n# TYPE a gauge\na{name="x\\"} 1\\nb{y=\\"\\\\"} 2\n'
+    assert page.text() == '# HELP a About.\n# TYPE a gauge\na{name="x\\"} 1\\nb{y=\\"\\\\"} 2.0\n'
 
 
 def _status(name: str, last_seen: str, state: str = "online") -> SourceStatus:

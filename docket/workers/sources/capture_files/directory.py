@@ -66,6 +66,7 @@ class CaptureFilesSource:
             "unusable_files": len(listing.unusable),
             "other_files": listing.others,
             "disk_bytes": listing.disk_bytes,
+            "dropped": self._facts.dropped,
         }
         if listing.last_written_us is not None:
             # Seconds since 1970: whether a recorder still writes here is for the health to judge.

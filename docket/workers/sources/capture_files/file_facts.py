@@ -49,6 +49,8 @@ class FactsCache:
         self._lock = threading.Lock()
         self.version = 0
         """Counts what was put."""
+        self.dropped = 0
+        """Packets that recorders say they dropped, in the files that are known."""
 
     def get(self, identity: FileIdentity) -> FileFacts | None:
         """What is known of exactly this file, as it is now."""
@@ -63,6 +65,8 @@ class FactsCache:
     def put(self, identity: FileIdentity, facts: FileFacts) -> None:
         with self._lock:
             self.version += 1
+            earlier = self._facts.get((identity.device, identity.inode))
+            self.dropped += facts.end.dropped - (earlier[1].end.dropped if earlier else 0)
             self._facts[identity.device, identity.inode] = identity, facts
             self.version += 1
             if len(self._facts) > MOST_FILES:
