@@ -15,6 +15,7 @@ import msgspec
 
 from docket.bus import permissions, survey_messages, topology
 from docket.bus.messages import (
+    Annotate,
     AuditAction,
     AuditMessage,
     Cancel,
@@ -43,6 +44,7 @@ JOB_MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     topology.RETRY_KEY: Retry,
     topology.DELETE_KEY: Delete,
     topology.FORGET_KEY: Forget,
+    topology.ANNOTATE_KEY: Annotate,
 }
 """Routing key on `docket.jobs` to its message."""
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from docket.domain.annotation import FIELDS, Annotation, check_annotation
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
@@ -71,6 +72,21 @@ class Forget(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
 
 
+class Annotate(msgspec.Struct, frozen=True, kw_only=True):
+    """`job.annotate`: write a note, tags or a case number on a job; what is null stays as it is."""
+
+    schema: str = "docket.job.annotate/1"
+    id: str
+    note: str | None = None
+    tags: tuple[str, ...] | None = None
+    case: str | None = None
+    user: str = ""
+
+    def annotation(self) -> Annotation:
+        """Raises InvalidRequest."""
+        return check_annotation({name: getattr(self, name) for name in FIELDS})
+
+
 class AuditAction(StrEnum):
     """What the audit trail tells of; the routing key on `docket.events` is `audit.` and one of these."""
 
@@ -79,6 +95,7 @@ class AuditAction(StrEnum):
     RETRIED = "retried"
     DELETED = "deleted"
     FORGOTTEN = "forgotten"
+    ANNOTATED = "annotated"
     PROBE = "probe"
     """Nothing was done: the web app's health looks whether the broker takes messages."""
     DOWNLOADED = "downloaded"
@@ -178,6 +195,7 @@ _KEY_OF_SCHEMA = {
     "docket.job.retry/1": "job.retry",
     "docket.job.delete/1": "job.delete",
     "docket.source.forget/1": "job.forget",
+    "docket.job.annotate/1": "job.annotate",
 }
 """The routing key that each message on `docket.jobs` must come with."""
 
@@ -185,7 +203,7 @@ _UNNUMBERED = frozenset({EventName.PROGRESS, EventName.INSPECTED})
 """Events about a job that are not in the ledger."""
 
 
-JobMessage = Request | Cancel | Retry | Delete | Forget
+JobMessage = Request | Cancel | Retry | Delete | Forget | Annotate
 """What comes through `docket.jobs`."""
 
 
@@ -258,6 +276,10 @@ def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) 
         return _decode(body, Delete)
     if schema == "docket.source.forget/1":
         return _named(_decode(body, Forget))
+    if schema == "docket.job.annotate/1":
+        annotate = _decode(body, Annotate)
+        annotate.annotation()
+        return annotate
     raise MessageError(_unknown_schema(schema))
 
 

@@ -91,7 +91,7 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
             write=_names(_exactly(JOBS, EVENTS), _LISTEN),
             read=_names(_exactly(EVENTS), _LISTEN),
             topics=(
-                Topic(JOBS, write=r"^job\.(request|cancel|retry|delete|forget)$"),
+                Topic(JOBS, write=r"^job\.(request|cancel|retry|delete|forget|annotate)$"),
                 Topic(EVENTS, write=r"^(audit\.[a-z]+|survey\.asked)$", read=r"^(job|source|survey)\."),
             ),
         ),

@@ -25,6 +25,7 @@ REQUEST_KEY = "job.request"
 CANCEL_KEY = "job.cancel"
 RETRY_KEY = "job.retry"
 DELETE_KEY = "job.delete"
+ANNOTATE_KEY = "job.annotate"
 FORGET_KEY = "job.forget"
 """Of a source; on `docket.jobs` because the collector decides on it, as on everything that is asked."""
 

@@ -23,6 +23,7 @@ from docket.config.model import (
     SourceConfig,
     SpoolConfig,
     StenographerConfig,
+    ValueAction,
     WebConfig,
 )
 from docket.errors import ConfigError, Fault
@@ -48,6 +49,10 @@ class Setting:
     """A path that must exist where the file is used."""
     nullable: bool = False
     """`null` is a value of its own: none at all."""
+    each: Mapping[str, Setting] | None = None
+    """A list of mappings with these settings."""
+    build: Callable[..., Any] | None = None
+    """Makes a value of each such mapping."""
 
 
 SPOOL = {
@@ -56,6 +61,11 @@ SPOOL = {
     "min_free": Setting("min_free_bytes", values.size_bytes),
     "keep": Setting("keep_s", values.duration_s),
     "signing_key": Setting("signing_key", values.path),
+}
+ACTION = {
+    "name": Setting("name", values.text, required=True),
+    "for": Setting("kinds", values.kind_of_value, required=True, many=True),
+    "url": Setting("url", values.action_url, required=True),
 }
 WEB = {
     "listen": Setting("listen", values.listen, many=True),
@@ -67,6 +77,8 @@ WEB = {
     "own_jobs_only": Setting("own_jobs_only", values.flag),
     "tokens": Setting("tokens", values.path, is_file=True, nullable=True),
     "sendfile": Setting("sendfile", values.sendfile),
+    "cyberchef": Setting("cyberchef", values.web_url, nullable=True),
+    "actions": Setting("actions", values.text, each=ACTION, build=ValueAction),
 }
 JOBS = {
     "deadline": Setting("deadline_s", values.deadline_s),
@@ -268,10 +280,24 @@ class _Reader:
 
     def value(self, node: yaml.Node, setting: Setting, where: str) -> Any:
         """One setting's value, or None after a fault."""
+        if setting.each is not None:
+            return self.each(node, setting, setting.each, where)
         if setting.many:
             items = node.value if isinstance(node, yaml.SequenceNode) else [node]
             return tuple(self.scalar(item, setting, where) for item in items)
         return self.scalar(node, setting, where)
+
+    def each(self, node: yaml.Node, setting: Setting, table: Mapping[str, Setting], where: str) -> Any:
+        """The values of a list of mappings; those with faults are left out."""
+        if not isinstance(node, yaml.SequenceNode) or setting.build is None:
+            self.fault(node, "bad-type", f"`{where}` must be a list", where)
+            return None
+        found = []
+        for index, item in enumerate(node.value):
+            got = self.settings(item, table, f"{where}[{index}]")
+            if all(one.field in got for one in table.values() if one.required):
+                found.append(setting.build(**got))
+        return tuple(found)
 
     def scalar(self, node: yaml.Node, setting: Setting, where: str) -> Any:
         if setting.nullable and _is_null(node):
@@ -326,7 +352,11 @@ def every_setting() -> Iterator[str]:
     tables.append(("index", INDEX))
     tables += [("sources[]", table) for _, table in KINDS.values()]
     for section, table in tables:
-        yield from (f"{section}.{key}" for key in table)
+        for key, setting in table.items():
+            if setting.each is None:
+                yield f"{section}.{key}"
+            else:
+                yield from (f"{section}.{key}[].{one}" for one in setting.each)
 
 
 def _is_null(node: yaml.Node) -> bool:

@@ -38,6 +38,17 @@ class SpoolConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueAction:
+    """A link that the page offers beside a value, to another program of the house."""
+
+    name: str
+    kinds: tuple[str, ...]
+    """Of values: `address`, `port`, `name`, `hash`."""
+    url: str
+    """With `{value}` in the place of the value."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebConfig:
     listen: tuple[str, ...] = ("127.0.0.1:8080",)
     """`host:port`, `[v6]:port` or `unix:/path`."""
@@ -55,6 +66,9 @@ class WebConfig:
     """File with the hashed tokens of tools, a line each."""
     sendfile: str = "none"
     """Which proxy sends results from the spool itself: `lighttpd`, `nginx` or `none`."""
+    cyberchef: str | None = None
+    """Address of a CyberChef to which the page offers bytes; none is offered without it."""
+    actions: tuple[ValueAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,33 @@ def flag(raw: str) -> bool:
     return raw.lower() == "true"
 
 
+KINDS_OF_VALUES = ("address", "port", "name", "hash")
+PLACE = "{value}"
+
+
+def kind_of_value(raw: str) -> str:
+    """What an action is for."""
+    if raw not in KINDS_OF_VALUES:
+        raise ValueError(f"it must be of {', '.join(KINDS_OF_VALUES)}")
+    return raw
+
+
+def web_url(raw: str) -> str:
+    """An address that a browser may be sent to: `http` or `https`, nothing that runs in the page."""
+    parts = urlsplit(text(raw))
+    if parts.scheme not in ("http", "https") or not parts.netloc or re.search(r"[\s\"'<>]", raw):
+        raise ValueError("it must be an http:// or https:// address")
+    return raw
+
+
+def action_url(raw: str) -> str:
+    """Such an address with the place of the value in it, behind the name of the host."""
+    web_url(raw)
+    if PLACE in urlsplit(raw).netloc or PLACE not in raw:
+        raise ValueError(f"it must have {PLACE} in its path, query or fragment")
+    return raw
+
+
 def sendfile(raw: str) -> str:
     """The proxy that sends files of the spool itself, or none."""
     if raw not in ("none", "lighttpd", "nginx"):

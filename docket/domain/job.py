@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from docket.domain.annotation import Annotation
 from docket.domain.query.canonical import Query
 from docket.domain.query.render import explain
 from docket.domain.refinement import Refinement, explain_refinement
@@ -53,8 +54,9 @@ class Verdict(StrEnum):
 FULL = frozenset({Verdict.COMPLETE, Verdict.EMPTY})
 """The verdicts that need no second look. Everything else fell short."""
 
-UNMENDABLE = frozenset({Verdict.GAP})
-"""What falls short for ever: what was not recorded does not come by asking again."""
+UNMENDABLE = frozenset({Verdict.GAP, Verdict.AGED_OUT, Verdict.LIMITED})
+"""What falls short for ever: what was not recorded, or is gone, or is beyond the job's limit does not come by asking
+again."""
 
 
 class EventName(StrEnum):
@@ -69,6 +71,7 @@ class EventName(StrEnum):
     EXPIRED = "job.expired"
     REJECTED = "job.rejected"
     INSPECTED = "job.inspected"
+    ANNOTATED = "job.annotated"
     SOURCE_ONLINE = "source.online"
     SOURCE_OFFLINE = "source.offline"
     SOURCE_STATS = "source.stats"
@@ -137,6 +140,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     revision: int | None = None
     reason: str = ""
     user: str = ""
+    annotation: Annotation | None = None
+    """What was written on the job."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +171,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     """The job from whose result it was taken; null: sources were asked."""
     refine: Refinement | None = None
+    tags: tuple[str, ...] = ()
+    case: str = ""
+    """The number of the case that it belongs to, in the words of its people."""
 
     @classmethod
     def opened(cls, request: Request, source_names: Iterable[str]) -> Job:
@@ -204,6 +212,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             case EventName.COMPLETED | EventName.PARTIAL | EventName.FAILED | EventName.CANCELLED:
                 state = State(event.name.removeprefix("job."))
                 changes |= {"state": state, "finished_at": event.at, "reason": event.reason}
+            case EventName.ANNOTATED if event.annotation is not None:
+                changes |= event.annotation.changes()
             case EventName.EXPIRED:
                 changes |= {"state": State.EXPIRED, "pcap": None, "reason": event.reason}
             case _:

@@ -89,10 +89,10 @@ class LedgerReader:
     ) -> Page:
         """One page of the jobs that pass all filters.
 
-        `state` may name several, separated by commas. `text` is looked for in query, note, owner and id, in
-        any case of letters. `parent` is the job from whose result others were taken, `sha256` that of the result.
-        `limit` is brought into 1 to 1,000. Raises InvalidRequest for a state, sort or cursor that does not exist,
-        SpoolError.
+        `state` may name several, separated by commas. `text` is looked for in query, note, owner, id, case
+        and tags, in any case of letters. `parent` is the job from whose result others were taken, `sha256` that of
+        the result. `limit` is brought into 1 to 1,000. Raises InvalidRequest for a state, sort or cursor that does
+        not exist, SpoolError.
         """
         where, values = _filters(state, owner, source, text, parent, sha256)
         column, descending = _sorting(sort)

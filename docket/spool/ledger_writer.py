@@ -195,8 +195,7 @@ class Ledger:
         execute = self._connection.execute
         snapshot = msgspec.json.encode(job)
         if event.name is EventName.REQUESTED and event.request is not None:
-            text = "\n".join((job.query, job.asked, job.note, job.owner, job.id)).lower()
-            row = (job.id, job.state.value, job.created_at, "", job.deadline, job.owner, 0, 0, text)
+            row = (job.id, job.state.value, job.created_at, "", job.deadline, job.owner, 0, 0, _searched(job))
             cursor = execute(
                 "INSERT INTO jobs (id, state, created, finished, deadline, owner, packets, bytes, text, fingerprint)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -214,6 +213,8 @@ class Ledger:
             "UPDATE jobs SET state = ?, finished = ?, deadline = ?, packets = ?, bytes = ? WHERE id = ?",
             (job.state.value, job.finished_at or "", job.deadline, job.packets, job.bytes, job.id),
         )
+        if event.name is EventName.ANNOTATED:
+            execute("UPDATE jobs SET text = ? WHERE id = ?", (_searched(job), job.id))
         execute(
             "UPDATE job_bodies SET seq = ?, snapshot = ?, request = coalesce(?, request)"
             " WHERE n = (SELECT n FROM jobs WHERE id = ?)",
@@ -239,3 +240,8 @@ class Ledger:
             self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise ledger_error(error) from error
+
+
+def _searched(job: Job) -> str:
+    """What lists search."""
+    return "\n".join((job.query, job.asked, job.note, job.owner, job.id, job.case, *job.tags)).lower()

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docket.bus import topology
+from docket.bus.factory import open_broker
+from docket.bus.messages import encode
+from docket.domain.event import EventMessage
 from docket.domain.timewindow import format_us
 from tests.browser.server import Server
 from tests.faults.certificates import Authority
@@ -63,6 +67,17 @@ class Held:
 
     def _question(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {"query": "udp", "after": START, "before": END, "sources": list(SOURCES), **fields}
+
+
+def publish(held: Held, event: EventMessage) -> None:
+    """Say something on the bus, as anybody with access to it can."""
+    broker = open_broker(held.bus_url, {})
+    try:
+        publisher = broker.publisher("hostile")
+        publisher.publish(topology.EVENTS, event.event.value, encode(event), persistent=False)
+        publisher.close()
+    finally:
+        broker.close()
 
 
 @contextmanager

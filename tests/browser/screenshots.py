@@ -19,6 +19,7 @@ from tests.browser.page_fixture import Stage, staged
 from tests.services import needs
 
 WIDTHS: dict[str, ViewportSize] = {
+    "large": {"width": 1440, "height": 900},
     "wide": {"width": 1280, "height": 800},
     "narrow": {"width": 390, "height": 844},
 }

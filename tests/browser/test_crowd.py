@@ -111,4 +111,10 @@ def test_sources_page_shows_one_at_a_time(visit: Visit, demo: Server, crowd: Cro
     page.get_by_label("Search sources").fill("")
     page.get_by_role("button", name="Offline only").click()
     expect(page.get_by_text("11 sources", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Offline only").click()
+    expect(page.locator(".tick-row").first).to_contain_text("4 sources")
+    page.get_by_role("button", name="Sources of rock001").click()
+    expect(page.locator(".tick-row.is-inner").first).to_contain_text("rock001:em1")
+    page.get_by_role("button", name="Fold all").click()
+    expect(page.locator(".tick-row.is-inner")).to_have_count(0)
     assert faults_of(person) == []

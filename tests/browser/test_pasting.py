@@ -77,9 +77,12 @@ def test_dialog_shows_what_it_reads(person: Person) -> None:
 
 def test_a_part_pasted_into_a_text_is_only_a_part(person: Person) -> None:
     """An address that is pasted into a query under way does not replace the query."""
+    person.page.evaluate("navigator.clipboard.writeText('10.1.2.3')")
     person.query.fill("port 53 and host ")
-    person.paste("10.1.2.3", ".query textarea")
-    expect(person.query).to_have_value("port 53 and host ")
+    for times in (1, 2):  # the second time what reads it is there already
+        person.query.press("Control+End")
+        person.page.keyboard.press("Control+v")
+        expect(person.query).to_have_value("port 53 and host " + times * "10.1.2.3")
 
 
 def test_text_without_a_question_is_answered(person: Person) -> None:

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from docket.bus import topology
-from docket.bus.factory import open_broker
-from docket.bus.messages import encode
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.source import SourceStatus
 from tests.browser.conftest import Visit
-from tests.browser.held_answers import SOURCES, Held
+from tests.browser.held_answers import SOURCES, Held, publish
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.faults.scripts import status
@@ -30,17 +27,6 @@ MARKUP = "<img src=x id=hack>"
 RIGHT_TO_LEFT = "\u202e"
 
 PAGES = ("", "sources", "jobs/01a20bb0-0000-7000-8000-000000000000")
-
-
-def publish(held: Held, event: EventMessage) -> None:
-    """Say something on the bus, as anybody with access to it can."""
-    broker = open_broker(held.bus_url, {})
-    try:
-        publisher = broker.publisher("hostile")
-        publisher.publish(topology.EVENTS, event.event.value, encode(event), persistent=False)
-        publisher.close()
-    finally:
-        broker.close()
 
 
 def unharmed(person: Person) -> None:

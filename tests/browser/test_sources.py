@@ -1,11 +1,16 @@
 """The page of the sources."""
 
 import re
+import time
 
 from playwright.sync_api import expect
 
+from docket.domain.event import EventMessage
+from docket.domain.job import EventName
+from docket.domain.source import SourceStatus
+from docket.domain.timewindow import format_us
 from tests.browser.conftest import Visit
-from tests.browser.held_answers import SOURCES, Held
+from tests.browser.held_answers import SOURCES, Held, publish
 from tests.browser.server import Server
 
 
@@ -49,3 +54,25 @@ def test_a_source_that_goes_away_is_said_to_be_offline(visit: Visit, held: Held)
     expect(person.page.locator(".tick-row", has_text=SOURCES[1])).to_contain_text(offline)
     held.sensor.start(f"worker:{SOURCES[1]}")
     expect(person.page.locator(".tick-row", has_text=SOURCES[1])).not_to_contain_text(offline)
+
+
+def test_source_that_is_gone_is_forgotten_by_a_button(visit: Visit, held: Held) -> None:
+    """After a question; it leaves this page, and that of others, without a reload. A configured one stays."""
+    now = format_us(time.time_ns() // 1000)
+    person, other = visit(held.server.url).open("sources"), visit(held.server.url).open("sources")
+    for event, state in ((EventName.SOURCE_ONLINE, "online"), (EventName.SOURCE_OFFLINE, "offline")):
+        gone = SourceStatus(name="rock07:em3", kind="stenographer", state=state, last_seen=now)
+        publish(held, EventMessage(event=event, at=now, source=gone))
+    card = person.page.get_by_role("region", name="rock07:em3")
+    expect(other.page.get_by_role("region", name="rock07:em3")).to_be_visible()
+    card.get_by_role("button", name="Forget this source").click()
+    dialog = person.page.get_by_role("dialog", name="Forget rock07:em3?")
+    dialog.get_by_role("button", name="Keep").click()
+    expect(card).to_be_visible()
+    card.get_by_role("button", name="Forget this source").click()
+    dialog.get_by_role("button", name="Forget").click()
+    expect(person.toast("rock07:em3 is forgotten.")).to_be_visible()
+    expect(card).to_have_count(0)
+    expect(other.page.get_by_role("region", name="rock07:em3")).to_have_count(0)
+    expect(person.page.locator(".card")).to_have_count(len(SOURCES))
+    expect(person.page.get_by_role("button", name="Forget this source")).to_have_count(0)

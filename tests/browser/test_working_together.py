@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.packet_view import lines, look, panel, shown
+from tests.browser.packet_view import lines, look, panel, show, shown
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.browser.test_accessible import faults_of
@@ -79,6 +79,29 @@ def test_several_jobs_at_once(visit: Visit, demo: Server) -> None:
     expect(person.rows).to_have_count(2)
     page.locator(".hidden-note").get_by_role("button", name="Show all").click()
     expect(person.rows).to_have_count(3)
+
+
+def test_note_tags_and_case_are_written_afterwards(visit: Visit, demo: Server) -> None:
+    """By anybody who sees the job; others see it at once, the list finds it, and the story says who wrote what."""
+    job = demo.finished("port 22", note="who logged in?")
+    person, other = visit(demo.url).open("jobs/" + job["id"]), visit(demo.url).open("jobs/" + job["id"])
+    person.page.get_by_role("button", name="Edit note, tags, case").click()
+    form = person.page.locator(".annotation")
+    form.get_by_label("Note").fill("reviewed: <b>nothing</b>")
+    form.get_by_label("Tags, with commas between").fill("ssh, reviewed")
+    form.get_by_label("Case").fill("IR-2026-17")
+    assert faults_of(person) == []
+    form.get_by_role("button", name="Save").click()
+    for one in (person, other):
+        expect(one.fact("Question", "Note")).to_have_text("reviewed: <b>nothing</b>")
+        expect(one.fact("Question", "Case")).to_have_text("IR-2026-17")
+        expect(one.page.locator(".tag")).to_have_text(["ssh", "reviewed"])
+        expect(one.page.locator(".story li").last).to_contain_text("Written on note “reviewed: <b>nothing</b>”")
+    person.page.reload()
+    expect(person.page.locator(".story li").last).to_contain_text("tags ssh, reviewed; case IR-2026-17")
+    listed = visit(demo.url).open("?text=ir-2026-17")
+    expect(listed.rows).to_have_count(1)
+    expect(listed.rows.first).to_contain_text("IR-2026-17sshreviewed")
 
 
 @pytest.fixture
@@ -167,6 +190,33 @@ def test_find_in_a_stream(looking: Person) -> None:
     stream.locator(".said-packet").first.click()
     expect(page.locator("#detail-title")).to_have_text(f"Packet {number}")
     expect(panel(page, "Packets")).to_be_in_viewport()
+
+
+def test_find_in_packets(looking: Person) -> None:
+    """Text, an expression or hex digits anywhere in a packet, of those that are shown; what is no hex is said."""
+    page = looking.page
+    show(page, "tcp.port == 80")
+    expect(shown(page)).to_contain_text(" of ")
+    box = page.get_by_label("Find in packets", exact=True)
+    box.fill("get /")
+    box.press("Enter")
+    expect(page.get_by_label("Display filter")).to_have_value('(tcp.port == 80) and (frame matches "get /")')
+    expect(lines(page).first).to_contain_text("GET /")
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Find in packets as").select_option("regex")
+    box.fill("HTTP/1\\.[01] \\d{3}")
+    page.get_by_role("button", name="Find", exact=True).click()
+    expect(lines(page).first).to_contain_text("HTTP/1.")
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Find in packets as").select_option("hex")
+    box.fill("4745")
+    box.press("Enter")
+    expect(page.get_by_label("Display filter")).to_have_value("frame contains 47:45")
+    expect(lines(page).first).to_be_visible()
+    box.fill("4")
+    box.press("Enter")
+    expect(looking.toast("Hex digits come in pairs")).to_be_visible()
+    assert faults_of(looking) == []
 
 
 def test_files_are_taken_out(looking: Person, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from docket.bus import asyncapi, dead_letters, topology
 from docket.bus.messages import (
+    Annotate,
     AuditMessage,
     Cancel,
     Delete,
@@ -39,6 +40,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "`job.retry`": Retry,
     "`job.delete`": Delete,
     "`job.forget`": Forget,
+    "`job.annotate`": Annotate,
     "Every event": EventMessage,
     "Every audit entry": AuditMessage,
     "The job in an event": Job,

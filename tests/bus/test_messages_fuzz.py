@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docket.bus.messages import (
+    Annotate,
     Cancel,
     Delete,
     Forget,
@@ -69,6 +70,7 @@ JOB_MESSAGES: list[dict[str, Any]] = [
     REQUEST | {"before": None, "after": None} | PART_OF,
     *(msgspec.to_builtins(message) for message in (Cancel(id=ID, user="anna"), RETRY, ORDER, Delete(id=ID))),
     msgspec.to_builtins(Forget(name="rock01:em1", user="anna")),
+    msgspec.to_builtins(Annotate(id=ID, note="seen", tags=("c2",), case="17", user="anna")),
 ]
 SOURCE = {
     "name": "rock01:em1",

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from docket.bus.messages import AuditAction
+from docket.domain.annotation import Annotation, check_annotation
 from docket.domain.api import JobList, JobStory, StoryEvent
 from docket.domain.job import Job
 from docket.domain.request import LONGEST_DEADLINE_S
@@ -53,7 +54,7 @@ class JobsHandler(Handler):
                 Param("state", "One state, or several separated by commas"),
                 Param("owner", "Who asked"),
                 Param("source", "A source that was asked"),
-                Param("text", "Looked for in query, note, owner and id"),
+                Param("text", "Looked for in query, note, owner, id, case and tags"),
                 Param("parent", "The job from whose result they were taken"),
                 Param("sha256", "That of the result"),
                 Param(
@@ -122,6 +123,12 @@ class JobHandler(Handler):
         "DELETE": Operation(
             "Delete the result; the record stays", gives={200: Job, 202: Job}, refuses=(403, 404, 409, 503)
         ),
+        "PATCH": Operation(
+            "Write a note, tags or a case number on it; what is left out stays",
+            takes=Annotation,
+            gives={200: Job, 202: Job},
+            refuses=(400, 404, 413, 415, 503),
+        ),
     }
 
     async def get(self, text: str) -> None:
@@ -136,6 +143,13 @@ class JobHandler(Handler):
         job = await self.changeable_job(job_id(text))
         answer(self, *await self.services.job_commands.delete(job.id, self.principal.user))
         self.record(AuditAction.DELETED, job.id)
+
+    async def patch(self, text: str) -> None:
+        """For everybody who sees the job: its story says who wrote what."""
+        annotation = check_annotation(self.json_body())
+        job = await self.services.access.job(job_id(text), self.principal)
+        answer(self, *await self.services.job_commands.annotate(job.id, self.principal.user, annotation))
+        self.record(AuditAction.ANNOTATED, job.id, ", ".join(annotation.changes()))
 
 
 class CancelHandler(Handler):

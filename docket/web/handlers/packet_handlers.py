@@ -33,6 +33,7 @@ from docket.workers.inspector.rpc_messages import (
     PacketPage,
     Question,
     StreamPage,
+    TransactionList,
 )
 from docket.workers.inspector.tshark.conversation_list import BY, SORTS
 from docket.workers.inspector.tshark.detail import PacketDetail
@@ -241,6 +242,21 @@ class ConversationsHandler(InspectorHandler):
             offset=self.number("offset", 0, 0, _LARGEST_NUMBER),
             limit=self.number("limit", USUAL_ROWS, 1, MOST_ROWS),
         )
+
+
+class TransactionsHandler(InspectorHandler):
+    """DNS, TLS and HTTP."""
+
+    operations: ClassVar[Operations] = {
+        "GET": Operation(
+            "DNS by registered domain, TLS connections and HTTP requests; 202 while they are counted",
+            gives={200: TransactionList, 202: TransactionList},
+            refuses=_REFUSES,
+        )
+    }
+
+    async def get(self, text: str) -> None:
+        await self.ask(text, "transactions")
 
 
 class ObjectsHandler(InspectorHandler):

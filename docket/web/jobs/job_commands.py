@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from docket.bus import topology
 from docket.bus.async_interface import AsyncBusClient
-from docket.bus.messages import Cancel, Delete, Forget, Retry, encode
+from docket.bus.messages import Annotate, Cancel, Delete, Forget, Retry, encode
+from docket.domain.annotation import Annotation
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, State
 from docket.web.http.api_errors import api_error
@@ -45,7 +46,7 @@ class JobCommands:
         if not job.is_final:
             raise api_error(409, "not-final", f"the job is {job.state}; it can be retried when it has ended", "id")
         if not job.worth_retrying:
-            reason = "what was not recorded cannot be read" if job.fell_short else "every source has answered in full"
+            reason = "asking again would bring the same" if job.fell_short else "every source has answered in full"
             raise api_error(409, "nothing-to-retry", reason, "id")
         order = encode(Retry(id=job_id, user=user, deadline_s=deadline_s))
         return await self._give(job, topology.RETRY_KEY, order, lambda after: after.revision > job.revision)
@@ -59,6 +60,17 @@ class JobCommands:
             raise api_error(409, "still-running", f"the job is {job.state}; cancel it first", "id")
         order = encode(Delete(id=job_id, user=user))
         return await self._give(job, topology.DELETE_KEY, order, lambda after: after.state is State.EXPIRED)
+
+    async def annotate(self, job_id: str, user: str, annotation: Annotation) -> tuple[Job, bool]:
+        """Write a note, tags or a case number on it."""
+        job = await self._job_service.job(job_id)
+        changes = annotation.changes()
+        order = encode(Annotate(id=job_id, user=user, **changes))
+
+        def done(after: Job) -> bool:
+            return all(getattr(after, name) == value for name, value in changes.items())
+
+        return (job, True) if done(job) else await self._give(job, topology.ANNOTATE_KEY, order, done)
 
     async def forget(self, name: str, user: str) -> bool:
         """Have a source that is gone for good asked no more; gives whether that has taken effect yet.

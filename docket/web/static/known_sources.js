@@ -37,6 +37,16 @@ export class KnownSources {
     if (before?.state !== source.state) this.presence += 1;
   }
 
+  /** One that is asked no more. */
+  forget(name) {
+    const before = this.all.get(name);
+    if (!before) return;
+    for (const known of [this.all, this.samples, this.errors]) known.delete(name);
+    this.names = this.names.filter((one) => one !== name);
+    this.offline -= Number(isOffline(before));
+    this.presence += 1;
+  }
+
   #put(source) {
     this.all.set(source.name, source);
     this.#keepError(source);

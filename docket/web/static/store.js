@@ -80,7 +80,8 @@ export function createStore(now = Date.now) {
       const job = jobs.keep(message.job);
       if (message.seq != null && before?.events) addToStory(job, message, before);
     }
-    if (message.source) sources.keep(message.source);
+    if (message.event === "source.forgotten") sources.forget(message.source.name);
+    else if (message.source) sources.keep(message.source);
     if (message.event === "job.rejected") state.jobs.delete(message.job_id);
     for (const watcher of [...watchers]) watcher({ ...message, before });
   }
@@ -94,7 +95,8 @@ export function createStore(now = Date.now) {
       job.sources.filter((source) => source[fact] && old.get(source.name)?.[fact] !== source[fact]);
     const judged = differ("verdict");
     const answers = judged.length ? judged : differ("sentence");
-    job.events = [...job.events, { seq, name: event, at, reason, user, answers }];
+    const annotation = event === "job.annotated" ? written(before, job) : null;
+    job.events = [...job.events, { seq, name: event, at, reason, user, answers, annotation }];
   }
 
   return {
@@ -113,6 +115,11 @@ export function createStore(now = Date.now) {
     /** Take a job from an answer of the API, unless the WebSocket was faster. */
     putJob(job) {
       keepAsked(job);
+      changed();
+    },
+    /** Take a source away that is asked no more. */
+    dropSource(name) {
+      sources.forget(name);
       changed();
     },
     /** The server's idea of now, in milliseconds. */
@@ -143,6 +150,12 @@ function isBehind(job, known) {
     if (!old || (verdict && verdict !== old.verdict)) return false;
     return attempt < old.attempt || (attempt === old.attempt && packets <= old.packets);
   });
+}
+
+/** What was written on a job between two of its states. */
+function written(before, job) {
+  const differs = (name) => JSON.stringify(before[name]) !== JSON.stringify(job[name]);
+  return Object.fromEntries(["note", "tags", "case"].filter(differs).map((name) => [name, job[name]]));
 }
 
 export const store = createStore();

@@ -54,10 +54,15 @@ export function progressOf(job) {
   return job.sources.reduce((sum, source) => sum + (source.verdict ? 1 : source.progress), 0) / job.sources.length;
 }
 
+/** Asking again brings the same: not recorded, gone, or beyond the limit. */
+const UNMENDABLE = new Set(["gap", "aged-out", "limited"]);
+
 export const shortfall = (job) => job.sources.filter((source) => !isFull(source.verdict));
+/** The sources that a retry asks. */
+export const worthRetrying = (job) => shortfall(job).filter((source) => !UNMENDABLE.has(source.verdict));
 export const canDownload = (job) =>
   job.state !== "expired" && (job.pcap !== null || (!isFinal(job.state) && job.packets > 0));
-export const canRetry = (job) => isFinal(job.state) && job.state !== "completed" && shortfall(job).length > 0;
+export const canRetry = (job) => isFinal(job.state) && job.state !== "completed" && job.state !== "expired" && worthRetrying(job).length > 0;
 export const canCancel = (job) => !isFinal(job.state);
 export const canDelete = (job) => isFinal(job.state) && job.state !== "expired";
 
@@ -107,6 +112,7 @@ export const EVENTS = {
   "job.cancelled": { word: "Cancelled", icon: "stop", tone: "idle" },
   "job.expired": { word: "File removed", icon: "archive", tone: "idle" },
   "job.rejected": { word: "Rejected", icon: "cross", tone: "bad" },
+  "job.annotated": { word: "Written on", icon: "edit", tone: "idle" },
   "job.inspected": { word: "Inspected", icon: "search", tone: "idle" },
 };
 

@@ -12,7 +12,7 @@ from collections import Counter, deque
 import msgspec
 
 from docket.bus.interface import Delivery
-from docket.bus.messages import Cancel, Delete, Forget, Retry, decode_job_message, job_id_of
+from docket.bus.messages import Annotate, Cancel, Delete, Forget, Retry, decode_job_message, job_id_of
 from docket.bus.senders import sender
 from docket.domain.job import Event, EventName, Job, State, Verdict
 from docket.domain.request import Request
@@ -69,6 +69,8 @@ class CommandHandler:
                 return self._retry(message, user or message.user, batch)
             case Delete():
                 return self._delete(message.id, user or message.user, batch)
+            case Annotate():
+                return self._annotate(message, user or message.user, batch)
             case Forget():
                 return self._forget(message.name, batch)
 
@@ -183,6 +185,27 @@ class CommandHandler:
             return f"there is no job {job_id[:64]!r} to delete"
         if job.state is not State.EXPIRED and job_id not in batch.removals:
             self._house.let_go(job_id, f"deleted by {user}" if user else "deleted", batch, user)
+        return ""
+
+    def _annotate(self, annotate: Annotate, user: str, batch: Batch) -> str:
+        opened = self._jobs.get(annotate.id)
+        job = opened.job if opened is not None else self._ledger.job(annotate.id)
+        if job is None:
+            return f"there is no job {annotate.id[:64]!r} to write on"
+        annotation = annotate.annotation()
+        if all(getattr(job, name) == value for name, value in annotation.changes().items()):
+            return ""
+        if opened is not None:
+            opened.annotate(annotation, user, batch.entries)
+            return ""
+        event = Event(
+            name=EventName.ANNOTATED,
+            job_id=job.id,
+            at=self._context.clock.now(),
+            annotation=annotation,
+            user=user,
+        )
+        batch.entries.events.append(event)
         return ""
 
     def _forget(self, name: str, batch: Batch) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from docket.bus.messages import Cancel, Fragment
+from docket.domain.annotation import Annotation
 from docket.domain.clock import Clock
 from docket.domain.job import CLOSING, FULL, Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, judge
 from docket.domain.request import Request
@@ -140,6 +141,10 @@ class OpenJob:
             self._cancel = cancel
         for part in self.open_parts:
             self.close_source(part.source, Verdict.CANCELLED, "Cancelled while it was being read.", entries)
+
+    def annotate(self, annotation: Annotation, user: str, entries: Entries) -> None:
+        """Write on it; that changes nothing of what is read."""
+        self._event(EventName.ANNOTATED, entries, annotation=annotation, user=user)
 
     def begin_revision(self, sources: Sequence[str], user: str, entries: Entries) -> None:
         """Open a final job once more for these sources; the others keep what they gave. Raises SpoolError."""

@@ -23,6 +23,13 @@ from docket.spool.file_io import spool_error, write_whole
 from docket.spool.layout import DIRECTORY_MODE, Spool
 from docket.workers.inspector.deduplicator import tap_duplicates
 from docket.workers.inspector.tasks import FilterTask, Gates, Work
+from docket.workers.inspector.transactions.transaction_pass import (
+    Transactions,
+    count_transactions,
+    known_transactions,
+    read_transactions,
+    write_transactions,
+)
 from docket.workers.inspector.tshark.belonging import Belonging, read_belonging
 from docket.workers.inspector.tshark.conversation_list import read_conversations, write_conversations
 from docket.workers.inspector.tshark.conversations import Conversation
@@ -216,6 +223,21 @@ class CaptureIndex:
         if known is None:
             raise SpoolError("the files could not be kept")
         return known, folder
+
+    def transactions(self, longest_s: float) -> Transactions | None:
+        """DNS, TLS and HTTP, counted; None if it takes longer. Raises DissectionError, SpoolError."""
+        path = self._directory / "transactions"
+        known = read_transactions(path)
+        if known is not None:
+            return known
+        if not self._done(("transactions", 0), lambda work: self._count(path, work), self._gate, longest_s):
+            return None
+        return known_transactions(path)
+
+    def _count(self, path: Path, work: Work) -> None:
+        self.scan()
+        self._make_directory()
+        write_transactions(path, count_transactions(self.capture, self.marks, work.stop))
 
     def _export(self, folder: Path, work: Work) -> None:
         self.scan()

@@ -25,6 +25,7 @@ from docket.workers.inspector.rpc_messages import (
     Question,
     StreamPage,
     StreamPiece,
+    TransactionList,
 )
 from docket.workers.inspector.rpc_server import Answered
 from docket.workers.inspector.tshark.columns import Row
@@ -59,6 +60,7 @@ class Answering:
             "transcript": self._transcript,
             "check": self._check,
             "conversations": self._conversations,
+            "transactions": _transactions,
             "objects": rpc_objects.objects,
             "object": rpc_objects.one,
             "archive": rpc_objects.archive,
@@ -379,6 +381,14 @@ def _placed(stream: Stream, senders: Sequence[int]) -> list[tuple[Segment, int]]
             placed.append((segment, said[segment.sender]))
         said[segment.sender] += segment.length
     return placed
+
+
+def _transactions(capture_index: CaptureIndex, _question: Question) -> Answered:
+    """What was counted; 202 while it is."""
+    found = capture_index.transactions(WAIT_S)
+    state = "working" if found is None else "complete"
+    answer = TransactionList(job=capture_index.capture.job_id, state=state, found=found)
+    return _json(answer, 202 if found is None else 200)
 
 
 def _json(value: object, status: int = 200) -> Answered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from docket.errors import Fault
+from docket.workers.inspector.transactions.transaction_pass import Transactions
 from docket.workers.inspector.tshark.conversation_list import Listed
 from docket.workers.inspector.tshark.objects import Transferred
 
@@ -21,8 +22,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One question about one job's result. Only the fields that `ask` calls for count."""
 
     ask: str
-    """`summary`, `packets`, `packet`, `stream`, `transcript`, `check`, `conversations`, `objects`, `object` or
-    `archive`."""
+    """`summary`, `packets`, `packet`, `stream`, `transcript`, `check`, `conversations`, `transactions`, `objects`,
+    `object` or `archive`."""
     job: str
     filter: str = ""
     bpf: str = ""
@@ -156,6 +157,15 @@ class ConversationPage(msgspec.Struct, frozen=True, kw_only=True):
     of: int
     """In the result."""
     conversations: tuple[Listed, ...]
+
+
+class TransactionList(msgspec.Struct, frozen=True, kw_only=True):
+    """DNS by domain, TLS connections and HTTP requests."""
+
+    job: str
+    state: str
+    """`working`: ask again; `complete`."""
+    found: Transactions | None
 
 
 class ObjectList(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,9 +53,19 @@ function detailOf(event, job) {
   if (event.name === "job.source") texts.push(...(event.answers ?? []).map((answer) => answer.sentence));
   if (event.name === "job.started" && event.revision > 1) texts.push(`revision ${event.revision}`);
   if (event.pcap) texts.push(counted(event.packets ?? job.packets, "packet"));
+  if (event.annotation) texts.push(writtenOf(event.annotation));
   if (event.reason) texts.push(event.reason);
   if (event.user && !event.reason?.includes(event.user)) texts.push(`by ${event.user}`);
   return texts.filter(Boolean);
+}
+
+/** What was written, in few words. */
+function writtenOf({ note, tags, case: number }) {
+  const texts = [];
+  if (note != null) texts.push(note ? `note “${note.slice(0, 80)}”` : "no note");
+  if (tags) texts.push(tags.length ? `tags ${tags.join(", ")}` : "no tags");
+  if (number != null) texts.push(number ? `case ${number}` : "no case");
+  return texts.join("; ");
 }
 
 const offset = (us) =>

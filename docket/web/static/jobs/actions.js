@@ -12,7 +12,7 @@ import { navigate } from "../route.js";
 import { setSetting } from "../settings.js";
 import { store } from "../store.js";
 import { counted, size } from "../figures.js";
-import { canCancel, canDelete, canDownload, canRetry, isFinal, shortfall } from "../words.js";
+import { canCancel, canDelete, canDownload, canRetry, isFinal, worthRetrying } from "../words.js";
 
 /** Where a job's packets are; while it runs, the file that grows until the job ends. */
 export const pcapPath = (job) =>
@@ -37,7 +37,7 @@ export async function cancel(job) {
 
 export async function retry(job) {
   noticeFor(job.id);
-  await change(() => api.retry(job.id), `Asking ${counted(shortfall(job).length, "source")} again.`);
+  await change(() => api.retry(job.id), `Asking ${counted(worthRetrying(job).length, "source")} again.`);
 }
 
 export async function remove(job) {

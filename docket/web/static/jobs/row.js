@@ -34,6 +34,8 @@ class Cells extends Component {
           <${Link} to=${"jobs/" + job.id} tabindex="-1" title=${job.explanation}>
             <code>${job.query || "every packet"}</code>
           <//>
+          ${job.case && html`<span class="tag">${job.case}</span>`}
+          ${job.tags?.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}
           ${job.note && html`<span class="note" title=${job.note}>${job.note}</span>`}
         </td>
         <td class="cell-window"><${Window} job=${job} zone=${zone} /></td>

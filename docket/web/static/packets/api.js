@@ -19,6 +19,8 @@ export const packets = {
   page: (id, { filter, offset, limit }, signal) => get(id, `packets?${search({ filter, offset, limit })}`, signal),
   /** One page of the conversations: `{ text, sort, by, offset, limit }`. */
   conversations: (id, wanted, signal) => get(id, `conversations?${search(wanted)}`, signal),
+  /** DNS, TLS and HTTP, counted; `state` is "working" while they are. */
+  transactions: (id, signal) => get(id, "transactions", signal),
   /** The files that were transferred; `state` is "working" while they are taken out. */
   objects: (id, signal) => get(id, "objects", signal),
   /** One packet; `exact` reads the file from its beginning, however long that takes. */

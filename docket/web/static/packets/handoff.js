@@ -6,6 +6,7 @@ import { copyText } from "../parts/copy.js";
 import { say, sayError } from "../parts/toast.js";
 import { setSetting, useSetting } from "../settings.js";
 import { counted } from "../figures.js";
+import { usePageSettings } from "./value_actions.js";
 
 const pairs = (hex) => hex.match(/../g) ?? [];
 const bytesOf = (hex) => Uint8Array.from(pairs(hex), (pair) => Number.parseInt(pair, 16));
@@ -48,7 +49,8 @@ export const tsharkOf = (job, number) =>
 
 /** `hex` is what is selected, or the whole packet. */
 export function CopyAs({ job, number, hex, what }) {
-  const chef = useSetting("cyberchef") ?? "";
+  const configured = usePageSettings().cyberchef ?? "";
+  const chef = useSetting("cyberchef") || configured;
   const [asking, setAsking] = useState(false);
   const choose = async (event) => {
     const name = event.target.value;

@@ -5,6 +5,7 @@ import { byRows } from "../parts/roving.js";
 import { Badge } from "../parts/icons.js";
 import { count, counted, size } from "../figures.js";
 import { Pick, Share } from "./pick.js";
+import { ValueActions } from "./value_actions.js";
 
 /** The server lists so many of each kind. */
 const MOST = 100;
@@ -48,7 +49,8 @@ export function Talkers({ summary, view, onFilter }) {
             (talker) => html`
               <tr key=${talker.address}>
                 <th scope="row"><${Pick} filter=${addressFilter(talker.address)} view=${view} onFilter=${onFilter}>
-                  <span class="stranger">${talker.address || "(none)"}</span><//></th>
+                  <span class="stranger">${talker.address || "(none)"}</span><//>
+                  <${ValueActions} kind="address" value=${talker.address} /></th>
                 <td><${Share} part=${total(talker) / most} /></td>
                 <td class="number" title=${counted(talker.packets_sent, "packet")}>${size(talker.bytes_sent)}</td>
                 <td class="number" title=${counted(talker.packets_received, "packet")}>
@@ -82,7 +84,8 @@ export function Names({ summary, view, onFilter }) {
                 (one) => html`
                   <tr key=${one.name}>
                     <th scope="row"><${Pick} filter=${one.filter} view=${view} onFilter=${onFilter}>
-                      <span class="stranger">${one.name}</span><//></th>
+                      <span class="stranger">${one.name}</span><//>
+                      <${ValueActions} kind="name" value=${one.name} /></th>
                     <td class="number">${count(one.count)}</td>
                   </tr>
                 `,

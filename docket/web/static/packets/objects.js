@@ -1,14 +1,14 @@
 /** Files that were transferred: taken out on request, one of them or all in a zip with the usual password. */
 
-import { html, useEffect, useState } from "../dom.js";
+import { html, useState } from "../dom.js";
 import { Icon } from "../parts/icons.js";
 import { byRows } from "../parts/roving.js";
 import { count, size } from "../figures.js";
 import { archivePath, objectPath, packets } from "./api.js";
 import { Note, reasonOf } from "./state.js";
+import { ValueActions } from "./value_actions.js";
+import { useUntilDone } from "./until_done.js";
 import { revealPackets } from "./view.js";
-
-const AGAIN_MS = 1000;
 
 export function Objects({ job, onView }) {
   const [open, setOpen] = useState(false);
@@ -25,30 +25,8 @@ export function Objects({ job, onView }) {
   `;
 }
 
-function useObjects(job) {
-  const [found, setFound] = useState({ list: null, error: null });
-  useEffect(() => {
-    const stop = new AbortController();
-    let timer = null;
-    const load = () =>
-      packets.objects(job.id, stop.signal).then(
-        (list) => {
-          setFound({ list, error: null });
-          if (list.state === "working") timer = setTimeout(load, AGAIN_MS);
-        },
-        (error) => stop.signal.aborted || setFound({ list: null, error }),
-      );
-    load();
-    return () => {
-      clearTimeout(timer);
-      stop.abort();
-    };
-  }, [job.id, job.pcap.sha256]);
-  return found;
-}
-
 function Found({ job, onView }) {
-  const { list, error } = useObjects(job);
+  const { answer: list, error } = useUntilDone((signal) => packets.objects(job.id, signal), [job.id, job.pcap.sha256]);
   if (error) return html`<${Note} tone="bad">${reasonOf(error)}<//>`;
   if (!list || list.state === "working") return html`<p class="finds-none hint" role="status">Taking files out…</p>`;
   if (!list.objects.length) return html`<p class="finds-none hint">No file was found.</p>`;
@@ -81,7 +59,7 @@ function Found({ job, onView }) {
               <td class="stranger">${one.name}</td>
               <td class="stranger">${one.type}</td>
               <td class="number">${size(one.size)}</td>
-              <td><code title=${one.sha256}>${one.sha256.slice(0, 16)}…</code></td>
+              <td><code title=${one.sha256}>${one.sha256.slice(0, 16)}…</code><${ValueActions} kind="hash" value=${one.sha256} /></td>
               <td class="finds-actions"><a class="plain" tabindex="-1" href=${objectPath(job.id, one.number)} download
                 title="Save in a zip with the password infected" aria-label=${`Save file ${one.number}`}>
                 <${Icon} name="download" /></a></td>

@@ -6,6 +6,7 @@ import { count, percent } from "../figures.js";
 import { ColumnMenu } from "./columns.js";
 import { Detail } from "./detail.js";
 import { FilterBox } from "./filter.js";
+import { PacketFind } from "./find.js";
 import { PacketIcon } from "./icons.js";
 import { filterOf, useMarks } from "./marks.js";
 import { useRows } from "./rows.js";
@@ -22,6 +23,7 @@ export function Packets({ job, view, onView }) {
       <header class="panel-head">
         <h2 id="packets-title">Packets<span class="count">${rows.facts && shown(rows.facts, view.filter)}</span></h2>
         <span class="grow"></span>
+        <${PacketFind} filter=${misread ? "" : view.filter} onFilter=${(filter) => onView({ filter, packet: null })} />
         <label class="packets-times">Time <select value=${clock}
           onChange=${(event) => setSetting("packetTimes", event.target.value)}>
           <option value="clock">absolute</option><option value="relative">since the first packet</option>

@@ -14,6 +14,7 @@ import { RefineDialog } from "./refine.js";
 import { SummaryState } from "./state.js";
 import { StreamDialog } from "./stream.js";
 import { useSummary } from "./summary.js";
+import { Transactions } from "./transactions.js";
 import { revealPackets, revealPacketsAtFirst, useView } from "./view.js";
 
 export function Contents({ job }) {
@@ -49,6 +50,7 @@ function Content({ job }) {
       html`
         <div class="finds-wide"><${Protocols} ...${common} /><${Conversations} ...${common} /></div>
         <div class="finds-three"><${Talkers} ...${common} /><${Names} ...${common} /><${Findings} ...${common} /></div>
+        <${Transactions} job=${job} view=${view} onFilter=${onFilter} />
         <${Objects} job=${job} onView=${change} />`
     }
     ${isShown && html`<${Packets} job=${job} view=${view} onView=${change} />`}

@@ -8,6 +8,7 @@ import { CopyAs } from "./handoff.js";
 import { Hex } from "./hex.js";
 import { PacketIcon } from "./icons.js";
 import { fieldAt, indexed, wayTo } from "./tree.js";
+import { ValueActions, valueOf } from "./value_actions.js";
 import { both } from "./view.js";
 
 /** Which kinds of fields are open, kept from packet to packet. */
@@ -74,6 +75,7 @@ export function Sides({ job, detail, view, onView }) {
 
 /** What is selected, and the filters that it makes. */
 function Selected({ node, truncated, view, onView, children }) {
+  const value = node && valueOf(node);
   const place = node?.length ? `${counted(node.length, "byte")} from ${node.start}` : "";
   return html`
     <footer class="detail-foot">
@@ -85,6 +87,7 @@ function Selected({ node, truncated, view, onView, children }) {
         }
       </span>
       ${truncated && html`<span class="hint">The tree goes on; it was cut.</span>`}
+      ${value && html`<${ValueActions} ...${value} />`}
       <span class="grow"></span>
       ${children}
       ${

@@ -1,11 +1,14 @@
 /** One source: is it there, since when does it have packets, up to when, and how is it doing. */
 
 import { html } from "../dom.js";
-import { Fault } from "../parts/button.js";
+import { api } from "../api.js";
+import { Button, Fault } from "../parts/button.js";
+import { confirmed } from "../parts/dialog.js";
 import { Badge } from "../parts/icons.js";
+import { say, sayError } from "../parts/toast.js";
 import { Link } from "../route.js";
 import { useZone } from "../settings.js";
-import { useNow, useStore } from "../store.js";
+import { store, useNow, useStore } from "../store.js";
 import { formatAge, formatDuration, formatTime, fromRfc, wholeSecond } from "../time.js";
 import { VERDICTS } from "../words.js";
 import { newest } from "./busy.js";
@@ -36,8 +39,25 @@ function Card({ source, busy }) {
       <${Errors} source=${source} />
       <${Jobs} name=${source.name} busy=${busy} />
       <${Counters} source=${source} />
+      ${!online && html`<${Forget} name=${source.name} />`}
     </section>
   `;
+}
+
+/** Only a source that is offline; the server says which ones stay, and who may do it. */
+function Forget({ name }) {
+  const forget = async () => {
+    const text = `Later jobs do not ask ${name}, and lists do not show it. If its worker announces it again, it is back.`;
+    if (!(await confirmed({ title: `Forget ${name}?`, text, verb: "Forget" }))) return;
+    try {
+      const { done } = await api.forgetSource(name);
+      if (done) store.dropSource(name);
+      say(done ? `${name} is forgotten.` : `${name} is being forgotten.`);
+    } catch (error) {
+      sayError(error);
+    }
+  };
+  return html`<p class="card-actions"><${Button} icon="trash" look="is-small" onClick=${forget}>Forget this source<//></p>`;
 }
 
 /** From when to when it has packets. */

@@ -1,7 +1,9 @@
 /** A source's own counters, each with a small plot of how it changed since the page was opened. */
 
 import { html } from "../dom.js";
+import { useZone } from "../settings.js";
 import { useStore } from "../store.js";
+import { S, formatTime, wholeSecond } from "../time.js";
 import { count, size } from "../figures.js";
 
 const COLUMNS = ["Counter", "Value", "Per second", "Course"];
@@ -34,7 +36,18 @@ export function Counters({ source }) {
 const pointsOf = (samples, name) =>
   samples.filter((sample) => name in sample.stats).map((sample) => ({ at: sample.at, value: sample.stats[name] }));
 
+/** Some counters are an instant, in seconds since 1970. */
+const isInstant = (name, value) => /_(written|ends|at|since)$/.test(name) && value > 1e9;
+
+function Instant({ name, value }) {
+  const zone = useZone();
+  return html`
+    <tr><th scope="row">${name.replaceAll("_", " ")}</th><td class="figure" colspan="3">${formatTime(wholeSecond(value * S), zone)}</td></tr>
+  `;
+}
+
 function Counter({ name, value, points }) {
+  if (isInstant(name, value)) return html`<${Instant} name=${name} value=${value} />`;
   const rises =
     points.length > 2 && points.every((point, index) => index === 0 || point.value >= points[index - 1].value);
   const rates = rises ? ratesOf(points) : null;

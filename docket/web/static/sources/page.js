@@ -1,7 +1,7 @@
 /** The sources: health, what each has, its own counters, what it is busy with. Of many, the one that is chosen. */
 
 import { html, useEffect, useMemo, useState } from "../dom.js";
-import { found } from "../ask/grouping.js";
+import { found, rowsOf, sensorOf } from "../ask/grouping.js";
 import { Icon } from "../parts/icons.js";
 import { setPageTitle } from "../notices.js";
 import { useSearch } from "../route.js";
@@ -41,7 +41,7 @@ export default function SourcesPage() {
 
 function Few({ names, busy }) {
   return html`
-    <${Reach} names=${names} />
+    <${Reach} rows=${names.map((name) => ({ key: name, name }))} />
     <div class="cards">${names.map((name) => html`<${SourceCard} key=${name} name=${name} busy=${busy} />`)}</div>
   `;
 }
@@ -51,18 +51,33 @@ function Many({ names, busy }) {
   const [down, setDown] = useState(false);
   const presence = useStore((state) => state.presence);
   const chosen = useSearch().get("source");
+  const [opened, setOpened] = useState(() => new Set(chosen ? [sensorOf(chosen)] : []));
   const shown = useMemo(
     () => found(names, search).filter((name) => !down || store.state.sources.get(name)?.state !== "online"),
     [names, search, down, presence],
   );
+  const rows = useMemo(() => rowsOf(shown, search, opened), [shown, search, opened]);
+  const sensors = rows.filter((row) => row.sensor);
+  const isAnyOpen = sensors.some((row) => row.open);
+  const fold = (sensor) => {
+    const next = new Set(opened);
+    next[next.has(sensor) ? "delete" : "add"](sensor);
+    setOpened(next);
+  };
+  const foldAll = () => setOpened(new Set(isAnyOpen ? [] : sensors.map((row) => row.sensor)));
   return html`
-    <${Reach} names=${shown} many chosen=${chosen}>
+    <${Reach} rows=${rows} many chosen=${chosen} onFold=${fold}>
       <span class="search">
         <${Icon} name="search" />
         <input type="search" id="source-search" aria-label="Search sources" placeholder="Search  /" value=${search}
           onInput=${(event) => setSearch(event.target.value)} />
       </span>
       <button type="button" class="segment" aria-pressed=${down} onClick=${() => setDown(!down)}>Offline only</button>
+      ${
+        sensors.length > 0 &&
+        !search.trim() &&
+        html`<button type="button" class="segment" onClick=${foldAll}>${isAnyOpen ? "Fold all" : "Unfold all"}</button>`
+      }
       <span class="hint" aria-live="polite">${counted(shown.length, "source")}</span>
     <//>
     ${

@@ -4,18 +4,22 @@ import { html, names as classes } from "../dom.js";
 import { sensorOf } from "../ask/grouping.js";
 import { Axis, Lane } from "../ask/lanes.js";
 import { viewOfAll } from "../ask/scale.js";
-import { Badge } from "../parts/icons.js";
+import { Badge, Icon } from "../parts/icons.js";
 import { useWindowed } from "../parts/windowed.js";
 import { Link } from "../route.js";
 import { useZone } from "../settings.js";
 import { store, useNow, useStore } from "../store.js";
 import { formatDuration, fromRfc } from "../time.js";
+import { count, counted } from "../figures.js";
 import { HEALTH } from "./health.js";
 
 const IN_VIEW = 10;
 
-/** `many`: rows scroll, and each name leads to the card of its source; `chosen` is the one that is shown. */
-export function Reach({ names, many, chosen, children }) {
+/**
+ * `rows` as `rowsOf` makes them. `many`: they scroll, sensors are folded and unfolded with `onFold`, and each name
+ * leads to the card of its source; `chosen` is the one that is shown.
+ */
+export function Reach({ rows, many, chosen, onFold, children }) {
   const nowUs = Math.round(useNow(5000) * 1000);
   const zone = useZone();
   const known = [...store.state.sources.values()];
@@ -23,10 +27,10 @@ export function Reach({ names, many, chosen, children }) {
     known.map((source) => fromRfc(source.oldest)),
     nowUs,
   );
-  const inView = many ? IN_VIEW : names.length;
-  const list = useWindowed(names.length, inView);
-  const drawn = names.slice(list.first, list.last);
-  const sizes = { "--rows": names.length, "--in-view": Math.min(inView, names.length), "--first": list.first };
+  const inView = many ? IN_VIEW : rows.length;
+  const list = useWindowed(rows.length, inView);
+  const drawn = rows.slice(list.first, list.last);
+  const sizes = { "--rows": rows.length, "--in-view": Math.min(inView, rows.length), "--first": list.first };
   const wheel = (event) => many && list.box.current.scrollBy({ top: event.deltaY });
   return html`
     <section class="panel reach" aria-labelledby="reach-title">
@@ -34,30 +38,56 @@ export function Reach({ names, many, chosen, children }) {
       <div class=${classes("where", { "is-many": many })} style=${{ ...sizes, "--top": list.top }}>
         <div class="ticks" ref=${list.box} onScroll=${list.onScroll}>
           <div class="tick-field"><ul class="tick-rows">
-            ${drawn.map((name) => html`<${Row} key=${name} name=${name} many=${many} isChosen=${name === chosen} />`)}
+            ${drawn.map((row) =>
+              row.sensor
+                ? html`<${Sensor} key=${row.key} row=${row} onFold=${() => onFold(row.sensor)} />`
+                : html`<${Row} key=${row.key} row=${row} many=${many} isChosen=${row.name === chosen} />`,
+            )}
           </ul></div>
         </div>
         ${
-          names.length > 0 &&
+          rows.length > 0 &&
           html`<div class="timeline"><div class="lanes" onWheel=${wheel}>
             <div class="lane-window"><div class="lane-rows">
-              ${drawn.map((name) => html`<${Lane} key=${name} row=${{ name }} view=${view} nowUs=${nowUs} />`)}
+              ${drawn.map((row) => html`<${Lane} key=${row.key} row=${row} view=${view} nowUs=${nowUs} />`)}
             </div></div>
             <${Axis} view=${view} zone=${zone} nowUs=${nowUs} />
           </div></div>`
         }
       </div>
-      ${!names.length && html`<p class="hint empty">No source matches.</p>`}
+      ${!rows.length && html`<p class="hint empty">No source matches.</p>`}
     </section>
   `;
 }
 
-function Row({ name, many, isChosen }) {
+/** All sources of a sensor in one row. */
+function Sensor({ row, onFold }) {
+  useStore((state) => state.presence);
+  const members = row.names.map((name) => store.state.sources.get(name)).filter(Boolean);
+  const down = members.filter((source) => source.state !== "online").length;
+  return html`
+    <li class="tick-row is-group" data-sensor=${row.sensor}>
+      <button type="button" class="twist plain" aria-expanded=${row.open} aria-label=${`Sources of ${row.sensor}`}
+        onClick=${onFold}><${Icon} name="chevron" /></button>
+      <span class="tick-text">
+        <span class="tick-name">${row.sensor} <span class="faint">${counted(members.length, "source")}</span></span>
+        <span class="tick-says">${
+          down > 0
+            ? html`<${Badge} of=${HEALTH.offline} /> <span>${count(down)} of ${count(members.length)}</span>`
+            : html`<span>All online</span>`
+        }</span>
+      </span>
+    </li>
+  `;
+}
+
+function Row({ row, many, isChosen }) {
+  const { name } = row;
   const source = useStore((state) => state.sources.get(name));
   if (!source) return null;
   const health = HEALTH[source.state] ?? HEALTH.offline;
   return html`
-    <li class=${classes("tick-row", { "is-chosen": isChosen })} data-sensor=${sensorOf(name)}>
+    <li class=${classes("tick-row", { "is-chosen": isChosen, "is-inner": row.inGroup })} data-sensor=${sensorOf(name)}>
       <span class="tick-text">
         <span class="tick-name">
           ${many ? html`<${Link} to=${`sources?source=${encodeURIComponent(name)}`}>${name}<//>` : name}
