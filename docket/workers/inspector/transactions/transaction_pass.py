@@ -9,13 +9,13 @@ from threading import Event
 import msgspec
 
 from docket.errors import SpoolError
+from docket.spool.file_io import write_whole
 from docket.workers.inspector.transactions.dns_domains import DnsCounter, DnsDomain
 from docket.workers.inspector.transactions.field_values import SEPARATOR, Values
 from docket.workers.inspector.transactions.http_requests import HttpCounter, HttpRequest
 from docket.workers.inspector.transactions.tls_connections import TlsCounter, TlsKind
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.result_capture import Capture
-from docket.workers.inspector.tshark.row_store import write_whole
 from docket.workers.inspector.tshark.tshark_programs import tshark
 
 WALL_S = 600.0
