@@ -352,11 +352,7 @@ def every_setting() -> Iterator[str]:
     tables.append(("index", INDEX))
     tables += [("sources[]", table) for _, table in KINDS.values()]
     for section, table in tables:
-        for key, setting in table.items():
-            if setting.each is None:
-                yield f"{section}.{key}"
-            else:
-                yield from (f"{section}.{key}[].{one}" for one in setting.each)
+        yield from (f"{section}.{key}" for key in table)
 
 
 def _is_null(node: yaml.Node) -> bool:

@@ -22,6 +22,7 @@ from docket.web.compat.stenoread import STENOREAD
 from docket.web.context import AppContext
 from docket.web.handlers import (
     check_handlers,
+    dissection_handlers,
     download_handlers,
     event_handlers,
     health_handlers,
@@ -49,6 +50,7 @@ ROUTES = (
     Route("api/v1/jobs/{id}", job_handlers.JobHandler),
     Route("api/v1/jobs/{id}/cancel", job_handlers.CancelHandler),
     Route("api/v1/jobs/{id}/retry", job_handlers.RetryHandler),
+    Route("api/v1/jobs/{id}/annotation", job_handlers.AnnotationHandler),
     Route("api/v1/jobs/{id}/pcap", download_handlers.PcapHandler),
     Route("api/v1/jobs/{id}/manifest", manifest_handlers.ManifestHandler),
     Route("api/v1/jobs/{id}/signature", manifest_handlers.SignatureHandler),
@@ -59,7 +61,8 @@ ROUTES = (
     Route("api/v1/jobs/{id}/packets/{number}", packet_handlers.PacketHandler),
     Route("api/v1/jobs/{id}/streams/{number}", packet_handlers.StreamHandler),
     Route("api/v1/jobs/{id}/conversations", packet_handlers.ConversationsHandler),
-    Route("api/v1/jobs/{id}/transactions", packet_handlers.TransactionsHandler),
+    Route("api/v1/jobs/{id}/dissection", dissection_handlers.DissectionHandler),
+    Route("api/v1/jobs/{id}/transactions", dissection_handlers.TransactionsHandler),
     Route("api/v1/jobs/{id}/objects", packet_handlers.ObjectsHandler),
     Route("api/v1/jobs/{id}/objects/{number}", packet_handlers.ObjectHandler),
     Route("api/v1/jobs/{id}/refine", refine_handlers.RefineHandler),

@@ -123,12 +123,6 @@ class JobHandler(Handler):
         "DELETE": Operation(
             "Delete the result; the record stays", gives={200: Job, 202: Job}, refuses=(403, 404, 409, 503)
         ),
-        "PATCH": Operation(
-            "Write a note, tags or a case number on it; what is left out stays",
-            takes=Annotation,
-            gives={200: Job, 202: Job},
-            refuses=(400, 404, 413, 415, 503),
-        ),
     }
 
     async def get(self, text: str) -> None:
@@ -144,7 +138,20 @@ class JobHandler(Handler):
         answer(self, *await self.services.job_commands.delete(job.id, self.principal.user))
         self.record(AuditAction.DELETED, job.id)
 
-    async def patch(self, text: str) -> None:
+
+class AnnotationHandler(Handler):
+    """What people write on a job."""
+
+    operations: ClassVar[Operations] = {
+        "POST": Operation(
+            "Write a note, tags or a case number on it; what is left out stays",
+            takes=Annotation,
+            gives={200: Job, 202: Job},
+            refuses=(400, 404, 413, 415, 503),
+        )
+    }
+
+    async def post(self, text: str) -> None:
         """For everybody who sees the job: its story says who wrote what."""
         annotation = check_annotation(self.json_body())
         job = await self.services.access.job(job_id(text), self.principal)

@@ -33,14 +33,13 @@ from docket.workers.inspector.rpc_messages import (
     PacketPage,
     Question,
     StreamPage,
-    TransactionList,
 )
 from docket.workers.inspector.tshark.conversation_list import BY, SORTS
 from docket.workers.inspector.tshark.detail import PacketDetail
 from docket.workers.inspector.tshark.streams import PROTOCOLS
 from docket.workers.inspector.tshark.summary import Summary
 
-_REFUSES = (404, 409, 410, 422, 501, 503)
+INSPECTOR_REFUSES = (404, 409, 410, 422, 501, 503)
 _LARGEST_NUMBER = 2**31 - 1
 LONGEST_SEARCH = 200
 
@@ -79,6 +78,8 @@ class InspectorHandler(Handler):
         """The audit trail hears who sees packets: once per look, and of each file that is saved."""
         if kind == "transcript":
             self.record(AuditAction.DOWNLOADED, job_id, f"{more['protocol']} stream {more['number']}, {more['form']}")
+        elif kind == "dissect":
+            self.record(AuditAction.ANNOTATED, job_id, "dissection")
         elif kind in ("object", "archive"):
             self.record(AuditAction.DOWNLOADED, job_id, f"file {more['number']}" if "number" in more else "all files")
         elif kind in LOOKS:
@@ -106,7 +107,7 @@ class SummaryHandler(InspectorHandler):
         "GET": Operation(
             "What is in the result; 202 with what is known by now while it is being looked at",
             gives={200: Summary, 202: Summary},
-            refuses=_REFUSES,
+            refuses=INSPECTOR_REFUSES,
         )
     }
 
@@ -131,7 +132,7 @@ class PacketsHandler(InspectorHandler):
                     {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": USUAL_ROWS},
                 ),
             ),
-            refuses=(400, *_REFUSES),
+            refuses=(400, *INSPECTOR_REFUSES),
         )
     }
 
@@ -154,7 +155,7 @@ class PacketHandler(InspectorHandler):
             "One packet in full: the tree of its fields, and its bytes",
             gives={200: PacketDetail},
             params=(Param("exact", "1: read the file from its beginning, even if that takes long"),),
-            refuses=(400, *_REFUSES),
+            refuses=(400, *INSPECTOR_REFUSES),
         )
     }
 
@@ -181,7 +182,7 @@ class StreamHandler(InspectorHandler):
                 ),
                 Param("download", "1: all of it, as a file"),
             ),
-            refuses=(400, *_REFUSES),
+            refuses=(400, *INSPECTOR_REFUSES),
         )
     }
 
@@ -227,7 +228,7 @@ class ConversationsHandler(InspectorHandler):
                 ),
                 Param("format", "csv: all that are found, as a file", {"type": "string", "enum": ["json", "csv"]}),
             ),
-            refuses=(400, *_REFUSES),
+            refuses=(400, *INSPECTOR_REFUSES),
         )
     }
 
@@ -244,21 +245,6 @@ class ConversationsHandler(InspectorHandler):
         )
 
 
-class TransactionsHandler(InspectorHandler):
-    """DNS, TLS and HTTP."""
-
-    operations: ClassVar[Operations] = {
-        "GET": Operation(
-            "DNS by registered domain, TLS connections and HTTP requests; 202 while they are counted",
-            gives={200: TransactionList, 202: TransactionList},
-            refuses=_REFUSES,
-        )
-    }
-
-    async def get(self, text: str) -> None:
-        await self.ask(text, "transactions")
-
-
 class ObjectsHandler(InspectorHandler):
     """The files that were transferred."""
 
@@ -267,7 +253,7 @@ class ObjectsHandler(InspectorHandler):
             "Files of HTTP, SMB, SMTP, FTP and TFTP in the result; 202 while they are taken out",
             gives={200: ObjectList, 202: ObjectList},
             params=(Param("download", "1: all of them, as a zip with the password infected"),),
-            refuses=(400, *_REFUSES),
+            refuses=(400, *INSPECTOR_REFUSES),
         )
     }
 
@@ -283,7 +269,7 @@ class ObjectHandler(InspectorHandler):
             "One file of the result, as it was transferred, or locked into a zip with the password infected",
             gives={200: None},
             params=(Param("zip", "1: in a zip with a password"),),
-            refuses=(400, *_REFUSES),
+            refuses=(400, *INSPECTOR_REFUSES),
         )
     }
 

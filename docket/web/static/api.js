@@ -45,7 +45,7 @@ export const api = {
   job: (id, signal) => call("GET", one(id), null, signal),
   cancel: (id) => call("POST", one(id) + "/cancel"),
   retry: (id) => call("POST", one(id) + "/retry"),
-  annotate: (id, annotation) => call("PATCH", one(id), annotation),
+  annotate: (id, annotation) => call("POST", one(id) + "/annotation", annotation),
   remove: (id) => call("DELETE", one(id)),
   forgetSource: (name) => call("DELETE", "sources/" + encodeURIComponent(name)),
   /** One page of the list: `{ jobs, total, cursor }`. `filters` may leave out whatever is not asked for. */

@@ -75,13 +75,13 @@ class CaptureIndex:
         self._changed = threading.Condition()
         self._finds: OrderedDict[str, FilterTask] = OrderedDict()
         self._follows: dict[tuple[str, int], Work] = {}
-        self._directory = spool.job_directory(capture.job_id) / "index" / capture.sha256[:16]
+        self._directory = spool.job_directory(capture.job_id) / "index" / (capture.sha256[:16] + capture.settings.name)
         self._take_up()
 
     @property
     def summary(self) -> Summary | None:
         """The finished one of this very revision."""
-        return read_summary(self._spool.summary(self.capture.job_id), self.capture.sha256)
+        return read_summary(self._spool.summary(self.capture.job_id), self.capture.sha256, self.capture.settings.name)
 
     @property
     def packets(self) -> int:
@@ -389,6 +389,7 @@ class CaptureIndex:
             written_at=self._clock.now(),
             dissector=dissector,
             working=working,
+            dissection=self.capture.settings.name,
         )
 
     def _follow(self, key: tuple[str, int], path: Path, work: Work, cut: array[int] | None) -> None:

@@ -63,7 +63,7 @@ class IndexPool:
         capture = Capture.open(self._spool, job_id)
         with self._lock:
             capture_index = self._open.pop(job_id, None)
-            if capture_index is not None and capture_index.capture.sha256 == capture.sha256:
+            if capture_index is not None and capture_index.capture.identity == capture.identity:
                 capture.close()
             else:
                 self._drop(capture_index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,8 @@ import msgspec
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest
 from docket.spool.file_io import read_at
-from docket.workers.inspector import rpc_conversations, rpc_objects
+from docket.spool.layout import Spool
+from docket.workers.inspector import rpc_conversations, rpc_dissection, rpc_objects
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.index_pool import IndexPool
 from docket.workers.inspector.rpc_messages import (
@@ -48,7 +50,7 @@ _SENDERS = {"both": (0, 1), "first": (0,), "second": (1,)}
 class Answering:
     """For the threads of the counter."""
 
-    def __init__(self, index_pool: IndexPool, stop: threading.Event) -> None:
+    def __init__(self, index_pool: IndexPool, spool: Spool, stop: threading.Event) -> None:
         self._index_pool = index_pool
         self._stop = stop
         self._details = threading.Semaphore(DETAILS_AT_ONCE)
@@ -61,6 +63,8 @@ class Answering:
             "check": self._check,
             "conversations": self._conversations,
             "transactions": _transactions,
+            "dissection": rpc_dissection.shown,
+            "dissect": partial(rpc_dissection.dissect, spool),
             "objects": rpc_objects.objects,
             "object": rpc_objects.one,
             "archive": rpc_objects.archive,

@@ -23,7 +23,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ask: str
     """`summary`, `packets`, `packet`, `stream`, `transcript`, `check`, `conversations`, `transactions`, `objects`,
-    `object` or `archive`."""
+    `object`, `archive`, `dissection` or `dissect`."""
     job: str
     filter: str = ""
     bpf: str = ""
@@ -38,6 +38,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sort: str = "-bytes"
     by: str = "conversation"
     sources: tuple[str, ...] = ()
+    decode_as: tuple[str, ...] | None = None
+    key_log: str | None = None
 
 
 class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +159,16 @@ class ConversationPage(msgspec.Struct, frozen=True, kw_only=True):
     of: int
     """In the result."""
     conversations: tuple[Listed, ...]
+
+
+class DissectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the packets of a result are dissected, for everybody."""
+
+    job: str
+    decode_as: tuple[str, ...]
+    """As after tshark's `-d`."""
+    keys: int
+    """Lines of the TLS key log; the keys themselves are not given out."""
 
 
 class TransactionList(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,8 @@ from docket.workers.inspector.rpc_messages import AnswerHeader, Question
 log = logging.getLogger(__name__)
 
 AT_ONCE = 16
-LARGEST_QUESTION_BYTES = 64 * 1024
+LARGEST_QUESTION_BYTES = 512 * 1024
+"""Most have some hundred bytes; one may bring a TLS key log."""
 PATIENCE_S = 30.0
 """A client that neither asks nor takes its answer within this is gone."""
 SOCKET_MODE = 0o660

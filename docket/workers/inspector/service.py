@@ -67,7 +67,9 @@ class Inspector:
         crew = _Crew(own_stop)
         crew.start("surveyor", lambda: self._index_pool.work(own_stop, self._tell, small=False))
         crew.start("surveyor of small results", lambda: self._index_pool.work(own_stop, self._tell, small=True))
-        crew.start("counter", lambda: Counter(self._spool, Answering(self._index_pool, own_stop)).serve(own_stop))
+        crew.start(
+            "counter", lambda: Counter(self._spool, Answering(self._index_pool, self._spool, own_stop)).serve(own_stop)
+        )
         crew.start("refinery", lambda: self._refine_service.work(own_stop))
         receiver = self._broker.receiver("docket inspector", [INSPECTOR_QUEUE], prefetch=PREFETCH)
         try:

@@ -21,6 +21,9 @@ export const packets = {
   conversations: (id, wanted, signal) => get(id, `conversations?${search(wanted)}`, signal),
   /** DNS, TLS and HTTP, counted; `state` is "working" while they are. */
   transactions: (id, signal) => get(id, "transactions", signal),
+  /** Decode as and the number of TLS keys; `dissect` sets them for everybody. */
+  dissection: (id, signal) => get(id, "dissection", signal),
+  dissect: async (id, wanted) => (await send("POST", below(id, "dissection"), wanted)).answer,
   /** The files that were transferred; `state` is "working" while they are taken out. */
   objects: (id, signal) => get(id, "objects", signal),
   /** One packet; `exact` reads the file from its beginning, however long that takes. */

@@ -5,6 +5,7 @@ import { setSetting, useSetting } from "../settings.js";
 import { count, percent } from "../figures.js";
 import { ColumnMenu } from "./columns.js";
 import { Detail } from "./detail.js";
+import { DissectionDialog } from "./dissection.js";
 import { FilterBox } from "./filter.js";
 import { PacketFind } from "./find.js";
 import { PacketIcon } from "./icons.js";
@@ -13,7 +14,8 @@ import { useRows } from "./rows.js";
 import { Note, reasonOf } from "./state.js";
 import { PacketTable } from "./table.js";
 
-export function Packets({ job, view, onView }) {
+export function Packets({ job, view, onView, onDissected }) {
+  const [dissecting, setDissecting] = useState(false);
   const [turn, setTurn] = useState(0);
   const rows = useRows(job, view.filter, turn);
   const clock = useSetting("packetTimes") ?? "clock";
@@ -30,6 +32,7 @@ export function Packets({ job, view, onView }) {
         </select></label>
         <${Marked} job=${job} onView=${onView} />
         <${ColumnMenu} />
+        <button type="button" class="button is-small" onClick=${() => setDissecting(true)}>Dissection</button>
         <button type="button" class="button is-small"
           onClick=${() => onView({ refine: { filter: misread ? "" : view.filter } })}>
           <${PacketIcon} name="refine" /><span>Refine</span></button>
@@ -48,6 +51,7 @@ export function Packets({ job, view, onView }) {
           : html`<${PacketTable} job=${job} rows=${rows} view=${view} clock=${clock} onView=${onView} />`
       }
       ${view.packet && html`<${Detail} job=${job} number=${view.packet} rows=${rows} view=${view} onView=${onView} />`}
+      ${dissecting && html`<${DissectionDialog} job=${job} onClose=${() => setDissecting(false)} onDissected=${onDissected} />`}
     </section>
   `;
 }

@@ -19,15 +19,16 @@ import { revealPackets, revealPacketsAtFirst, useView } from "./view.js";
 
 export function Contents({ job }) {
   const styled = useStyle();
+  const [turn, setTurn] = useState(0);
   if (!styled) return null;
   const shown = job.pcap && isFinal(job.state) && job.packets > 0;
   return html`
     <${Family} job=${job} />
-    ${shown && html`<${Content} key=${job.id + job.pcap.sha256} job=${job} />`}
+    ${shown && html`<${Content} key=${job.id + job.pcap.sha256 + turn} job=${job} onDissected=${() => setTurn(turn + 1)} />`}
   `;
 }
 
-function Content({ job }) {
+function Content({ job, onDissected }) {
   const { summary, error, again } = useSummary(job);
   const [view, change] = useView();
   const onFilter = (filter) => {
@@ -53,7 +54,7 @@ function Content({ job }) {
         <${Transactions} job=${job} view=${view} onFilter=${onFilter} />
         <${Objects} job=${job} onView=${change} />`
     }
-    ${isShown && html`<${Packets} job=${job} view=${view} onView=${change} />`}
+    ${isShown && html`<${Packets} job=${job} view=${view} onView=${change} onDissected=${onDissected} />`}
     ${view.stream && html`<${StreamDialog} job=${job} view=${view} onView=${change} />`}
     ${view.refine && html`<${RefineDialog} job=${job} from=${view.refine} onClose=${() => change({ refine: null })} />`}
   `;

@@ -56,10 +56,13 @@ class Transactions(msgspec.Struct, frozen=True, kw_only=True):
 def count_transactions(capture: Capture, marks: array[int], stop: Event) -> Transactions:
     """Read the whole capture. Raises DissectionError."""
     fields = [part for name in _FIELDS for part in ("-e", name)]
-    command = tshark("-Y", _SHOWN, "-T", "fields", "-E", "occurrence=a", "-E", f"aggregator={SEPARATOR}", *fields)
+    command = tshark(
+        *capture.arguments, "-Y", _SHOWN, "-T", "fields", "-E", "occurrence=a", "-E", f"aggregator={SEPARATOR}", *fields
+    )
     limits = Limits(WALL_S, WALL_S, MEMORY_BYTES, OUTPUT_BYTES, nice=10)
     counters = DnsCounter(), TlsCounter(), HttpCounter()
-    with SandboxedProcess(command, limits, capture.pieces(1, marks), stop=stop) as child:
+    source = capture.pieces(1, marks)
+    with SandboxedProcess(command, limits, source, stop=stop, readable=capture.readable) as child:
         for line in child.lines():
             values = Values(_PLACES, line[:LONGEST_LINE].decode("utf-8", "replace"))
             if values.whole:

@@ -111,16 +111,20 @@ def dissect_packet(capture: Capture, marks: array[int], number: int, stop: Event
     before = number - 1 if exact else min(number - 1, CONTEXT_PACKETS)
     begin = 1 if exact else _at_mark(number - before)
     wanted = number - begin + 1
-    arguments = ("-c", str(wanted), "-Y", f"frame.number == {wanted}")
+    arguments = (*capture.arguments, "-c", str(wanted), "-Y", f"frame.number == {wanted}")
     limits = Limits(EXACT_S if exact else QUICK_S, memory_bytes=MEMORY_BYTES, output_bytes=OUTPUT_BYTES, nice=0)
 
     def source() -> Iterable[Buffer]:
         return capture.pieces(begin, marks, wanted)
 
     with (
-        SandboxedProcess(tshark(*arguments, "-T", "pdml"), limits, source(), stop=stop) as positions,
+        SandboxedProcess(
+            tshark(*arguments, "-T", "pdml"), limits, source(), stop=stop, readable=capture.readable
+        ) as positions,
         SandboxedProcess(_dissector(), limits, positions, stop=stop, readable=_own_code()) as dissector,
-        SandboxedProcess(tshark(*arguments, "-V", "-x"), limits, source(), stop=stop) as printer,
+        SandboxedProcess(
+            tshark(*arguments, "-V", "-x"), limits, source(), stop=stop, readable=capture.readable
+        ) as printer,
     ):
         printed = printer.output()
         encoded = dissector.output()

@@ -47,13 +47,28 @@ def check_packet_filter(text: str, linktype: int, field: str = "bpf") -> None:
             _judge(child, text, field, "bad-bpf")
 
 
+def check_rules(rules: tuple[str, ...], field: str = "decode_as") -> None:
+    """Whether tshark knows what each is to be decoded as. Raises InvalidRequest, and DissectorMissing."""
+    for rule in rules:
+        with SandboxedProcess(tshark("-d", rule), Limits(CHECK_S, nice=0), [file_header()]) as child:
+            for _ in child.blocks():
+                pass
+            if child.finish(accept=range(-64, 256)) != 0:
+                message = f"tshark does not know {rule}: a selector of its own, and a protocol behind the comma"
+                raise InvalidRequest([Fault("bad-decode-as", message, field)])
+
+
 def shown_in(capture: Capture, marks: array[int], cut: Cut, stop: Event) -> Iterator[int]:
     """The same of a few packets that were cut out, by their own numbers. Raises DissectionError."""
     if not cut.numbers:
         return
     limits = Limits(WALL_S, SILENCE_S, MEMORY_BYTES, OUTPUT_BYTES, nice=0)
     with SandboxedProcess(
-        tshark("-Y", cut.text, *_NUMBER_ONLY), limits, capture.cut(cut.numbers, marks), stop=stop
+        tshark(*capture.arguments, "-Y", cut.text, *_NUMBER_ONLY),
+        limits,
+        capture.cut(cut.numbers, marks),
+        stop=stop,
+        readable=capture.readable,
     ) as child:
         for number in _ascending(child):
             yield cut.numbers[number - 1]
@@ -65,7 +80,8 @@ def shown_by(capture: Capture, text: str, stop: Event, wall_s: float = WALL_S) -
     source = capture.reopen()
     try:
         limits = Limits(wall_s, max(SILENCE_S * 5, wall_s - WALL_S), MEMORY_BYTES, OUTPUT_BYTES)
-        with SandboxedProcess(tshark("-Y", text, *_NUMBER_ONLY), limits, source, stop=stop) as child:
+        command = tshark(*capture.arguments, "-Y", text, *_NUMBER_ONLY)
+        with SandboxedProcess(command, limits, source, stop=stop, readable=capture.readable) as child:
             os.close(source)
             source = -1
             yield from _ascending(child)

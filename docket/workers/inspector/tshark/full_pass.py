@@ -102,8 +102,9 @@ class _Pass:
         """Raises DissectionError."""
         limits = Limits(wall_s, SILENCE_S, MEMORY_BYTES, OUTPUT_BYTES, NICE)
         each = ("-l",) if careful else ()
-        command = tshark(*columns.ARGUMENTS, *each, *statistics.ARGUMENTS)
-        with SandboxedProcess(command, limits, capture.pieces(self.before + 1, marks), stop=stop) as child:
+        command = tshark(*capture.arguments, *columns.ARGUMENTS, *each, *statistics.ARGUMENTS)
+        source = capture.pieces(self.before + 1, marks)
+        with SandboxedProcess(command, limits, source, stop=stop, readable=capture.readable) as child:
             for line in child.lines():
                 self._take(line)
             self._complete()

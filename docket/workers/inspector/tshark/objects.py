@@ -89,10 +89,11 @@ def _run(capture: Capture, marks: array[int], scratch: Path, stop: Event) -> dic
     """Have tshark write the files; the packets that ended them, by protocol and name."""
     arguments = [part for protocol in PROTOCOLS for part in ("--export-objects", f"{protocol},{scratch / protocol}")]
     fields = [part for name in _FIELDS for part in ("-e", name)]
-    command = tshark(*arguments, "-Y", _CARRIERS, "-T", "fields", "-E", "occurrence=l", *fields)
+    command = tshark(*capture.arguments, *arguments, "-Y", _CARRIERS, "-T", "fields", "-E", "occurrence=l", *fields)
     limits = Limits(WALL_S, WALL_S, MEMORY_BYTES, 200_000_000, nice=10, file_bytes=MOST_FILE_BYTES)
     found: dict[tuple[str, str], list[_Carrier]] = defaultdict(list)
-    with SandboxedProcess(command, limits, capture.pieces(1, marks), stop=stop, writable=str(scratch)) as child:
+    source, readable = capture.pieces(1, marks), capture.readable
+    with SandboxedProcess(command, limits, source, stop=stop, readable=readable, writable=str(scratch)) as child:
         for line in child.lines():
             cells = line.decode("utf-8", "replace").split("\t")
             if len(cells) == len(_FIELDS) and cells[0].isdigit():

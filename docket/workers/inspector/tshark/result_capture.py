@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from docket.errors import CaptureError, NoSuchJob, SpoolError
 from docket.packet import pcapng
 from docket.packet.pcap import in_us
+from docket.spool.dissector_settings import DissectorSettings, key_log_path, read_settings
 from docket.spool.layout import Spool
 from docket.spool.manifest import Manifest, decode_manifest
 from docket.spool.packet_sources import PacketSourceList
@@ -65,13 +66,22 @@ class Capture:
     """One revision of one job's result. Stays readable when a newer one takes its name. For any thread."""
 
     def __init__(
-        self, manifest: Manifest, descriptor: int, size_bytes: int, form: ResultFormat, sources: PacketSourceList
+        self,
+        manifest: Manifest,
+        descriptor: int,
+        size_bytes: int,
+        form: ResultFormat,
+        sources: PacketSourceList,
+        settings: DissectorSettings | None = None,
+        key_log: str = "",
     ) -> None:
         self.manifest = manifest
+        self.settings = settings or DissectorSettings()
         self.size_bytes = size_bytes
         self.form = form
         self._descriptor = descriptor
         self._sources = sources
+        self._key_log = key_log if self.settings.keys else ""
 
     @classmethod
     def open(cls, spool: Spool, job_id: str) -> Capture:
@@ -92,7 +102,26 @@ class Capture:
         except (SpoolError, CaptureError) as error:
             os.close(descriptor)
             raise error if isinstance(error, SpoolError) else SpoolError(str(error)) from error
-        return cls(manifest, descriptor, size_bytes, form, sources)
+        directory = spool.job_directory(job_id)
+        return cls(
+            manifest, descriptor, size_bytes, form, sources, read_settings(directory), str(key_log_path(directory))
+        )
+
+    @property
+    def identity(self) -> str:
+        """Of the bytes, and of how they are dissected."""
+        return f"{self.sha256} {self.settings.name}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What each run of tshark over it is given: decode as, and the keys to decrypt with."""
+        rules = tuple(part for rule in self.settings.decode_as for part in ("-d", rule))
+        return (*rules, "-o", f"tls.keylog_file:{self._key_log}") if self._key_log else rules
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Files that such a run must be able to read."""
+        return (self._key_log,) if self._key_log else ()
 
     @property
     def job_id(self) -> str:

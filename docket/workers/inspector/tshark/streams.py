@@ -75,7 +75,11 @@ def follow(
     source = capture.reopen() if cut is None else -1
     try:
         child = SandboxedProcess(
-            tshark(*arguments), limits, source if cut is None else capture.cut(cut, marks), stop=stop
+            tshark(*capture.arguments, *arguments),
+            limits,
+            source if cut is None else capture.cut(cut, marks),
+            stop=stop,
+            readable=capture.readable,
         )
     finally:
         if source >= 0:

@@ -35,6 +35,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     sha256: str
     """Of the capture that it is about."""
+    dissection: str = ""
+    """Which settings it was dissected with; empty for the dissector's own choice."""
     state: str
     """`working`, `complete`, `partial` (not every packet could be dissected) or `failed` (none could)."""
     progress: float
@@ -79,7 +81,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(
-    manifest: Manifest, facts: Facts, listing: Listing | None, *, written_at: str, dissector: str, working: bool
+    manifest: Manifest,
+    facts: Facts,
+    listing: Listing | None,
+    *,
+    written_at: str,
+    dissector: str,
+    working: bool,
+    dissection: str = "",
 ) -> Summary:
     """Put together what is known by now; without a listing that is only what needs no dissector."""
     done = listing.rows.added if listing is not None else 0
@@ -89,6 +98,7 @@ def summarise(
         job=manifest.job,
         revision=manifest.revision,
         sha256=manifest.result.sha256 if manifest.result is not None else "",
+        dissection=dissection,
         state=_state(facts, listing, working=working),
         progress=1.0 if not working else done / max(facts.packets, 1),
         note=note,
@@ -122,14 +132,14 @@ def write_summary(path: Path, summary: Summary) -> None:
     write_whole(path, msgspec.json.encode(summary) + b"\n")
 
 
-def read_summary(path: Path, sha256: str) -> Summary | None:
-    """The summary of this very capture; None if there is none."""
+def read_summary(path: Path, sha256: str, dissection: str = "") -> Summary | None:
+    """The summary of this very capture, dissected in this way; None if there is none."""
     try:
         with path.open("rb") as file:
             summary = msgspec.json.decode(file.read(LARGEST_BYTES), type=Summary)
     except (OSError, msgspec.DecodeError):
         return None
-    return summary if summary.sha256 == sha256 else None
+    return summary if (summary.sha256, summary.dissection) == (sha256, dissection) else None
 
 
 def _state(facts: Facts, listing: Listing | None, *, working: bool) -> str:
