@@ -261,3 +261,77 @@ def test_conversations_are_sorted_searched_and_saved(looking: Person, tmp_path: 
     expect(talks.locator("tbody tr").first.locator(".ends").first).not_to_contain_text(":443")
     talks.locator("tbody tr .pick").first.click()
     expect(shown(page)).to_contain_text(" of ")
+
+
+def test_dns_tls_and_http_are_counted(visit: Visit, demo: Server) -> None:
+    """By domain, by fingerprint and by request; each value leads to its packets, and the rows are searched."""
+    needs.program("tshark", "tshark")
+    person = look(visit(demo.url), demo.finished())
+    page = person.page
+    section = panel(page, "DNS, TLS and HTTP")
+    section.get_by_role("button", name="DNS, TLS and HTTP").click()
+    expect(section.locator("tbody tr").first).to_contain_text("NOERROR")
+    section.get_by_role("button", name="example.org", exact=True).click()
+    expect(page.get_by_label("Display filter")).to_have_value(re.compile(r"^dns\.qry\.name matches"))
+    expect(lines(page).first).to_contain_text("example.org")
+    section.get_by_role("button", name=re.compile("^TLS connections")).click()
+    fingerprint = section.get_by_role("button", name=re.compile(r"^t1[23]d\w+_\w{12}_\w{12}$")).first
+    fingerprint.click()
+    expect(page.get_by_label("Display filter")).to_have_value(re.compile(r"^tcp\.stream"))
+    expect(lines(page).first).to_be_visible()
+    section.get_by_role("button", name=re.compile("^HTTP requests")).click()
+    section.get_by_label("Search DNS, TLS and HTTP").fill("404 get")
+    expect(section.get_by_text(re.compile(r"^\d+ of \d+ rows$"))).to_be_visible()
+    section.get_by_role("button", name="404").first.click()
+    expect(page.get_by_label("Display filter")).to_have_value("http.response.code == 404")
+    expect(lines(page).first).to_contain_text("404")
+    assert faults_of(person) == []
+
+
+def test_packets_are_decoded_as_something_else(visit: Visit, demo: Server) -> None:
+    """A rule changes the list for everybody; what tshark does not know is said, and nothing changes."""
+    needs.program("tshark", "tshark")
+    person = look(visit(demo.url), demo.finished("port 53 and udp"))
+    page = person.page
+    expect(lines(page).first).to_contain_text("DNS")
+    panel(page, "Packets").get_by_role("button", name="Dissection").click()
+    dialog = page.get_by_role("dialog", name="Dissection")
+    rules = dialog.get_by_label(re.compile("^Decode as"))
+    rules.fill("udp.port==53,nonsense")
+    dialog.get_by_role("button", name="Dissect").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("tshark does not know")
+    rules.fill("udp.port==53,syslog")
+    dialog.get_by_label(re.compile("^TLS key log")).fill("no key log")
+    dialog.get_by_role("button", name="Dissect").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("line 1 is no line")
+    assert faults_of(person) == []
+    dialog.get_by_label(re.compile("^TLS key log")).fill("")
+    dialog.get_by_role("button", name="Dissect").click()
+    expect(dialog).to_have_count(0)
+    expect(lines(page).first).to_contain_text("Syslog")
+
+
+def test_links_of_the_house_stand_beside_values(visit: Visit, demo: Server) -> None:
+    """For each kind of value those that the configuration names, and a CyberChef; the value is part of the address."""
+    needs.program("tshark", "tshark")
+    person = visit(demo.url)
+    actions = [
+        {"name": "Assets", "for": ["address", "name"], "url": "https://assets.example/?q={value}"},
+        {"name": "Hashes", "for": ["hash"], "url": "https://hashes.example/{value}"},
+        {"name": "Ports", "for": ["port"], "url": "https://ports.example/{value}"},
+    ]
+    settings = {"cyberchef": "https://chef.example/", "actions": actions}
+    person.page.route("**/api/v1/page", lambda route: route.fulfill(json=settings))
+    page = look(person, demo.finished("tcp")).page
+    talker = panel(page, "Top talkers").get_by_role("link", name="Assets").first
+    expect(talker).to_have_attribute("href", re.compile(r"^https://assets\.example/\?q=[0-9a-f.%A-F]+$"))
+    expect(talker).to_have_attribute("rel", "noopener noreferrer")
+    expect(panel(page, "Names").get_by_role("link", name="Assets").first).to_be_visible()
+    lines(page).first.click()
+    expect(page.get_by_role("link", name="CyberChef")).to_have_attribute("href", re.compile("^https://chef.example/#"))
+    page.locator(".hex-digits [data-at='26']").click()
+    foot = page.locator(".detail-foot")
+    expect(foot.get_by_role("link", name="Assets")).to_be_visible()
+    page.locator(".hex-digits [data-at='34']").click()
+    expect(foot.get_by_role("link", name="Ports")).to_have_attribute("href", re.compile(r"^https://ports.example/\d+$"))
+    assert faults_of(person) == []

@@ -250,3 +250,37 @@ def test_what_is_no_listen_address(text: str) -> None:
 def test_base_path_gets_its_slashes(text: str, path: str) -> None:
     """Both ends of the base path have a slash, however it was written."""
     assert base_path(text) == path
+
+
+def test_actions_for_values(tmp_path: Path) -> None:
+    """Each with its name, the kinds of values it is for, and an address that is nothing but a place in the web."""
+    path = tmp_path / "docket.yaml"
+    path.write_text(
+        "sources: []\nweb:\n  cyberchef: https://chef.example/\n  actions:\n"
+        "    - {name: Assets, for: [address, name], url: 'https://assets.example/?q={value}'}\n"
+        "    - {name: Hashes, for: hash, url: 'http://hashes.example/{value}'}\n"
+    )
+    web = load_config(path, {}).web
+    assert web.cyberchef == "https://chef.example/"
+    assert [(one.name, one.kinds, one.url) for one in web.actions] == [
+        ("Assets", ("address", "name"), "https://assets.example/?q={value}"),
+        ("Hashes", ("hash",), "http://hashes.example/{value}"),
+    ]
+    path.write_text(
+        "sources: []\nweb:\n  cyberchef: javascript:alert(1)\n  actions:\n"
+        "    - {name: A, for: colour, url: 'https://x.example/{value}'}\n"
+        "    - {name: B, for: hash, url: 'javascript:alert({value})'}\n"
+        "    - {name: C, for: hash, url: 'https://x.example/'}\n"
+        "    - {name: D, for: hash, url: 'https://{value}.example/'}\n"
+        "    - {name: E, url: 'https://x.example/{value}'}\n"
+    )
+    with pytest.raises(ConfigError) as error:
+        load_config(path, {})
+    assert [fault.field for fault in error.value.faults] == [
+        "web.cyberchef",
+        "web.actions[0].for",
+        "web.actions[1].url",
+        "web.actions[2].url",
+        "web.actions[3].url",
+        "web.actions[4].for",
+    ]
