@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from docket.domain.annotation import Annotation
 from docket.domain.estimate import Estimate
 from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
 from docket.domain.source import SourceStatus
@@ -48,6 +49,7 @@ class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None
     revision: int | None
     pcap: PcapFile | None
+    annotation: Annotation | None = None
 
     @classmethod
     def of(cls, event: Event) -> StoryEvent:
