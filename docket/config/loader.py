@@ -20,6 +20,7 @@ from docket.config.model import (
     Config,
     IndexConfig,
     JobsConfig,
+    SavedQuery,
     SourceConfig,
     SpoolConfig,
     StenographerConfig,
@@ -67,6 +68,11 @@ ACTION = {
     "for": Setting("kinds", values.kind_of_value, required=True, many=True),
     "url": Setting("url", values.action_url, required=True),
 }
+SAVED_QUERY = {
+    "name": Setting("name", values.text, required=True),
+    "query": Setting("query", values.query_text, required=True),
+    "last": Setting("last", values.duration_text),
+}
 WEB = {
     "listen": Setting("listen", values.listen, many=True),
     "base_path": Setting("base_path", values.base_path),
@@ -79,6 +85,7 @@ WEB = {
     "sendfile": Setting("sendfile", values.sendfile),
     "cyberchef": Setting("cyberchef", values.web_url, nullable=True),
     "actions": Setting("actions", values.text, each=ACTION, build=ValueAction),
+    "queries": Setting("queries", values.text, each=SAVED_QUERY, build=SavedQuery),
 }
 JOBS = {
     "deadline": Setting("deadline_s", values.deadline_s),

@@ -49,6 +49,16 @@ class ValueAction:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """A query that the page offers to everybody, by its name."""
+
+    name: str
+    query: str
+    last: str = "15m"
+    """How far back from now its window begins."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebConfig:
     listen: tuple[str, ...] = ("127.0.0.1:8080",)
     """`host:port`, `[v6]:port` or `unix:/path`."""
@@ -69,6 +79,7 @@ class WebConfig:
     cyberchef: str | None = None
     """Address of a CyberChef to which the page offers bytes; none is offered without it."""
     actions: tuple[ValueAction, ...] = ()
+    queries: tuple[SavedQuery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

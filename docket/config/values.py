@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from docket.domain.query.canonical import parse
 from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME
 from docket.domain.timewindow import US_PER_S, parse_duration_us
+from docket.errors import InvalidRequest
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?b?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -93,6 +95,22 @@ def kind_of_value(raw: str) -> str:
     """What an action is for."""
     if raw not in KINDS_OF_VALUES:
         raise ValueError(f"it must be of {', '.join(KINDS_OF_VALUES)}")
+    return raw
+
+
+def query_text(raw: str) -> str:
+    """A query as people write it; empty for every packet."""
+    try:
+        parse(raw)
+    except InvalidRequest as error:
+        raise ValueError(error.faults[0].message) from error
+    return raw
+
+
+def duration_text(raw: str) -> str:
+    """A duration, as it is written."""
+    if parse_duration_us(raw) <= 0:
+        raise ValueError("it must be longer than nothing")
     return raw
 
 

@@ -54,9 +54,11 @@ class Verdict(StrEnum):
 FULL = frozenset({Verdict.COMPLETE, Verdict.EMPTY})
 """The verdicts that need no second look. Everything else fell short."""
 
-UNMENDABLE = frozenset({Verdict.GAP, Verdict.AGED_OUT, Verdict.LIMITED})
-"""What falls short for ever: what was not recorded, or is gone, or is beyond the job's limit does not come by asking
-again."""
+UNMENDABLE = frozenset({Verdict.GAP})
+"""What falls short for ever: what was not recorded does not come by asking again."""
+
+LASTING = frozenset({Verdict.AGED_OUT, Verdict.LIMITED})
+"""What asking again hardly mends: it is gone from the disk, or beyond the job's limit."""
 
 
 class EventName(StrEnum):
@@ -235,8 +237,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def worth_retrying(self) -> tuple[str, ...]:
-        """The sources that a retry asks again."""
-        return tuple(answer.name for answer in self.sources if answer.verdict not in FULL | UNMENDABLE)
+        """The sources that a retry asks again: those of lasting verdicts only where there are no others."""
+        short = [answer for answer in self.sources if answer.verdict not in FULL | UNMENDABLE]
+        better = [answer for answer in short if answer.verdict not in LASTING]
+        return tuple(answer.name for answer in better or short)
 
 
 def fold(events: Iterable[Event]) -> Job:

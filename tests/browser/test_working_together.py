@@ -58,6 +58,20 @@ def test_saved_query_comes_back(person: Person) -> None:
     expect(page.get_by_label("Saved queries")).to_have_count(0)
 
 
+def test_queries_for_everybody_are_offered(visit: Visit, demo: Server) -> None:
+    """Those of the configuration stand beside one's own, and cannot be removed here."""
+    person = visit(demo.url)
+    shared = [{"name": "<b>DNS</b> of the hour", "query": "port 53", "last": "1h"}]
+    person.page.route(
+        "**/api/v1/page", lambda route: route.fulfill(json={"cyberchef": None, "actions": [], "queries": shared})
+    )
+    person.open()
+    person.page.get_by_label("Saved queries").select_option("<b>DNS</b> of the hour")
+    expect(person.query).to_have_value("port 53")
+    expect(person.field("From")).to_have_value("1h ago")
+    expect(person.page.get_by_label("Remove a saved query")).to_have_count(0)
+
+
 def test_several_jobs_at_once(visit: Visit, demo: Server) -> None:
     """Chosen by mouse or key, deleted together or hidden; hidden ones can be shown again."""
     for port in (7001, 7002, 7003):

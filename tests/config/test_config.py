@@ -266,6 +266,15 @@ def test_actions_for_values(tmp_path: Path) -> None:
         ("Assets", ("address", "name"), "https://assets.example/?q={value}"),
         ("Hashes", ("hash",), "http://hashes.example/{value}"),
     ]
+    path.write_text("sources: []\nweb: {queries: [{name: DNS, query: port 53, last: 1h}, {name: All, query: ''}]}\n")
+    assert [(one.name, one.query, one.last) for one in load_config(path, {}).web.queries] == [
+        ("DNS", "port 53", "1h"),
+        ("All", "", "15m"),
+    ]
+    path.write_text("sources: []\nweb: {queries: [{name: DNS, query: port port}, {name: X, query: tcp, last: soon}]}\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(path, {})
+    assert [fault.field for fault in error.value.faults] == ["web.queries[0].query", "web.queries[1].last"]
     path.write_text(
         "sources: []\nweb:\n  cyberchef: javascript:alert(1)\n  actions:\n"
         "    - {name: A, for: colour, url: 'https://x.example/{value}'}\n"

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from docket.domain.annotation import Annotation
 from docket.domain.job import CLOSING, FULL, Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold, judge
 from docket.domain.request import check_request
 
@@ -62,6 +63,31 @@ def test_an_expired_job_keeps_its_record_but_not_its_file() -> None:
     pcap = PcapFile(name="x.pcap", size=24, sha256="00")
     job = fold([REQUESTED, event(EventName.COMPLETED, pcap=pcap, packets=3), event(EventName.EXPIRED, reason="age")])
     assert (job.state, job.pcap, job.packets, job.reason) == (State.EXPIRED, None, 3, "age")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "asked"),
+    [
+        (Verdict.REFUSED, Verdict.COMPLETE, ("a:1",)),
+        (Verdict.REFUSED, Verdict.AGED_OUT, ("a:1",)),
+        (Verdict.LIMITED, Verdict.CUT, ("a:2",)),
+        (Verdict.AGED_OUT, Verdict.LIMITED, ("a:1", "a:2")),
+        (Verdict.GAP, Verdict.AGED_OUT, ("a:2",)),
+        (Verdict.GAP, Verdict.EMPTY, ()),
+    ],
+)
+def test_a_retry_asks_whom_it_may_help(one: Verdict, two: Verdict, asked: tuple[str, ...]) -> None:
+    """What is gone from a disk or beyond a limit only where nothing else fell short; what was not recorded never."""
+    answers = (SourceAnswer(name="a:1", verdict=one), SourceAnswer(name="a:2", verdict=two))
+    assert fold([REQUESTED, event(EventName.PARTIAL, answers=answers)]).worth_retrying == asked
+
+
+def test_what_is_written_on_a_job_changes_nothing_else() -> None:
+    """Fields that are left out stay, empty ones are taken away; state and file are as before."""
+    closed = fold([REQUESTED, event(EventName.COMPLETED, packets=3)])
+    job = closed.apply(event(EventName.ANNOTATED, annotation=Annotation(tags=("c2",), case="17")))
+    assert (job.state, job.packets, job.note, job.tags, job.case) == (State.COMPLETED, 3, "", ("c2",), "17")
+    assert job.apply(event(EventName.ANNOTATED, annotation=Annotation(case=""))).tags == ("c2",)
 
 
 def test_a_history_without_a_beginning_is_refused() -> None:

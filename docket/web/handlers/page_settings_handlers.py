@@ -1,4 +1,4 @@
-"""`GET api/v1/page`: what the configuration says to the page: a CyberChef, and links for values."""
+"""`GET api/v1/page`: what the configuration says to the page: a CyberChef, links for values, shared queries."""
 
 from __future__ import annotations
 
@@ -20,10 +20,20 @@ class PageAction(msgspec.Struct, frozen=True, kw_only=True, rename={"kinds": "fo
     """With `{value}` in the place of the value."""
 
 
+class SharedQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A query for everybody."""
+
+    name: str
+    query: str
+    last: str
+    """How far back from now: `15m`."""
+
+
 class PageSettings(msgspec.Struct, frozen=True, kw_only=True):
     cyberchef: str | None
     """Null: none is offered."""
     actions: tuple[PageAction, ...]
+    queries: tuple[SharedQuery, ...]
 
 
 class PageSettingsHandler(Handler):
@@ -36,6 +46,7 @@ class PageSettingsHandler(Handler):
     async def get(self) -> None:
         web = self.services.config.web
         actions = tuple(PageAction(name=one.name, kinds=one.kinds, url=one.url) for one in web.actions)
-        self.write_json(PageSettings(cyberchef=web.cyberchef, actions=actions))
+        queries = tuple(SharedQuery(name=one.name, query=one.query, last=one.last) for one in web.queries)
+        self.write_json(PageSettings(cyberchef=web.cyberchef, actions=actions, queries=queries))
 
     head = get

@@ -46,7 +46,7 @@ class JobCommands:
         if not job.is_final:
             raise api_error(409, "not-final", f"the job is {job.state}; it can be retried when it has ended", "id")
         if not job.worth_retrying:
-            reason = "asking again would bring the same" if job.fell_short else "every source has answered in full"
+            reason = "what was not recorded cannot be read" if job.fell_short else "every source has answered in full"
             raise api_error(409, "nothing-to-retry", reason, "id")
         order = encode(Retry(id=job_id, user=user, deadline_s=deadline_s))
         return await self._give(job, topology.RETRY_KEY, order, lambda after: after.revision > job.revision)

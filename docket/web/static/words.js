@@ -54,12 +54,17 @@ export function progressOf(job) {
   return job.sources.reduce((sum, source) => sum + (source.verdict ? 1 : source.progress), 0) / job.sources.length;
 }
 
-/** Asking again brings the same: not recorded, gone, or beyond the limit. */
-const UNMENDABLE = new Set(["gap", "aged-out", "limited"]);
+/** Asking again hardly mends these: gone from the disk, or beyond the limit. What was not recorded is never asked again. */
+const LASTING = new Set(["aged-out", "limited"]);
 
 export const shortfall = (job) => job.sources.filter((source) => !isFull(source.verdict));
-/** The sources that a retry asks. */
-export const worthRetrying = (job) => shortfall(job).filter((source) => !UNMENDABLE.has(source.verdict));
+/** Those of the sources that fell short for which a retry may help. */
+export const mendable = (job) => shortfall(job).filter(({ verdict }) => verdict !== "gap" && !LASTING.has(verdict));
+/** The sources that a retry asks: those of lasting verdicts only where there are no others. */
+export function worthRetrying(job) {
+  const better = mendable(job);
+  return better.length ? better : shortfall(job).filter(({ verdict }) => verdict !== "gap");
+}
 export const canDownload = (job) =>
   job.state !== "expired" && (job.pcap !== null || (!isFinal(job.state) && job.packets > 0));
 export const canRetry = (job) => isFinal(job.state) && job.state !== "completed" && job.state !== "expired" && worthRetrying(job).length > 0;

@@ -1,8 +1,9 @@
-/** Questions that this browser keeps by a name, to be asked again. */
+/** Questions by a name, to be asked again: those that this browser keeps, and those that everybody is offered. */
 
 import { html, useState } from "../dom.js";
 import { IconButton } from "../parts/button.js";
 import { Copy } from "../parts/copy.js";
+import { usePageSettings } from "../page_settings.js";
 import { say } from "../parts/toast.js";
 import { setSetting, useSetting } from "../settings.js";
 import { EMPTY, changeDraft, currentDraft } from "./draft.js";
@@ -13,6 +14,7 @@ const LONGEST_NAME = 80;
 
 export function Saved() {
   const saved = useSetting("savedQueries") ?? [];
+  const { queries: shared } = usePageSettings();
   const [naming, setNaming] = useState(null);
   const save = (event) => {
     event.preventDefault();
@@ -24,9 +26,10 @@ export function Saved() {
     say(`Saved as “${name}” in this browser.`);
   };
   const take = (event) => {
-    const one = saved[Number(event.target.value)];
+    const [of, place] = event.target.value.split(" ");
     event.target.value = "";
-    if (one) changeDraft({ ...EMPTY, ...one.draft });
+    if (of === "own") changeDraft({ ...EMPTY, ...saved[place].draft });
+    else if (of === "shared") changeDraft({ ...EMPTY, text: shared[place].query, when: { last: shared[place].last } });
   };
   if (naming !== null) {
     return html`
@@ -40,10 +43,11 @@ export function Saved() {
   }
   return html`
     ${
-      saved.length > 0 &&
+      saved.length + shared.length > 0 &&
       html`<select class="saved" aria-label="Saved queries" value="" onChange=${take}>
         <option value="">Saved queries</option>
-        ${saved.map((one, at) => html`<option key=${one.name} value=${at}>${one.name}</option>`)}
+        <${Group} word="In this browser" of="own" queries=${saved} />
+        <${Group} word="For everybody" of="shared" queries=${shared} />
       </select>`
     }
     <button type="button" class="button is-small" onClick=${() => setNaming("")}><span>Save query</span></button>
@@ -51,6 +55,12 @@ export function Saved() {
     ${saved.length > 0 && html`<${Forget} saved=${saved} />`}
   `;
 }
+
+const Group = ({ word, of, queries }) =>
+  queries.length > 0 &&
+  html`<optgroup label=${word}>
+    ${queries.map((one, at) => html`<option key=${one.name} value=${`${of} ${at}`}>${one.name}</option>`)}
+  </optgroup>`;
 
 function Forget({ saved }) {
   const forget = (event) => {

@@ -4,7 +4,7 @@ import { html } from "../dom.js";
 import { Button } from "../parts/button.js";
 import { askAgain, retry } from "../jobs/actions.js";
 import { counted } from "../figures.js";
-import { canRetry, isFinal, shortfall, worthRetrying } from "../words.js";
+import { canRetry, isFinal, mendable, shortfall } from "../words.js";
 
 /** Whether a job ended with something missing that one can do something about. */
 export const hasNextSteps = (job) =>
@@ -13,7 +13,7 @@ export const hasNextSteps = (job) =>
 export function NextSteps({ job }) {
   if (!hasNextSteps(job)) return null;
   const short = shortfall(job);
-  const again = worthRetrying(job);
+  const again = mendable(job);
   const rest = short.filter((source) => !again.includes(source));
   return html`
     <section class="next panel" aria-labelledby="next-title">
@@ -22,6 +22,7 @@ export function NextSteps({ job }) {
       <div class="headline-actions">
         ${
           canRetry(job) &&
+          again.length > 0 &&
           html`<${Button} icon="again" look="is-primary" onClick=${() => retry(job)}>Retry ${counted(again.length, "source")}<//>`
         }
         <${Button} icon="edit" onClick=${() => askAgain(job)}>Ask again with changes<//>

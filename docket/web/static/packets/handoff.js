@@ -6,7 +6,7 @@ import { copyText } from "../parts/copy.js";
 import { say, sayError } from "../parts/toast.js";
 import { setSetting, useSetting } from "../settings.js";
 import { counted } from "../figures.js";
-import { usePageSettings } from "./value_actions.js";
+import { usePageSettings } from "../page_settings.js";
 
 const pairs = (hex) => hex.match(/../g) ?? [];
 const bytesOf = (hex) => Uint8Array.from(pairs(hex), (pair) => Number.parseInt(pair, 16));

@@ -1,20 +1,7 @@
 /** Links to other programs beside a value: an address, a port, a name, a hash. The configuration names them. */
 
-import { html, useEffect, useState } from "../dom.js";
-import { send } from "../api.js";
-
-const NONE = { cyberchef: null, actions: [] };
-let asked = null;
-
-/** `{ cyberchef, actions }` of the server; asked for once. */
-export function usePageSettings() {
-  const [settings, setSettings] = useState(NONE);
-  useEffect(() => {
-    asked ??= send("GET", "page").then(({ answer }) => answer, () => NONE);
-    asked.then(setSettings);
-  }, []);
-  return settings;
-}
+import { html } from "../dom.js";
+import { usePageSettings } from "../page_settings.js";
 
 /** The link of an action for a value. Pure. */
 export const linkFor = (action, value) => action.url.replaceAll("{value}", encodeURIComponent(value));
