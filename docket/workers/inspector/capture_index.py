@@ -39,7 +39,7 @@ from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.objects import Objects, export, read_objects, write_objects
 from docket.workers.inspector.tshark.result_capture import MARK_EVERY, Capture
 from docket.workers.inspector.tshark.row_store import Index, RowStore, read_index, write_index
-from docket.workers.inspector.tshark.streams import Stream, follow
+from docket.workers.inspector.tshark.streams import Stream, follow, read_stream, write_stream
 from docket.workers.inspector.tshark.summary import Facts, Summary, read_summary, summarise, write_summary
 from docket.workers.inspector.tshark.timeline import ShareCounter, TimelineCounter
 from docket.workers.inspector.tshark.tshark_programs import tshark_version
@@ -47,7 +47,6 @@ from docket.workers.inspector.tshark.tshark_programs import tshark_version
 log = logging.getLogger(__name__)
 
 MOST_FILTERS = 8
-MOST_STREAMS = 8
 SMALL_PACKETS = 50_000
 """A result with no more is dissected in some seconds, and never waits for a larger one."""
 
@@ -198,7 +197,7 @@ class CaptureIndex:
     def stream(self, protocol: str, number: int, longest_s: float) -> tuple[Stream, Path] | None:
         """A stream and the file with its bytes; None if it takes longer. Raises DissectionError, SpoolError."""
         path = self._directory / f"{protocol}-{number}"
-        known = _read_stream(path)
+        known = read_stream(path)
         if known is not None:
             return known, path.with_suffix(".bytes")
         cut = self._cut_for_stream(protocol, number)
@@ -206,7 +205,7 @@ class CaptureIndex:
         key = (protocol, number)
         if not self._done(key, lambda work: self._follow(key, path, work, cut), gate, longest_s):
             return None
-        known = _read_stream(path)
+        known = read_stream(path)
         if known is None:
             raise SpoolError("the stream could not be kept")
         return known, path.with_suffix(".bytes")
@@ -394,17 +393,5 @@ class CaptureIndex:
 
     def _follow(self, key: tuple[str, int], path: Path, work: Work, cut: array[int] | None) -> None:
         stream, data = follow(self.capture, *key, work.stop, self.marks, cut)
-        kept = sorted(self._directory.glob("*-*.stream"), key=lambda old: old.stat().st_mtime_ns)
-        for old in kept[: max(len(kept) + 1 - MOST_STREAMS, 0)]:
-            old.unlink(missing_ok=True)
-            old.with_suffix(".bytes").unlink(missing_ok=True)
         self._make_directory()
-        write_whole(path.with_suffix(".bytes"), data)
-        write_whole(path.with_suffix(".stream"), msgspec.msgpack.encode(stream))
-
-
-def _read_stream(path: Path) -> Stream | None:
-    try:
-        return msgspec.msgpack.decode(path.with_suffix(".stream").read_bytes(), type=Stream)
-    except (OSError, msgspec.DecodeError):
-        return None
+        write_stream(path, stream, data)

@@ -27,7 +27,6 @@ from docket.workers.inspector.rpc_messages import (
     Question,
     StreamPage,
     StreamPiece,
-    TransactionList,
 )
 from docket.workers.inspector.rpc_server import Answered
 from docket.workers.inspector.tshark.columns import Row
@@ -62,7 +61,7 @@ class Answering:
             "transcript": self._transcript,
             "check": self._check,
             "conversations": self._conversations,
-            "transactions": _transactions,
+            "transactions": rpc_dissection.transactions,
             "dissection": rpc_dissection.shown,
             "dissect": partial(rpc_dissection.dissect, spool),
             "objects": rpc_objects.objects,
@@ -385,14 +384,6 @@ def _placed(stream: Stream, senders: Sequence[int]) -> list[tuple[Segment, int]]
             placed.append((segment, said[segment.sender]))
         said[segment.sender] += segment.length
     return placed
-
-
-def _transactions(capture_index: CaptureIndex, _question: Question) -> Answered:
-    """What was counted; 202 while it is."""
-    found = capture_index.transactions(WAIT_S)
-    state = "working" if found is None else "complete"
-    answer = TransactionList(job=capture_index.capture.job_id, state=state, found=found)
-    return _json(answer, 202 if found is None else 200)
 
 
 def _json(value: object, status: int = 200) -> Answered:

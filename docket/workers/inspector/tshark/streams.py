@@ -11,11 +11,13 @@ import os
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from threading import Event
 
 import msgspec
 
 from docket.errors import DissectionError
+from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.tshark_programs import tshark
@@ -24,6 +26,8 @@ PROTOCOLS = ("tcp", "udp", "tls", "http")
 MOST_BYTES = 32_000_000
 """Of one stream; what lies behind is not shown, and the answer says so."""
 MOST_SEGMENTS = 200_000
+MOST_KEPT = 8
+"""Streams of one result, beside its list."""
 WALL_S = 300.0
 MEMORY_BYTES = 1_500_000_000
 
@@ -206,3 +210,21 @@ def transcript(stream: Stream, data: bytes, form: str, senders: Sequence[int]) -
 
 _DUMPABLE = bytes(byte if 0x20 <= byte <= 0x7E else 0x2E for byte in range(256))
 _PRINTABLE = bytes(byte if byte in (0x0A, 0x0D) else _DUMPABLE[byte] for byte in range(256))
+
+
+def read_stream(path: Path) -> Stream | None:
+    """A stream that is kept; its bytes lie beside it. None where it is not."""
+    try:
+        return msgspec.msgpack.decode(path.with_suffix(".stream").read_bytes(), type=Stream)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_stream(path: Path, stream: Stream, data: bytes) -> None:
+    """Keep it in place of the oldest where there are many. Raises SpoolError."""
+    kept = sorted(path.parent.glob("*-*.stream"), key=lambda old: old.stat().st_mtime_ns)
+    for old in kept[: max(len(kept) + 1 - MOST_KEPT, 0)]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".bytes").unlink(missing_ok=True)
+    write_whole(path.with_suffix(".bytes"), data)
+    write_whole(path.with_suffix(".stream"), msgspec.msgpack.encode(stream))
