@@ -27,6 +27,8 @@ from docket.runtime.host import Host, Runnable, Serve, Service
 from docket.runtime.job_figures import JobFigures
 from docket.runtime.systemd import SystemdNotifier, inherited_sockets
 from docket.web.app import serve
+from docket.workers.alerts.alert_rules import AlertsConfig
+from docket.workers.alerts.service import AlertService
 from docket.workers.collector.service import Collector
 from docket.workers.inspector.service import Inspector
 from docket.workers.interface.service import InterfaceWorker
@@ -132,6 +134,13 @@ def run_recorder(config: Config, source: CaptureFilesConfig, terminal: Terminal)
     recorder = Recorder(Ring(source.path, interface, source.ring_bytes or 0, config.spool.min_free_bytes))
     service = Service("recorder", recorder)
     return asyncio.run(Host([service], SystemdNotifier(terminal.environ)).run())
+
+
+def run_alerts(config: Config, rules: AlertsConfig, terminal: Terminal) -> int:
+    def make(_: Config, broker: Broker) -> Service:
+        return Service("alerts", AlertService(rules, broker.publisher("alerts")))
+
+    return _run_one(config, make, terminal)
 
 
 def run_worker(config: Config, terminal: Terminal) -> int:

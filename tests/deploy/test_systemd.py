@@ -63,7 +63,8 @@ def test_service_is_watched_restarted_and_bounded(name: str) -> None:
     """Each service is watched, comes back with limits, runs as docket, and stops in time."""
     settings = dict(line.split("=", 1) for line in (SYSTEMD / name).read_text().splitlines() if "=" in line)
     assert settings["Type"] == "notify"
-    assert (settings["User"], settings["Restart"]) == ("docket", "on-failure")
+    user = "docket-alerts" if name == "docket-alerts.service" else "docket"
+    assert (settings["User"], settings["Restart"]) == (user, "on-failure")
     assert {"WatchdogSec", "StartLimitBurst", "MemoryMax", "TimeoutStopSec"} <= set(settings)
     assert settings["RestartPreventExitStatus"] == f"{ExitCode.USAGE.value} {ExitCode.CONFIG.value}"
     assert settings["OnFailure"] == "docket-check.service"

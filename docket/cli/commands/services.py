@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from docket.cli.ui.arguments import bus_url, listen, tcp_address
@@ -47,6 +48,19 @@ def add(commands: Any) -> None:
     )
     _add_metrics(parser)
     parser.add_argument("source", metavar="SOURCE", help="a source with a `ring`, by its name or its interface")
+    _add_alerts(commands)
+
+
+def _add_alerts(commands: Any) -> None:
+    parser = _parser(commands, "alerts", alerts, "ask for the packets around alerts of Suricata", "docket alerts")
+    _add_metrics(parser)
+    parser.add_argument(
+        "--rules",
+        metavar="FILE",
+        type=Path,
+        default=Path("/etc/docket/alerts.yaml"),
+        help="where alerts come from, and the rules (default: /etc/docket/alerts.yaml)",
+    )
 
 
 def _add_run(commands: Any) -> None:
@@ -147,6 +161,15 @@ def record(args: argparse.Namespace, terminal: Terminal) -> int:
         raise ConfigError([Fault("no-ring", message)])
     with _figures(args, terminal):
         return run_recorder(config, source, terminal)
+
+
+def alerts(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.cli.service_factory import run_alerts
+    from docket.workers.alerts.alert_rules import read_rules
+
+    rules = read_rules(args.rules)
+    with _figures(args, terminal):
+        return run_alerts(_service_config(args, terminal), rules, terminal)
 
 
 def _figures(args: argparse.Namespace, terminal: Terminal) -> AbstractContextManager[None]:

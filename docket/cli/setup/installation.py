@@ -24,6 +24,7 @@ _UNIT_FILES = (
     "docket-collector.service",
     "docket-inspector.service",
     "docket-indexer.service",
+    "docket-alerts.service",
     "docket-record@.service",
     "docket-check.service",
     "docket.target",

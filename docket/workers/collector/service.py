@@ -74,16 +74,12 @@ COMMIT_AGAIN_S = 0.2
 class Collector:
     """Runs in one thread; `run` blocks until it is told to stop."""
 
-    def __init__(
-        self, config: Config, broker: Broker, clock: Clock | None = None, figures: JobFigures | None = None
-    ) -> None:
+    def __init__(self, config: Config, broker: Broker, clock: Clock | None = None, figures: JobFigures | None = None):
         """Opens nothing yet."""
         self.jobs: dict[str, OpenJob] = {}
-        self._config = config
-        self._broker = broker
+        self._config, self._broker = config, broker
         self._spool = Spool(config.spool.path)
-        self._clock = clock or Clock()
-        self._figures = figures
+        self._clock, self._figures = clock or Clock(), figures
         self._stop = Flag()
         self._pending: Batch | None = None
         """A batch that could not be committed yet. Nothing else happens before it is."""

@@ -1,0 +1,185 @@
+"""The service `docket alerts`: asks for the packets around alerts of Suricata, and does nothing else.
+
+A conversation that is alerted on again within a window that was asked for makes no further job. The id of a job follows
+from conversation and window, so that alerts that are read twice after a crash are the same job.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from docket.bus.interface import Publisher
+from docket.bus.messages import encode
+from docket.bus.topology import JOBS, REQUEST_KEY
+from docket.config.values import size_bytes
+from docket.domain.clock import Clock
+from docket.domain.plain_text import printable
+from docket.domain.request import Request, check_request
+from docket.domain.timewindow import US_PER_S, format_us
+from docket.errors import BusError, InvalidRequest
+from docket.workers.alerts.alert_inputs import EveFile, EveRedis, EveSocket, open_input
+from docket.workers.alerts.alert_rules import AlertRule, AlertsConfig, Budget
+from docket.workers.alerts.eve import Alert, read_alert
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 0.5
+PUBLISH_S = 5.0
+OWNER = "docket-alerts"
+_NAMESPACE = uuid.UUID("6c1b3a52-3a35-4a55-9d0e-61d7c2c0a1e4")
+"""Of the ids that are made here."""
+MOST_FLOWS = 100_000
+
+
+class AlertState(msgspec.Struct, kw_only=True):
+    """What a restart must know."""
+
+    positions: dict[str, list[int]] = {}
+    budgets: dict[str, Budget] = {}
+    windows: dict[str, tuple[int, int]] = {}
+    """Conversation to the window that was asked for last, microseconds."""
+    seen: int = 0
+    unmatched: int = 0
+    joined: int = 0
+    """Alerts whose packets a job had been asked for already."""
+    unreadable: int = 0
+
+
+class AlertService:
+    """Reads its inputs one after the other, and publishes."""
+
+    def __init__(self, config: AlertsConfig, publisher: Publisher, clock: Clock | None = None) -> None:
+        self._config = config
+        self._publisher = publisher
+        self._clock = clock or Clock()
+        self._path = Path(config.state)
+        self.state = self._load()
+        self._inputs: dict[str, EveFile | EveSocket | EveRedis] = {}
+        self._broken: set[str] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; then what is in hand is finished and noted."""
+        try:
+            while not stop.is_set():
+                if not self.step(stop):
+                    stop.wait(IDLE_S)
+        finally:
+            for one in self._inputs.values():
+                one.close()
+
+    def step(self, stop: threading.Event | None = None) -> bool:
+        """Take what there is; gives whether there was something. What the bus does not take is not noted as read."""
+        worked = False
+        for name in self._config.inputs:
+            lines = self._lines(name)
+            for line in lines:
+                while not self._take(line):
+                    if stop is not None and stop.is_set():
+                        return False
+            if lines:
+                worked = True
+                self.state.positions[name] = self._inputs[name].position()
+                self._save()
+        return worked
+
+    def _lines(self, name: str) -> list[bytes]:
+        try:
+            if name not in self._inputs:
+                self._inputs[name] = open_input(name, self.state.positions.get(name, []))
+            lines = self._inputs[name].lines()
+        except OSError as error:
+            if name not in self._broken:
+                log.warning("alerts of %s cannot be read: %s", name.rpartition("@")[2], error.strerror or error)
+            self._broken.add(name)
+            return []
+        self._broken.discard(name)
+        return lines
+
+    def _take(self, line: bytes) -> bool:
+        """False if the bus did not take it."""
+        try:
+            alert = read_alert(line)
+        except ValueError as error:
+            self.state.unreadable += 1
+            log.info("a line of EVE cannot be read: %s", error)
+            return True
+        if alert is None:
+            return True
+        rule = next((one for one in self._config.rules if one.takes(alert)), None)
+        if rule is None:
+            self.state.seen += 1
+            self.state.unmatched += 1
+            return True
+        taken = self._ask(alert, rule)
+        self.state.seen += taken
+        return taken
+
+    def _ask(self, alert: Alert, rule: AlertRule) -> bool:
+        state, now_s = self.state, self._clock.now_us() // US_PER_S
+        begin, end = state.windows.get(alert.flow, (0, 0))
+        if begin <= alert.at_us < end:
+            state.joined += 1
+            return True
+        budget = state.budgets.setdefault(rule.name, Budget())
+        reason = "sample" if not rule.samples(alert) else budget.allows(rule, now_s)
+        if reason is not None:
+            budget.leave_out(reason)
+            log.info("rule %s: an alert of %d is left out: %s", rule.name, alert.signature_id, reason)
+            return True
+        try:
+            request = self._request(alert, rule)
+            self._publisher.publish(JOBS, REQUEST_KEY, encode(request), wait_s=PUBLISH_S)
+        except InvalidRequest as error:
+            state.unreadable += 1
+            log.warning("an alert of %d makes no question: %s", alert.signature_id, error)
+            return True
+        except BusError as error:
+            log.warning("the request for an alert of %d waits: %s", alert.signature_id, error)
+            return False
+        budget.asked.append(now_s)
+        state.windows[alert.flow] = (request.after_us, request.before_us)
+        while len(state.windows) > MOST_FLOWS:
+            del state.windows[next(iter(state.windows))]
+        log.info("job %s: asked for an alert of %d by rule %s", request.id, alert.signature_id, rule.name)
+        return True
+
+    def _request(self, alert: Alert, rule: AlertRule) -> Request:
+        after_us, before_us = rule.window_us(alert)
+        name, file = printable(alert.signature), printable(alert.capture_file)
+        note = f"alert {alert.signature_id} ({name}), rule {rule.name}, severity {alert.severity}"
+        return check_request(
+            {
+                "id": str(uuid.uuid5(_NAMESPACE, f"{alert.flow} {after_us} {before_us}")),
+                "query": alert.flow,
+                "after": format_us(after_us),
+                "before": format_us(before_us),
+                "requested_at": self._clock.now(),
+                "sources": list(rule.sources) or None,
+                "limits": {"bytes": size_bytes(rule.bytes_per_job)},
+                "owner": OWNER,
+                "note": f"{note}, {file}" if file else note,
+            }
+        )
+
+    def _load(self) -> AlertState:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=AlertState)
+        except FileNotFoundError:
+            return AlertState()
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("%s cannot be read, alerts are read from the beginning: %s", self._path, error)
+            return AlertState()
+
+    def _save(self) -> None:
+        beside = self._path.with_name(f".{self._path.name}.new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(msgspec.json.encode(self.state))
+            beside.replace(self._path)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._path, error.strerror)
