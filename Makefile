@@ -16,7 +16,7 @@ help:
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
 	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
 	@echo "make cluster       kill one of three RabbitMQ nodes in mid-job, twenty times"
-	@echo "make fuzz          a million random texts for the query language, some ten minutes"
+	@echo "make fuzz          a million random texts and 2,000 random questions, some twenty minutes"
 	@echo "make attacks       every attack of every role, carried out, and what became of it"
 	@echo "make crowds        one user with thousands of jobs and sockets, and how long another one waits"
 	@echo "make fuzz-services 100,000 spoiled messages on the bus, and requests over HTTP (CASES=…, SEED=…)"
@@ -58,7 +58,8 @@ cluster: .venv/.test
 	BLOWS=20 $(PYTHON) -m pytest -n 0 tests/e2e/test_cluster.py
 
 fuzz: .venv/.test
-	FUZZ=15 $(PYTHON) -m pytest -n $(PROCESSES) --timeout 3000 tests/domain/query/test_query_fuzz.py
+	FUZZ=15 QUESTIONS=2000 $(PYTHON) -m pytest -n $(PROCESSES) --timeout 3000 \
+		tests/domain/query/test_query_fuzz.py tests/index/test_whole_language.py
 
 fuzz-services: .venv/.test
 	@scripts/packages test
