@@ -7,6 +7,7 @@ Here they wait as they came, for a few microseconds each, and senders take turns
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterator
 
 import msgspec
 
@@ -70,6 +71,14 @@ class CommandQueue:
             if delivery.generation == generation:
                 return delivery
         return None
+
+    def take(self, most: int, generation: int) -> Iterator[Delivery]:
+        """Take out so many at most, in turn."""
+        for _ in range(most):
+            delivery = self.next(generation)
+            if delivery is None:
+                return
+            yield delivery
 
     def of_job(self, job_id: str, generation: int) -> list[Delivery]:
         """Take out what waits about a job, in order."""

@@ -190,8 +190,7 @@ class Collector:
 
     def _receive(self, batch: Batch, timeout_s: float) -> bool:
         """Take what has arrived. True: there was nothing more."""
-        size_bytes = handled = 0
-        idle = False
+        size_bytes, handled, idle = 0, 0, False
         for _ in range(MOST_TAKEN):
             delivery = None if self._commands.is_full else self._receiver.receive(timeout_s)
             if delivery is None:
@@ -205,15 +204,12 @@ class Collector:
             handled, size_bytes = handled + 1, size_bytes + len(delivery.body)
             if handled >= BATCH_MESSAGES or size_bytes >= BATCH_BYTES:
                 break
-        for _ in range(BATCH_COMMANDS):
-            command = self._commands.next(self._receiver.generation)
-            if command is None:
-                break
+        for command in self._commands.take(BATCH_COMMANDS, self._receiver.generation):
             self._handle(command, batch)
         return idle
 
     def _handle(self, delivery: Delivery, batch: Batch) -> None:
-        """Do what one message calls for; what cannot be handled becomes a dead letter."""
+        """Do what one message calls for."""
         try:
             self._act_on(delivery, batch)
         except Exception as error:

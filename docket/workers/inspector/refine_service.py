@@ -63,7 +63,7 @@ class RefineService:
                         # The collector has the same message; it is the one to bury it and to tell.
                         log.warning("a message is not valid: %s", error)
                         delivery.ack()
-                self._job_runner.stop_late()
+                self._job_runner.look()
         finally:
             self._job_runner.leave()
             receiver.close()

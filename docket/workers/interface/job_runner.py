@@ -143,7 +143,10 @@ class JobRunner(Generic[S]):
         return {"queries": reading, "waiting": max(self.in_hand - reading, 0)}
 
     def take(self, request: Request, base: int, delivery: Delivery) -> None:
-        """Begin to read, unless it is being read, was read, or it is too late. Settles the delivery in time."""
+        """Have it read, unless it is being read, was read, or it is too late. Settles the delivery in time.
+
+        It begins with the next `look`: of thousands that come at once, the last may be of the user who is next.
+        """
         log_as = (request.id, self.source.name)
         if self._clock.now_us() >= request.deadline_us:
             log.info("job %s: %s leaves it, its deadline has passed", *log_as)
@@ -168,7 +171,6 @@ class JobRunner(Generic[S]):
             )
         if surplus is not None:
             self._start(surplus, self._turn_away)
-        self._begin()
         self._announcer.add(request.id, active.attempt)
 
     def hear(self, event: EventMessage) -> None:
@@ -188,8 +190,8 @@ class JobRunner(Generic[S]):
             self._remember(job_id, active.base if active else 1)
         self._scheduler.wake()
 
-    def stop_late(self) -> None:
-        """Stop what has come to its deadline, and begin what has come to its time."""
+    def look(self) -> None:
+        """Stop what has come to its deadline, and begin what has a place and has come to its time."""
         now_us = self._clock.now_us()
         with self._lock:
             late = [active for active in self._active.values() if now_us >= active.request.deadline_us]

@@ -7,7 +7,9 @@ their own, so that one slow or dead source delays nobody else. Stopping gives ba
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+import time
 from collections.abc import Sequence
 
 from docket.bus.addressing import is_for
@@ -34,6 +36,9 @@ log = logging.getLogger(__name__)
 
 PREFETCH = MOST_JOBS + 64
 """Messages in hand per source, so that the jobs of one user do not hide those of the others in the queue."""
+SWITCH_S = 0.0005
+"""How long a thread of Python may run before another has its turn. With the usual 5 ms, the thread that takes messages
+waits for that long at every look at the socket while others read packets: two thousand messages take half a minute."""
 LOOK_UP_S = 0.2
 """How often the loop looks at deadlines and at the order to stop."""
 
@@ -84,6 +89,7 @@ class InterfaceWorker:
         """Work until `stop` is set. Raises TopologyMismatch."""
         if not declare_when_possible(self._broker, self._names, WORKER, stop):
             return
+        sys.setswitchinterval(SWITCH_S)
         receiver = self._broker.receiver(
             self._title,
             list(self._by_queue),
@@ -98,9 +104,9 @@ class InterfaceWorker:
             self._leave(receiver)
 
     def _serve(self, receiver: Consumer, stop: threading.Event) -> None:
-        generation = 0
+        generation, wait_s, looked_s = 0, LOOK_UP_S, 0.0
         while not stop.is_set():
-            delivery = receiver.receive(LOOK_UP_S)
+            delivery = receiver.receive(wait_s)
             if receiver.generation != generation:
                 if generation:
                     for heartbeat in self._heartbeats:
@@ -108,8 +114,12 @@ class InterfaceWorker:
                 generation = receiver.generation
             if delivery is not None:
                 self._cope(delivery)
-            for job_runner in self._job_runners.values():
-                job_runner.stop_late()
+            # While messages wait they are taken first: what is read meanwhile would hold them up.
+            wait_s = LOOK_UP_S if delivery is None else 0.0
+            if delivery is None or time.monotonic() - looked_s > LOOK_UP_S:
+                for job_runner in self._job_runners.values():
+                    job_runner.look()
+                looked_s = time.monotonic()
 
     def _cope(self, delivery: Delivery) -> None:
         """Handle a message; what cannot be handled must not come back for ever."""
