@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from docket.cli.commands.get import CODES
 from docket.cli.ui import text
-from docket.cli.ui.arguments import amount
+from docket.cli.ui.arguments import amount, sender
 from docket.cli.ui.progress import Progress, saved
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.follow import follow
@@ -68,7 +68,9 @@ def _add_refine(commands: Any) -> None:
     parser.add_argument("--bpf", metavar="F", default="", help="a packet filter, as in tcpdump")
     parser.add_argument("--after", metavar="T", help="beginning of the window (default: the job's own)")
     parser.add_argument("--before", metavar="T", help="end of the window")
-    parser.add_argument("--from", metavar="ADDR", dest="sender", help="only what ADDR or ADDR,PORT sent")
+    parser.add_argument(
+        "--from", metavar="ADDR", dest="sender", type=sender, help="only what ADDR or ADDR,PORT sent (443, https)"
+    )
     parser.add_argument(
         "--source", metavar="S", action="append", help="only what this source recorded; may be repeated"
     )
@@ -162,8 +164,7 @@ def refine(args: argparse.Namespace, terminal: Terminal) -> int:
         "note": args.note,
     }
     if args.sender:
-        address, _, port = args.sender.partition(",")
-        order["sender"] = {"address": address} | ({"port": int(port)} if port.isdigit() else {})
+        order["sender"] = args.sender
     job = client.refine(args.id, order)
     bars = Progress(terminal.err, live=terminal.err_is_live, colour=terminal.err_has_colour)
     final = asyncio.run(follow(client, job, bars.update))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from socket import getservbyname
 from typing import TypeVar
 
 from docket.config import values
@@ -50,3 +51,16 @@ def _positive(value: int) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("it must be at least 1")
     return value
+
+
+def sender(written: str) -> dict[str, object]:
+    """`ADDR` or `ADDR,PORT`, the port as a number or by its name, as the API takes it."""
+    address, comma, port = written.partition(",")
+    if not comma:
+        return {"address": address}
+    if port.isascii() and port.isdigit():
+        return {"address": address, "port": int(port)}
+    try:
+        return {"address": address, "port": getservbyname(port)}
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{port!r} is no port; write ADDR or ADDR,PORT") from error

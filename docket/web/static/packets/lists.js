@@ -10,11 +10,12 @@ import { ValueActions } from "./value_actions.js";
 /** The server lists so many of each kind. */
 const MOST = 100;
 
-function Finds({ id, title, count: number, isCut = number >= MOST, children }) {
+/** `of` says how many there are, where not all are listed. */
+function Finds({ id, title, count: number, of = 0, isCut = number >= MOST, children }) {
   return html`
     <section class="panel finds" aria-labelledby=${id}>
       <header class="panel-head">
-        <h2 id=${id}>${title}<span class="count">${number > 0 && count(number)}</span></h2>
+        <h2 id=${id}>${title}<span class="count">${number > 0 && (of > number ? `${count(number)} of ${count(of)}` : count(number))}</span></h2>
       </header>
       ${
         number > 0
@@ -26,19 +27,12 @@ function Finds({ id, title, count: number, isCut = number >= MOST, children }) {
   `;
 }
 
-/** The filter for one address, of whichever family. */
-function addressFilter(address) {
-  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(address)) return `eth.addr == ${address}`;
-  if (/^[0-9.]+$/.test(address)) return `ip.addr == ${address}`;
-  return /^[0-9a-f:.]+$/i.test(address) && address.includes(":") ? `ipv6.addr == ${address}` : "";
-}
-
 export function Talkers({ summary, view, onFilter }) {
   const { talkers } = summary;
   const total = (talker) => talker.bytes_sent + talker.bytes_received;
   const most = Math.max(1, ...talkers.map(total));
   return html`
-    <${Finds} id="talkers-title" title="Top talkers" count=${talkers.length}>
+    <${Finds} id="talkers-title" title="Top talkers" count=${talkers.length} of=${summary.talker_count}>
       <table class="finds-table">
         <thead>
           <tr><th scope="col">Address</th><th scope="col"><span class="visually-hidden">Share</span></th>
@@ -48,7 +42,7 @@ export function Talkers({ summary, view, onFilter }) {
           ${talkers.map(
             (talker) => html`
               <tr key=${talker.address}>
-                <th scope="row"><${Pick} filter=${addressFilter(talker.address)} view=${view} onFilter=${onFilter}>
+                <th scope="row"><${Pick} filter=${talker.filter} view=${view} onFilter=${onFilter}>
                   <span class="stranger">${talker.address || "(none)"}</span><//>
                   <${ValueActions} kind="address" value=${talker.address} /></th>
                 <td><${Share} part=${total(talker) / most} /></td>
@@ -74,6 +68,7 @@ export function Names({ summary, view, onFilter }) {
   const number = KINDS.reduce((sum, [kind]) => sum + summary[kind].length, 0);
   return html`
     <${Finds} id="names-title" title="Names" count=${number}
+      of=${Object.values(summary.name_counts ?? {}).reduce((sum, one) => sum + one, 0)}
       isCut=${KINDS.some(([kind]) => summary[kind].length >= MOST)}>
       ${KINDS.filter(([kind]) => summary[kind].length).map(
         ([kind, title]) => html`

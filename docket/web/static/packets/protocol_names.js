@@ -84,8 +84,12 @@ export function plainHierarchy(protocols, above = "") {
   const found = new Map();
   const put = (protocol) => {
     const known = found.get(protocol.name);
-    if (known) known.children.push(...protocol.children);
-    else found.set(protocol.name, { ...protocol, children: [...protocol.children] });
+    if (known) {
+      known.children.push(...protocol.children);
+      known.packets += protocol.packets;
+      known.bytes += protocol.bytes;
+      known.filter = known.filter && protocol.filter && `(${known.filter}) or (${protocol.filter})`;
+    } else found.set(protocol.name, { ...protocol, children: [...protocol.children] });
   };
   for (const protocol of protocols) {
     if (isPart(protocol.name) || protocol.name === above) lifted(protocol.children, above).forEach(put);

@@ -33,7 +33,7 @@ export function Protocols({ summary, view, onFilter }) {
               (row) => html`
                 <tr key=${row.key}>
                   <th scope="row" style=${{ "--depth": row.depth }} class="nested">
-                    <${Pick} filter=${row.name} view=${view} onFilter=${onFilter}>${protocolName(row.name)}${inFilters(row.name)}<//>
+                    <${Pick} filter=${row.filter} view=${view} onFilter=${onFilter}>${protocolName(row.name)}${inFilters(row.name)}<//>
                   </th>
                   <td class="number">${count(row.packets)}</td>
                   <td><${Share} part=${row.packets / Math.max(1, summary.packets)} /></td>

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from docket.errors import DissectionError
+from docket.workers.inspector.row_filters.places import FIELDS, Place, find_place
 
 LONGEST_INFO = 1_000
 LONGEST_NAME = 255
@@ -30,10 +31,16 @@ _COLUMNS = (
     ("Layers", "%Cus:frame.protocols:0:R"),
     ("TCP", "%Cus:tcp.stream:0:R"),
     ("UDP", "%Cus:udp.stream:0:R"),
-    ("DNS", "%Cus:dns.qry.name:0:R"),
-    ("TLS", "%Cus:tls.handshake.extensions_server_name:0:R"),
-    ("HTTP", "%Cus:http.host or http2.headers.authority:0:R"),
+    ("DNS", "%Cus:dns.qry.name:0:U"),
+    ("Lengths of DNS", "%Cus:dns.qry.name.len:0:U"),
+    ("Answers", "%Cus:dns.flags.response:0:U"),
+    ("TLS", "%Cus:tls.handshake.extensions_server_name:0:U"),
+    ("Lengths of TLS", "%Cus:tls.handshake.extensions_server_name_len:0:U"),
+    ("HTTP", "%Cus:http.host or http2.headers.authority:0:U"),
+    ("First HTTP", "%Cus:http.host or http2.headers.authority:1:U"),
+    ("Last HTTP", "%Cus:http.host or http2.headers.authority:-1:U"),
     ("Severity", "%Cus:_ws.expert.severity:0:R"),
+    *((field, f"%Cus:{field}:0:U") for field in FIELDS),
     ("Info", "%i"),
 )
 
@@ -45,6 +52,9 @@ ARGUMENTS = (
 
 SEVERITIES = ("", "chat", "note", "warning", "error")
 """How worth a look the dissector finds a packet, the least first."""
+
+_ESCAPED = re.compile(r"\\[0-7]{3}|\\[abtnvfr]|.", re.DOTALL)
+"""A character as tshark writes it."""
 
 _BEGINNING = re.compile(rb"^ *(\d+)\t")
 _LINKS = frozenset({"eth", "ethertype", "vlan", "sll"})
@@ -78,9 +88,15 @@ class Line(NamedTuple):
     """The addresses are those of a packet inside another."""
     source_port: str
     destination_port: str
-    dns: str
-    tls: str
-    http: str
+    dns: tuple[str, ...] = ()
+    """Names that were asked for."""
+    tls: tuple[str, ...] = ()
+    http: tuple[str, ...] = ()
+    doubted: tuple[str, ...] = ()
+    """What may be names in it, and may not: none of these can be filtered for and counted alike."""
+    layers: str = ""
+    place: Place | None = None
+    """Where the addresses of the row stand in the packet."""
 
 
 def begins(line: bytes, number: int) -> bool:
@@ -101,7 +117,7 @@ class LineReader:
         if len(cells) < len(_COLUMNS):
             raise DissectionError("its line is not whole")
         _, time, source, protocol, destination, length, from_port, to_port, layers, *more, info = cells
-        tcp, udp, dns, tls, http, severity = more
+        tcp, udp, *named, severity = more[: -len(FIELDS)]
         known = self._layers.get(layers)
         if known is None:
             if len(self._layers) > 10_000:
@@ -125,7 +141,56 @@ class LineReader:
         )
         has_ports = transport in ("tcp", "udp", "sctp")
         ports = (from_port, to_port) if has_ports else ("", "")
-        return Line(row, transport, tunnelled, *ports, dns[:LONGEST_NAME], tls[:LONGEST_NAME], http[:LONGEST_NAME])
+        place = find_place(layers, row.source, row.destination, transport, more[-len(FIELDS) :])
+        return Line(row, transport, tunnelled, *ports, *_named(*named), layers, place)
+
+
+def _named(
+    dns: str, dns_lengths: str, answers: str, tls: str, tls_lengths: str, http: str, first: str, last: str
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The names of the three kinds, each once, and what may be some. Whether a message asks is said by its flags."""
+    if "0" not in answers.split(","):
+        dns = ""
+    asked = names_by_length(dns, dns_lengths)
+    servers = names_by_length(tls, tls_lengths)
+    doubted = [*(dns.split(",") if dns and not asked else ()), *(tls.split(",") if tls and not servers else ())]
+    hosts = names_by_ends(http, first, last) if http else ()
+    return asked, servers, hosts, (*doubted, *hosts[2:], *(hosts[1:2] if len(hosts) > 2 else ()))
+
+
+def names_by_length(joined: str, lengths: str) -> tuple[str, ...]:
+    """Names with commas between them, and perhaps in them, by their lengths; none where these do not fit.
+
+    Control characters are written as escapes, which are longer. A malformed message ends with a name without a length.
+    """
+    if not joined:
+        return ()
+    sizes = [int(size) for size in lengths.split(",") if size.isdigit()]
+    names = _cut(list(joined), sizes) or _cut(_ESCAPED.findall(joined), sizes)
+    return tuple(dict.fromkeys(name[:LONGEST_NAME] for name in names if name))
+
+
+def _cut(characters: list[str], sizes: list[int]) -> list[str]:
+    """The names of these sizes, and what is left behind them; none where no comma stands between."""
+    names, at = [], 0
+    for size in sizes:
+        if at and (at > len(characters) or characters[at - 1] != ","):
+            return []
+        names.append("".join(characters[at : at + size]))
+        at += size + 1
+    if at - 1 == len(characters):
+        return names
+    rest = not at or (at <= len(characters) and characters[at - 1] == ",")
+    return [*names, "".join(characters[at:])] if rest else []
+
+
+def names_by_ends(joined: str, first: str, last: str) -> tuple[str, ...]:
+    """The same where no lengths are known: one or two are certain, of more only those without a doubt."""
+    if joined == first:
+        return (first[:LONGEST_NAME],)
+    middle = joined[len(first) + 1 : len(joined) - len(last) - 1]
+    names = (first, *middle.split(","), last) if middle else (first, last)
+    return tuple(dict.fromkeys(name[:LONGEST_NAME] for name in names if name))
 
 
 def innermost(layers: str) -> tuple[str, bool]:

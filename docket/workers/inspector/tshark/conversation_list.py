@@ -91,7 +91,8 @@ def _joined(ends: tuple[str, str], members: list[Conversation]) -> Conversation:
         for address, side in zip(ends, sides, strict=True)
     )
     protocols = {one.protocol or one.transport for one in members}
-    family = "eth" if ends[0].count(":") == 5 and len(ends[0]) == 17 else "ipv6" if ":" in ends[0] else "ip"
+    between = sorted({one.between for one in members})
+    is_ip = all(one.query for one in members)
     return Conversation(
         transport="",
         protocol=protocols.pop() if len(protocols) == 1 else f"{len(protocols)} protocols",
@@ -102,8 +103,8 @@ def _joined(ends: tuple[str, str], members: list[Conversation]) -> Conversation:
         first=min(one.first for one in members),
         last=max(one.last for one in members),
         stream="",
-        filter=" and ".join(f"{family}.addr == {address}" for address in dict.fromkeys(ends) if address),
-        query=" and ".join(f"host {address}" for address in dict.fromkeys(ends) if address and family != "eth"),
+        filter="" if "" in between else between[0] if len(between) == 1 else " or ".join(f"({one})" for one in between),
+        query=" and ".join(f"host {address}" for address in dict.fromkeys(ends)) if is_ip else "",
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from docket.errors import DissectionError, DissectorMissing
+from docket.workers.inspector.row_filters.protocol_filters import LayerCounter
 from docket.workers.inspector.tshark import columns, statistics
 from docket.workers.inspector.tshark.belonging import Belonging
 from docket.workers.inspector.tshark.columns import LineReader, Row
@@ -44,6 +45,7 @@ class Listing:
     packets: int
     """In the capture."""
     tally: ConversationCounter = field(default_factory=ConversationCounter)
+    layers: LayerCounter = field(default_factory=LayerCounter)
     belonging: Belonging = field(default_factory=Belonging)
     hierarchy: tuple[Protocol, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -128,6 +130,7 @@ class _Pass:
             line = self._reader.read(self._line)
             self._line = b""
             self._listing.tally.add(line)
+            self._listing.layers.add(line.layers)
             self._listing.belonging.add(line)
             self._listing.rows.add(line.row)
 

@@ -29,6 +29,8 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     packets: int
     bytes: int
     children: tuple[Protocol, ...] = ()
+    filter: str = ""
+    """A display filter that shows the packets; empty where none can."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,11 +59,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Packets that another source had recorded before, behind a router perhaps."""
     protocols: tuple[Protocol, ...] = ()
     talkers: tuple[Talker, ...] = ()
+    talker_count: int = 0
+    """Of all addresses, of which `talkers` are the largest."""
     conversations: tuple[Conversation, ...] = ()
     conversation_count: int = 0
     dns: tuple[Name, ...] = ()
     tls: tuple[Name, ...] = ()
     http: tuple[Name, ...] = ()
+    name_counts: dict[str, int] = {}
+    """Of all names of each kind, of which these are the most frequent."""
     findings: tuple[Finding, ...] = ()
 
 
@@ -170,8 +174,10 @@ def _covers(facts: Facts, listing: Listing | None) -> Covers:
 def _counted(listing: Listing) -> Mapping[str, object]:
     tally = listing.tally
     return {
-        "protocols": listing.hierarchy,
+        "protocols": listing.layers.with_filters(listing.hierarchy),
         "talkers": tally.talkers(),
+        "talker_count": tally.talker_count,
+        "name_counts": {kind: tally.name_count(kind) for kind in ("dns", "tls", "http")},
         "conversations": tally.conversations(),
         "conversation_count": tally.conversation_count,
         "dns": tally.names("dns"),

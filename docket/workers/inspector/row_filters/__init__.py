@@ -1,0 +1,1 @@
+"""Display filters for the rows of the inspector's lists."""

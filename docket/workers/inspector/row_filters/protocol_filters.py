@@ -1,0 +1,63 @@
+"""Filters for the hierarchy of protocols: each finds the packets that its line counts, in just this nesting. Pure.
+
+`udp` finds UDP wherever it is, also in tunnels and in what an error quotes; a line counts one place of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from docket.workers.inspector.tshark.statistics import Protocol
+
+MOST_KINDS = 3_000
+"""Different stacks of layers; with more of them there are no filters."""
+
+_UNCOUNTED = "ethertype"
+"""A layer that tshark names, but does not count in the hierarchy."""
+
+
+class LayerCounter:
+    """Fed with the layers of every packet."""
+
+    def __init__(self) -> None:
+        self._packets: dict[str, int] = {}
+        self._overflow = False
+
+    def add(self, layers: str) -> None:
+        if layers not in self._packets and len(self._packets) >= MOST_KINDS:
+            self._overflow = True
+            return
+        self._packets[layers] = self._packets.get(layers, 0) + 1
+
+    def with_filters(self, hierarchy: Iterable[Protocol]) -> tuple[Protocol, ...]:
+        """The same tree, with a filter in each line that one can be given."""
+        if self._overflow:
+            return tuple(hierarchy)
+        stacks = [(tuple(layers.split(":")), packets) for layers, packets in self._packets.items()]
+        return tuple(_filled(hierarchy, (), stacks))
+
+
+_Stacks = list[tuple[tuple[str, ...], int]]
+
+
+def _filled(hierarchy: Iterable[Protocol], above: tuple[str, ...], stacks: _Stacks) -> Iterator[Protocol]:
+    for protocol in hierarchy:
+        path = (*above, protocol.name)
+        here = [(names, packets) for names, packets in stacks if _counted(names)[: len(path)] == path]
+        children = tuple(_filled(protocol.children, path, stacks))
+        yield msgspec.structs.replace(protocol, children=children, filter=_filter(protocol, path, here, stacks))
+
+
+def _counted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name != _UNCOUNTED)
+
+
+def _filter(protocol: Protocol, path: tuple[str, ...], here: _Stacks, stacks: _Stacks) -> str:
+    if sum(packets for _, packets in here) != protocol.packets:
+        return ""
+    if sum(packets for names, packets in stacks if protocol.name in names) == protocol.packets:
+        return protocol.name
+    words = f":({_UNCOUNTED}:)*".join(name.replace(".", "[.]").replace("+", "[+]") for name in path)
+    return f'frame.protocols matches "^{words}(:|$)"'
