@@ -19,10 +19,11 @@ from docket.cli.commands import (
     check,
     config_command,
     export,
-    extcap,
+    extcap_command,
     get,
     install,
     jobs,
+    mcp_command,
     packets,
     services,
     setup,
@@ -108,7 +109,8 @@ def make_parser() -> argparse.ArgumentParser:
         setup,
         source_command,
         token,
-        extcap,
+        extcap_command,
+        mcp_command,
     ):
         face.add(commands)
     install.add(commands, make_parser)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -71,10 +72,18 @@ class Docket:
                     raise state
                 yield state
 
-    def wait(self, job: Job | str) -> Job:
-        """The job once it is final."""
-        *_, final = self.watch(job)
-        return final
+    def wait(self, job: Job | str, *, timeout_s: float | None = None) -> Job:
+        """The job once it is final, or as it is after `timeout_s`."""
+        latest, until_s = self.job(job), None if timeout_s is None else time.monotonic() + timeout_s
+        with _watched(self.client, latest) as news, suppress(queue.Empty):
+            while True:
+                state = news.get(timeout=None if until_s is None else max(0.0, until_s - time.monotonic()))
+                if state is None:
+                    break
+                if isinstance(state, BaseException):
+                    raise state
+                latest = state
+        return latest
 
     def fetch(self, job: Job | str, path: str | os.PathLike[str] | None = None) -> Path:
         """Save the result to `path`, or under its own name here; gives where it is.
