@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from docket.domain.annotation import Annotation
 from docket.domain.job import Event, EventName, Job
 from docket.domain.source import SourceStatus
 
@@ -20,6 +21,8 @@ class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str | None = None
     reason: str = ""
     user: str = ""
+    annotation: Annotation | None = None
+    """`job.annotated`: what was written."""
 
     @classmethod
     def of(cls, event: Event, job: Job | None) -> EventMessage:
@@ -32,4 +35,5 @@ class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
             job_id=event.job_id,
             reason=event.reason,
             user=event.user,
+            annotation=event.annotation,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from docket.domain.annotation import Annotation
 from docket.domain.event import EventMessage
 from docket.domain.job import Job
 from docket.domain.source import SourceStatus
@@ -28,6 +29,7 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     job_id: str | None = None
     reason: str = ""
     user: str = ""
+    annotation: Annotation | None = None
 
     @classmethod
     def of(cls, message: EventMessage, urls: Urls) -> EventFrame:
@@ -40,6 +42,7 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
             job_id=message.job_id,
             reason=message.reason,
             user=message.user,
+            annotation=message.annotation,
         )
 
 

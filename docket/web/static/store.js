@@ -88,14 +88,13 @@ export function createStore(now = Date.now) {
 
   /** The message carries the whole job; whose answer it brings is seen by comparing. */
   function addToStory(job, message, before) {
-    const { seq, event, at, reason, user } = message;
+    const { seq, event, at, reason, user, annotation } = message;
     if (job.events.some((known) => known.seq === seq)) return;
     const old = new Map(before.sources.map((source) => [source.name, source]));
     const differ = (fact) =>
       job.sources.filter((source) => source[fact] && old.get(source.name)?.[fact] !== source[fact]);
     const judged = differ("verdict");
     const answers = judged.length ? judged : differ("sentence");
-    const annotation = event === "job.annotated" ? written(before, job) : null;
     job.events = [...job.events, { seq, name: event, at, reason, user, answers, annotation }];
   }
 
@@ -150,12 +149,6 @@ function isBehind(job, known) {
     if (!old || (verdict && verdict !== old.verdict)) return false;
     return attempt < old.attempt || (attempt === old.attempt && packets <= old.packets);
   });
-}
-
-/** What was written on a job between two of its states. */
-function written(before, job) {
-  const differs = (name) => JSON.stringify(before[name]) !== JSON.stringify(job[name]);
-  return Object.fromEntries(["note", "tags", "case"].filter(differs).map((name) => [name, job[name]]));
 }
 
 export const store = createStore();
