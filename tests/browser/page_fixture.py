@@ -53,6 +53,9 @@ class Stage:
         self.steno.script = serve
         self.jobs["complete"] = ask("host 10.1.2.3 and (port 80 or port 443)", owner="mira", note="ticket 4711")["id"]
         self.steno.script = self.gate.script("rock02:ens5")
+        written = {"tags": ["web", "reviewed"], "case": "IR-2026-17"}
+        annotation = self.server.url + f"api/v1/jobs/{self.jobs['complete']}/annotation"
+        assert self.server.http.post(annotation, json=written, timeout=20).ok
         self.jobs["running"] = self.server.ask("udp", owner="mira", note="everything but TCP")["id"]
         wait_until(lambda: self._half_way(self.jobs["running"]), "the running job to be half-way")
 

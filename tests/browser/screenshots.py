@@ -23,6 +23,8 @@ WIDTHS: dict[str, ViewportSize] = {
     "wide": {"width": 1280, "height": 800},
     "narrow": {"width": 390, "height": 844},
 }
+LOOKED_AT = "large"
+"""Pictures of this width are to be looked at, and kept out of the repository: in a folder of their own."""
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 TALLEST_PX = 1_700
@@ -64,7 +66,7 @@ these. Runs in the browser."""
 
 def main(folder: Path) -> None:
     """Take all pictures into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / LOOKED_AT).mkdir(parents=True, exist_ok=True)
     executable = needs.program("chromium", "chromium")
     with tempfile.TemporaryDirectory(prefix="docket-stage-") as directory, staged(Path(directory)) as stage:
         stage.play()
@@ -84,7 +86,8 @@ def _take_all(browser: Browser, stage: Stage, folder: Path, theme: Theme, width:
 
     def take(name: str) -> None:
         picture = person.page.screenshot(full_page=True, animations="disabled")
-        _write(converter, picture, folder / f"{name}-{theme}-{width}.png")
+        place = folder / LOOKED_AT if width == LOOKED_AT else folder
+        _write(converter, picture, place / f"{name}-{theme}-{width}.png")
 
     person.open()
     expect(person.rows.first).to_contain_text("Running")

@@ -109,7 +109,7 @@ def test_estimate_knows_the_limit_beside_it(visit: Visit, demo: Server) -> None:
     person = visit(demo.url).open()
     person.last("1 h")
     person.query.fill("port 53 and udp")
-    expect(person.page.locator(".estimate")).to_contain_text("Roughly")
+    expect(person.page.locator(".estimate")).to_contain_text("packets")
     person.page.get_by_role("button", name="Limits, deadline, note").click()
     person.field("Packet limit").fill("5")
     expect(person.page.locator(".estimate")).to_contain_text("The job stops at its limit of 5 packets.")

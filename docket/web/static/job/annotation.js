@@ -6,22 +6,28 @@ import { Button, Faults } from "../parts/button.js";
 import { say } from "../parts/toast.js";
 import { store } from "../store.js";
 
-/** As facts beside the question; the form takes their place while one writes. */
+/** What is written, among the facts of the question. */
+export function Written({ job }) {
+  return html`
+    ${job.note && html`<dt>Note</dt><dd class="note-text">${job.note}</dd>`}
+    ${job.case && html`<dt>Case</dt><dd class="note-text">${job.case}</dd>`}
+    ${job.tags?.length > 0 && html`<dt>Tags</dt><dd><${Tags} tags=${job.tags} /></dd>`}
+  `;
+}
+
+/** The button to write, and the form that takes its place. */
 export function Annotation({ job }) {
   const [isWriting, setIsWriting] = useState(false);
   if (isWriting) return html`<${Form} key=${job.id} job=${job} onDone=${() => setIsWriting(false)} />`;
   const has = job.note || job.case || job.tags?.length;
   return html`
-    <dl class="facts">
-      ${job.note && html`<dt>Note</dt><dd class="note-text">${job.note}</dd>`}
-      ${job.case && html`<dt>Case</dt><dd class="note-text">${job.case}</dd>`}
-      ${job.tags?.length > 0 && html`<dt>Tags</dt><dd><${Tags} tags=${job.tags} /></dd>`}
-    </dl>
-    <${Button} icon="edit" look="is-small" onClick=${() => setIsWriting(true)}>${has ? "Edit" : "Add"} note, tags, case<//>
+    <div class="copies">
+      <${Button} icon="edit" look="is-small" onClick=${() => setIsWriting(true)}>${has ? "Edit" : "Add"} note, tags, case<//>
+    </div>
   `;
 }
 
-export const Tags = ({ tags }) => html`<span class="tags">${tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>`;
+const Tags = ({ tags }) => html`<span class="tags">${tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>`;
 
 const tagsOf = (text) => text.split(",").map((tag) => tag.trim()).filter(Boolean);
 

@@ -4,7 +4,7 @@ import { html } from "../dom.js";
 import { useZone } from "../settings.js";
 import { formatTime, fromRfc, zoneName } from "../time.js";
 import { counted, size } from "../figures.js";
-import { Annotation } from "./annotation.js";
+import { Annotation, Written } from "./annotation.js";
 
 export function Question({ job }) {
   const zone = useZone();
@@ -24,6 +24,7 @@ export function Question({ job }) {
         <dt>From</dt><dd>${time(job.after)}</dd>
         <dt>To</dt><dd>${time(job.before)} <span class="faint">(not included)</span></dd>
         <dt>Owner</dt><dd>${job.owner || html`<span class="faint">not known</span>`}</dd>
+        <${Written} job=${job} />
         <dt>Limits</dt><dd>${limits.join(", ") || html`<span class="faint">server default</span>`}</dd>
         <dt>Late packets</dt><dd>${job.wait_for_flush ? "waited for until they are on disk" : "not waited for"}</dd>
         <dt>Deadline</dt><dd>${time(job.deadline)}</dd>

@@ -43,7 +43,7 @@ export function DissectionDialog({ job, onClose, onDissected }) {
   };
   return html`
     <${Dialog} title="Dissection" onClose=${onClose} wide>
-      <form class="dissection" onSubmit=${save}>
+      <form class="dissect-form own-paste" onSubmit=${save}>
         <p class="hint">For everybody who looks at this job. The file itself does not change.</p>
         <label for=${id + "-rules"}>Decode as, one rule per line, such as <code>tcp.port==8443,tls</code></label>
         <textarea id=${id + "-rules"} rows="3" spellcheck=${false} value=${rules}

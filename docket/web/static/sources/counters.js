@@ -42,7 +42,7 @@ const isInstant = (name, value) => /_(written|ends|at|since)$/.test(name) && val
 function Instant({ name, value }) {
   const zone = useZone();
   return html`
-    <tr><th scope="row">${name.replaceAll("_", " ")}</th><td class="figure" colspan="3">${formatTime(wholeSecond(value * S), zone)}</td></tr>
+    <tr><th scope="row">${name.replaceAll("_", " ")}</th><td class="figure">${formatTime(wholeSecond(value * S), zone)}</td><td></td><td></td></tr>
   `;
 }
 
