@@ -12,7 +12,6 @@ import shutil
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +33,7 @@ from docket.config.model import CaptureFilesConfig, Config, IndexConfig, SpoolCo
 from docket.config.values import MEMORY_BUS, UNIX, TcpAddress, listen_address
 from docket.demo import place_demo
 from docket.demo.recorder import DemoRecorder
+from docket.domain.clock import now_us
 from docket.runtime.host import Host, Service
 from docket.runtime.systemd import SystemdNotifier
 from docket.spool.layout import Spool
@@ -56,7 +56,7 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
     """Run until a signal comes; gives the exit code."""
     with ExitStack() as stack:
         if args.demo:
-            config = demo_config(_demo_directory(args, stack), time.time_ns() // 1000)
+            config = demo_config(_demo_directory(args, stack), now_us())
         else:
             config = load_config(args.config, terminal.environ, default_bus=MEMORY_BUS)
         config = _with_options(config, args)

@@ -4,10 +4,10 @@ Without it the demo would be a recorder that stood still, and every later questi
 """
 
 import threading
-import time
 from pathlib import Path
 
 from docket.demo.place import INTERFACES, place_between
+from docket.domain.clock import now_us
 
 EVERY_S = 240
 _MARGIN_US = 5_000_000
@@ -29,9 +29,9 @@ class DemoRecorder:
         while not stop.is_set():
             # The watchdog wants to see the loop turn.
             stop.wait(1.0)
-            now_us = time.time_ns() // 1000
-            if now_us - self._from_us >= EVERY_S * 1_000_000:
-                self.record(now_us)
+            at_us = now_us()
+            if at_us - self._from_us >= EVERY_S * 1_000_000:
+                self.record(at_us)
 
     def record(self, now_us: int) -> None:
         """Write what was recorded up to now. A full disk ends nothing: the file is missing then, and that is seen."""

@@ -1,4 +1,4 @@
-"""Ids of jobs: made here, and what they tell. Pure, for whoever asks and for the web's job service."""
+"""Ids of jobs and of readings: made here, and what they tell. Pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def new_id() -> str:
     stamp = (time.time_ns() // 1_000_000) << 80
     random = secrets.randbits(74)
     return str(uuid.UUID(int=stamp | _VERSION << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1))
+
+
+def new_run() -> str:
+    """Names one reading among those with the same attempt; a later one sorts higher."""
+    return f"{time.time_ns():016x}-{uuid.uuid4().hex[:8]}"
 
 
 def is_new(job_id: str) -> bool:

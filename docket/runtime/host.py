@@ -94,7 +94,7 @@ class Host:
             for thread in threads:
                 thread.start()
             try:
-                async with _heart(self._notifier, [thread.told for thread in threads]):
+                async with _feed_watchdog(self._notifier, [thread.told for thread in threads]):
                     if serve is None:
                         self._notifier.ready(", ".join(service.name for service in self._services))
                     await (stop.wait() if serve is None else serve(stop))
@@ -140,17 +140,17 @@ def _signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[N
 
 
 @contextlib.asynccontextmanager
-async def _heart(notifier: SystemdNotifier, pulses: Sequence[WatchedStop]) -> AsyncIterator[None]:
+async def _feed_watchdog(notifier: SystemdNotifier, stops: Sequence[WatchedStop]) -> AsyncIterator[None]:
     """Feed the watchdog within the block, as long as the event loop and every service's own loop turn."""
 
     async def beats(every_s: float) -> None:
         silent = False
         while True:
-            stuck_s = max((pulse.silent_s for pulse in pulses), default=0.0)
+            stuck_s = max((stop.silent_s for stop in stops), default=0.0)
             if stuck_s < 2 * every_s:
                 notifier.beat()
             elif not silent:
-                log.critical("a service's loop has not turned for %.0f s; the watchdog hears no more of it", stuck_s)
+                log.critical("service loop stalled for %.0f s, watchdog not notified", stuck_s)
             silent = stuck_s >= 2 * every_s
             await asyncio.sleep(every_s)
 

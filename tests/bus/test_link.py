@@ -31,7 +31,7 @@ class Station:
         self.changes: list[bool] = []
         link.on_change(self.changes.append)
 
-    def hear(self, routing_key: str, body: bytes) -> None:
+    def on_event(self, routing_key: str, body: bytes) -> None:
         self.heard.append((routing_key, body))
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
@@ -166,7 +166,7 @@ def test_events_are_heard_in_order_by_pattern(bus: Broker, make_link: Callable[[
         link = make_link()
         jobs = Station(link)
         late: list[tuple[str, bytes]] = []
-        link.listen(["job.*"], jobs.hear)
+        link.listen(["job.*"], jobs.on_event)
         async with started(link):
             link.listen(["source.online", "job.completed"], lambda key, body: late.append((key, body)))
             await link.publish(topology.JOBS, "job.request", b"barrier", mandatory=True, timeout_s=5)
@@ -210,7 +210,7 @@ def test_listener_that_raises_disturbs_nobody(
         station = Station(link)
 
         def fragile(routing_key: str, body: bytes) -> None:
-            station.hear(routing_key, body)
+            station.on_event(routing_key, body)
             if body == b"1":
                 raise RuntimeError("the callback failed")
 
@@ -280,7 +280,7 @@ def test_link_comes_back_after_a_cut(
     async def scene() -> None:
         link = AmqpAsyncClient(parse_address(amqp_url, {}), "tests link")
         station = Station(link)
-        link.listen(["job.*"], station.hear)
+        link.listen(["job.*"], station.on_event)
         async with started(link):
             await asyncio.to_thread(broker.close_connections, abruptly=abruptly)
             await station.until(lambda: station.changes == [True, False, True])
@@ -339,7 +339,7 @@ def test_deleted_listening_queue_is_a_lost_connection(
     async def scene() -> None:
         link = AmqpAsyncClient(parse_address(amqp_url, {}), "tests link")
         station = Station(link)
-        link.listen(["job.*"], station.hear)
+        link.listen(["job.*"], station.on_event)
         async with started(link):
             name = next(queue for queue in broker.queue_depths(vhost) if queue.startswith("docket.listen."))
             delete = f'rabbit_amqqueue:with(rabbit_misc:r(<<"{vhost}">>, queue, <<"{name}">>), '

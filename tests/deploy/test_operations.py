@@ -132,7 +132,7 @@ def absences() -> str:
     broker.declare(["rock01:em1"])
     presence, at = SourceRegistry(broker, clock, ["rock01:em1"], ()), clock.now()
     status = SourceStatus(name="rock01:em1", kind="stenographer", state="online", last_seen=at)
-    presence.hear(EventMessage(event=EventName.SOURCE_STATS, at=at, source=status))
+    presence.on_event(EventMessage(event=EventName.SOURCE_STATS, at=at, source=status))
     presence.look(["rock01:em1"])
     clock.passed_s += 60
     part = Part("rock01:em1")

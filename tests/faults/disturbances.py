@@ -164,7 +164,7 @@ def lock_ledger(ground: Ground, _job_id: str) -> None:
     try:
         other.execute("BEGIN IMMEDIATE")
         ground.gate.open()
-        wait_until(lambda: ground.logged("collector", "nothing can be written down", since), "the lock to be met", 30.0)
+        wait_until(lambda: ground.logged("collector", "ledger write failed", since), "the lock to be met", 30.0)
         other.execute("ROLLBACK")
     finally:
         other.close()

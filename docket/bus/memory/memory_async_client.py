@@ -48,7 +48,7 @@ class MemoryAsyncClient:
 
     async def stop(self) -> None:
         if self._loop is not None:
-            self._broker.remove_ear(self._hear)
+            self._broker.remove_listener(self._on_event)
             self._loop = None
             self._tell(False)
 
@@ -85,13 +85,13 @@ class MemoryAsyncClient:
 
     def _subscribe(self) -> None:
         patterns = [pattern for some, _ in self._listeners for pattern in some]
-        self._broker.add_ear(self._hear, patterns)
+        self._broker.add_listener(self._on_event, patterns)
 
     def _tell(self, connected: bool) -> None:
         for callback in self._changes:
             IOLoop.current().add_callback(callback, connected)
 
-    def _hear(self, message: Message) -> None:
+    def _on_event(self, message: Message) -> None:
         """Put an event aside for the loop. Called by publishers, in their threads."""
         loop = self._loop
         if loop is None:

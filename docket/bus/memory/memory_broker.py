@@ -23,7 +23,7 @@ from docket.errors import BusFull, BusLost, Unroutable
 _GIVE_UP_LOOK_S = 0.05
 """How often a waiting publisher looks whether it was told to give up."""
 
-Ear = Callable[[Message], None]
+Listener = Callable[[Message], None]
 """Called under the broker's lock with every event it listens to; must only put it aside."""
 
 
@@ -37,7 +37,7 @@ class MemoryBroker:
         self._kinds = {exchange.name: exchange.kind for exchange in topology.EXCHANGES}
         self._queues: dict[str, MemoryQueue] = {}
         self._bindings: dict[str, list[topology.Binding]] = {name: [] for name in self._kinds}
-        self._ears: dict[Ear, tuple[str, ...]] = {}
+        self._listeners: dict[Listener, tuple[str, ...]] = {}
         self._receivers: set[MemoryConsumer] = set()
 
     def declare(self, sources: Sequence[str], role: str | None = None) -> None:  # noqa: ARG002 # no user, no rights
@@ -65,7 +65,7 @@ class MemoryBroker:
         with self.lock:
             self._receivers.add(receiver)
         if listen:
-            self.add_ear(receiver.hear, listen)
+            self.add_listener(receiver.on_event, listen)
         return receiver
 
     def depth(self, queue: str) -> QueueDepth:
@@ -99,14 +99,14 @@ class MemoryBroker:
                     raise BusFull(f"the queue behind {message.exchange} {message.routing_key!r} is full")
                 self._space.wait(remaining_s if give_up is None else min(remaining_s, _GIVE_UP_LOOK_S))
 
-    def add_ear(self, ear: Ear, patterns: Sequence[str]) -> None:
-        """Let the ear hear the events that match, from now on."""
+    def add_listener(self, listener: Listener, patterns: Sequence[str]) -> None:
+        """Let the listener hear the events that match, from now on."""
         with self.lock:
-            self._ears[ear] = tuple(patterns)
+            self._listeners[listener] = tuple(patterns)
 
-    def remove_ear(self, ear: Ear) -> None:
+    def remove_listener(self, listener: Listener) -> None:
         with self.lock:
-            self._ears.pop(ear, None)
+            self._listeners.pop(listener, None)
 
     # What follows is for receivers, which hold the lock already.
 
@@ -144,7 +144,7 @@ class MemoryBroker:
     def forget(self, receiver: MemoryConsumer, condition: Condition) -> None:
         """Take a receiver that closes out of every queue."""
         self._receivers.discard(receiver)
-        self._ears.pop(receiver.hear, None)
+        self._listeners.pop(receiver.on_event, None)
         for queue in self._queues.values():
             with suppress(ValueError):
                 queue.waiting.remove(condition)
@@ -171,24 +171,24 @@ class MemoryBroker:
         bindings = self._bindings[message.exchange]
         names = {bound.queue for bound in bindings if key_matches(kind, bound.key, message.routing_key)}
         queues = [self._queues[name] for name in names]
-        ears = self._listening(message)
-        if mandatory and not queues and not ears:
+        listeners = self._listening(message)
+        if mandatory and not queues and not listeners:
             raise Unroutable(f"no queue takes {message.routing_key!r} on {message.exchange}")
         if not all(queue.has_room(len(message.body)) for queue in queues):
             return False
         now_s = time.monotonic()
         for queue in queues:
             queue.put(message, now_s)
-        for ear in ears:
-            ear(message)
+        for listener in listeners:
+            listener(message)
         return True
 
-    def _listening(self, message: Message) -> list[Ear]:
+    def _listening(self, message: Message) -> list[Listener]:
         if message.exchange != topology.EVENTS:
             return []
         return [
-            ear
-            for ear, patterns in self._ears.items()
+            listener
+            for listener, patterns in self._listeners.items()
             if any(key_matches("topic", pattern, message.routing_key) for pattern in patterns)
         ]
 

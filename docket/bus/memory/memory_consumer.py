@@ -118,7 +118,7 @@ class MemoryConsumer:
                 held.clear()
             self._condition.notify()
 
-    def hear(self, message: Message) -> None:
+    def on_event(self, message: Message) -> None:
         """Take an event; called by the broker under its lock."""
         if len(self._events) >= LISTENER_MESSAGES:
             self._events.popleft()

@@ -146,7 +146,7 @@ class AmqpAsyncClient:
         while True:
             failure: BusLost | None = None
             try:
-                session = await open_session(self._address, self._name, self._patterns(), self._hear)
+                session = await open_session(self._address, self._name, self._patterns(), self._on_event)
             except BusLost as error:
                 failure, reason = error, str(error)
             else:
@@ -189,7 +189,7 @@ class AmqpAsyncClient:
             if missing:
                 await session.listen(missing)
 
-    def _hear(self, routing_key: str, body: bytes) -> None:
+    def _on_event(self, routing_key: str, body: bytes) -> None:
         loop = asyncio.get_running_loop()
         for patterns, callback in self._listeners:
             if any(topic_matches(pattern, routing_key) for pattern in patterns):

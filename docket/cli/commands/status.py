@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         ):
             if lines:
                 terminal.say(["", *_coloured(lines, terminal)])
-        terminal.tell("\nAll is well." if well else "\nNot all is well.")
+        terminal.tell("\nOK" if well else "\nNot OK")
     return ExitCode.OK if well else ExitCode.NOT_WELL
 
 
@@ -133,7 +133,7 @@ def _source_lines(sources: Sequence[SourceStatus]) -> list[str]:
 
 def _queue_lines(states: Sequence[QueueState]) -> list[str]:
     rows = [(one.name, _word(one.ok), str(one.messages), str(one.consumers), one.advice) for one in states]
-    return _table(("QUEUE", "STATE", "MESSAGES", "READERS", "WHAT TO DO"), rows) if rows else []
+    return _table(("QUEUE", "STATE", "MESSAGES", "CONSUMERS", "WHAT TO DO"), rows) if rows else []
 
 
 def _certificate_lines(ends: Sequence[CertificateState]) -> list[str]:

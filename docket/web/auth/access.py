@@ -44,7 +44,7 @@ class Access:
         nameless = not self._names_users and not principal.proxied
         return not self._own_only and (job.owner == "" or nameless)
 
-    def hears(self, principal: Principal, message: EventMessage) -> bool:
+    def may_receive(self, principal: Principal, message: EventMessage) -> bool:
         """Whether an event is for the principal. What has no job left, a rejected question, is for the admins."""
         if message.job is not None:
             return self.may_see(principal, message.job)

@@ -48,8 +48,8 @@ class EventsHandler(Handler, WebSocketHandler):
 
     def open(self, *_: str, **__: str) -> None:
         access, principal = self.services.access, self.principal
-        self._hears = None if access.sees_all(principal) else partial(access.hears, principal)
-        self._send_queue = SendQueue(self._ended, self._hears, self.services.event_feed.outstanding)
+        self._wants = None if access.sees_all(principal) else partial(access.may_receive, principal)
+        self._send_queue = SendQueue(self._ended, self._wants, self.services.event_feed.outstanding)
         # Listening comes before reading, so that no event falls between the two.
         self.services.event_feed.admit(principal.share, self._send_queue)
         self._sender = asyncio.create_task(self._send())
@@ -67,7 +67,7 @@ class EventsHandler(Handler, WebSocketHandler):
     async def _send(self) -> None:
         send_queue = self._send_queue
         try:
-            send_queue.begin(*await self.services.snapshots.beginning(self._since, self.principal.user, self._hears))
+            send_queue.begin(*await self.services.snapshots.beginning(self._since, self.principal.user, self._wants))
             while self.ws_connection is not None and self.ws_connection.stream is not None:
                 # Tornado's `write_message` would make the same frame anew, and two tasks, for each socket.
                 await self.ws_connection.stream.write(await send_queue.take())

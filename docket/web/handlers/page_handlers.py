@@ -44,7 +44,7 @@ class StaticFiles:
     def get(self, name: str) -> StaticFile:
         """Looked up by name, never on disk, so that no name can lead elsewhere. Raises ApiError (404)."""
         if name not in self._files:
-            raise api_error(404, "not-found", "there is nothing at this address")
+            raise api_error(404, "not-found", "not found")
         return self._files[name]
 
 

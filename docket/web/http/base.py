@@ -199,7 +199,7 @@ class NotFound(Handler):
     """Every path that no route has."""
 
     def get(self) -> None:
-        raise api_error(404, "not-found", "there is nothing at this address")
+        raise api_error(404, "not-found", "not found")
 
     head = post = put = patch = delete = options = get
 

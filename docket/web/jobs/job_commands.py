@@ -86,11 +86,11 @@ class JobCommands:
             raise api_error(409, "source-configured", f"{name} is in the configuration; remove it there", "name")
         forgotten = asyncio.Event()
 
-        def hear(message: EventMessage) -> None:
+        def on_event(message: EventMessage) -> None:
             if message.event is EventName.SOURCE_FORGOTTEN and message.source and message.source.name == name:
                 forgotten.set()
 
-        with self._event_feed.listening(hear):
+        with self._event_feed.listening(on_event):
             body = encode(Forget(name=name, user=user))
             await self._link.publish(topology.JOBS, topology.FORGET_KEY, body, mandatory=True, timeout_s=PUBLISH_S)
             with contextlib.suppress(TimeoutError):

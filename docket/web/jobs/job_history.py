@@ -35,7 +35,7 @@ class JobHistory:
         self._ledger = ledger
         self._past: dict[str, Sample] = {}
         self._loaded = False
-        event_feed.add_listener(self._hear)
+        event_feed.add_listener(self._on_event)
 
     async def estimate(self, query: Query, window: Window, sources: Iterable[SourceStatus]) -> Estimate:
         """Roughly what the question would bring from these sources."""
@@ -65,7 +65,7 @@ class JobHistory:
             self._remember(job)
         self._past |= newer
 
-    def _hear(self, message: EventMessage) -> None:
+    def _on_event(self, message: EventMessage) -> None:
         if message.event in _ENDS and message.job is not None:
             self._remember(message.job)
 

@@ -81,7 +81,7 @@ class Pending:
         if self._by_question.get(pending.fingerprint) is pending:
             del self._by_question[pending.fingerprint]
 
-    def hear(self, message: EventMessage) -> None:
+    def on_event(self, message: EventMessage) -> None:
         """The ledger has the job now, or the collector refused it."""
         if message.job is not None:
             self.departures += message.job.id in self._by_id

@@ -66,7 +66,7 @@ class JobService:
         self._job_history = job_history
         self.pending = Pending()
         self._awaited = 0
-        event_feed.add_listener(self.pending.hear)
+        event_feed.add_listener(self.pending.on_event)
 
     async def job(self, job_id: str) -> Job:
         """The job as it stands. Raises NoSuchJob, SpoolError."""

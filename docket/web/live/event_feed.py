@@ -251,7 +251,7 @@ class EventFeed:
     def _send(self, message: EventMessage) -> None:
         encoded = encode(EventFrame.of(message, self._urls))
         for send_queue in tuple(self.send_queues):
-            if send_queue.hears is not None and not send_queue.hears(message):
+            if send_queue.wants is not None and not send_queue.wants(message):
                 continue
             if message.seq is not None:
                 send_queue.put_event(message.seq, message.job.id if message.job is not None else None, encoded)

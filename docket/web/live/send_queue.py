@@ -53,16 +53,16 @@ class SendQueue:
     def __init__(
         self,
         on_end: Callable[[int], object],
-        hears: Callable[[EventMessage], bool] | None = None,
+        wants: Callable[[EventMessage], bool] | None = None,
         outstanding: Outstanding | None = None,
     ) -> None:
         """`on_end` is called once, with the code to close the socket with. It must not wait for the socket: one
-        that is ended for being slow is stuck in the middle of a message. `hears` says which events are for this
+        that is ended for being slow is stuck in the middle of a message. `wants` says which events are for this
         socket; without it all are. `outstanding` bounds what all sockets hold together."""
         self._outstanding = outstanding or Outstanding()
         self._first_bytes = 0
         self._sending_bytes = 0
-        self.hears = hears
+        self.wants = wants
         self._on_end = on_end
         self._ended = False
         self._first: deque[bytes] = deque()

@@ -23,7 +23,7 @@ MOST_OPEN_JOBS = 1_000
 SNAPSHOT_KEPT_S = 1.0
 """A snapshot serves everybody for this long while no event comes: after a restart all browsers want one at once."""
 
-Hears = Callable[[EventMessage], bool]
+Wants = Callable[[EventMessage], bool]
 
 
 class SnapshotBuilder:
@@ -37,22 +37,22 @@ class SnapshotBuilder:
         self._snapshot: Snapshot | None = None
         self._made_at_s = 0.0
 
-    async def beginning(self, since: int | None, user: str, hears: Hears | None = None) -> tuple[list[bytes], int]:
+    async def beginning(self, since: int | None, user: str, wants: Wants | None = None) -> tuple[list[bytes], int]:
         """Messages for this user, and the number of the last event that they tell of.
 
-        With `hears`, which says what is for this user, only the user's own jobs are told. Raises SpoolError.
+        With `wants`, which says what is for this user, only the user's own jobs are told. Raises SpoolError.
         """
-        missed = await self._missed(since, hears) if since is not None else None
+        missed = await self._missed(since, wants) if since is not None else None
         if missed is not None:
             return missed
-        if hears is not None:
+        if wants is not None:
             snapshot = await self._own_snapshot(user)
         else:
             async with self._lock:
                 snapshot = await self._current_snapshot()
         return [encode(msgspec.structs.replace(snapshot, time=now_text(), user=user))], snapshot.seq
 
-    async def _missed(self, since: int, hears: Hears | None) -> tuple[list[bytes], int] | None:
+    async def _missed(self, since: int, wants: Wants | None) -> tuple[list[bytes], int] | None:
         """The events after `since`, or None if they are too many or the number is not one of this ledger."""
         last = await self._ledger.last_seq()
         if not last - MOST_MISSED_EVENTS <= since <= last:
@@ -60,7 +60,7 @@ class SnapshotBuilder:
         events = await self._ledger.events_since(since, MOST_MISSED_EVENTS + 1)
         if len(events) > MOST_MISSED_EVENTS:
             return None
-        heard = [event for event in events if hears is None or hears(event)]
+        heard = [event for event in events if wants is None or wants(event)]
         messages = [encode(EventFrame.of(event, self._urls)) for event in heard]
         if sum(map(len, messages)) > MOST_MISSED_BYTES:
             return None

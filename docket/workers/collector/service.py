@@ -121,7 +121,7 @@ class Collector:
             )
             opened.callback(self._receiver.close)
             self._opened = opened.pop_all()
-        log.info("the collector is at work in %s; %d jobs are open", spool.path, len(self.jobs))
+        log.info("collector started in %s; %d jobs are open", spool.path, len(self.jobs))
 
     def close(self) -> None:
         """Leave. What is not committed will be delivered again."""
@@ -271,7 +271,7 @@ class Collector:
             inspected = self._ledger.job(message.job_id)
             if inspected is not None and inspected.pcap is not None and inspected.id not in self.jobs:
                 self._retention.note(inspected)
-        heard = self._source_registry.hear(message)
+        heard = self._source_registry.on_event(message)
         if heard is None:
             return
         status, came = heard
@@ -360,7 +360,7 @@ class Collector:
             recorded = self._ledger.commit(batch.entries)
         except SpoolError as error:
             if str(error) != self._trouble:
-                log.error("nothing can be written down: %s", error)
+                log.error("ledger write failed: %s", error)
             self._trouble = str(error)
             if isinstance(error, SpoolFull):
                 self._house.make_room(batch)

@@ -73,7 +73,7 @@ class SourceRegistry:
         known = (*self._configured, SPOOL_SOURCE)
         return [name for name in names if name not in known and name not in self._statuses]
 
-    def hear(self, message: EventMessage) -> tuple[SourceStatus, bool] | None:
+    def on_event(self, message: EventMessage) -> tuple[SourceStatus, bool] | None:
         """Note what a source says of itself; returns its status and whether it has just come online."""
         status = message.source
         if status is None:

@@ -116,7 +116,7 @@ class CaptureIndex:
             make_list(self.capture, self.marks, listing, stop)
             self._write_index(listing)
             self._keep_belonging(listing)
-            write_conversations(self._directory / "conversations", self.capture.sha256, listing.tally)
+            write_conversations(self._directory / "conversations", self.capture.sha256, listing.counter)
         except DissectorMissing as error:
             self.facts = facts = msgspec.structs.replace(facts, note=f"{error}: the packets cannot be shown.")
         summary = self._summarise(facts, dissector, working=False)

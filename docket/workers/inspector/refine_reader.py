@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from docket.bus.messages import Fragment
 from docket.domain.clock import Clock
+from docket.domain.ids import new_run
 from docket.domain.job import State, Verdict
 from docket.domain.plain_text import whole
 from docket.domain.query.render import explain
@@ -76,7 +76,7 @@ class RefineReader:
             job=self._request.id,
             source=self._source.name,
             attempt=self._task.attempt,
-            run=f"{time.time_ns():016x}-{uuid.uuid4().hex[:8]}",
+            run=new_run(),
             seq=0,
             sent=_wording(self._request),
         )

@@ -60,7 +60,7 @@ class RefineService:
                     try:
                         self._handle(delivery)
                     except (MessageError, InvalidRequest) as error:
-                        # The collector has the same message; it is the one to bury it and to tell.
+                        # The collector has the same message; it dead-letters and reports it.
                         log.warning("a message is not valid: %s", error)
                         delivery.ack()
                 self._job_runner.look()
@@ -72,7 +72,7 @@ class RefineService:
     def _handle(self, delivery: Delivery) -> None:
         """Raises MessageError, InvalidRequest."""
         if not delivery.queue:
-            self._job_runner.hear(decode_event(bytes(delivery.body), delivery.routing_key))
+            self._job_runner.on_event(decode_event(bytes(delivery.body), delivery.routing_key))
             return
         if not is_for(delivery.headers, SPOOL_SOURCE):
             delivery.ack()

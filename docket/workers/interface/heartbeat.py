@@ -52,7 +52,7 @@ class Heartbeat:
     def start(self) -> None:
         self._thread.start()
 
-    def greet(self) -> None:
+    def announce(self) -> None:
         """Say `source.online` at once; again after the bus was away."""
         self._greet = True
         self._poke.set()

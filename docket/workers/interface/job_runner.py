@@ -24,6 +24,7 @@ from docket.bus.senders import sender
 from docket.bus.topology import FRAGMENTS, fragment_shard
 from docket.domain.clock import Clock
 from docket.domain.event import EventMessage
+from docket.domain.ids import new_run
 from docket.domain.job import FULL, EventName, Verdict
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
@@ -173,7 +174,7 @@ class JobRunner(Generic[S]):
             self._start(surplus, self._turn_away)
         self._announcer.add(request.id, active.attempt)
 
-    def hear(self, event: EventMessage) -> None:
+    def on_event(self, event: EventMessage) -> None:
         """Stop reading a job that has ended, unless the event is older than a retry that is being read."""
         job_id = event.job.id if event.job is not None else event.job_id
         if job_id is None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from docket.bus.messages import Fragment
 from docket.domain.clock import Clock
+from docket.domain.ids import new_run
 from docket.domain.job import Verdict
 from docket.domain.query.canonical import Query
 from docket.domain.query.planning import Plan

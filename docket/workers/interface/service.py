@@ -110,7 +110,7 @@ class InterfaceWorker:
             if receiver.generation != generation:
                 if generation:
                     for heartbeat in self._heartbeats:
-                        heartbeat.greet()
+                        heartbeat.announce()
                 generation = receiver.generation
             if delivery is not None:
                 self._cope(delivery)
@@ -126,7 +126,7 @@ class InterfaceWorker:
         try:
             self._handle(delivery)
         except (MessageError, InvalidRequest) as error:
-            # The collector has the same message; it is the one to bury it and to tell.
+            # The collector has the same message; it dead-letters and reports it.
             log.warning("a message from %s is not valid: %s", delivery.queue or "the events", error)
             delivery.ack()
         except Exception as error:
@@ -141,7 +141,7 @@ class InterfaceWorker:
         if not delivery.queue:
             event = decode_event(delivery.body, delivery.routing_key)
             for job_runner in self._job_runners.values():
-                job_runner.hear(event)
+                job_runner.on_event(event)
             return
         job_runner = self._by_queue[delivery.queue]
         name = job_runner.source.name

@@ -210,7 +210,7 @@ def test_status_says_that_all_is_well(demo: DemoServer) -> None:
     """With everything running `docket status` ends 0 and lists services and sources."""
     done = wait_until(lambda: _well(demo), "the sources to announce themselves")
     assert done is not None
-    assert done.stderr == "\nAll is well.\n"
+    assert done.stderr == "\nOK\n"
     assert [name in done.stdout for name in ("broker", "collector", *SOURCES)] == [True] * 4
     assert json.loads(docket("status", "--json", environ=demo.environ).stdout)["well"] is True
 

@@ -119,7 +119,7 @@ def _judge(child: SandboxedProcess, text: str, field: str, code: str) -> None:
     said = [line for line in child.said.decode("utf-8", "replace").splitlines() if "Running as user" not in line]
     message = next((_PROGRAM.sub("", line) for line in said if _PROGRAM.match(line)), "")
     if not message:
-        raise DissectionError(child.complaint[-200:] or "the filter could not be checked")
+        raise DissectionError(child.stderr_summary[-200:] or "the filter could not be checked")
     raise InvalidRequest([Fault(code, message[:500], field, _position(said, text))])
 
 

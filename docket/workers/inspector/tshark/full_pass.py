@@ -44,7 +44,7 @@ class Listing:
     rows: RowStore
     packets: int
     """In the capture."""
-    tally: ConversationCounter = field(default_factory=ConversationCounter)
+    counter: ConversationCounter = field(default_factory=ConversationCounter)
     layers: LayerCounter = field(default_factory=LayerCounter)
     belonging: Belonging = field(default_factory=Belonging)
     hierarchy: tuple[Protocol, ...] = ()
@@ -129,7 +129,7 @@ class _Pass:
         if self._line:
             line = self._reader.read(self._line)
             self._line = b""
-            self._listing.tally.add(line)
+            self._listing.counter.add(line)
             self._listing.layers.add(line.layers)
             self._listing.belonging.add(line)
             self._listing.rows.add(line.row)

@@ -95,10 +95,10 @@ class SandboxedProcess:
         granted = [*READABLE, *readable, *([f"+{writable}"] if writable else [])]
         bounds = (int(limits.wall_s) + 1, limits.memory_bytes, limits.threads, limits.nice, limits.file_bytes)
         rights = ",".join(map(str, bounds))
-        cage = [sys.executable, "-I", "-S", SANDBOX, rights, *granted, "--", *command]
+        sandboxed = [sys.executable, "-I", "-S", SANDBOX, rights, *granted, "--", *command]
         try:
             self._process = subprocess.Popen(
-                cage,
+                sandboxed,
                 stdin=_stdin(source),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -193,7 +193,7 @@ class SandboxedProcess:
         return code
 
     @property
-    def complaint(self) -> str:
+    def stderr_summary(self) -> str:
         """What the program said about its failure, without its name and without idle warnings."""
         lines = [line.strip() for line in self.said.decode("utf-8", "replace").splitlines()]
         return " ".join(line for line in lines if line and not line.startswith("Running as user"))
@@ -238,7 +238,7 @@ class SandboxedProcess:
         return OutOfTime(f"it took longer than {self._limits.wall_s:g} s")
 
     def _reason(self, code: int) -> str:
-        said = self.complaint
+        said = self.stderr_summary
         if "failed to allocate" in said or "Cannot allocate" in said or "out of memory" in said.lower():
             return f"it needed more than {size_text(self._limits.memory_bytes)} of memory"
         if code < 0:

@@ -166,22 +166,22 @@ def _covers(facts: Facts, listing: Listing | None) -> Covers:
         sentence = f"Only the first {done:,} of {of:,} packets were looked at, but for the plot."
     else:
         sentence = "No packet was dissected; the plot shows all of them."
-    if listing is not None and listing.tally.overflow:
+    if listing is not None and listing.counter.overflow:
         sentence += " There are more conversations, addresses or names than were counted."
     return Covers(packets=done, of=of, sentence=sentence)
 
 
 def _counted(listing: Listing) -> Mapping[str, object]:
-    tally = listing.tally
+    counter = listing.counter
     return {
         "protocols": listing.layers.with_filters(listing.hierarchy),
-        "talkers": tally.talkers(),
-        "talker_count": tally.talker_count,
-        "name_counts": {kind: tally.name_count(kind) for kind in ("dns", "tls", "http")},
-        "conversations": tally.conversations(),
-        "conversation_count": tally.conversation_count,
-        "dns": tally.names("dns"),
-        "tls": tally.names("tls"),
-        "http": tally.names("http"),
+        "talkers": counter.talkers(),
+        "talker_count": counter.talker_count,
+        "name_counts": {kind: counter.name_count(kind) for kind in ("dns", "tls", "http")},
+        "conversations": counter.conversations(),
+        "conversation_count": counter.conversation_count,
+        "dns": counter.names("dns"),
+        "tls": counter.names("tls"),
+        "http": counter.names("http"),
         "findings": listing.findings,
     }
