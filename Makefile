@@ -27,8 +27,8 @@ help:
 	@echo "make deb           build dist/docket_*.deb, the package for Debian"
 	@echo "make image         build the container image localhost/docket with podman or docker"
 	@echo "make requirements  pin the newest allowed versions"
-	@echo "make demo-traffic  record the sample traffic anew (as root; see docket/demo/README.md)"
-	@echo "make screenshots   take the pictures of docs/img anew; look at them before you commit them"
+	@echo "make demo-traffic  record the sample traffic again (as root; see docket/demo/README.md)"
+	@echo "make screenshots   take the pictures of docs/img again; look at them before you commit them"
 	@echo "make clean         remove all that was made here"
 
 run: .venv/.run

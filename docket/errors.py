@@ -17,7 +17,7 @@ DocketError
 ├── DissectionError         packets could not be looked into: a crash, a limit; carries the sentence
 │   └── DissectorMissing    tshark or tcpdump is not installed
 ├── InspectorAway           the inspector, which looks into packets, does not answer
-├── NoSuchJob               an id nobody knows
+├── NoSuchJob               an unknown id
 ├── ServerRefused           a server's refusal, as its client sees it (all faults at once)
 ├── ServerUnreachable       no Docket server answers
 └── SpoolError

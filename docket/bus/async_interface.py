@@ -19,7 +19,7 @@ ChangeCallback = Callable[[bool], None]
 
 
 class AsyncBusClient(Protocol):
-    """Publishes with confirms and hears events, without ever blocking the loop."""
+    """Publishes with confirms and receives events, without ever blocking the loop."""
 
     @property
     def connected(self) -> bool: ...

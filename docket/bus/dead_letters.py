@@ -14,7 +14,7 @@ DELIVERY_COUNT_HEADER = "x-delivery-count"
 """Set by RabbitMQ's quorum queues from the second delivery on: how often the message came back before."""
 
 LONGEST_REASON = 2_000
-"""In characters: AMQP headers must fit into one frame, and the reason may quote what somebody sent."""
+"""In characters: AMQP headers must fit into one frame, and the reason may quote what was sent."""
 
 MOST_HEADER_CHARACTERS = 20_000
 """Of the original headers, written out; more than that would not fit beside the reason."""

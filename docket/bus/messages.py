@@ -104,13 +104,13 @@ class AuditAction(StrEnum):
 
 
 class AuditMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """`audit.*`: somebody did something over HTTP, or was refused."""
+    """`audit.*`: a user did something over HTTP, or was refused."""
 
     schema: str = "docket.audit/1"
     event: str
     at: str
     user: str
-    """As the proxy or the token names it; empty for nobody in particular."""
+    """As the proxy or the token names it; empty without one."""
     address: str
     job_id: str
     request: str
@@ -217,7 +217,7 @@ def encode(message: JobMessage | EventMessage | AuditMessage) -> bytes:
 def decode_event(body: bytes, key: str) -> EventMessage:
     """An event that came with the routing key `key`.
 
-    RabbitMQ lets each role publish its own keys alone, so the word counts only if it is the key's: nobody closes a
+    RabbitMQ lets each role publish its own keys alone, so the word counts only if it is the key's: no source closes a
     job under the name of a source. For the same reason only what belongs to the key may be carried: a source's event
     has neither a job nor a number of the ledger. Raises MessageError, also for a source whose name or times are none:
     readers count on them.

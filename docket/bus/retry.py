@@ -37,7 +37,7 @@ class Backoff:
         return chosen_s
 
     def reset(self) -> None:
-        """Begin anew, after an attempt that worked."""
+        """Begin again, after an attempt that worked."""
         self._next_s = FIRST_S
         self._refused_s = REFUSED_FIRST_S
 

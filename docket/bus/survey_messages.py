@@ -1,6 +1,6 @@
 """The messages of a survey: the web app asks workers how much a question would bring, and each answers for its sources.
 
-Both go through `docket.events`, for nobody but a running worker can answer, and a late answer is worth nothing.
+Both go through `docket.events`, for only a running worker can answer, and a late answer is worth nothing.
 """
 
 from __future__ import annotations

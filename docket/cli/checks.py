@@ -50,12 +50,12 @@ def _queue(name: str, messages: int, consumers: int) -> QueueState:
     advice = ""
     if name == topology.DEAD_QUEUE:
         if messages:
-            advice = "messages that nobody could handle: see docs/operations.md, Dead letters"
+            advice = "messages that could not be handled: see docs/operations.md, Dead letters"
     elif name == topology.INSPECTOR_QUEUE:
         # Results are whole without an inspector; only looking into them needs one.
         advice = ""
     elif not consumers:
-        advice = f"nobody reads it: systemctl status {_unit(name)}"
+        advice = f"no consumer: systemctl status {_unit(name)}"
     return QueueState(name=name, messages=messages, consumers=consumers, ok=not advice, advice=advice)
 
 

@@ -64,7 +64,7 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
             config = on_a_free_port(config, terminal)
         broker = open_broker(config.bus, config.bus_tls)
         stack.callback(broker.close)
-        # Here, and not in the services, so that a broker that is away is an error at once: somebody is watching.
+        # Here, and not in the services, so that a broker that is away is an error at once: a user is watching.
         broker.declare(source_names(config))
         link = open_link(config.bus, config.bus_tls, broker=broker)
         prepare_spool(config)
@@ -149,7 +149,7 @@ def on_a_free_port(config: Config, terminal: Terminal) -> Config:
 
 
 def is_free(address: TcpAddress) -> bool:
-    """Whether nobody listens there."""
+    """Whether the address is free."""
     with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

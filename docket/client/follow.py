@@ -1,4 +1,4 @@
-"""Following one job over the server's WebSocket until it is final. Lost connections are made anew.
+"""Following one job over the server's WebSocket until it is final. Lost connections are made again.
 
 The whole job comes with every message, so a message that was missed is healed by the next; after a reconnect the
 job is fetched once, in case its last message was the one that was missed.

@@ -119,7 +119,7 @@ class CheckedWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A question with faults is an answer like any other here (`ok` false, status 200): nobody has asked it yet."""
+    """A question with faults is an answer like any other here (`ok` false, status 200): it has not been asked yet."""
 
     ok: bool
     canonical: str | None = None

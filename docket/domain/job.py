@@ -32,7 +32,7 @@ class State(StrEnum):
 
 
 FINAL = frozenset({State.COMPLETED, State.PARTIAL, State.FAILED, State.CANCELLED, State.EXPIRED})
-"""States in which nothing moves any more, unless somebody retries."""
+"""States in which nothing moves any more, unless a user retries."""
 
 
 class Verdict(StrEnum):
@@ -169,7 +169,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     wait_for_flush: bool = True
     reason: str = ""
-    """Why it was cancelled, expired or failed, where somebody or something said so."""
+    """Why it was cancelled, expired or failed, where a reason was given."""
     parent: str | None = None
     """The job from whose result it was taken; null: sources were asked."""
     refine: Refinement | None = None
@@ -257,7 +257,7 @@ def fold(events: Iterable[Event]) -> Job:
 
 
 def judge(answers: Sequence[SourceAnswer]) -> State:
-    """The final state that verdicts add up to, for a job that nobody cancelled.
+    """The final state that verdicts add up to, for a job that was not cancelled.
 
     Every verdict full: completed. Nothing usable: failed. Anything between: partial.
     """

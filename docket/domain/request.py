@@ -1,4 +1,4 @@
-"""What somebody asks: one query over one window, of some sources. Pure; anybody above may import it.
+"""What is asked: one query over one window, of some sources. Pure; anybody above may import it.
 
 A question reaches Docket as a mapping, from HTTP or from the bus, and leaves here as a `Request` that holds
 only checked values: there is one door. Every fault of a question is told at once.
@@ -139,7 +139,7 @@ def check_request(
 
 
 def fingerprint(request: Request) -> str:
-    """The same for two requests that ask the same question, whoever asks, whenever and with whatever patience."""
+    """The same for two requests that ask the same question, regardless of the asker, the moment and the deadline."""
     sources = None if request.sources is None else sorted(request.sources)
     question: tuple[object, ...] = (request.query, request.after_us, request.before_us, sources, request.limits)
     if request.parent is not None:

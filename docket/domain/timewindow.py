@@ -211,7 +211,7 @@ def _exact(us: int) -> str:
 
 
 def make_window(after: str | None, before: str | None, requested_at_us: int | None, default_us: int) -> Window:
-    """Make the window that somebody asked for.
+    """Make the window that a user asked for.
 
     Without `before` it ends at the moment of asking, without `after` it is `default_us` long; a blank text is
     as good as none. Raises InvalidRequest with every fault, each with the field `after` or `before`.

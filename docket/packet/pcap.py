@@ -192,7 +192,7 @@ def trim(
 
 
 def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, int]:
-    """Write the whole records of a foreign capture anew, little-endian; nanoseconds stay what they are.
+    """Write the whole records of a foreign capture again, little-endian; nanoseconds stay what they are.
 
     Returns (records, end); `end` is the offset in `buffer` after the last whole record. Raises CaptureError as
     `scan` does.

@@ -72,7 +72,7 @@ class Host:
         Without `serve` the process is ready when its threads run: they wait for the broker by themselves. `serve`
         says by itself when it is ready, for only it knows when it listens.
 
-        The order of stopping is the reverse, so that nobody speaks to somebody who has gone:
+        The order of stopping is the reverse, so that no service speaks to one that has gone:
         1. the web app takes no new requests and ends its sockets;
         2. workers drop their readings and give back the questions in hand;
         3. the collector, last, has written all that the workers said.

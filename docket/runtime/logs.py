@@ -54,7 +54,7 @@ def to_journal(environ: Mapping[str, str]) -> bool:
 
 
 def one_line(text: str) -> str:
-    """The text with control characters written as escapes, so that nobody can forge lines or steer a terminal.
+    """The text with control characters written as escapes, so that no input can forge lines or steer a terminal.
 
     Line ends inside stay readable as ` | `; a traceback becomes one long line, as the journal wants it.
     """

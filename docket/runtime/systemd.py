@@ -32,7 +32,7 @@ class SystemdNotifier:
         watched = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environ.get("WATCHDOG_USEC", "") if watched else ""
         self.beat_s = int(usec) / 2_000_000 if usec.isdigit() and int(usec) else None
-        """How often `beat` must be called: twice as often as the watchdog looks. None: nobody looks."""
+        """How often `beat` must be called: twice as often as the watchdog looks. None: there is no watchdog."""
 
     def ready(self, status: str) -> None:
         self._send(f"READY=1\nSTATUS={status}")

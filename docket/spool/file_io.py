@@ -1,7 +1,7 @@
 """Bytes in and out of spool files at given offsets. For the spool and the merge; holds no file open.
 
 No function here calls fsync. A kill of the process loses nothing, since the kernel holds what was written; a
-power loss may cost the last seconds of a job that is being read, and such a job is asked anew.
+power loss may cost the last seconds of a job that is being read, and such a job is asked again.
 """
 
 from __future__ import annotations

@@ -86,11 +86,11 @@ class Spool:
         return self.job_directory(job_id) / SOURCES_NAME
 
     def partial(self, job_id: str) -> Path:
-        """The result while it grows. It vanishes, or begins anew, when a source must be read again."""
+        """The result while it grows. It vanishes, or begins again, when a source must be read again."""
         return self.job_directory(job_id) / f"{RESULT_NAME}.partial"
 
     def sorting(self, job_id: str) -> Path:
-        """The result while it is made anew because packets came far out of order."""
+        """The result while it is made again because packets came far out of order."""
         return self.job_directory(job_id) / f"{RESULT_NAME}.sorting"
 
     def manifest(self, job_id: str) -> Path:
@@ -123,7 +123,7 @@ class Spool:
         """Give the finished file its final name; the result of an earlier revision is gone in the same moment.
 
         There is no fsync: after a power loss the job may be open again in the ledger, and is then put together
-        anew from its parts or asked anew. A finished one whose bytes the disk lost fails its SHA-256.
+        again from its parts or asked again. A finished one whose bytes the disk lost fails its SHA-256.
         """
         try:
             if sources is not None:

@@ -183,7 +183,7 @@ class LedgerReader:
         connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
         file = self._file()
         if connection is not None and self._mine.file != file:
-            # The spool was emptied and begun anew; SQLite itself would go on reading the file that is gone.
+            # The spool was emptied and begun again; SQLite itself would go on reading the file that is gone.
             with self._lock:
                 self._all.remove(connection)
             connection.close()

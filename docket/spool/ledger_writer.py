@@ -1,6 +1,6 @@
 """The collector's record of jobs and events: SQLite, one writer. Web and tools read it with `LedgerReader`.
 
-An event is written here before anybody hears of it. What belongs together goes into one `Entries` and is
+An event is written here before it is published. What belongs together goes into one `Entries` and is
 committed as one transaction, so that a killed collector finds either all of it or nothing.
 """
 

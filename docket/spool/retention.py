@@ -73,7 +73,7 @@ class Retention:
             if owner is None:
                 strays.append(directory)
             elif owner.is_final and owner.state is not State.EXPIRED and self._spool.result(owner.id).exists():
-                # The ledger is older than this result, which nobody deleted.
+                # The ledger is older than this result, which was not deleted.
                 log.warning("setting %s aside: the ledger knows of no result of job %s", directory, owner.id)
                 self._spool.set_aside(directory)
             elif owner.is_final:
@@ -97,7 +97,7 @@ class Retention:
             self.used_bytes -= held.size_bytes
 
     def missing(self) -> Iterator[str]:
-        """Jobs whose result somebody else has removed."""
+        """Jobs whose result another program has removed."""
         for job_id in self._held:
             if not self._spool.result(job_id).exists():
                 yield job_id

@@ -15,7 +15,7 @@ from docket.spool.file_io import FILE_MODE
 logger = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S = 1.0
-"""How long one attempt waits for somebody else's lock; the collector then tries again by itself."""
+"""How long one attempt waits for another program's lock; the collector then tries again by itself."""
 
 _TABLES = """
 CREATE TABLE events (

@@ -1,4 +1,4 @@
-"""Files on their way out. To unlink a gigabyte takes a twentieth of a second, and nobody shall wait for that.
+"""Files on their way out. To unlink a gigabyte takes a twentieth of a second, and nothing shall wait for that.
 
 What is to go is moved here, which is done at once, and taken off the disk piece by piece. Only `files` uses it.
 """

@@ -133,7 +133,7 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; `on_ready` gets the addresses once connections are taken.
 
-    `sockets` are listening ones that somebody else opened (systemd); without them those of the configuration are
+    `sockets` are listening ones that another program opened (systemd); without them those of the configuration are
     opened. Starts and stops the link. Raises ConfigError when it cannot listen.
 
     The order of stopping: take no new connections, end the WebSockets (their clients resume elsewhere or later),

@@ -85,7 +85,7 @@ class MemoryBroker:
     def offer(
         self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, Any], *, mandatory: bool
     ) -> bool:
-        """Publish without waiting. False: a queue is full and nobody got it. Raises Unroutable, BusLost."""
+        """Publish without waiting. False: a queue is full and no queue got it. Raises Unroutable, BusLost."""
         with self.lock:
             return self._offer(Message(exchange, routing_key, body, headers), mandatory)
 

@@ -1,7 +1,7 @@
 """One connection to RabbitMQ through kombu, for one thread. Only the AMQP modules of `bus` import it.
 
 kombu reconnects silently in many places, which would hide that deliveries have become void. So this never
-reuses a connection that had an error: whoever sees one of `LOST` abandons the wire and opens another.
+reuses a connection that had an error: who sees one of `LOST` drops the connection and opens another.
 """
 
 from __future__ import annotations

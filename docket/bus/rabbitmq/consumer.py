@@ -107,7 +107,7 @@ class AmqpDelivery:
         )
 
     def _settle(self, action: _Action, reason: str = "") -> None:
-        # The broker closes the channel of whoever settles a message twice.
+        # The broker closes the channel on which a message is settled twice.
         if not self._settled:
             self._settled = True
             self._receiver.settle(_Settlement(self, action, reason))
@@ -117,7 +117,7 @@ class AmqpConsumer:
     """A `Consumer` with a connection of its own, opened by the first `receive`.
 
     `receive` must be called at least every 2 * HEARTBEAT_S; else the broker takes everything back and gives it to
-    somebody else. While the broker is away, one attempt to connect may exceed the time-out by CONNECT_TIMEOUT_S.
+    another. While the broker is away, one attempt to connect may exceed the time-out by CONNECT_TIMEOUT_S.
     """
 
     def __init__(self, address: Address, name: str, prefetch: Mapping[str, int], *, listen: Sequence[str]) -> None:

@@ -221,7 +221,7 @@ class Session:
         self._confirms.clear()
 
     def _end(self, reason: str) -> None:
-        """The connection is closed, whoever closed it."""
+        """The connection is closed, by either side."""
         self._ended.set()
         self._lose(reason)
 
@@ -347,5 +347,5 @@ def _resolve(future: asyncio.Future[Any], value: object) -> None:
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
-        # Nobody may be waiting any more; then asyncio would complain about an exception that nobody took.
+        # Nothing may be waiting any more; then asyncio would complain about an exception that was never retrieved.
         future.exception()

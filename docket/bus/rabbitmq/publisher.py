@@ -46,7 +46,7 @@ class _Answer(Enum):
 class AmqpPublisher:
     """A `Publisher` with a connection of its own.
 
-    It has no thread, so nobody could send heartbeats while it idles: they are off, and the kernel's keepalive and
+    It has no thread that could send heartbeats while it idles: they are off, and the kernel's keepalive and
     TCP_USER_TIMEOUT find a dead peer instead.
     """
 

@@ -26,7 +26,7 @@ def spare_name(queue: str) -> str:
 
 
 def replace_queue(wire: BrokerConnection, queue: Queue, bindings: Sequence[Binding], why: str, *, must: bool) -> None:
-    """Give the queue today's arguments, if nobody reads it; else go on with it as it is.
+    """Give the queue today's arguments, if it has no consumer; else go on with it as it is.
 
     Raises LOST, and TopologyMismatch where it `must` be replaced and is read by a service that runs.
     """

@@ -26,7 +26,7 @@ class Stream:
         self._on_broken: Callable[[], object] = lambda: None
 
     def start(self, on_broken: Callable[[], object]) -> None:
-        """Begin; `on_broken` is called when nobody reads standard output any more."""
+        """Begin; `on_broken` is called when standard output is closed."""
         self._on_broken = on_broken
         self._thread.start()
 
@@ -45,7 +45,7 @@ class Stream:
         try:
             self._sha256 = self._client.download(self._job_id, self._write, follow=True)
         except BrokenPipeError:
-            self._error = NotSaved("nobody reads standard output any more")
+            self._error = NotSaved("standard output was closed")
             # Python flushes standard output once more when it ends; that must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
             self._on_broken()

@@ -178,7 +178,7 @@ def conclusion(job: Job) -> list[str]:
 
 
 def _wanted(job: Job, terminal: Terminal) -> bool:
-    """Whether the packets that came before the cancel shall be saved; asked only where somebody can answer."""
+    """Whether the packets that came before the cancel shall be saved; asked only where a user can answer."""
     if not (sys.stdin.isatty() and terminal.err_is_live and job.packets):
         return False
     terminal.err.write(f"Save the {packets_text(job.packets)} that arrived? [y/N] ")

@@ -146,7 +146,7 @@ def retry(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _begun(client: Client, job: Job, revision: int) -> Job | None:
-    """The job once its next revision has begun, or None if nobody takes up the order."""
+    """The job once its next revision has begun, or None if the order is not taken up."""
     give_up_s = time.monotonic() + TAKEN_UP_S
     while job.revision <= revision:
         if time.monotonic() > give_up_s:

@@ -50,7 +50,7 @@ class Terminal:
 
     @property
     def err_is_live(self) -> bool:
-        """Whether lines on `err` can be drawn anew."""
+        """Whether lines on `err` can be drawn again."""
         return self.err.isatty() and self.environ.get("TERM", "dumb") != "dumb"
 
     @property

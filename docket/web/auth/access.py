@@ -40,7 +40,7 @@ class Access:
     def may_change(self, principal: Principal, job: Job) -> bool:
         if principal.is_admin or (principal.user != "" and job.owner == principal.user):
             return True
-        # Where nobody can be named, as with `docket run` on a laptop, there are no owners to be protected.
+        # Where users have no names, as with `docket run` on a laptop, there are no owners to be protected.
         nameless = not self._names_users and not principal.proxied
         return not self._own_only and (job.owner == "" or nameless)
 
@@ -51,10 +51,10 @@ class Access:
         return message.job_id is None or self.sees_all(principal)
 
     async def ask(self, raw: Mapping[str, Any], principal: Principal) -> tuple[Job, bool]:
-        """Hand in a question; its job, and whether that is a new one: nobody is given a job that he may not see.
+        """Hand in a question; its job, and whether that is a new one: no user is given a job that he may not see.
 
-        Raises what `JobService.ask` raises, NoSuchJob for a parent that is hidden, and Refusal (403) where nobody would
-        own the job.
+        Raises what `JobService.ask` raises, NoSuchJob for a parent that is hidden, and Refusal (403) where the job
+        would have no owner.
         """
         if self._own_only and not principal.user:
             raise api_error(403, "no-user", "jobs are for their owners here, and the proxy did not say who you are")
@@ -64,7 +64,7 @@ class Access:
         return await self._job_service.ask(raw, principal, None if self.sees_all(principal) else principal.user)
 
     async def job(self, job_id: str, principal: Principal) -> Job:
-        """The job, for somebody who may see it. Raises NoSuchJob (also for what is hidden), SpoolError."""
+        """The job, for a user who may see it. Raises NoSuchJob (also for what is hidden), SpoolError."""
         return self._visible(await self._job_service.job(job_id), principal)
 
     async def story(self, job_id: str, principal: Principal) -> tuple[Job, tuple[Event, ...]]:
@@ -73,7 +73,7 @@ class Access:
         return self._visible(job, principal), events
 
     async def changeable(self, job_id: str, principal: Principal) -> Job:
-        """The job, for somebody who may change it. Raises NoSuchJob, SpoolError, ApiError (403)."""
+        """The job, for a user who may change it. Raises NoSuchJob, SpoolError, ApiError (403)."""
         job = await self.job(job_id, principal)
         if not self.may_change(principal, job):
             raise not_owner(job)
@@ -94,7 +94,7 @@ class Access:
 
 
 def not_owner(job: Job) -> ApiError:
-    """The answer to somebody who wants to change the job of somebody else."""
+    """The answer to a user who wants to change another's job."""
     return api_error(
         403, "not-owner", f"the job belongs to {job.owner or 'somebody else'}; an admin may change it", "id"
     )

@@ -40,7 +40,7 @@ class Audit:
     def record(
         self, principal: Principal, action: AuditAction, *, job_id: str, request_id: str, detail: str = ""
     ) -> None:
-        """Write down what somebody did, or was refused."""
+        """Write down what a user did, or was refused."""
         message = AuditMessage(
             event=f"audit.{action.value}",
             at=now_text(),
@@ -66,7 +66,7 @@ class Audit:
         task.add_done_callback(self._sending.discard)
 
     def look(self, principal: Principal, *, job_id: str, request_id: str, detail: str) -> None:
-        """Write down that somebody looks at packets, unless the same look was written down a while ago."""
+        """Write down that a user looks at packets, unless the same look was written down a while ago."""
         key, now_s = (principal.user, principal.address, job_id, detail), time.monotonic()
         if now_s - self._looks.get(key, -ONE_LOOK_S) < ONE_LOOK_S:
             return

@@ -34,7 +34,7 @@ class Principal:
     """One request's sender."""
 
     user: str
-    """Empty for nobody in particular."""
+    """Empty without a user."""
     address: str
     """Where the request came from, for the audit trail; behind a trusted proxy, what the proxy says."""
     proxied: bool
@@ -59,7 +59,7 @@ class Authenticator:
         self._tokens = read_tokens(web.tokens) if web.tokens is not None else {}
 
     def principal(self, request: HTTPServerRequest) -> Principal:
-        """Raises ApiError for a user header that makes no sense (400) and for a token that nobody knows (401)."""
+        """Raises ApiError for a user header that makes no sense (400) and for an unknown token (401)."""
         peer = unix_peer(request)
         proxied = self._is_proxied(request, peer)
         address = _address(request, peer)

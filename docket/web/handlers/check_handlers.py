@@ -24,7 +24,7 @@ from docket.web.jobs.coverage import coverage
 from docket.web.jobs.source_plan import plan_of, source_plan
 
 LONGEST_BPF = 65_536
-"""Characters of a packet filter that is sent while somebody types."""
+"""Characters of a packet filter that is sent while a user types."""
 _FIELDS = ("query", "after", "before", "sources")
 
 
@@ -39,7 +39,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckHandler(Handler):
-    """Checking while somebody types."""
+    """Checking while a user types."""
 
     logged_quietly = True
     operations: ClassVar[Operations] = {

@@ -69,7 +69,7 @@ class EventsHandler(Handler, WebSocketHandler):
         try:
             send_queue.begin(*await self.services.snapshots.beginning(self._since, self.principal.user, self._wants))
             while self.ws_connection is not None and self.ws_connection.stream is not None:
-                # Tornado's `write_message` would make the same frame anew, and two tasks, for each socket.
+                # Tornado's `write_message` would make the same frame again, and two tasks, for each socket.
                 await self.ws_connection.stream.write(await send_queue.take())
         except (Ended, StreamClosedError):
             pass

@@ -75,7 +75,7 @@ class InspectorHandler(Handler):
                     return
 
     def _tell(self, job_id: str, kind: str, more: Mapping[str, Any]) -> None:
-        """The audit trail hears who sees packets: once per look, and of each file that is saved."""
+        """The audit trail records who sees packets: once per look, and of each file that is saved."""
         if kind == "transcript":
             self.record(AuditAction.DOWNLOADED, job_id, f"{more['protocol']} stream {more['number']}, {more['form']}")
         elif kind == "dissect":

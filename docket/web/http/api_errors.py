@@ -72,7 +72,7 @@ def from_exception(error: BaseException | None, status: int) -> ApiError:
 
 
 def no_such_job() -> ApiError:
-    """The answer to an id that nobody knows, whatever it looks like."""
+    """The answer to an unknown id, whatever it looks like."""
     return api_error(404, "no-such-job", "there is no job with this id", "id")
 
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 LARGEST_BODY_BYTES = 256 * 1024
 LARGEST_DRAINED_BYTES = 16 * 1024 * 1024
-"""A body that is too large is read and dropped up to here, so that the client hears the refusal; beyond, the
+"""A body that is too large is read and dropped up to here, so that the client receives the error; beyond, the
 connection is closed."""
 
 CONTENT_POLICY = "default-src 'self'; base-uri 'self'; form-action 'self'; object-src 'none'; frame-ancestors 'none'"
@@ -48,7 +48,7 @@ class Handler(RequestHandler):
     """True where even a GET needs the check of the origin, as WebSockets do."""
 
     logged_quietly: ClassVar[bool] = False
-    """True for a POST that changes nothing and comes with every key that somebody presses."""
+    """True for a POST that changes nothing and comes with every key that a user presses."""
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self._body: list[bytes] = []

@@ -1,6 +1,6 @@
 """The HTTP server of the web app, with a bound on its connections. For `app` alone.
 
-Whoever only holds a connection open must keep nobody out, and must not cost memory or file descriptors without end.
+A client that only holds a connection open must keep no other out, and must not cost memory without end.
 So there are at most so many of them, and where another one comes, that which has been silent for longest goes. A
 connection is silent until its whole request has come, and again from the end of the answer; one whose request is
 being answered never has to go.

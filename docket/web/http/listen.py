@@ -12,7 +12,7 @@ from docket.config.values import listen_address
 from docket.errors import ConfigError, Fault
 
 UNIX_SOCKET_MODE = 0o660
-"""The proxy's user is in the socket's group; nobody else may connect and name himself a user."""
+"""The proxy's user is in the socket's group; no other program may connect and name itself a user."""
 
 _BACKLOG = 1024
 
@@ -78,7 +78,7 @@ def _open_tcp(host: str, port: int) -> list[socket.socket]:
 
 
 def _open_unix(path: Path) -> socket.socket:
-    """A stale socket of a process that is gone is replaced; one that somebody serves is not."""
+    """A stale socket of a process that is gone is replaced; one that is served is not."""
     if path.exists():
         if not stat.S_ISSOCK(path.stat().st_mode):
             raise ValueError("a file that is not a socket is in the way")

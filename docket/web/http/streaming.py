@@ -1,4 +1,4 @@
-"""Sending a stream of bytes at the client's pace, and breaking off so that nobody takes a part for the whole.
+"""Sending a stream of bytes at the client's pace, and breaking off so that no client takes a part for the whole.
 
 For the handlers that send packets. The next piece is read only when the client has taken the last one, so the size
 of a result and the pace of a client cost no memory.

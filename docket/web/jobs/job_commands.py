@@ -21,7 +21,7 @@ PATIENCE_S = 2.0
 
 
 class JobCommands:
-    """Checks an order against the job's state, so that the asker hears at once what makes no sense; the
+    """Checks an order against the job's state, so that the client learns at once what makes no sense; the
     collector checks again. Each method gives the job and whether the order has taken effect yet, and raises
     NoSuchJob, BusError, SpoolError, ApiError (409)."""
 
@@ -42,7 +42,7 @@ class JobCommands:
         """Ask the sources that fell short again."""
         job = await self._job_service.job(job_id)
         if job.state is State.EXPIRED:
-            raise api_error(409, "expired", "the packets of the other sources are gone; ask anew", "id")
+            raise api_error(409, "expired", "the packets of the other sources are gone; ask again", "id")
         if not job.is_final:
             raise api_error(409, "not-final", f"the job is {job.state}; it can be retried when it has ended", "id")
         if not job.worth_retrying:
@@ -98,10 +98,7 @@ class JobCommands:
         return forgotten.is_set()
 
     async def _give(self, job: Job, key: str, order: bytes, done: Callable[[Job], bool]) -> tuple[Job, bool]:
-        with self._event_feed.watch(job.id) as watch:
+        with self._job_service.watch(job.id) as watch:
             await self._link.publish(topology.JOBS, key, order, mandatory=True, timeout_s=PUBLISH_S)
-            after = await watch.until(done, PATIENCE_S)
-        if after is None:
-            # The bus may have told nobody; the ledger knows.
-            after = await self._job_service.job(job.id)
+            after = await self._job_service.wait_for(watch, job.id, done, PATIENCE_S)
         return after, done(after)

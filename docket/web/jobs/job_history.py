@@ -19,7 +19,7 @@ from docket.web.live.event_feed import EventFeed
 logger = logging.getLogger(__name__)
 
 MOST_JOBS = 300
-"""Enough to know what is usual, few enough to be gone through while somebody types."""
+"""Enough to know what is usual, few enough to be gone through while a user types."""
 
 DISK_BYTES = "disk_bytes"
 """The counter in which a source tells how much it holds, if it does."""

@@ -11,7 +11,7 @@ from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 
 SILENCE_S = 30
-"""Workers speak every 10 s; three words missed mean that nobody is there."""
+"""Workers speak every 10 s; three missed ones mean that it is gone."""
 
 NEVER_HEARD = "no worker has announced this source yet"
 
@@ -44,7 +44,7 @@ def _never_heard(source: SourceConfig) -> SourceStatus:
 
 
 def _as_of(status: SourceStatus, now_us: int) -> SourceStatus:
-    """The status, taken as offline once it is too old: whoever should have said so may be gone as well."""
+    """The status, taken as offline once it is too old: its worker may be gone without a message."""
     if status.state != "online" or now_us - parse_time_us(status.last_seen, None) <= SILENCE_S * US_PER_S:
         return status
     return msgspec.structs.replace(

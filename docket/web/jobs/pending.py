@@ -33,7 +33,7 @@ class PendingJob:
 
 
 class Pending:
-    """Filled by whoever asks, emptied by the events of the bus."""
+    """Filled when a request is published, emptied by events."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, PendingJob] = {}

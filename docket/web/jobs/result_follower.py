@@ -1,6 +1,6 @@
 """Following a result that still grows, to its end. For downloads only.
 
-The collector writes the growing file at one name and gives it its final name at the end. It may also begin anew,
+The collector writes the growing file at one name and gives it its final name at the end. It may also begin again,
 when a source's reading is repeated or a packet came later than its order allows. Then what was sent already is
 compared with the finished file: the same beginning goes on, any other is broken off.
 """
@@ -40,7 +40,7 @@ class ResultFollower:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The file's bytes as they come. Raises Broken."""
         try:
-            with self._services.event_feed.watch(self._job.id) as watch:
+            with self._services.job_service.watch(self._job.id) as watch:
                 self._job = await self._services.job_service.job(self._job.id)
                 while not self._job.is_final:
                     async for chunk in self._grown():
@@ -90,7 +90,7 @@ class ResultFollower:
             renamed = await self._run(followed.is_at, path)
             followed.close()
         if not renamed and await self._run(finished.digest, self._sent_bytes) != self._digest.digest():
-            raise Broken("the result was put together anew and begins differently")
+            raise Broken("the result was put together again and begins differently")
         while chunk := await self._run(self._next, finished):
             yield chunk
         if self._digest.hexdigest() != pcap.sha256:

@@ -1,8 +1,9 @@
-"""Where questions are handed in and jobs are looked up: checks, single flight, and the message to the bus."""
+"""Where requests are handed in, and jobs are looked up, watched and waited for: the one class that answers for them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,10 +30,10 @@ from docket.web.jobs.async_ledger import Ledger
 from docket.web.jobs.job_history import JobHistory
 from docket.web.jobs.known_sources import known_sources
 from docket.web.jobs.pending import Pending, PendingJob
-from docket.web.live.event_feed import EventFeed
+from docket.web.live.event_feed import EventFeed, Watch
 
 PUBLISH_S = 5.0
-"""How long an asker waits for the broker before he hears that it is away: a short restart passes unnoticed."""
+"""How long an asker waits for the broker before the error: a short restart passes unnoticed."""
 
 CLOCK_SLACK_S = 300
 """How far a client's own `requested_at` may be from this machine's clock."""
@@ -98,8 +99,20 @@ class JobService:
             job, events = await self._ledger.story(job_id)
         return self.freshest(job), tuple(events)
 
+    def watch(self, job_id: str) -> AbstractContextManager[Watch]:
+        """What becomes of the job within the block."""
+        return self._event_feed.watch(job_id)
+
+    async def wait_for(self, watch: Watch, job_id: str, wanted: Callable[[Job], bool], timeout_s: float) -> Job:
+        """The first state of a watched job that is wanted; after the time-out the job as it stands.
+
+        Raises NoSuchJob, SpoolError.
+        """
+        # An event may be late or lost on the bus; the ledger knows.
+        return await watch.until(wanted, timeout_s) or await self.job(job_id)
+
     async def _arrives(self, job_id: str) -> bool:
-        """Wait a little for a job that nobody knows; False, at once, if its id does not look like one of just now.
+        """Wait a little for an unknown job; False, at once, if its id does not look like one of just now.
 
         A process that answered 201 and died at once vouches for its job no more, and the collector may need a moment.
         """
@@ -107,7 +120,7 @@ class JobService:
             return False
         self._awaited += 1
         try:
-            with self._event_feed.watch(job_id) as watch:
+            with self.watch(job_id) as watch:
                 # Its event may have come between the first look into the ledger and this watch.
                 if await self._ledger.find(job_id) is None:
                     await watch.news(ARRIVAL_S)
@@ -275,7 +288,7 @@ class JobService:
         except BusError as error:
             self.pending.remove(request.id)
             pending.confirmed.set_exception(error)
-            pending.confirmed.exception()  # marks it as seen: often nobody else waits for it
+            pending.confirmed.exception()  # marks it as seen: often nothing else waits for it
             raise
         pending.confirmed.set_result(None)
         return pending.job
@@ -289,7 +302,7 @@ class _Will(NamedTuple):
 
 
 def _clock_faults(requested_at: object, at_us: int) -> list[Fault]:
-    """A request from another clock would get a window and a deadline that nobody meant."""
+    """A request from another clock would get a window and a deadline that was not meant."""
     if not isinstance(requested_at, str):
         return []
     try:

@@ -56,7 +56,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """Jobs, newest first."""
     sources: Sequence[SourceStatus]
     user: str = ""
-    """Whom the proxy says this is; empty where nobody says so."""
+    """Whom the proxy says this is; empty without a proxy's word."""
 
 
 def encode(message: EventFrame | Snapshot) -> bytes:

@@ -67,7 +67,7 @@ class SnapshotBuilder:
         return messages, max([since, *(event.seq or 0 for event in events)])
 
     async def _own_snapshot(self, user: str) -> Snapshot:
-        """A snapshot with the jobs of one owner; none for nobody in particular."""
+        """A snapshot with the jobs of one owner; none without a user."""
         seq = await self._ledger.last_seq()
         jobs = await self._ledger.newest_of(user, SNAPSHOT_JOBS) if user else []
         shown = [self._urls.shown(self._job_service.freshest(job)) for job in jobs]

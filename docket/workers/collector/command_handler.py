@@ -1,4 +1,4 @@
-"""What people and tools ask of the collector: new jobs, cancel, retry, delete. It judges; nobody else does.
+"""What people and tools ask of the collector: new jobs, cancel, retry, delete. It alone judges.
 
 Each doing is noted in the batch. A message that comes twice does nothing the second time. The answer to each is
 the reason why it cannot be done, for `docket.dead`, or an empty text.
@@ -233,7 +233,7 @@ class CommandHandler:
     def _reject(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
         log.warning("job %s is rejected: %s", job_id or "(without id)", reason)
         if job_id and (job_id in self._jobs or self._ledger.job(job_id) is not None):
-            return  # somebody's broken message must not speak of a good job
+            return  # a broken message must not speak of a good job
         if job_id:
             self._rejected.append(job_id)
         event = Event(name=EventName.REJECTED, job_id=job_id, at=self._context.clock.now(), reason=reason, user=user)

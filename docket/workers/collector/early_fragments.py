@@ -56,7 +56,7 @@ class EarlyFragmentBuffer:
         return [(held.delivery, held.fragment) for held in self._held.pop(job_id, [])]
 
     def too_old(self, generation: int) -> list[tuple[Delivery, Fragment]]:
-        """Hand out what nobody will ask for, and forget what the broker has taken back."""
+        """Hand out what will not be asked for, and forget what the broker has taken back."""
         crowded = sum(map(len, self._held.values())) >= CROWDED
         oldest_s = self._clock.monotonic_s() - (CROWDED_PATIENCE_S if crowded else PATIENCE_S)
         given_up: list[tuple[Delivery, Fragment]] = []

@@ -1,7 +1,7 @@
 """Parts become one PCAP in strict time order, in one pass, while the parts still grow. For the collector.
 
 The order is total: time, then the source's place, then arrival. So the same parts give the same file, however
-their bytes trickled in and however often the merge had to begin anew. Memory is bounded by the block size.
+their bytes trickled in and however often the merge had to begin again. Memory is bounded by the block size.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Merge:
         self.record_bytes = 0
         """Of the packets as classic records, which is what limits and counts are about."""
         self.disordered = False
-        """A record came so late that earlier ones had been written: the result must be made anew by sorting."""
+        """A record came so late that earlier ones had been written: the result must be made again by sorting."""
         self.limit_reached = False
         self._limits = limits
         self._linktype: int | None = None

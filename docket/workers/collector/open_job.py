@@ -55,7 +55,7 @@ class OpenJob:
         self.request = request
         self.parts = {part.source: part for part in parts}
         self.to_ask = {part.source for part in parts if part.broken and not part.closed}
-        """Sources for which an order to read anew must go out."""
+        """Sources for which an order to read again must go out."""
         self.changed = False
         """Something moved since the last progress."""
         self._context = context
@@ -113,7 +113,7 @@ class OpenJob:
         self._note(part, entries)
 
     def orders(self) -> dict[str, int]:
-        """The sources that have to be told to read anew, each with the attempt that counts."""
+        """The sources that have to be told to read again, each with the attempt that counts."""
         wanted = {source: self.parts[source].next_attempt for source in self.to_ask}
         return {source: attempt for source, attempt in wanted.items() if self._ordered.get(source) != attempt}
 
@@ -202,7 +202,7 @@ class OpenJob:
         return state
 
     def clean_up(self) -> None:
-        """Take off the disk what nobody will want, once the closing event is in the ledger."""
+        """Take off the disk what is not wanted any more, once the closing event is in the ledger."""
         spool = self._context.spool
         if self.job.pcap is None:
             spool.remove_job(self.id)

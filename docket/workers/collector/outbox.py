@@ -1,4 +1,4 @@
-"""What the collector says on the bus: what it has written down, what is to be read anew, how far open jobs are.
+"""What the collector says on the bus: what it has written down, what is to be read again, how far open jobs are.
 
 Nothing is told before it is in the ledger. What cannot be told now waits and is told later, in order.
 """

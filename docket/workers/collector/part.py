@@ -1,7 +1,7 @@
 """What the collector knows of one source's share of one job. It is written into the ledger with every change.
 
 A reading is (attempt, run). Only one counts at a time, the latest; fragments of it are taken in order, once
-each. What does not fit is dropped, and a hole makes the reading worthless: it is asked for anew.
+each. What does not fit is dropped, and a hole makes the reading worthless: it is asked for again.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Part(msgspec.Struct):
 
     @property
     def next_attempt(self) -> int:
-        """The attempt that an order to read anew must carry. The first attempt belongs to the request itself,
+        """The attempt that an order to read again must carry. The first attempt belongs to the request itself,
         which may still lie in the source's queue."""
         return max(self.attempt, 1) + 1
 

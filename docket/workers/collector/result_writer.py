@@ -1,7 +1,7 @@
 """The files of one open job: its parts as they grow, and the PCAP that is merged out of them. For the collector.
 
 Everything here is done in steps of a few milliseconds, the end of a big job too, so that no job waits for
-another. What is in memory can always be made anew from the parts.
+another. What is in memory can always be made again from the parts.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class ResultWriter:
 
     def _new_merge(self) -> Merge:
         partial = self._spool.partial(self._job_id)
-        # A new file, not the old one cut short: whoever follows the old one must not see its bytes change.
+        # A new file, not the old one cut short: a client that follows the old one must not see its bytes change.
         remove_file(partial)
         shape = shape_of(list(self._parts.values()), self._job)
         self._origins = list_origins(self._parts.values())
@@ -274,7 +274,7 @@ class ResultWriter:
         return stream
 
     def _replace_streams(self, part: Part) -> None:
-        """Make the streams of a part anew of which nothing has been given out, and those that there were none of."""
+        """Make the streams of a part again of which nothing has been given out, and those that there were none of."""
         known = {origin: number for number, origin in enumerate(self._origins)}
         given = {stream.channel for stream in self._streams(part) if stream.packets}
         merge = self._merge

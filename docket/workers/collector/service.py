@@ -1,4 +1,4 @@
-"""The collector: the only writer of spool and ledger. It hears what is asked and what sources answer, and tells.
+"""The collector: the only writer of spool and ledger. It takes requests and fragments, and publishes events.
 
 One thread, one loop. A turn takes what has arrived, does a bounded piece of merging, commits all of it as one
 transaction, and only then acknowledges and tells: whatever a killed collector had not committed comes again.
@@ -183,7 +183,7 @@ class Collector:
         self._early = EarlyFragmentBuffer(self._clock)
         self._command_handler.load()
         if self._config.bus.startswith("memory:"):
-            # That bus forgot what it carried when the process ended: nobody else would ask again.
+            # That bus forgot what it carried when the process ended: no other service would ask again.
             for job in self.jobs.values():
                 job.to_ask.update(part.source for part in job.open_parts)
         self._busy.update(self.jobs)
@@ -298,7 +298,7 @@ class Collector:
             self._next_s["heartbeat"] = now_s + HEARTBEAT_S
             self._beat(batch)
         for delivery, fragment in self._early.too_old(self._receiver.generation):
-            log.warning("job %s: a fragment from %s for a job that nobody asked for", fragment.job, fragment.source)
+            log.warning("job %s: a fragment from %s for an unknown job", fragment.job, fragment.source)
             batch.settled.append((delivery, ""))
 
     def _look_around(self, batch: Batch) -> None:
@@ -380,7 +380,7 @@ class Collector:
                 delivery.ack()
 
     def _put_away(self, batch: Batch) -> None:
-        """Take files off the disk that nobody wants any more; nobody waits for that."""
+        """Take files off the disk that are not wanted any more; nothing waits for that."""
         for job in batch.concluded:
             self.jobs.pop(job.id, None)
             self._outbox.forget(job.id)

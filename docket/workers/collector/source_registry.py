@@ -1,6 +1,6 @@
-"""Which sources there are, and which of them are there: what the collector hears and asks about workers.
+"""Which sources there are, and which of them are there: what the collector knows of workers and asks about them.
 
-A source is offline when it says so, when it has been silent for too long, or when nobody listens on its queue.
+A source is offline when it says so, when it has been silent for too long, or when its queue has no consumer.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class SourceRegistry:
             return None
         self._statuses[status.name] = status
         if message.event is not EventName.SOURCE_OFFLINE:
-            # The collector hears what it says itself on behalf of a silent worker.
+            # The collector receives what it publishes itself on behalf of a silent worker.
             self._heard_s[status.name] = self._clock.monotonic_s()
         else:
             self._heard_s.setdefault(status.name, self._clock.monotonic_s())
@@ -143,7 +143,7 @@ class SourceRegistry:
         return fallen
 
     def look(self, names: Iterable[str]) -> None:
-        """Ask the bus whether somebody listens for these sources."""
+        """Ask the bus whether a consumer listens for these sources."""
         for name in names:
             try:
                 depth = self._broker.depth(source_queue(name))
@@ -152,7 +152,7 @@ class SourceRegistry:
                 self._gone.pop(name, None)
                 continue
             except BusLost:
-                # Then nobody can be seen, and what was seen before stays true for now; nor can anybody be heard.
+                # Then consumers cannot be counted, and what was seen before stays true for now; nor do events arrive.
                 self._heard_s = dict.fromkeys(self._heard_s, self._clock.monotonic_s())
                 return
             if depth.consumers:
@@ -161,7 +161,7 @@ class SourceRegistry:
                 self._gone[name] = _Gone(self._clock.monotonic_s(), clock_time(self._clock.now()))
 
     def gone(self, name: str, patience_s: float) -> str:
-        """What is wrong with a source's worker for whom nobody has listened for so long; empty if somebody does."""
+        """What is wrong with a source whose queue has had no consumer for so long; empty if it has one."""
         gone = self._gone.get(name)
         if gone is None or self._clock.monotonic_s() - gone.since_s < patience_s:
             return ""

@@ -172,7 +172,7 @@ class CaptureIndex:
         return text in self._finds
 
     def find(self, text: str) -> FilterTask:
-        """The packets that a filter shows; begins to look for them if nobody has yet."""
+        """The packets that a filter shows; begins to look for them if that has not begun yet."""
         with self._lock:
             find = self._finds.pop(text, None)
             if find is None or (find.work.done and find.work.error is not None):
@@ -295,7 +295,7 @@ class CaptureIndex:
         try:
             rows = RowStore.reopen(self._directory / "rows", index)
         except SpoolError as error:
-            log.warning("job %s: its list is made anew: %s", self.capture.job_id, error)
+            log.warning("job %s: its list is made again: %s", self.capture.job_id, error)
             return
         self.marks.frombytes(index.marks)
         self.listing = Listing(rows, index.packets, exact=index.exact, note=index.note)

@@ -1,6 +1,6 @@
 """The results that the inspector has in hand, and the one thread that goes through them whole. For `inspector`.
 
-Opened when somebody wants one, kept for a while, closed when others are wanted more. A result that got a newer
+Opened when a user wants one, kept for a while, closed when others are wanted more. A result that got a newer
 revision is another result.
 """
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 MOST_OPEN = 8
 SLOW_AT_ONCE = 2
-"""Dissectors that read whole files because somebody waits; the survey is one more."""
+"""Dissectors that read whole files because a user waits; the survey is one more."""
 
 _URGENT, _BY_THE_WAY = 0, 1
 
@@ -54,7 +54,7 @@ class IndexPool:
         self._gates = Gates(threading.Semaphore(SLOW_AT_ONCE), threading.Semaphore(SLOW_AT_ONCE))
         self._lanes = {small: _Lane() for small in (True, False)}
         self._asked: set[str] = set()
-        """Jobs whose survey somebody waits for already."""
+        """Jobs whose survey a user waits for already."""
         self._count = itertools.count()
 
     @contextmanager
@@ -148,6 +148,6 @@ class IndexPool:
 
     @staticmethod
     def _drop(capture_index: CaptureIndex | None) -> None:
-        """Close it unless somebody still has it in hand; that one closes it then."""
+        """Close it unless it is still in use; its last user closes it then."""
         if capture_index is not None and not capture_index.users:
             capture_index.close()

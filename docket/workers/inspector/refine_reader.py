@@ -101,7 +101,7 @@ class RefineReader:
         try:
             capture = Capture.open(self._source.spool, parent)
         except NoSuchJob:
-            return _refused(f"The result of job {parent} is not there any more.", "Ask for its packets anew.")
+            return _refused(f"The result of job {parent} is not there any more.", "Ask for its packets again.")
         except SpoolError as error:
             return _refused(whole(f"The result of job {parent} cannot be read: {error}"), "Try again in a moment.")
         try:

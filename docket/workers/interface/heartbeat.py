@@ -1,6 +1,6 @@
 """Tells the others about one source: that it is here, what it holds, how it is, and that it leaves. For `interface`.
 
-A thread per source, so that a store that answers late or never keeps nobody else's news back.
+A thread per source, so that a store that answers late or never keeps no other source's status back.
 """
 
 from __future__ import annotations

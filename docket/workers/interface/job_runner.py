@@ -54,13 +54,13 @@ class Ending(Enum):
 
     DONE = auto()
     FINAL = auto()
-    """The job is closed or cancelled: nobody wants the packets."""
+    """The job is closed or cancelled: its packets are not wanted."""
     SUPERSEDED = auto()
     """A later attempt of the same job came."""
     LATE = auto()
     """The deadline has come; the collector says so."""
     LEAVING = auto()
-    """This worker stops: the next one reads it anew."""
+    """This worker stops: the next one reads it again."""
 
 
 @dataclass(eq=False)

@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 
 class Stopped(DocketError):
-    """The reading was told to stop; whoever told it knows why."""
+    """The reading has to stop; its caller knows why."""
 
 
 Lane = Callable[[Callable[[int], None]], AbstractContextManager[None]]

@@ -26,7 +26,7 @@ QUICK_S = 3.0
 QUICK_IN_A_ROW = 8
 """After so many quick ones in a row a slow one that could begin does, so that it is not passed for ever."""
 TELL_S = 1.0
-"""How often a waiting one hears its place, if that has changed."""
+"""How often the place in the queue is reported, if it has changed."""
 LEARN = 0.3
 """Weight of the newest reading in the average of its kind."""
 

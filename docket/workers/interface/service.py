@@ -1,7 +1,7 @@
 """The interface worker: takes jobs from the queues of its sources and has them read. For the command line.
 
 One thread waits on the bus for all sources; the reading, the publishing and the announcing happen in threads of
-their own, so that one slow or dead source delays nobody else. Stopping gives back what is being read.
+their own, so that one slow or dead source delays no other. Stopping gives back what is being read.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ CLOSING = (
     EventName.REJECTED,
     EventName.EXPIRED,
 )
-"""Events after which nobody wants a job's packets any more."""
+"""Events after which a job's packets are not wanted any more."""
 
 
 class InterfaceWorker:

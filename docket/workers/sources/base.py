@@ -131,7 +131,7 @@ class Source(Protocol):
         """The window cut into pieces that one reading each can answer safely, in time order."""
 
     def wording(self, query: Query, window: Window) -> Wording:
-        """What the store is told when this window is read. Asks nobody."""
+        """What the store is told when this window is read. Does not ask it."""
 
     def survey(self, query: Query, window: Window, stop: Event) -> Survey | None:
         """How much matches, and when there were packets, as far as an index tells within a second; None where there
@@ -141,6 +141,6 @@ class Source(Protocol):
         self, query: Query, window: Window, *, most_bytes: int | None, most_packets: int | None, stop: Event
     ) -> AbstractContextManager[Reading]:
         """Begin one reading; leaving the context drops it at once, also in mid-stream. `stop` set by another
-        thread makes a waiting read end within a second, with a SourceError that nobody should show. The answer
+        thread makes a waiting read end within a second, with a SourceError that is not to be shown. The answer
         may hold packets outside the window. The store may stop by itself after `most_bytes` of records
         (headers counted) or `most_packets`, never before. Raises SourceError."""

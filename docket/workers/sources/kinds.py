@@ -10,7 +10,7 @@ from docket.workers.sources.stenographer.store import StenographerSource
 
 
 def open_source(config: SourceConfig, selector: BlockSelector | None = None) -> Source:
-    """The source that a configuration describes, with the index of its files if there is one. Asks nobody yet."""
+    """The source that a configuration describes, with the index of its files if there is one. Asks no store yet."""
     if isinstance(config, StenographerConfig):
         return StenographerSource(config)
     return CaptureFilesSource(config, selector=selector)

@@ -1,6 +1,6 @@
 """The one pass of tshark over a whole capture: it fills the list and counts for the summary. For the inspector.
 
-When the dissector crashes, hangs or runs out of memory, it is started anew behind the packet that it died of: the
+When the dissector crashes, hangs or runs out of memory, it is started again behind the packet that it died of: the
 list goes on, that packet says what happened, and everything behind it is marked as no longer exact.
 """
 

@@ -200,7 +200,7 @@ class SandboxedProcess:
 
     def close(self) -> None:
         """End the program and all that it may have started, and let go of its pipes."""
-        # The group exists until the program has been waited for, so this can hit nobody else.
+        # The group exists until the program has been waited for, so this can hit no other process.
         if self._process.returncode is None:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """The list of packets on disk: written once, in order, and read from any place of it. For the inspector.
 
 `rows` holds blocks of packets, compressed one by one; `index` says where each block begins and where in the capture
-every so manyth packet stands, and is written last: without it, a list is not finished and is made anew.
+every so manyth packet stands, and is written last: without it, a list is not finished and is made again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A program of its own: gives up every right that dissecting packets does not need, then becomes the dissector.
 
-`child` starts it as `python -I -S sandbox.py LIMITS READABLE… -- PROGRAM ARGUMENT…`; nobody imports it. It has to run
+`child` starts it as `python -I -S sandbox.py LIMITS READABLE… -- PROGRAM ARGUMENT…`; it is not imported. It has to run
 before anything else does, in one thread: hence a script, with nothing but the standard library, and no logging.
 
 What the program loses: all sockets, signals to others, and the system calls that could give either back (seccomp);
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _limit(what: int, most: int) -> None:
-    # A limit that somebody has set lower already stays.
+    # A limit that is set lower already stays.
     with contextlib.suppress(ValueError):
         resource.setrlimit(what, (most, most))
 

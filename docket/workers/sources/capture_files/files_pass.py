@@ -186,7 +186,7 @@ class FilesPass:
 
 
 class _Overwritten(Exception):
-    """The recorder began the file anew while it was read."""
+    """The recorder began the file again while it was read."""
 
 
 def readers_of(opened: OpenedFile, selection: Selection | None) -> Iterator[CaptureReader]:

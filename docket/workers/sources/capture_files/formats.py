@@ -1,7 +1,7 @@
 """What a file is, by its first bytes: a capture, a compressed file, a capture that cannot be read, or none. Pure.
 
 A file counts as no capture only if it begins like something else, or if nothing about it says capture. What looks
-like one and cannot be read is named with the reason, so that nobody takes its packets for not being there.
+like one and cannot be read is named with the reason, so that its packets are not taken for absent.
 """
 
 from __future__ import annotations

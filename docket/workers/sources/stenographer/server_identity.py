@@ -35,7 +35,7 @@ _CLIENT_REFUSED = (
 
 
 class NameMismatch(ssl.SSLError):
-    """The certificate is genuine and belongs to somebody else."""
+    """The certificate is genuine and belongs to another."""
 
 
 def client_context(cert: Path, key: Path, ca: Path) -> TlsContext:
