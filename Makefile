@@ -21,7 +21,7 @@ help:
 	@echo "make crowds        one user with thousands of jobs and sockets, and how long another one waits"
 	@echo "make fuzz-services 100,000 spoiled messages on the bus, and requests over HTTP (CASES=…, SEED=…)"
 	@echo "make check         formatting, lint, types"
-	@echo "make format        format the code"
+	@echo "make format        format the code, and wrap the prose"
 	@echo "make bench         measure against curl and mergecap in the same run"
 	@echo "make wheel         build dist/docket-*.whl"
 	@echo "make deb           build dist/docket_*.deb, the package for Debian"
@@ -79,10 +79,12 @@ check: .venv/.test
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-logo --no-cache
 	scripts/words
+	scripts/wrap --check
 
 format: .venv/.test
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+	scripts/wrap
 
 bench: .venv/.test
 	@scripts/packages test

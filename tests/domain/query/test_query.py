@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from docket.domain.query import canonical
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.errors import InvalidRequest
 
@@ -220,3 +221,23 @@ def test_an_empty_query_asks_for_every_packet() -> None:
     """Also for those that are not IP; a query for all addresses does not."""
     assert (parse("").is_empty, parse("net 0.0.0.0/0").is_empty) == (True, False)
     assert parse("") == parse_fields({}) == Query(None)
+
+
+def test_a_query_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for again, by its text or by its canonical text, the same query is handed out."""
+    first = parse("port 40001 and host 10.99.1.2")
+    monkeypatch.setattr(canonical, "read", lambda text: pytest.fail(f"{text} is parsed again"))
+    assert parse("port 40001 and host 10.99.1.2") is first
+    assert parse("host 10.99.1.2 and port 40001") is first
+
+
+def test_only_so_many_queries_are_kept() -> None:
+    """Memory stays bounded, whatever is asked; a long text is not kept at all."""
+    first = parse("port 40002")
+    for number in range(canonical.KEPT_QUERIES):
+        parse(f"port {number}")
+    assert parse("port 40002") is not first
+    assert parse("port 40002") == first
+    long = " or ".join(f"host 10.77.{number}.1" for number in range(250))
+    assert len(long) > canonical.LONGEST_KEPT
+    assert parse(long) is not parse(long)
