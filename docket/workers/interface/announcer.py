@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
-import uuid
 from collections.abc import Callable
 
 from docket.bus.messages import Fragment, FragmentKind
+from docket.domain.ids import new_run
 from docket.errors import BusError
 
 log = logging.getLogger(__name__)
@@ -21,11 +20,6 @@ MOST_UNSAID = 10_000
 PAUSE_S = 0.05
 """Between two of them: each costs the collector as much as a fragment, and most jobs wait for a moment only."""
 LOOK_S = 1.0
-
-
-def new_run() -> str:
-    """The name of a reading; later ones sort higher."""
-    return f"{time.time_ns():016x}-{uuid.uuid4().hex[:8]}"
 
 
 class Announcer:

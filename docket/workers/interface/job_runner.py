@@ -30,7 +30,7 @@ from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError, BusLost, Unroutable
 from docket.workers.interface import verdict_texts
-from docket.workers.interface.announcer import Announcer, new_run
+from docket.workers.interface.announcer import Announcer
 from docket.workers.interface.fragment_publisher import Publish
 from docket.workers.interface.reader import Lane, Stopped, Task, latest_begin_us
 from docket.workers.interface.reading_figures import READING_FAILURES, READING_SECONDS, READINGS

@@ -28,7 +28,6 @@ from docket.packet.pcap import FileHeader
 from docket.packet.record_cutter import RecordCutter
 from docket.packet.record_filter import RecordFilter
 from docket.workers.interface import verdict_texts
-from docket.workers.interface.announcer import new_run
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.sources.base import Coverage, ReadAgain, Received, Source
