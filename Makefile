@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers fault-table chaos crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
+.PHONY: help run test fresh brokers fault-table chaos questions crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -20,6 +20,7 @@ help:
 	@echo "make attacks       every attack of every role, carried out, and what became of it"
 	@echo "make crowds        one user with thousands of jobs and sockets, and how long another one waits"
 	@echo "make fuzz-services 100,000 spoiled messages on the bus, and requests over HTTP (CASES=…, SEED=…)"
+	@echo "make questions     2,000 questions to directories of real recorders, and 200 between kills (SEED=… repeats a run)"
 	@echo "make check         formatting, lint, types"
 	@echo "make format        format the code, and wrap the prose"
 	@echo "make bench         measure against curl and mergecap in the same run"
@@ -72,6 +73,10 @@ attacks: .venv/.test
 crowds: .venv/.test
 	@scripts/packages test
 	$(PYTHON) -m tests.fairness
+
+questions: .venv/.test
+	@scripts/packages test
+	QUESTIONS=2000 KILLS=200 $(PYTHON) -m pytest -n0 tests/index/test_recorded.py
 
 check: .venv/.test
 	$(PYTHON) -m ruff format --check .
