@@ -76,7 +76,7 @@ crowds: .venv/.test
 
 questions: .venv/.test
 	@scripts/packages test
-	QUESTIONS=2000 KILLS=200 $(PYTHON) -m pytest -n0 tests/index/test_recorded.py
+	QUESTIONS=2000 KILLS=200 $(PYTHON) -m pytest -n0 --timeout=0 tests/index/test_recorded.py
 
 check: .venv/.test
 	$(PYTHON) -m ruff format --check .

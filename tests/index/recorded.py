@@ -87,7 +87,7 @@ def by_recorders(directory: Path, place: Path, seed: int) -> None:
 def plain_files(directory: Path, place: Path) -> list[Path]:
     """What tcpdump can read: of packed files what they were before."""
     here = [path for path in sorted(directory.rglob("*")) if path.is_file() and path.suffix not in (".lz4", ".zstd")]
-    return [*here, *sorted((place / "plain").glob("*"))]
+    return [*sorted((place / "plain").glob("*")), *here]
 
 
 def question(chance: random.Random) -> tuple[str, Window]:
@@ -118,11 +118,21 @@ def answer(directory: Path, selector: IndexSelector | None, text: str, window: W
 
 def by_tcpdump(files: Sequence[Path], text: str, window: Window) -> list[Packet]:
     """The same from tcpdump, which reads each file alone and takes the queries as they stand."""
-    tcpdump = program("tcpdump", "tcpdump")
-    found: list[Packet] = []
-    for path in files:
-        command: list[str | Path] = [tcpdump, "-n", "-r", path, "-w", "-", "--", text]
-        found += packets_of(subprocess.run(command, check=False, capture_output=True, timeout=60).stdout)
+    return _inside([packet for path in files for packet in packets_of(_written(["-r", path], text))], window)
+
+
+def joined_by_tcpdump(files: Sequence[Path], path: Path) -> Path:
+    """All packets that tcpdump finds in the files, as one file: so that a question costs one run of it."""
+    path.write_bytes(file_header() + b"".join(_written(["-r", one], "")[FILE_HEADER_BYTES:] for one in files))
+    return path
+
+
+def _written(files: Sequence[str | Path], text: str) -> bytes:
+    command: list[str | Path] = [program("tcpdump", "tcpdump"), "-n", *files, "-w", "-", "--", text]
+    return subprocess.run(command, check=False, capture_output=True, timeout=60).stdout
+
+
+def _inside(found: Sequence[Packet], window: Window) -> list[Packet]:
     after_ns, before_ns = window.after_us * 1000, window.before_us * 1000
     return sorted(one for one in found if after_ns <= one[0] < before_ns)
 

@@ -22,7 +22,17 @@ from docket.index import indexer as indexer_module
 from docket.index.index_files import IndexLayout
 from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
-from tests.index.recorded import RING, answer, by_recorders, by_tcpdump, packets_of, plain_files, question, traffic
+from tests.index.recorded import (
+    RING,
+    answer,
+    by_recorders,
+    by_tcpdump,
+    joined_by_tcpdump,
+    packets_of,
+    plain_files,
+    question,
+    traffic,
+)
 from tests.services.needs import program
 from tests.services.waiting import wait_until
 
@@ -78,10 +88,11 @@ def test_random_questions_are_answered_as_by_tcpdump(
         "half an index": _spoiled(layout, tmp_path / "half", seed, halved=True),
         "a damaged index": _spoiled(layout, tmp_path / "damaged", seed, halved=False),
     }
+    joined = joined_by_tcpdump(files, tmp_path / "joined.pcap")
     chance, found = random.Random(seed), 0
     for _ in range(QUESTIONS):
         text, window = question(chance)
-        expected = by_tcpdump(files, text, window)
+        expected = by_tcpdump([joined], text, window)
         found += len(expected)
         for name, state in states.items():
             assert answer(directory, state, text, window) == expected, (name, text, window)

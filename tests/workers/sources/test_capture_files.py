@@ -383,3 +383,17 @@ def test_a_glance_follows_what_comes_goes_and_changes(tmp_path: Path) -> None:
         assert (found.others, found.with_packets) == (expected.others, expected.with_packets)
         assert found.disk_bytes == expected.disk_bytes
         assert len(found.unusable) == len(expected.unusable)
+
+
+def test_a_directory_with_too_many_files_is_bounded_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more files than the bound are looked at; what is found is there, and the verdict names the rest."""
+    monkeypatch.setattr("docket.workers.sources.capture_files.catalog.MOST_FILES", 20)
+    for number in range(50):
+        (tmp_path / f"{number}.pcap").write_bytes(file_header() + capture([udp(START_US + number, 80)]))
+    source, heard = CaptureFilesSource(CaptureFilesConfig("rock01:em2", tmp_path)), Heard()
+    finding = read(source, ask(START_US, START_US + US), heard)
+    assert (finding.verdict, finding.usable) == (Verdict.CUT, True)
+    assert "has more than 20 files, of which the others are not looked at" in finding.sentence
+    assert source.coverage().stats["files"] == 20

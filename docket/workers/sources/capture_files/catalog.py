@@ -27,6 +27,8 @@ WARM_S = 600
 """A file that was not written to for so long is taken for finished by `glance`."""
 LOOK_EVERY_S = 900.0
 """A look at 60,000 files costs half a second of processor time: this keeps it below 50 ms a minute."""
+MOST_FILES = 100_000
+"""Of one source; they take 60 MB. Where there are more, the others are not looked at, and each answer says so."""
 _SETTLED_NS = 2_000_000_000
 """The time of a directory may not show a change that came so soon after another one."""
 _OWN_OF_FILE_SYSTEMS = frozenset(("lost+found",))
@@ -89,6 +91,8 @@ class _Directory:
     read_at_ns: int
     files: tuple[str, ...]
     directories: tuple[str, ...]
+    is_cut: bool = False
+    """It has more names than are listed."""
 
     def unchanged(self, status: os.stat_result) -> bool:
         settled = self.read_at_ns - max(self.changed) > _SETTLED_NS
@@ -114,6 +118,8 @@ class Catalog:
         """Some file has several names."""
         self._warm: set[str] = set()
         self._looked_s: float | None = None
+        self.examined = 0
+        """Counts files and directories that the system has told of: it grows as long as that does not hang."""
         self._lock = threading.Lock()
 
     def look(self) -> Listing:
@@ -134,6 +140,9 @@ class Catalog:
         troubles: list[Unusable] = []
         directories: dict[str, _Directory] = {}
         for path in self._paths(troubles, directories):
+            if len(known) >= MOST_FILES:
+                troubles.append(_too_many(self._root))
+                break
             found = self._examined(path)
             if found is not None:
                 known[path] = found
@@ -172,6 +181,8 @@ class Catalog:
             status = os.stat(path)
             if known.unchanged(status):
                 continue
+            if known.is_cut:
+                return None
             read_at_ns = time.time_ns()
             names = set(os.listdir(path))
             came = names.difference(known.files, known.directories)
@@ -241,9 +252,13 @@ class Catalog:
             return known
         files: list[str] = []
         directories: list[str] = []
+        is_cut = False
         read_at_ns = time.time_ns()
         with os.scandir(path) as entries:
             for entry in entries:
+                if len(files) > MOST_FILES:
+                    is_cut = True
+                    break
                 try:
                     if entry.is_dir():
                         directories.append(entry.name)
@@ -251,11 +266,14 @@ class Catalog:
                         files.append(entry.name)
                 except OSError:
                     continue  # a link that leads nowhere, or in circles
-        return _Directory((status.st_mtime_ns, status.st_ctime_ns), read_at_ns, tuple(files), tuple(directories))
+        return _Directory(
+            (status.st_mtime_ns, status.st_ctime_ns), read_at_ns, tuple(files), tuple(directories), is_cut
+        )
 
     def _examined(self, path: str) -> _Found | None:
         """What the file is; None if it is gone."""
         known = self._known.get(path)
+        self.examined += 1
         try:
             status = os.stat(path)
             if known is not None:
@@ -269,6 +287,11 @@ class Catalog:
             return Unusable(
                 path, f"cannot be read: {error.strerror}", "Let the worker's user read it.", _mtime_us(path)
             )
+
+
+def _too_many(root: str) -> Unusable:
+    reason = f"has more than {MOST_FILES:,} files, of which the others are not looked at"
+    return Unusable(root, reason, "Divide it into several sources, or have old files removed.", None)
 
 
 def _opened(path: str) -> _Found:

@@ -28,6 +28,7 @@ from docket.workers.sources.capture_files.files_pass import FilesPass, Wanted
 from docket.workers.sources.capture_files.oldest_packet import OldestPacket
 from docket.workers.sources.capture_files.reading_order import FileTimes, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
+from docket.workers.sources.capture_files.watched_call import Hung, WatchedCalls
 from docket.workers.sources.capture_files.written_spans import WrittenSpans
 from docket.workers.sources.gaps import merged
 
@@ -46,6 +47,7 @@ class CaptureFilesSource:
         self._clock = clock or Clock()
         self._selector = selector or NoIndex()
         self._catalog = Catalog(str(config.path))
+        self._calls = WatchedCalls(lambda: self._catalog.examined)
         self._facts = FactsCache()
         self._oldest = OldestPacket(self._facts, self._clock)
         self._spans = WrittenSpans(self._facts)
@@ -134,7 +136,11 @@ class CaptureFilesSource:
 
     def _list(self, *, fresh: bool) -> Listing:
         try:
-            return self._catalog.look() if fresh else self._catalog.glance()
+            return self._calls.run(self._catalog.look if fresh else self._catalog.glance)
+        except Hung as error:
+            raise SourceError(
+                "unreachable", f"The directory {self._config.path} cannot be listed: {error.strerror}."
+            ) from error
         except OSError as error:
             reason = error.strerror or error
             raise SourceError("refused", f"The directory {self._config.path} cannot be read: {reason}") from error
