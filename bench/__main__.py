@@ -1,6 +1,7 @@
 """`python -m bench [NAME ...] [--quick]`: measure, and print each figure beside its reference.
 
-Without names everything is measured, and docs/performance.md gets the new figures. Needs root, as the tests of
+Without names everything is measured, and docs/performance.md gets the new figures; with `needle` alone docs/index.md
+gets its own. Needs root, as the tests of
 real services do: packets are recorded on cables of their own.
 """
 
@@ -14,10 +15,11 @@ from pathlib import Path
 from bench import audience, big, browser, capture_loss, decoder, growth, inspector, limit, merge, needle, small
 from bench.figure import Report
 from bench.harness import Stage
-from bench.page import rewrite, shown
+from bench.page import rewrite, rewrite_captures, shown
 from tests.services.bulk import PACKETS
 
 RUNS = 3
+DOCS = Path(__file__).parent.parent / "docs"
 QUICK_PACKETS = 100_000
 
 MEASUREMENTS: dict[str, Callable[[Stage, int], Report]] = {
@@ -46,7 +48,9 @@ def main() -> int:
     names = arguments.names or list(MEASUREMENTS)
     reports = _measure(names, 1 if arguments.quick else RUNS, QUICK_PACKETS if arguments.quick else PACKETS)
     if not (arguments.names or arguments.quick):
-        rewrite(Path(__file__).parent.parent / "docs", reports)
+        rewrite(DOCS, reports)
+    elif names == ["needle"] and not arguments.quick:
+        rewrite_captures(DOCS, reports[0])
     return 0
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ from tests.services.needs import program
 FILE_BYTES = 64_000_000
 FILES = 64
 QUICK_FILES = 8
-GROWTH = (1, 4)
-"""Each in turn as many times the files of the needle."""
+FEW, GROWTH = 16, 16
+"""So many files, and as many times of them: 1 GB and 16 GB."""
+MANY = 60_000
 NEEDLES = 20
 NEEDLE_HOST = "198.51.100.77"
 FIRST_S = 1_700_000_000
@@ -51,7 +53,8 @@ def measure(stage: Stage, runs: int) -> Report:
     layout = IndexLayout(stage.scratch() / "index")
     built = _build(directory, layout)
     figures = [*_costs(directory, layout, built), _needle(directory, layout, runs), _hour(directory, layout, runs)]
-    figures.append(_growing(directory, layout, maker, files, runs))
+    figures.append(_growing(stage, directory, layout, maker, runs))
+    figures += _listing(stage, runs)
     return Report(tuple(figures))
 
 
@@ -70,7 +73,7 @@ class _Maker:
         self._headers = scan(self._records).records.data_at - RECORD_HEADER_BYTES
         self._us = np.linspace(0, SPAN_S * 1_000_000 - 1, self._headers.size).astype(np.int64)
 
-    def write(self, directory: Path, number: int) -> None:
+    def write(self, directory: Path, number: int, *, needle: bool = True) -> None:
         """One file."""
         times = self._us + (FIRST_S + number * SPAN_S) * 1_000_000
         for offset, values in ((0, times // 1_000_000), (4, times % 1_000_000)):
@@ -81,7 +84,7 @@ class _Maker:
         with path.open("wb") as file:
             file.write(file_header())
             file.write(self._records[:middle].data)
-            if number < NEEDLES:
+            if needle and number < NEEDLES:
                 frame = _packet(NEEDLE_HOST, "10.1.0.1", (40_000 + number, 443), b"needle")
                 at_s = FIRST_S + number * SPAN_S + SPAN_S // 2
                 file.write(at_s.to_bytes(4, "little") + bytes(4) + len(frame).to_bytes(4, "little") * 2 + frame)
@@ -220,14 +223,56 @@ def _hour(directory: Path, layout: IndexLayout, runs: int) -> Figure:
     return Figure(title, "s", tuple(values), reference, tuple(references), Judged.RATIO, bar=1.2, stretch=1)
 
 
-def _growing(directory: Path, layout: IndexLayout, maker: _Maker, files: int, runs: int) -> Figure:
-    """The same question as the directory grows."""
-    text, source = f"host {NEEDLE_HOST}", _source(directory, layout)
-    small = [_timed(lambda: _read(source, text, EVER))[0] for _ in range(runs)]
-    for number in range(files, files * GROWTH[-1]):
-        maker.write(directory, number)
+def _growing(stage: Stage, directory: Path, layout: IndexLayout, maker: _Maker, runs: int) -> Figure:
+    """The same question in a sixteenth of the directory, and in all of it."""
+    text, few = f"host {NEEDLE_HOST}", FEW if runs > 1 else 2
+    small, small_layout = stage.scratch() / "few", IndexLayout(stage.scratch() / "index")
+    small.mkdir()
+    for path in sorted(directory.iterdir())[:few]:
+        (small / path.name).hardlink_to(path)
+    _build(small, small_layout)
+    for number in range(len(list(directory.iterdir())), few * GROWTH):
+        maker.write(directory, number, needle=False)
+    for path in sorted(directory.iterdir())[few:]:
+        if int(path.stem) < NEEDLES:
+            path.unlink()  # as many hits in both, so that only what is around them grows
     _build(directory, layout)
-    _read(source, text, EVER)
-    large = [_timed(lambda: _read(source, text, EVER))[0] for _ in range(runs)]
-    title = f"needle as the directory grows from {files} to {files * GROWTH[-1]} files"
-    return Figure(title, "s", tuple(large), f"{files} files", tuple(small), Judged.RATIO, bar=2, stretch=1.1)
+    sources = (_source(directory, layout), _source(small, small_layout))
+    for source in sources:
+        source.coverage()
+        _read(source, text, EVER)
+    pairs = [[_timed(partial(_read, one, text, EVER))[0] for one in sources] for _ in range(runs * 5)]
+    title = f"needle as the directory grows from {few} to {len(list(directory.iterdir()))} files of 64 MB"
+    large, before = zip(*pairs, strict=True)
+    return Figure(title, "s", large, f"{few} files", before, Judged.RATIO, bar=2, stretch=1.1)
+
+
+def _listing(stage: Stage, runs: int) -> list[Figure]:
+    """Processor time that many files cost a worker at rest: six heartbeats a minute, and a file more."""
+    directory, count = stage.scratch() / "many", MANY if runs > 1 else MANY // 10
+    directory.mkdir()
+    frame = _packet(NEEDLE_HOST, "10.1.0.1", (1, 2), b"")
+    for number in range(count):
+        at_s = FIRST_S + number * SPAN_S
+        head = at_s.to_bytes(4, "little") + bytes(4) + len(frame).to_bytes(4, "little") * 2
+        path = directory / f"{number:06}.pcap"
+        path.write_bytes(file_header() + head + frame)
+        os.utime(path, (at_s + SPAN_S, at_s + SPAN_S))
+    source = _source(directory, IndexLayout(stage.scratch() / "index"))
+    source.coverage()
+    rest, came = [], []
+    for run in range(runs):
+        rest.append(sum(_processor_s(source) for _ in range(6)) * 1000)
+        (directory / f"new{run}.pcap").write_bytes(file_header())
+        came.append(_processor_s(source) * 1000)
+    title = f"listing {count:,} files: processor time"
+    return [
+        Figure(f"{title} per minute at rest", "ms", tuple(rest), bar=50),
+        Figure(f"{title} when a file comes", "ms", tuple(came)),
+    ]
+
+
+def _processor_s(source: CaptureFilesSource) -> float:
+    began_s = time.process_time()
+    source.coverage()
+    return time.process_time() - began_s

@@ -11,6 +11,7 @@ from bench.figure import HEADINGS, Report, Series, number
 from bench.plot import plot
 
 _BEGIN, _END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
+_BEGIN_CAPTURES = "<!-- figures: written by `python -m bench needle` -->"
 
 
 def shown(report: Report) -> str:
@@ -28,13 +29,20 @@ def shown(report: Report) -> str:
 
 def rewrite(docs: Path, reports: Sequence[Report]) -> None:
     """Put the figures and their date into the page, and the plot beside it."""
-    page = docs / "performance.md"
     series = [one for report in reports for one in report.series]
     (docs / "performance.svg").write_text(plot(series))
-    figures = _markdown(reports, series)
+    _put(docs / "performance.md", _BEGIN, _markdown(reports, series))
+
+
+def rewrite_captures(docs: Path, report: Report) -> None:
+    """Put the figures of capture directories into the page of their index."""
+    _put(docs / "index.md", _BEGIN_CAPTURES, _markdown([report], []))
+
+
+def _put(page: Path, begin: str, figures: str) -> None:
     text, found = re.subn(
-        f"{re.escape(_BEGIN)}.*{re.escape(_END)}",
-        lambda _: f"{_BEGIN}\n\n{figures}\n\n{_END}",
+        f"{re.escape(begin)}.*{re.escape(_END)}",
+        lambda _: f"{begin}\n\n{figures}\n\n{_END}",
         page.read_text(),
         flags=re.DOTALL,
     )
