@@ -64,8 +64,41 @@ _EVENT_MESSAGES = (
 )
 
 
+_SECURITY = {
+    "password": {"type": "userPassword", "description": "A user of RabbitMQ; docket-tool may ask and hear."},
+    "certificate": {"type": "X509", "description": "A client certificate whose CN is the user's name; amqps."},
+}
+_SECURED = {"security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _SECURITY]}
+_CORRELATIONS = {
+    "asked": {"description": "The job: its asker chose the id.", "location": "$message.payload#/id"},
+    "told": {"description": "The job that it is about.", "location": "$message.payload#/job_id"},
+}
+_CORRELATED = dict.fromkeys(("RequestMessage", "Cancel", "Retry", "Delete"), "asked") | dict.fromkeys(
+    ("EventMessage", "AuditMessage"), "told"
+)
+
+_ID = "0192f0c1-7b1e-7cc3-8a52-3f0d6f1c9b10"
+EXAMPLES: Mapping[str, list[dict[str, Any]]] = {
+    "RequestMessage": [
+        {
+            "schema": "docket.job.request/1",
+            "id": _ID,
+            "query": "host 10.1.2.3 and port 443",
+            "after": "15m",
+            "requested_at": "2026-11-24T14:20:31.5Z",
+            "owner": "playbook 7",
+        }
+    ],
+    "Cancel": [{"schema": "docket.job.cancel/1", "id": _ID, "keep": True, "user": "anna"}],
+    "Retry": [{"schema": "docket.job.retry/1", "id": _ID, "user": "anna"}],
+    "Delete": [{"schema": "docket.job.delete/1", "id": _ID, "user": "anna"}],
+    "Forget": [{"schema": "docket.source.forget/1", "name": "rock01:em1", "user": "anna"}],
+}
+"""What tools publish; a test reads each as the collector does."""
+
+
 def asyncapi() -> dict[str, Any]:
-    """The contract as an AsyncAPI 3.0 document."""
+    """The contract as an AsyncAPI 3.1 document."""
     types = [*JOB_MESSAGES.values(), EventMessage, AuditMessage, *SURVEY_MESSAGES.values(), FragmentFacts]
     _, schemas = msgspec.json.schema_components(types, ref_template=_SCHEMAS + "{name}")
     for schema in schemas.values():
@@ -73,7 +106,7 @@ def asyncapi() -> dict[str, Any]:
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Docket's bus",
             "version": CONTRACT_VERSION,
@@ -81,10 +114,15 @@ def asyncapi() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {"rabbitmq": {"host": "127.0.0.1:5672", "pathname": f"/{VHOST}", "protocol": "amqp"}},
+        "servers": {"rabbitmq": {"host": "127.0.0.1:5672", "pathname": f"/{VHOST}", "protocol": "amqp"} | _SECURED},
         "channels": _channels(),
         "operations": _operations(),
-        "components": {"messages": _messages(), "schemas": schemas},
+        "components": {
+            "messages": _messages(),
+            "schemas": schemas,
+            "securitySchemes": _SECURITY,
+            "correlationIds": _CORRELATIONS,
+        },
     }
 
 
@@ -160,7 +198,15 @@ def _operations() -> dict[str, Any]:
 def _messages() -> dict[str, Any]:
     messages: dict[str, Any] = {}
     for name in (*(kind.__name__ for kind in JOB_MESSAGES.values()), *_EVENT_MESSAGES):
-        messages[name] = {"contentType": "application/json", "payload": {"$ref": _SCHEMAS + name}}
+        messages[name] = {
+            "name": name,
+            "contentType": "application/json",
+            "payload": {"$ref": _SCHEMAS + name},
+        }
+        if name in _CORRELATED:
+            messages[name]["correlationId"] = {"$ref": f"#/components/correlationIds/{_CORRELATED[name]}"}
+        if name in EXAMPLES:
+            messages[name]["examples"] = [{"name": name, "payload": payload} for payload in EXAMPLES[name]]
     messages["FragmentFacts"] = {
         "contentType": "application/octet-stream",
         "headers": {"$ref": _SCHEMAS + "FragmentFacts"},

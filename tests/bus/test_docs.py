@@ -178,3 +178,17 @@ def test_command_line_example_runs(amqp_bus: AmqpBroker, amqp_url: str) -> None:
         delivery.ack()
     assert isinstance(request, Request)
     assert (request.query, request.sources) == ("port 53", None)
+
+
+def test_examples_of_the_description_are_messages() -> None:
+    """Each is read as the collector reads it; and the document names the version, the security and the correlation."""
+    document = asyncapi.asyncapi()
+    keys = {kind.__name__: key for key, kind in asyncapi.JOB_MESSAGES.items()}
+    for name, payloads in asyncapi.EXAMPLES.items():
+        for payload in payloads:
+            decode_job_message(msgspec.json.encode(payload), keys[name])
+    assert document["asyncapi"] == "3.1.0"
+    assert set(document["components"]["securitySchemes"]) == {"password", "certificate"}
+    fields = msgspec.json.schema_components([EventMessage, RequestMessage])[1]
+    assert "job_id" in fields["EventMessage"]["properties"]
+    assert "id" in fields["RequestMessage"]["properties"]

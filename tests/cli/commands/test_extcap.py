@@ -56,6 +56,12 @@ def packets(path: Path) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+def interfaces(path: Path) -> set[str]:
+    """The names of the interfaces that packets came from, as tshark prints them."""
+    command = ["tshark", "-r", str(path), "-T", "fields", "-e", "frame.interface_name"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
 def newest(demo: DemoServer) -> Job:
     with Docket(demo.url) as client:
         return client.client.jobs(limit=1).jobs[0]
@@ -79,6 +85,8 @@ def test_capture_equals_the_download_of_the_command_line(shark: Shark, demo: Dem
     assert packets(captured) == packets(saved)
     assert len(packets(captured)) == job.packets > 0
     assert job.note == "Wireshark"
+    assert interfaces(captured) == {"demo:em1", "demo:em2"}
+    assert b"complete: The whole window was read" in captured.read_bytes()
 
 
 def test_fault_of_the_capture_filter_is_shown(shark: Shark) -> None:
