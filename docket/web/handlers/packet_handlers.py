@@ -67,6 +67,10 @@ class InspectorHandler(Handler):
             self.set_header("Content-Type", heading.kind)
             if heading.name:
                 self.set_header("Content-Disposition", disposition(f"{job.id[:8]}-{heading.name}"))
+            if heading.cut_bytes:
+                self.set_header("X-Docket-Cut-After", str(heading.cut_bytes))
+            if heading.missing_bytes:
+                self.set_header("X-Docket-Missing-Bytes", str(heading.missing_bytes))
             async for chunk in body:
                 self.write(chunk)
                 try:

@@ -13,7 +13,7 @@ from docket.domain.timewindow import format_us, parse_time_us
 from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest
 from docket.spool.file_io import read_at
 from docket.spool.layout import Spool
-from docket.workers.inspector import rpc_conversations, rpc_dissection, rpc_objects
+from docket.workers.inspector import rpc_conversations, rpc_dissection, rpc_objects, rpc_transcripts
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.index_pool import IndexPool
 from docket.workers.inspector.rpc_messages import (
@@ -33,7 +33,7 @@ from docket.workers.inspector.tshark.columns import Row
 from docket.workers.inspector.tshark.detail import Bytes, Dissected, PacketDetail, dissect_packet, reads_from_start
 from docket.workers.inspector.tshark.filters import check_display_filter
 from docket.workers.inspector.tshark.selection import fitting_linktypes
-from docket.workers.inspector.tshark.streams import PROTOCOLS, Segment, Stream, as_hex, as_text, transcript
+from docket.workers.inspector.tshark.streams import PROTOCOLS, Segment, Stream, as_hex, as_text
 from docket.workers.inspector.tshark.tshark_programs import has_tshark
 
 WAIT_S = 5.0
@@ -187,18 +187,8 @@ class Answering:
         if known is None:
             raise DissectionError("it takes long; ask again in a while")
         stream, path = known
-        name = f"{question.protocol}-{question.number}-{question.direction}"
         data = read_at(path, 0, sum(stream.sizes()))
-        senders = _SENDERS[question.direction]
-        if question.form == "raw":
-            pieces = (
-                data[segment.offset : segment.offset + segment.length]
-                for segment in stream.segments
-                if segment.sender in senders
-            )
-            return AnswerHeader(status=200, kind="application/octet-stream", name=f"{name}.bin"), pieces
-        lines = (line.encode() for line in transcript(stream, data, question.form, senders))
-        return AnswerHeader(status=200, kind="text/plain; charset=utf-8", name=f"{name}.txt"), lines
+        return rpc_transcripts.saved(question, stream, data, _SENDERS[question.direction])
 
     def _check(self, capture_index: CaptureIndex, question: Question) -> Answered:
         """Whether filters are understood. Faults of both come at once."""

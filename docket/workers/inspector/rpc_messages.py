@@ -49,6 +49,10 @@ class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "application/json"
     name: str = ""
     """A file name, for what is meant to be saved."""
+    cut_bytes: int = 0
+    """Behind so many bytes of the stream the file ends, although the stream goes on; 0 for a whole one."""
+    missing_bytes: int = 0
+    """Of the stream that no packet brought; nothing stands for them in a binary."""
     faults: tuple[Fault, ...] = ()
     """From 400 on; nothing follows then."""
 

@@ -10,6 +10,7 @@ from docket.domain.job import Job
 from docket.packet.pcap import file_header
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tasks import Gates
+from docket.workers.inspector.tshark import streams
 from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.result_capture import Capture
 from tests.faults.packets import Packet, record
@@ -115,3 +116,24 @@ def test_text_of_a_stream_is_utf8(office: Office) -> None:
     assert second["content"] == ".. binary"
     assert [piece["lost"] for piece in rest] == [True, False]
     assert "500 bytes missing" in rest[0]["content"]
+    heading, body = office.answer("transcript", job.id, number=0, form="raw")
+    assert (body, heading.missing_bytes, heading.cut_bytes) == (b"".join(payloads), 500, 0)
+    assert heading.name == "tcp-0-both-without-500-lost-bytes.bin"
+
+
+def test_cut_stream_says_so_when_it_is_saved(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the name of its file and in what the web app makes headers of; the page says it as well."""
+    needs.program("tshark", "tshark")
+    monkeypatch.setattr(streams, "MOST_BYTES", 25)
+    ends, macs = ("10.1.2.3", "10.9.8.7"), ("02:00:00:00:00:01", "02:00:00:00:00:02")
+    made = [
+        frames.ethernet(*macs, frames.ip(*ends, frames.UDP, frames.udp(*ends, (4000, 7), b"ten bytes.")))
+        for _ in range(3)
+    ]
+    packets = [Packet(1_790_000_000_000_000 + place, frame) for place, frame in enumerate(made)]
+    job = office.place(file_header() + b"".join(record(packet) for packet in packets))
+    office.inspected(job)
+    assert office.settled("stream", job.id, protocol="udp", number=0, form="raw")["truncated"]
+    heading, body = office.answer("transcript", job.id, protocol="udp", number=0, form="raw")
+    assert (body, heading.cut_bytes) == (b"ten bytes." * 2, 20)
+    assert heading.name == "udp-0-both-cut-after-20-bytes.bin"

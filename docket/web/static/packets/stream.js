@@ -88,7 +88,7 @@ function Choices({ job, how, page, onView, onPackets }) {
       </select></label>
       <span class="grow"></span>
       <a class="button is-small" href=${transcriptPath(job.id, how)} download>
-        <${Icon} name="download" /><span>Save</span></a>
+        <${Icon} name="download" /><span>${page?.truncated ? "Save the beginning" : "Save"}</span></a>
       ${
         page?.filter &&
         html`<button type="button" class="button is-small"

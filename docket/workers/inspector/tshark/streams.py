@@ -33,7 +33,7 @@ MEMORY_BYTES = 1_500_000_000
 
 _VALUE = re.compile(rb"^  (?:- |  )(peer|host|port|packet|timestamp): ?(.*)$")
 _DATA = re.compile(rb"^      ([A-Za-z0-9+/]+={0,2})$")
-_LOST = re.compile(rb"\[\d+ bytes missing in capture file\]\0?")
+_LOST = re.compile(rb"\[(\d+) bytes missing in capture file\]\0?")
 
 
 class Segment(msgspec.Struct, frozen=True, array_like=True):
@@ -66,6 +66,13 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
         """Bytes that each node sent."""
         first = sum(segment.length for segment in self.segments if segment.sender == 0)
         return first, sum(segment.length for segment in self.segments) - first
+
+
+def missing_bytes(stream: Stream, data: bytes, senders: Sequence[int]) -> int:
+    """How many bytes of these senders no packet brought, as the dissector counts them."""
+    lost = (segment for segment in stream.segments if segment.lost and segment.sender in senders)
+    found = (_LOST.fullmatch(data[segment.offset : segment.offset + segment.length]) for segment in lost)
+    return sum(int(one[1]) for one in found if one)
 
 
 def follow(
