@@ -85,6 +85,7 @@ check: .venv/.test
 	.venv/bin/lint-imports --no-logo --no-cache
 	scripts/words
 	scripts/wrap --check
+	$(PYTHON) -m tools.advisories requirements/*.txt
 
 format: .venv/.test
 	$(PYTHON) -m ruff check --fix .

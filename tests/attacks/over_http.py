@@ -89,6 +89,20 @@ FOREIGN: tuple[tuple[str, str, str, dict[str, str], str], ...] = (
     (
         "GET",
         "api/uri/host/10.0.0.1/",
+        "ask by an image, in a browser without Sec-Fetch",
+        {"User-Agent": "Mozilla/5.0 (Macintosh)", "Accept": "image/png,image/svg+xml,*/*;q=0.8"},
+        "403",
+    ),
+    (
+        "GET",
+        "api/uri/host/10.0.0.1/",
+        "ask by a script, in a browser without Sec-Fetch",
+        {"User-Agent": "Mozilla/5.0 (Macintosh)", "Accept": "*/*"},
+        "403",
+    ),
+    (
+        "GET",
+        "api/uri/host/10.0.0.1/",
         "ask by a frame of another site",
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
         "403",

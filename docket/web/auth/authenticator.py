@@ -112,9 +112,11 @@ class Authenticator:
         Links on other sites are fine (Kibana may be one); their images, frames and scripts are not.
         """
         site = request.headers.get("Sec-Fetch-Site")
+        if site is None and _is_embedded(request):
+            raise _no_link()
         followed = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
         if site not in (None, "same-origin", "none") and followed != ("navigate", "document"):
-            raise api_error(403, "foreign-origin", "the request comes from a page of another site, and is no link")
+            raise _no_link()
 
     def _is_proxied(self, request: HTTPServerRequest, peer: Peer | None) -> bool:
         if peer is None:
@@ -192,6 +194,17 @@ def _is_own_name(name: str) -> bool:
     except ValueError:
         return name.rstrip(".") == socket.gethostname().lower()
     return True
+
+
+def _is_embedded(request: HTTPServerRequest) -> bool:
+    """Whether a browser that does not tell of sites (Safari before 16.4) loads this as image, script or style: it says
+    what it takes, and that is no page. Programs are no browsers by their own word."""
+    browser = request.headers.get("User-Agent", "").startswith("Mozilla/")
+    return browser and "text/html" not in request.headers.get("Accept", "text/html").lower()
+
+
+def _no_link() -> ApiError:
+    return api_error(403, "foreign-origin", "the request comes from a page of another site, and is no link")
 
 
 def forwarded(request: HTTPServerRequest) -> bool:
