@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import resource
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ MOST_CONNECTIONS = 2_000
 """Four times the 500 browsers that Docket is made for; this many silent ones cost about 20 MB."""
 FILES_ASIDE = 256
 """File descriptors for all but connections: the ledger, the bus, libraries, the services of `docket run`."""
+LOG_S = 10.0
+"""Between two lines about connections that had to go."""
 FILES_PER_CONNECTION = 2
 """The connection, and the result that is sent through it."""
 
@@ -50,7 +53,7 @@ def make_room(wanted: int = MOST_CONNECTIONS) -> int:
             limit = soft
     if limit == resource.RLIM_INFINITY or limit >= needed:
         return wanted
-    fit = max(1, (limit - FILES_ASIDE) // FILES_PER_CONNECTION)
+    fit = max(1, (limit - min(FILES_ASIDE, limit // 2)) // FILES_PER_CONNECTION)
     logger.warning("only %d connections at a time: the limit of open files (LimitNOFILE) is %d", fit, limit)
     return fit
 
@@ -69,10 +72,11 @@ class BoundedServer(HTTPServer):
         self._silent: dict[IOStream, None] = {}
         """That which has been silent for longest comes first."""
         self._busy: set[IOStream] = set()
+        self._logged_s = -LOG_S
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         if len(self._silent) + len(self._busy) + self._others() >= self._most and not self._put_one_out():
-            self._metrics.connections_put_out += 1
+            self._count_out("a new one is refused, as all others are being answered")
             stream.close()
             return
         # Not left to `start_request`, which comes later: many connections are taken in one turn of the loop.
@@ -102,9 +106,18 @@ class BoundedServer(HTTPServer):
         if longest is None:
             return False
         del self._silent[longest]
-        self._metrics.connections_put_out += 1
+        self._count_out("the one that was silent for longest is closed")
         longest.close()
         return True
+
+    def _count_out(self, what: str) -> None:
+        """Count one that has to go, and say so, at most once in LOG_S."""
+        self._metrics.connections_put_out += 1
+        now_s = time.monotonic()
+        if now_s - self._logged_s >= LOG_S:
+            self._logged_s = now_s
+            out = self._metrics.connections_put_out
+            logger.warning("%d connections are too many: %s; %d so far", self._most, what, out)
 
 
 def _stream(server_conn: object) -> IOStream:

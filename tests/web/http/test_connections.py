@@ -60,7 +60,7 @@ def put_out(site: Site) -> int:
     return next(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
 
 
-def test_longest_silent_connection_makes_room(narrow: Site, stack: ExitStack) -> None:
+def test_longest_silent_connection_makes_room(narrow: Site, stack: ExitStack, caplog: pytest.LogCaptureFixture) -> None:
     """Of nine connections that say nothing, or not all, the first has to go; the ninth and a person find room."""
     silent = connect(stack, narrow, MOST)
     silent[1].sendall(LIVE)
@@ -68,6 +68,7 @@ def test_longest_silent_connection_makes_room(narrow: Site, stack: ExitStack) ->
     wait_until(lambda: is_closed(silent[0]), "the oldest connection to be closed")
     assert not any(map(is_closed, [*silent[1:], newest]))
     assert put_out(narrow) == 2
+    assert "8 connections are too many: the one that was silent for longest is closed" in caplog.text
     wait_until(lambda: is_closed(silent[1]), "the next one, whose header is not whole, to be closed for the person")
     assert not any(map(is_closed, [*silent[2:], newest]))
 
@@ -120,6 +121,7 @@ def test_silent_connection_is_closed_after_a_while(tmp_path: Path, monkeypatch: 
         (1024, 524_288, 2000, 4256),
         (20_000, 20_000, 2000, 20_000),
         (1024, 1024, 384, 1024),
+        (64, 64, 16, 64),
         (1024, resource.RLIM_INFINITY, 2000, 4256),
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 2000, resource.RLIM_INFINITY),
     ],
