@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,10 @@ from docket.domain.job import FULL
 from docket.domain.query.canonical import parse
 from docket.domain.query.render import to_bpf
 from docket.domain.timewindow import Window
+from docket.index import indexer as indexer_module
+from docket.index.index_files import IndexLayout
+from docket.index.indexer import SourceIndexer
+from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES, in_nanoseconds, in_us, parse_file_header, scan, trim
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.faults.packets import Packet, capture, udp
@@ -94,13 +98,47 @@ def tcpdump(directory: Path) -> list[str | Path]:
     return [program("tcpdump", "tcpdump"), "-r", "-", "-n", *own, "-C", "1", "-W", "6", "-w", directory / "ring"]
 
 
+@contextmanager
+def indexing(directory: Path, layout: IndexLayout) -> Iterator[IndexSelector]:
+    """An indexer that follows the directory as quickly as it can."""
+    stop, indexer = threading.Event(), SourceIndexer(str(directory), layout, 0)
+
+    def follow() -> None:
+        while not stop.is_set():
+            if not indexer.step(stop):
+                stop.wait(0.02)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield IndexSelector(layout.root)
+    finally:
+        stop.set()
+        thread.join(60)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
 @pytest.mark.parametrize(("make", "packets"), [(dumpcap, 40_000), (tcpdump, 120_000)])
 def test_ring_that_wraps_while_questions_run(
-    tmp_path: Path, make: Callable[[Path], list[str | Path]], packets: int
+    tmp_path: Path,
+    make: Callable[[Path], list[str | Path]],
+    packets: int,
+    indexed: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Files vanish and are overwritten under the reading; no answer that is called whole lacks or doubles a packet."""
-    command = make(tmp_path)
-    opened = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=tmp_path, flush_lag_s=0))
+    """Files vanish and are overwritten under the reading, and under the indexer where one follows them; no answer that
+    is called whole lacks or doubles a packet."""
+    monkeypatch.setattr(indexer_module, "STEP_BYTES", 0)
+    monkeypatch.setattr(indexer_module, "QUIET_NS", 0)
+    ring_place = tmp_path / "ring"
+    ring_place.mkdir(mode=0o777)
+    with ExitStack() as stack:
+        selector = stack.enter_context(indexing(ring_place, IndexLayout(tmp_path / "index"))) if indexed else None
+        ask_a_ring(ring_place, make(ring_place), packets, selector)
+
+
+def ask_a_ring(place: Path, command: Sequence[str | Path], packets: int, selector: IndexSelector | None) -> None:
+    opened = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=place, flush_lag_s=0), selector=selector)
     whole = 0
     with recorder(command, packets) as ring:
         rounds = 0
