@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from threading import Event as Flag
 
 from docket.bus.addressing import address
+from docket.bus.cloud_events import attributes
 from docket.bus.interface import Publisher
 from docket.bus.messages import Order, Retry, encode
 from docket.bus.topology import EVENTS, JOBS, RETRY_KEY
@@ -128,7 +129,8 @@ class Outbox:
         return self._progress_told_s.get(job.id, 0.0) + PROGRESS_S
 
     def _publish_event(self, message: EventMessage, *, persistent: bool = True) -> None:
-        self._publish(EVENTS, message.event.value, encode(message), persistent=persistent)
+        headers = attributes(message, "collector")
+        self._publish(EVENTS, message.event.value, encode(message), headers=headers, persistent=persistent)
 
     def _publish(
         self,

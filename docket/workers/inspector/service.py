@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from docket.bus.cloud_events import attributes
 from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import decode_event, encode
@@ -124,7 +125,8 @@ class Inspector:
         )
         with self._publishers.lend() as publisher:
             try:
-                publisher.publish(EVENTS, EventName.INSPECTED.value, encode(message), wait_s=PUBLISH_S)
+                headers = attributes(message, "inspector")
+                publisher.publish(EVENTS, EventName.INSPECTED.value, encode(message), headers=headers, wait_s=PUBLISH_S)
             except BusError as error:
                 log.warning("job %s: that it was inspected could not be told: %s", job_id, error)
 

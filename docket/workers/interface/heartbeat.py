@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from docket.bus.cloud_events import attributes
 from docket.bus.messages import encode
 from docket.bus.topology import EVENTS
 from docket.domain.clock import Clock
@@ -121,6 +122,9 @@ class Heartbeat:
         message = EventMessage(event=event, at=self._clock.now(), source=status)
         with self._publishers.lend() as publisher:
             try:
-                publisher.publish(EVENTS, event.value, encode(message), persistent=False, wait_s=wait_s)
+                headers = attributes(message, "worker")
+                publisher.publish(
+                    EVENTS, event.value, encode(message), headers=headers, persistent=False, wait_s=wait_s
+                )
             except BusError as error:
                 log.debug("%s was not told: %s", event.value, error)
