@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import msgspec
+from prometheus_client import Counter
 
 from docket.bus.interface import Publisher
 from docket.bus.messages import encode
@@ -27,6 +28,8 @@ from docket.workers.alerts.alert_rules import AlertRule, AlertsConfig, Budget
 from docket.workers.alerts.eve import Alert, read_alert
 
 log = logging.getLogger(__name__)
+
+ALERTS = Counter("docket_alerts", "Alerts by rule and what became of them.", ["rule", "outcome"])
 
 IDLE_S = 0.5
 PUBLISH_S = 5.0
@@ -106,6 +109,7 @@ class AlertService:
             alert = read_alert(line)
         except ValueError as error:
             self.state.unreadable += 1
+            ALERTS.labels("", "unreadable").inc()
             log.info("a line of EVE cannot be read: %s", error)
             return True
         if alert is None:
@@ -114,6 +118,7 @@ class AlertService:
         if rule is None:
             self.state.seen += 1
             self.state.unmatched += 1
+            ALERTS.labels("", "unmatched").inc()
             return True
         taken = self._ask(alert, rule)
         self.state.seen += taken
@@ -124,11 +129,13 @@ class AlertService:
         begin, end = state.windows.get(alert.flow, (0, 0))
         if begin <= alert.at_us < end:
             state.joined += 1
+            ALERTS.labels(rule.name, "joined").inc()
             return True
         budget = state.budgets.setdefault(rule.name, Budget())
         reason = "sample" if not rule.samples(alert) else budget.allows(rule, now_s)
         if reason is not None:
             budget.leave_out(reason)
+            ALERTS.labels(rule.name, reason).inc()
             log.info("rule %s: an alert of %d is left out: %s", rule.name, alert.signature_id, reason)
             return True
         try:
@@ -142,6 +149,7 @@ class AlertService:
             log.warning("the request for an alert of %d waits: %s", alert.signature_id, error)
             return False
         budget.asked.append(now_s)
+        ALERTS.labels(rule.name, "asked").inc()
         state.windows[alert.flow] = (request.after_us, request.before_us)
         while len(state.windows) > MOST_FLOWS:
             del state.windows[next(iter(state.windows))]

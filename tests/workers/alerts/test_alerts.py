@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import decode_job_message
@@ -104,6 +105,22 @@ def test_budget_bounds_jobs_and_counts_what_was_left_out(tmp_path: Path) -> None
     bench = Bench(other, bytes_per_job="1GB", bytes_per_day="3GB")
     assert len(bench.requests()) == 3
     assert bench.service.state.budgets["all"].left_out == {"bytes_per_day": 7}
+
+
+def test_outcomes_are_figures(tmp_path: Path) -> None:
+    """By rule and outcome, for Prometheus."""
+
+    def figure(outcome: str) -> float:
+        return REGISTRY.get_sample_value("docket_alerts_total", {"rule": "all", "outcome": outcome}) or 0.0
+
+    before = {outcome: figure(outcome) for outcome in ("asked", "joined", "jobs_per_hour")}
+    (tmp_path / "eve.json").write_bytes(line(1) + line(1, 1) + line(2) + line(3))
+    Bench(tmp_path, jobs_per_hour=2).requests()
+    assert {outcome: figure(outcome) - had for outcome, had in before.items()} == {
+        "asked": 2,
+        "joined": 1,
+        "jobs_per_hour": 1,
+    }
 
 
 def test_later_window_of_a_flow_is_a_job_of_its_own(tmp_path: Path) -> None:
