@@ -11,6 +11,7 @@ from docket.domain.job import Event, EventName
 from docket.errors import SpoolError
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.retention import Retention
+from docket.workers.collector.age_clock import AgeClock
 from docket.workers.collector.commit import Batch
 from docket.workers.collector.open_job import JobContext, OpenJob
 
@@ -22,6 +23,7 @@ class SpaceManager:
 
     def __init__(self, context: JobContext, retention: Retention, jobs: Mapping[str, OpenJob]) -> None:
         self.retention = retention
+        self._age_clock = AgeClock(context.clock)
         self._context = context
         self._jobs = jobs
         self._started_at = context.clock.now()
@@ -35,7 +37,7 @@ class SpaceManager:
         open_of: Counter[str] = Counter()
         for job in self._jobs.values():
             open_of[job.job.owner] += job.held_bytes
-        now_us = self._context.clock.now_us()
+        now_us = self._age_clock.now_us()
         for job_id, reason in self.retention.leaving(now_us, free_bytes, open_of.total(), open_of):
             self.let_go(job_id, reason, batch)
 

@@ -339,7 +339,7 @@ def test_too_little_room_refuses_new_jobs(tmp_path: Path) -> None:
         (reason,) = harness.dead()
         assert harness.events() == ["rejected"]
         assert reason.startswith("the spool has ")
-        assert reason.endswith(" free, at least 1152922 TB are kept free")
+        assert reason.endswith(" free, at least 1153 PB are kept free")
 
 
 def test_left_over_files_of_a_known_job_are_removed_at_the_start(harness: Rig) -> None:
