@@ -42,6 +42,9 @@ waits for that long at every look at the socket while others read packets: two t
 LOOK_UP_S = 0.2
 """How often the loop looks at deadlines and at the order to stop."""
 
+BUSY_LOOK_S = 2.0
+"""The same while one message follows the other."""
+
 CLOSING = (
     EventName.CANCELLED,
     EventName.PARTIAL,
@@ -104,7 +107,7 @@ class InterfaceWorker:
             self._leave(receiver)
 
     def _serve(self, receiver: Consumer, stop: threading.Event) -> None:
-        generation, wait_s, looked_s = 0, LOOK_UP_S, 0.0
+        generation, wait_s, looked_s = 0, LOOK_UP_S, time.monotonic()
         while not stop.is_set():
             delivery = receiver.receive(wait_s)
             if receiver.generation != generation:
@@ -116,7 +119,7 @@ class InterfaceWorker:
                 self._cope(delivery)
             # While messages wait they are taken first: what is read meanwhile would hold them up.
             wait_s = LOOK_UP_S if delivery is None else 0.0
-            if delivery is None or time.monotonic() - looked_s > LOOK_UP_S:
+            if delivery is None or time.monotonic() - looked_s > BUSY_LOOK_S:
                 for job_runner in self._job_runners.values():
                     job_runner.look()
                 looked_s = time.monotonic()
