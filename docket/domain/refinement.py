@@ -103,6 +103,20 @@ def explain_refinement(parent: str, refinement: Refinement) -> str:
     return "; ".join(parts) + "."
 
 
+def refinement_words(query: str, refinement: Refinement) -> str:
+    """By what was refined, in a few words: for lists and names of files."""
+    parts = [
+        query,
+        refinement.filter,
+        refinement.bpf,
+        f"from {refinement.sender}" if refinement.sender is not None else "",
+        f"of {' '.join(refinement.sources)}" if refinement.sources else "",
+        "without duplicates" if refinement.drop_duplicates_ms or refinement.drop_tap_duplicates_ms else "",
+        f"at most {refinement.snaplen} bytes each" if refinement.snaplen else "",
+    ]
+    return "; ".join(filter(None, parts)) or "window"
+
+
 def _text(
     raw: Mapping[str, Any], name: str, longest: int, faults: list[Fault], form: re.Pattern[str] | None = None
 ) -> str:

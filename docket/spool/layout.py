@@ -29,6 +29,7 @@ from pathlib import Path
 import msgspec
 
 from docket.domain.job import Job
+from docket.domain.refinement import Refinement, refinement_words
 from docket.domain.request import SOURCE_NAME
 from docket.errors import NoSuchJob, SpoolError
 from docket.spool.file_io import spool_error, write_whole
@@ -109,9 +110,12 @@ class Spool:
         return self.parts(job_id) / part_name(source, channel)
 
     def pcap_name(self, job: Job, *, is_pcapng: bool = False) -> str:
-        """The name that a downloaded result gets: its window, its query, the beginning of the job's id."""
+        """The name that a downloaded result gets: its window, query or refinement, the beginning of the id."""
         kind = "pcapng" if is_pcapng else "pcap"
-        words = re.sub(r"[^a-z0-9.]+", "-", job.query.lower()).strip("-.")[:_LONGEST_WORDS].strip("-.")
+        asked = job.query
+        if job.parent is not None:
+            asked = f"refined {refinement_words(job.query, job.refine or Refinement())}"
+        words = re.sub(r"[^a-z0-9.]+", "-", asked.lower()).strip("-.")[:_LONGEST_WORDS].strip("-.")
         return f"docket-{_compact(job.after)}-{_compact(job.before)}-{words or 'all'}-{job.id[:8]}.{kind}"
 
     def prepare(self, job_id: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from docket.domain.job import Job, State
+from docket.domain.refinement import Refinement, Sender
 from docket.errors import NoSuchJob, SpoolError, SpoolFull
 from docket.spool.file_io import cut_to, read_at, spool_error, write_at
 from docket.spool.layout import Spool
@@ -52,6 +54,23 @@ def test_only_a_source_name_names_a_part(spool: Spool, source: str) -> None:
     """What is no sensor:interface does not become a file."""
     with pytest.raises(SpoolError):
         spool.part(JOB_ID, source)
+
+
+@pytest.mark.parametrize(
+    ("query", "refine", "words"),
+    [
+        ("", None, "refined-window"),
+        ("port 53", Refinement(snaplen=64), "refined-port-53-at-most-64-bytes-each"),
+        ("", Refinement(filter="dns", sender=Sender(address="10.1.2.3")), "refined-dns-from-10.1.2.3"),
+        ("", Refinement(bpf="udp", drop_duplicates_ms=5), "refined-udp-without-duplicates"),
+    ],
+)
+def test_file_name_of_a_refinement_says_by_what(
+    spool: Spool, query: str, refine: Refinement | None, words: str
+) -> None:
+    """It is not everything of the window, and its name does not say so."""
+    refined = msgspec.structs.replace(job(query), parent="0192f0c1-0000-7000-8000-000000000001", refine=refine)
+    assert spool.pcap_name(refined) == f"docket-20261124T140200Z-20261124T141000Z-{words}-0192f0c1.pcap"
 
 
 @pytest.mark.parametrize(

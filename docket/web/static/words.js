@@ -78,6 +78,26 @@ const ofSources = (job) => {
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
+/** By what a refined job was refined, in a few words; empty for others. */
+export function refinedBy({ parent, refine, query }) {
+  if (!parent) return "";
+  const { sender, sources } = refine ?? {};
+  const parts = [
+    query,
+    refine?.filter,
+    refine?.bpf,
+    sender && `from ${sender.address}${sender.port ? `, port ${sender.port}` : ""}`,
+    sources?.length && `of ${sources.join(" and ")}`,
+    (refine?.drop_duplicates_ms > 0 || refine?.drop_tap_duplicates_ms > 0) && "without duplicates",
+    refine?.snaplen > 0 && `at most ${refine.snaplen} bytes each`,
+  ];
+  return parts.filter(Boolean).join("; ");
+}
+
+/** What a job asks for: its query, or by what it was refined. */
+export const askedOf = (job) =>
+  job.parent ? `Refined: ${refinedBy(job) || "a window"}` : job.query || "every packet";
+
 /** One job's headline in plain words. */
 export function headline(job) {
   const packets = counted(job.packets, "packet");
@@ -87,6 +107,7 @@ export function headline(job) {
     case "running":
       return `Running: ${packets} so far, ${percent(progressOf(job))} of the window read`;
     case "completed":
+      if (job.parent) return `Complete: ${packets} kept of another result, refined by ${refinedBy(job) || "its window"}`;
       return job.packets
         ? `Complete: ${packets} from ${ofSources(job)}, exactly the window`
         : `Complete: no packet matched, and ${ofSources(job)} had the whole window`;

@@ -10,7 +10,7 @@ import { useZone } from "../settings.js";
 import { useNow } from "../store.js";
 import { formatAge, formatDuration, formatWindow, fromRfc, inZone, wholeSecond, zoneName } from "../time.js";
 import { count } from "../figures.js";
-import { headline, isDeleted, isFinal, progressOf, stateOf } from "../words.js";
+import { askedOf, headline, isDeleted, isFinal, progressOf, stateOf } from "../words.js";
 import { hasNextSteps } from "./next.js";
 
 export function Headline({ job }) {
@@ -22,7 +22,7 @@ export function Headline({ job }) {
     <header class=${`headline panel tone-${state.tone}`}>
       <p class="crumbs"><${Link} to="">Jobs<//> <span aria-hidden="true">/</span> <code>${job.id}</code></p>
       <h1><${Icon} name=${state.icon} /><span>${headline(job)}</span></h1>
-      <${Asked} key=${job.id} text=${job.query || "every packet"} />
+      <${Asked} key=${job.id} text=${askedOf(job)} />
       <p class="headline-facts">
         <span>
           ${formatWindow(...shown, zone)} ${zoneName(after, zone)} <span class="faint">(${formatDuration(before - after)})</span>

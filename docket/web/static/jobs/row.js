@@ -7,7 +7,7 @@ import { Badge } from "../parts/icons.js";
 import { Link } from "../route.js";
 import { formatDay, formatDuration, formatClock, formatTime, fromRfc, shortAge } from "../time.js";
 import { count, percent, size } from "../figures.js";
-import { isFull, progressOf, stateOf } from "../words.js";
+import { askedOf, isFull, progressOf, stateOf } from "../words.js";
 import { Actions } from "./actions.js";
 
 const MOST_BARS = 5;
@@ -28,11 +28,11 @@ class Cells extends Component {
     return html`
       <tr data-id=${job.id} tabindex=${tabindex} onFocus=${onFocus} class=${isChosen ? "is-chosen" : ""}>
         <td class="cell-choose"><input type="checkbox" tabindex="-1" checked=${isChosen} onChange=${onChoose}
-          aria-label=${`Choose ${job.query || "every packet"}`} /></td>
+          aria-label=${`Choose ${askedOf(job)}`} /></td>
         <td class="cell-state"><${Badge} of=${stateOf(job)}>${job.state === "running" && ` ${percent(progressOf(job))}`}<//></td>
         <td class="cell-question">
           <${Link} to=${"jobs/" + job.id} tabindex="-1" title=${job.explanation}>
-            <code>${job.query || "every packet"}</code>
+            <code>${askedOf(job)}</code>
           <//>
           ${job.case && html`<span class="tag">${job.case}</span>`}
           ${job.tags?.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}

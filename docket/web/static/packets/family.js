@@ -6,7 +6,7 @@ import { Link } from "../route.js";
 import { store, useLive, useStore } from "../store.js";
 import { Badge, Icon } from "../parts/icons.js";
 import { counted } from "../figures.js";
-import { stateOf } from "../words.js";
+import { refinedBy, stateOf } from "../words.js";
 
 const MOST = 20;
 
@@ -61,15 +61,4 @@ function useOlder(parent) {
 }
 
 /** What was kept of the parent, in a few words. */
-function whatOf({ refine, query, id, note }) {
-  const parts = [
-    note,
-    refine?.filter,
-    refine?.bpf,
-    query,
-    refine?.sender && "one direction",
-    refine?.drop_duplicates_ms > 0 && "without duplicates",
-    refine?.snaplen > 0 && `at most ${refine.snaplen} bytes each`,
-  ].filter(Boolean);
-  return parts.join("; ") || `part ${id.slice(0, 8)}`;
-}
+const whatOf = (job) => [job.note, refinedBy(job)].filter(Boolean).join("; ") || `part ${job.id.slice(0, 8)}`;
