@@ -3,7 +3,7 @@
 import re
 import time
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
@@ -57,12 +57,18 @@ def test_a_source_that_goes_away_is_said_to_be_offline(visit: Visit, held: Held)
 
 
 def test_source_that_is_gone_is_forgotten_by_a_button(visit: Visit, held: Held) -> None:
-    """After a question; it leaves this page, and that of others, without a reload. A configured one stays."""
+    """After a question; it leaves this page with the answer, and that of others with the event, without a reload."""
     now = format_us(time.time_ns() // 1000)
+    gone = SourceStatus(name="rock07:em3", kind="stenographer", state="offline", last_seen=now)
     person, other = visit(held.server.url).open("sources"), visit(held.server.url).open("sources")
-    for event, state in ((EventName.SOURCE_ONLINE, "online"), (EventName.SOURCE_OFFLINE, "offline")):
-        gone = SourceStatus(name="rock07:em3", kind="stenographer", state=state, last_seen=now)
-        publish(held, EventMessage(event=event, at=now, source=gone))
+    orders: list[str] = []
+
+    def answer(route: Route) -> None:
+        orders.append(route.request.method)
+        route.fulfill(json={"name": gone.name, "done": True})
+
+    person.page.route("**/api/v1/sources/rock07%3Aem3", answer)
+    publish(held, EventMessage(event=EventName.SOURCE_OFFLINE, at=now, source=gone))
     card = person.page.get_by_role("region", name="rock07:em3")
     expect(other.page.get_by_role("region", name="rock07:em3")).to_be_visible()
     card.get_by_role("button", name="Forget this source").click()
@@ -73,6 +79,8 @@ def test_source_that_is_gone_is_forgotten_by_a_button(visit: Visit, held: Held) 
     dialog.get_by_role("button", name="Forget").click()
     expect(person.toast("rock07:em3 is forgotten.")).to_be_visible()
     expect(card).to_have_count(0)
+    assert orders == ["DELETE"]
+    publish(held, EventMessage(event=EventName.SOURCE_FORGOTTEN, at=now, source=gone))
     expect(other.page.get_by_role("region", name="rock07:em3")).to_have_count(0)
     expect(person.page.locator(".card")).to_have_count(len(SOURCES))
     expect(person.page.get_by_role("button", name="Forget this source")).to_have_count(0)
