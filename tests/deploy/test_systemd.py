@@ -172,3 +172,13 @@ def test_web_says_that_the_broker_is_away(tmp_path: Path) -> None:
         wait_until(lambda: health() == 503, "an answer", timeout_s=30)
     finally:
         assert child.stop() == 0
+
+
+def test_users_are_accepted_by_systemd(tmp_path: Path) -> None:
+    """systemd-sysusers makes them in an empty tree: a fault there would stop the package's installation."""
+    (tmp_path / "etc").mkdir()
+    program = needs.program("systemd-sysusers", "systemd")
+    command = [program, f"--root={tmp_path}", str(SYSTEMD / "docket.sysusers")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "not a valid" in done.stderr) == (0, False), done.stderr
+    assert "docket-alerts" in (tmp_path / "etc/passwd").read_text()
