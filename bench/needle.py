@@ -34,6 +34,8 @@ QUICK_FILES = 8
 FEW, GROWTH = 16, 16
 """So many files, and as many times of them: 1 GB and 16 GB."""
 MANY = 60_000
+SETTLED_S = 3.0
+"""A directory that has changed just now is listed again; heartbeats are ten seconds apart."""
 NEEDLES = 20
 NEEDLE_HOST = "198.51.100.77"
 FIRST_S = 1_700_000_000
@@ -262,6 +264,8 @@ def _listing(stage: Stage, runs: int) -> list[Figure]:
     source.coverage()
     rest, came = [], []
     for run in range(runs):
+        time.sleep(SETTLED_S)
+        source.coverage()
         rest.append(sum(_processor_s(source) for _ in range(6)) * 1000)
         (directory / f"new{run}.pcap").write_bytes(file_header())
         came.append(_processor_s(source) * 1000)

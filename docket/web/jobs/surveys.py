@@ -23,7 +23,8 @@ WAIT_S = 1.0
 """Workers that have an index take some hundredths of a second, and half a second where they read."""
 AGAIN_S = 60.0
 """After the bus refused a question no other one is asked for so long: its rights may be those of an older Docket."""
-KIND = "capture-files"
+INDEXED = "indexed_files"
+"""The figure by which a source tells that it has an index: of another one no answer is waited for."""
 
 
 class _Waiting:
@@ -51,7 +52,7 @@ class Surveys:
 
     async def ask(self, query: Query, window: Window, sources: Sequence[SourceStatus]) -> tuple[Survey, ...]:
         """What the indexes of these sources say, by source; those that do not answer in time are left out."""
-        names = tuple(one.name for one in sources if one.kind == KIND and one.state == "online")
+        names = tuple(one.name for one in sources if INDEXED in one.stats and one.state == "online")
         now_s = asyncio.get_running_loop().time()
         if not names or now_s < self._not_before_s or not self._link.connected:
             return ()
