@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers fault-table chaos questions crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
+.PHONY: help run test fresh brokers fault-table sensor-table chaos questions crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -14,6 +14,7 @@ help:
 	@echo "make fresh         both of them in a pristine Debian, made for it (as root; RELEASE=trixie for another)"
 	@echo "make brokers       the tests of the bus on RabbitMQ 3.10, 4.0 and 4.3 (as root)"
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
+	@echo "make sensor-table  run every command of the pages on a sensor with a real systemd, and show what happened (as root)"
 	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
 	@echo "make cluster       kill one of three RabbitMQ nodes in mid-job, twenty times"
 	@echo "make fuzz          a million random texts and 2,000 random questions, some twenty minutes"
@@ -49,6 +50,11 @@ brokers: .venv/.test
 fault-table: .venv/.test
 	@scripts/packages test
 	$(PYTHON) -m tests.faults.table
+
+sensor-table: .venv/.test
+	@scripts/packages test
+	CI=true $(PYTHON) -m pytest -n0 -q tests/deploy/test_sensor.py
+	@cat build/documented-commands.md
 
 chaos: .venv/.test
 	@scripts/packages test

@@ -24,12 +24,17 @@ SENSITIVE = (
 )
 """Folders and files whose tests run one after the other, whatever runs beside them."""
 
+ONE_MACHINE = "tests/deploy/test_sensor"
+"""Files that begin so live on one booted machine, one after the other."""
+
 
 class _Groups(LoadScopeScheduling):  # type: ignore[misc] # it carries no types
     """Gives each process whole groups of tests, in the order of their files."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePosixPath(nodeid.partition("::")[0])
+        if str(path).startswith(ONE_MACHINE):
+            return ONE_MACHINE
         return "sensitive" if any(path.is_relative_to(place) for place in SENSITIVE) else str(path)
 
 

@@ -55,4 +55,4 @@ class AsyncBusClient(Protocol):
 
     async def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """The depth of each queue; (0, 0) for one that does not exist. Those that this user may not look at are left
-        out. Raises BusLost."""
+        out. Raises BusLost, and BusFull while the broker takes no messages."""

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 PATTERNS = ("docket*", "stenographer*", "rabbitmq-server.service", "lighttpd.service", "nginx.service")
 ANSWER_S = 3.0
 
 
+def systemd_runs() -> bool:
+    """Whether systemd is this machine's first process, by its own mark."""
+    return Path("/run/systemd/system").is_dir()
+
+
 def failed_units() -> list[str]:
     """The names of the failed ones, without those that only say that another one has failed. Empty without systemd."""
-    if not Path("/run/systemd/system").is_dir():
+    if not systemd_runs():
         return []
-    command = ["systemctl", "list-units", "--all", "--state=failed", "--plain", "--no-legend", "--no-pager", *PATTERNS]
+    names = _listed("list-units", "--all", "--state=failed", *PATTERNS)
+    return [name for name in names if name != "docket-check.service"] or names
+
+
+def stale_workers(wanted: Iterable[str]) -> list[str]:
+    """Instances of workers and recorders that are enabled or loaded on this machine, and are not among the wanted."""
+    patterns = ("docket-worker@*.service", "docket-record@*.service")
+    known = {*_listed("list-units", "--all", *patterns), *_listed("list-unit-files", "--state=enabled", *patterns)}
+    keep = {name.removesuffix(".service") for name in wanted}
+    return sorted(name for name in known if name.removesuffix(".service") not in keep and "@." not in name)
+
+
+def _listed(*arguments: str) -> list[str]:
+    command = ["systemctl", *arguments, "--plain", "--no-legend", "--no-pager"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    names = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
-    return [name for name in names if name != "docket-check.service"] or names
+    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
 
 
 def advice(unit: str) -> str:

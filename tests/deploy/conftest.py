@@ -12,7 +12,10 @@ import requests
 import yaml
 
 from docket.web.auth.tokens import make_token
+from tests.deploy.booted_machine import BootedMachine
+from tests.deploy.documented import TABLE, Record
 from tests.deploy.proxies import PASSWORD, Kibana, Site, prepare_site, start_lighttpd, start_nginx
+from tests.deploy.sensor_machine import boot, send_traffic, wait_well
 from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.rabbitmq import Broker
@@ -21,6 +24,7 @@ from tests.services.stenographer import Monitored
 from tests.services.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
+APT = "cd /root/docket && apt-get install -y -q --no-install-recommends"
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +34,36 @@ def package() -> Path:
     done = subprocess.run([ROOT / "scripts/deb"], capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
     return ROOT / done.stdout.split()[-1]
+
+
+@pytest.fixture(scope="package")
+def sensor(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Iterator[BootedMachine]:
+    """A booted machine with stenographers and a broker, on which the files test_sensor*.py live one after the other."""
+    machine = boot(tmp_path_factory.mktemp("sensor"), package)
+    try:
+        yield machine
+    finally:
+        machine.close()
+
+
+@pytest.fixture(scope="package")
+def record() -> Iterator[Record]:
+    """What became of the documented commands; written down at the end."""
+    found = Record()
+    yield found
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(found.table())
+
+
+@pytest.fixture
+def installed(sensor: BootedMachine) -> BootedMachine:
+    """The machine with Docket's services and packets on its stenographers, on which all is well."""
+    if sensor.try_run("command -v docket").returncode != 0:
+        sensor.run(f"{APT} ./dist/docket_*.deb && docket setup --start")
+        wait_well(sensor)
+        send_traffic(sensor)
+    wait_well(sensor)
+    return sensor
 
 
 @dataclass(frozen=True, slots=True)

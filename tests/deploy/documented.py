@@ -1,13 +1,25 @@
-"""The commands that the pages tell an operator to run, and what happened when they were run as they stand."""
+"""The commands that the pages name for an operator, and what happened when they were run as they stand."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.deploy.booted_machine import BootedMachine
 
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"^    (\S.*?)(?:\s{2,}# .*)?$", re.MULTILINE)
+TABLE = ROOT / "build/documented-commands.md"
+PAGES = ("README.md", "docs/operations.md", "docs/cluster.md", "docs/original.md", "deploy/systemd/README.md")
+PROGRAMS = frozenset(
+    (
+        *("docket", "systemctl", "systemd-analyze", "journalctl", "rockctl", "timedatectl"),
+        *("rabbitmqctl", "rabbitmqadmin", "rabbitmq-plugins", "rabbitmq-queues", "amqp-get", "users"),
+        *("curl", "openssl", "certificates", "lighttpd", "stenoread", "sqlite3"),
+        *("apt-get", "make", "adduser", "chown", "cp", "install", "ln", "cat", "sed", "echo", "df", "du"),
+    )
+)
+_COMMENT = re.compile(r"\s{2,}# .*$")
+_WORDS = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 
 @dataclass(slots=True)
@@ -25,10 +37,24 @@ class Record:
 
     rows: list[Row] = field(default_factory=list)
 
-    def run(self, machine: BootedMachine, page: str, command: str, codes: tuple[int, ...] = (0,)) -> Row:
-        done = machine.try_run(f"cd /root/docket && {{ {command}\n}}", timeout_s=170)
-        said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-        row = Row(page, command, done.returncode, said[-1][:100] if said else "", done.returncode in codes)
+    def run(
+        self,
+        machine: BootedMachine,
+        page: str,
+        command: str,
+        codes: tuple[int, ...] = (0,),
+        *,
+        changed: Mapping[str, str] | None = None,
+        holds: str = "",
+    ) -> Row:
+        """Run a command of a page. `changed`: what is put in place of its placeholders; `holds`: what it must write."""
+        script = command
+        for placeholder, value in (changed or {}).items():
+            script = script.replace(placeholder, value)
+        done = machine.try_run(f"cd /root/docket && {{ {script}\n}}", timeout_s=170)
+        lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
+        good = done.returncode in codes and re.search(holds, done.stdout + done.stderr) is not None
+        row = Row(page, command, done.returncode, lines[-1][:100] if lines else "", good)
         self.rows.append(row)
         return row
 
@@ -41,7 +67,8 @@ class Record:
         for row in self.rows:
             cells = (row.page, f"`{row.command}`", row.code, row.said.replace("|", "/"), row.as_documented)
             lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
-        return "\n".join(lines) + "\n"
+        good = sum(row.as_documented for row in self.rows)
+        return "\n".join(lines) + f"\n\n{len(self.rows)} commands, {good} as documented.\n"
 
 
 def blocks(page: str, heading: str) -> list[str]:
@@ -51,4 +78,23 @@ def blocks(page: str, heading: str) -> list[str]:
     assert found is not None, f"{page} has no heading {heading}"
     rest = text[found.end() :]
     end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
-    return [match[1].rstrip() for match in _BLOCK.finditer(rest[: end.start()] if end else rest)]
+    return _blocks(rest[: end.start()] if end else rest)
+
+
+def commands(page: str) -> list[str]:
+    """Every command of a page, once: those of its indented blocks, and those between its lines."""
+    text = (ROOT / page).read_text()
+    inside = [word for word in _WORDS.findall(text) if _is_command(word)]
+    return list(dict.fromkeys([*_blocks(text), *inside]))
+
+
+def _blocks(text: str) -> list[str]:
+    lines = [_COMMENT.sub("", line).rstrip() for line in re.findall(r"^    (\S.*)$", text, re.MULTILINE)]
+    return [line for line in lines if _is_command(line)]
+
+
+def _is_command(word: str) -> bool:
+    """Whether it begins with a program, perhaps with variables or a path before it, and says more than its name."""
+    words = [part for part in word.split() if not re.match(r"[A-Z_]+=", part)]
+    alone = len(words) == 1 and words[0].startswith("/usr/share/docket/deploy/")
+    return bool(words) and words[0].rpartition("/")[2] in PROGRAMS and (len(words) > 1 or alone)

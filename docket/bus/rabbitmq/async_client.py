@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 _FULL_PAUSE_S = 0.03
 """Between two attempts to put a message into a full queue."""
 
+_DEPTHS_TIMEOUT_S = 5.0
+"""A broker that has just raised an alarm may leave the question unanswered until the alarm ends."""
+
+_BLOCKED = "the broker blocks publishers: it is short of memory or of disk space"
+
 
 class AmqpAsyncClient:
     """A `AsyncBusClient` to RabbitMQ."""
@@ -104,10 +109,17 @@ class AmqpAsyncClient:
         session = self._session
         if session is None:
             raise BusLost(f"not connected to {self._address}")
+        if not session.unblocked.is_set():
+            # It does not read this connection any more, so it would not answer.
+            raise BusFull(_BLOCKED)
         depths = {}
-        for queue in queues:
-            with suppress(QueueHidden):
-                depths[queue] = await self._depth(session, queue)
+        try:
+            async with asyncio.timeout(_DEPTHS_TIMEOUT_S):
+                for queue in queues:
+                    with suppress(QueueHidden):
+                        depths[queue] = await self._depth(session, queue)
+        except TimeoutError as error:
+            raise BusLost("the broker did not say in time how full its queues are") from error
         return depths
 
     async def _depth(self, session: Session, queue: str) -> QueueDepth:
@@ -136,7 +148,7 @@ class AmqpAsyncClient:
         if self._session is None:
             return BusLost(f"not connected to {self._address}")
         if not self._session.unblocked.is_set():
-            return BusFull("the broker blocks publishers: it is short of memory or of disk space")
+            return BusFull(_BLOCKED)
         return failure or BusLost("the broker did not confirm the message in time")
 
     async def _keep(self) -> None:

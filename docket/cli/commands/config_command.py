@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from docket.cli.broker_login import refuse_guest
 from docket.cli.setup.migrate import migrate
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     config = load_config(args.config, terminal.environ, check_files=checking)
     path = find_config(args.config, terminal.environ)
     if checking:
+        refuse_guest(config, path)
         count = len(config.sources)
         terminal.say(text.safe(f"{path} is good: {count} source{'' if count == 1 else 's'}."))
     else:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from docket.cli.setup.copied_program import LIBRARIES, copy, is_copy, needs_copy, program_text
 from docket.cli.setup.installation import Item, Step, Verb, carry_out, items, own_program, plan, plan_removal
 from docket.cli.setup.manpage import SHELLS, completion, manual
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
 from docket.errors import ConfigError, Fault
 from docket.runtime.exit_codes import ExitCode
+from docket.runtime.service_units import stale_workers
 
 INSTALL_EXAMPLES = """\
 examples:
@@ -74,8 +77,9 @@ def show_completion(args: argparse.Namespace, terminal: Terminal) -> int:
 def install(args: argparse.Namespace, terminal: Terminal) -> int:
     root: Path = args.root
     on_this_machine = root == Path("/")
-    steps = _carry_out(args, terminal, plan(root, _wanted(args.whole(), own_program() if on_this_machine else None)))
+    steps = _carry_out(args, terminal, plan(root, _wanted(args.whole(), _program(root))))
     if on_this_machine:
+        _copy_if_closed(args, terminal)
         # The user and its directories are made by the files that systemd reads for just that.
         _call(args, terminal, ["systemd-sysusers", "/usr/lib/sysusers.d/docket.conf"])
         _call(args, terminal, ["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/docket.conf"])
@@ -93,13 +97,44 @@ def install(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def uninstall(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.root == Path("/") and _has_systemd():
-        _call(args, terminal, ["systemctl", "disable", "--now", "docket.target", "docket.service", "docket.socket"])
-    program = own_program() if args.root == Path("/") else None
-    steps = _carry_out(args, terminal, plan_removal(args.root, _wanted(args.whole(), program)))
+        units = ["docket.target", "docket.service", "docket.socket", *stale_workers(())]
+        _call(args, terminal, ["systemctl", "disable", "--now", *units])
+    steps = _carry_out(args, terminal, plan_removal(args.root, _wanted(args.whole(), _program(args.root))))
     if args.root == Path("/"):
+        _remove_copy(args, terminal)
         _reload(args, terminal, steps)
     terminal.tell("\nResults in /var/spool/docket, a changed configuration and the user docket stay.")
     return ExitCode.OK
+
+
+def _program(root: Path) -> str | None:
+    """The text of /usr/bin/docket; None where the package has brought it, or will. Raises ConfigError."""
+    if root != Path("/"):
+        return None
+    program = own_program()
+    if program is None:
+        return program_text() if is_copy() else None
+    return program_text() if needs_copy(program) else f'#!/bin/sh\nexec {program} "$@"\n'
+
+
+def _copy_if_closed(args: argparse.Namespace, terminal: Terminal) -> None:
+    """Services cannot read homes: what lies in one is copied to where they can."""
+    program = own_program()
+    if program is None or not needs_copy(program):
+        return
+    terminal.say(f"copy    /{LIBRARIES}")
+    if not args.dry_run:
+        try:
+            copy(args.root)
+        except OSError as error:
+            raise ConfigError([Fault("cannot-write", f"{error.filename}: {error.strerror}; are you root?")]) from error
+
+
+def _remove_copy(args: argparse.Namespace, terminal: Terminal) -> None:
+    if (args.root / LIBRARIES).is_dir():
+        terminal.say(f"remove  /{LIBRARIES}")
+        if not args.dry_run:
+            shutil.rmtree(args.root / LIBRARIES, ignore_errors=True)
 
 
 def _wanted(parser: argparse.ArgumentParser, program: str | None) -> list[Item]:

@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from docket.cli.broker_login import refuse_guest
 from docket.cli.ui.arguments import bus_url, listen, tcp_address
 from docket.cli.ui.terminal import Terminal
-from docket.config.loader import load_config
+from docket.config.loader import find_config, load_config
 from docket.config.model import CaptureFilesConfig, Config
 from docket.errors import ConfigError, Fault
 
@@ -148,13 +149,13 @@ def indexer(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_indexer
 
     with _figures(args, terminal):
-        return run_indexer(_service_config(args, terminal), terminal)
+        return run_indexer(load_config(args.config, terminal.environ, allow_memory=False), terminal)
 
 
 def record(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.service_factory import run_recorder
 
-    config = only_sources(_service_config(args, terminal), [args.source])
+    config = only_sources(load_config(args.config, terminal.environ, allow_memory=False), [args.source])
     source = config.sources[0]
     if not isinstance(source, CaptureFilesConfig) or source.ring_bytes is None:
         message = f"{source.name} has no `ring`: docket setup --record {args.source} --ring SIZE"
@@ -184,7 +185,9 @@ def _figures(args: argparse.Namespace, terminal: Terminal) -> AbstractContextMan
 
 
 def _service_config(args: argparse.Namespace, terminal: Terminal) -> Config:
-    return load_config(args.config, terminal.environ, allow_memory=False)
+    config = load_config(args.config, terminal.environ, allow_memory=False)
+    refuse_guest(config, find_config(args.config, terminal.environ))
+    return config
 
 
 def listening_on(config: Config, addresses: list[str] | None) -> Config:

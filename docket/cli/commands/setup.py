@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from docket.cli.setup.broker_user import USER, remove_guest, wants_own_user
+from docket.cli.setup.broker_user import make as make_user
 from docket.cli.setup.installation import EXAMPLE
 from docket.cli.setup.recorders import find_directories
 from docket.cli.setup.recording import DEFAULT_RING, make_directory, recorded, with_recorded
@@ -18,8 +20,9 @@ from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import check_text, find_config
 from docket.config.model import CaptureFilesConfig, Config, SourceConfig
-from docket.errors import ConfigError, Fault
+from docket.errors import BusError, ConfigError, Fault
 from docket.runtime.exit_codes import ExitCode
+from docket.runtime.service_units import failed_units, stale_workers
 from docket.runtime.whole_file import replace_file
 
 EXAMPLES = """\
@@ -29,7 +32,10 @@ examples:
   docket setup --start                               the same, and start all services
   docket setup --record em1 --ring 2TB --start       record em1 as well, into at most 2 TB below /data/pcap/em1
   docket setup --sensor rock01 --bus amqps://broker.example/docket
+  docket setup --broker-user                         only a user of Docket's own on this machine's RabbitMQ, as `bus`
 
+A `bus` that is RabbitMQ's own user guest on this machine, whose password everybody knows, is replaced by a user of
+Docket's own with a random password; with --start, guest is removed then.
 Only the sections that are set change; everything else in the file stays, comments as well.
 """
 
@@ -77,10 +83,55 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--start", action="store_true", help="start the services, and have them start at each boot (systemctl)"
     )
+    parser.add_argument(
+        "--broker-user",
+        action="store_true",
+        help="only replace guest by a user of Docket's own on this machine's RabbitMQ, and write its address as `bus`",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the file, write nothing")
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    return _only_broker_user(args, terminal) if args.broker_user else _whole(args, terminal)
+
+
+def _only_broker_user(args: argparse.Namespace, terminal: Terminal) -> int:
+    path = find_config(args.config, terminal.environ)
+    old = _read(path)
+    new = _with_own_user(old, check_text(old, path), terminal)
+    if new == old:
+        return ExitCode.OK
+    _write(path, new)
+    terminal.tell(text.safe(f"{path} is written."))
+    _remove_guest(check_text(new, path), terminal)
+    terminal.tell("Services that run take it up with: systemctl restart docket.target")
+    return ExitCode.OK
+
+
+def _with_own_user(content: str, config: Config, terminal: Terminal) -> str:
+    """The file's text with a user of Docket's own for the broker, if guest is in it and another can be made here."""
+    if not wants_own_user(config.bus, config.bus_tls):
+        return content
+    try:
+        url = make_user(config.bus)
+    except BusError as error:
+        terminal.tell(text.safe(f"Docket uses RabbitMQ's user guest, whose password everybody knows: {error}."))
+        terminal.tell("  Once RabbitMQ runs, as root: docket setup --broker-user")
+        return content
+    terminal.say(f"RabbitMQ has a user of Docket's own, {USER}, with a random password.")
+    bus: str | dict[str, str] = {"url": url, **config.bus_tls} if config.bus_tls else url
+    return with_section(content, "bus", yaml.safe_dump({"bus": bus}, sort_keys=False, width=200))
+
+
+def _remove_guest(config: Config, terminal: Terminal) -> None:
+    try:
+        if remove_guest(config.bus, config.bus_tls):
+            terminal.say("RabbitMQ's user guest, whose password everybody knows, is removed.")
+    except BusError as error:
+        terminal.tell(text.safe(f"RabbitMQ's user guest can still log in: {error}."))
+
+
+def _whole(args: argparse.Namespace, terminal: Terminal) -> int:
     findings = find(args.stenographer)
     found = findings.found
     if findings.faults:
@@ -104,6 +155,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.dry_run:
         terminal.out.write(new)
         return ExitCode.OK
+    if args.root == Path("/") and not args.bus:
+        new = _with_own_user(new, config, terminal)
     _write(path, new)
     origins = [f"{one.host}:{one.port}  from {one.config}" for one in found]
     origins += [f"{one.path}  of {one.recorder}" for one in recorders.found]
@@ -115,7 +168,10 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     terminal.tell(text.safe(sentence) for sentence in recorders.not_readable(args.root))
     terminal.tell(text.safe(f"{path} is written."))
     workers = [f"docket-worker@{source.name.partition(':')[2]}" for source in config.sources]
-    return _start([*workers, *_recorders(config)], terminal, now=args.start)
+    code = _start([*workers, *_recorders(config)], terminal, now=args.start)
+    if args.start and code == ExitCode.OK:
+        _remove_guest(check_text(new, path), terminal)
+    return code
 
 
 def _recorded_into(source: SourceConfig) -> str:
@@ -137,6 +193,11 @@ def _start(workers: list[str], terminal: Terminal, *, now: bool) -> int:
     if not now:
         terminal.tell(text.safe(f"  start the services: {' '.join(command)}"))
         return ExitCode.OK
+    # A worker whose source is gone would fail, and docket.target with it.
+    for stale in stale_workers(workers):
+        _run(["systemctl", "disable", "--now", stale], terminal)
+        if stale in failed_units():
+            _run(["systemctl", "reset-failed", stale], terminal)
     # Services that run already take up what has changed.
     again = ["systemctl", "try-restart", "docket-collector", "docket-inspector", "docket-indexer", "docket", *workers]
     for one in (again, command):

@@ -9,11 +9,13 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from docket.cli.broker_login import BrokerLogin, broker_logins
 from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.http_client import Client
-from docket.config.loader import load_config
+from docket.config.loader import find_config, load_config
+from docket.config.model import Config
 from docket.domain.api import Health
 from docket.domain.source import SourceStatus
 from docket.errors import ConfigError, ServerRefused, ServerUnreachable
@@ -48,8 +50,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         raise
     sources = _sources(client)
     states = _queues(client)
-    ends = _certificates(args, terminal)
-    well = health.status == "ok" and not units and all(one.ok for one in states) and all(one.ok for one in ends)
+    config = _config(args, terminal)
+    ends = certificates(config) if config else []
+    logins = broker_logins(config, find_config(args.config, terminal.environ)) if config and client.is_local else []
+    well = health.status == "ok" and not units and not logins
+    well = well and all(one.ok for one in states) and all(one.ok for one in ends)
     if args.json:
         terminal.say_json(
             {
@@ -60,6 +65,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
                 "failed_units": units,
                 "queues": states,
                 "certificates": ends,
+                "broker_logins": logins,
             }
         )
     else:
@@ -71,6 +77,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
             _check_lines(health),
             _source_lines(sources),
             _queue_lines(states),
+            _login_lines(logins),
             _certificate_lines(ends),
         ):
             if lines:
@@ -90,18 +97,19 @@ def _sources(client: Client) -> tuple[SourceStatus, ...]:
 def _queues(client: Client) -> list[QueueState]:
     try:
         return queues(client.metrics())
-    except ServerRefused:
+    except (ServerRefused, ServerUnreachable):
+        # Where figures fail or hang, the health has said why.
         return []
 
 
-def _certificates(args: argparse.Namespace, terminal: Terminal) -> list[CertificateState]:
+def _config(args: argparse.Namespace, terminal: Terminal) -> Config | None:
     """None where there is no configuration on this machine, or it is not for this user to read."""
     try:
-        return certificates(load_config(args.config, terminal.environ))
+        return load_config(args.config, terminal.environ)
     except ConfigError:
         if args.config is not None:
             raise
-        return []
+        return None
 
 
 def _unit_lines(units: Sequence[str]) -> list[str]:
@@ -134,6 +142,11 @@ def _source_lines(sources: Sequence[SourceStatus]) -> list[str]:
 def _queue_lines(states: Sequence[QueueState]) -> list[str]:
     rows = [(one.name, _word(one.ok), str(one.messages), str(one.consumers), one.advice) for one in states]
     return _table(("QUEUE", "STATE", "MESSAGES", "CONSUMERS", "WHAT TO DO"), rows) if rows else []
+
+
+def _login_lines(logins: Sequence[BrokerLogin]) -> list[str]:
+    rows = [(one.name, _word(one.ok), one.advice) for one in logins]
+    return _table(("USER OF THE BROKER", "STATE", "WHAT TO DO"), rows) if rows else []
 
 
 def _certificate_lines(ends: Sequence[CertificateState]) -> list[str]:

@@ -38,7 +38,8 @@ EXAMPLE = """\
 # `docket setup` fills in the sources from /etc/stenographer; `docket config check` finds all faults.
 # What each setting means: docs/configuration.md.
 
-# Each service may have a user of its own on RabbitMQ, with the least rights: docs/cluster.md.
+# `docket setup` makes a user of Docket's own on this machine's RabbitMQ and writes it here; the services refuse guest.
+# Each service may have one of its own, with the least rights: docs/cluster.md.
 bus: amqp://guest:guest@127.0.0.1:5672/%2F
 
 spool:
@@ -94,16 +95,21 @@ class Step:
 
 def shipped(name: str) -> str:
     """The text of a file below `deploy`, from the checkout or from what the package brought. Raises OSError."""
+    return (shipped_directory() / name).read_text()
+
+
+def shipped_directory() -> Path:
+    """`deploy`, of the checkout or of what the package brought. Raises OSError."""
     beside = Path(docket.__file__).parent.parent
     data = Path(sysconfig.get_path("data"))
     for place in (beside / "deploy", beside / "share/docket/deploy", data / "share/docket/deploy"):
-        if (place / name).is_file():
-            return (place / name).read_text()
-    raise FileNotFoundError(f"deploy/{name} is not beside this Docket; install from the package or a checkout")
+        if (place / "systemd").is_dir():
+            return place
+    raise FileNotFoundError("deploy is not beside this Docket; install from the package or a checkout")
 
 
 def items(manual: str, completions: Iterable[tuple[Path, str]], program: str | None) -> list[Item]:
-    """Everything that belongs on the machine. `program` is where units find Docket, if not in /usr/bin already."""
+    """Everything that belongs on the machine. `program`: the text of /usr/bin/docket, if not there yet."""
     found = [Item(UNITS / name, shipped(f"systemd/{name}")) for name in _UNIT_FILES]
     found += [
         Item(Path("usr/lib/sysusers.d/docket.conf"), shipped("systemd/docket.sysusers")),
@@ -113,7 +119,7 @@ def items(manual: str, completions: Iterable[tuple[Path, str]], program: str | N
         Item(CONFIG, EXAMPLE, 0o640, is_config=True),
     ]
     if program is not None:
-        found.append(Item(PROGRAM, f'#!/bin/sh\nexec {program} "$@"\n', 0o755))
+        found.append(Item(PROGRAM, program, 0o755))
     return found
 
 
