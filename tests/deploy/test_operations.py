@@ -82,6 +82,7 @@ OF_OTHERS = {
     "/var/lib/docket/signing/private.pem": "the default of spool.signing_key, as the tests of signing have it",
     "GET api/v1/signing-key": "as the tests of signing have it",
     "NAME.moving": "a spare queue, as the tests of the bus have it",
+    "/var/spool/docket/aside/": "where the collector moves what it cannot verify, as its tests have it",
     "user_id": "a property of AMQP messages",
 }
 """Words that are not Docket's, or are held elsewhere."""
@@ -94,6 +95,7 @@ PROGRAMS = {"/usr/share/docket/deploy/tls/certificates", "DOCKET_PASSWORD=SECRET
 }
 PROGRAMS |= {"amqp-get", "adduser", "curl", "df", "journalctl", "make", "openssl", "rabbitmqadmin", "rabbitmqctl"} | {
     "runuser",
+    "mv",
     "sqlite3",
     "systemctl",
     "timedatectl",

@@ -16,10 +16,13 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer, pytest.mark.timeou
 
 FEWEST_ROWS = 60
 NOT_RUN = {
-    "docket install": "test_sensor_life runs it",
+    "systemctl stop docket-collector": "the tests of the collector lose a ledger; test_sensor_life stops it",
+    "docket verify /var/spool/docket/aside/ID": "there is nothing aside on a sensor on which all is well",
+    "docket install": "the package is installed here; the tests of the command line run it",
     "make run": "runs on no sensor; `make fresh` holds it",
     "make test": "this is it",
     "make fresh": "makes a machine of its own",
+    "make cluster": "makes three nodes of its own",
     "make brokers": "makes three machines of its own",
     "docket get … -w - | wireshark -k -i -": "Wireshark has a window; the tests of the command line follow with tshark",
     "rabbitmqadmin --vhost docket get messages --queue docket.dead --count 5 --ack-mode ack_requeue_true": "version 2 "
