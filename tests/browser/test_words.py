@@ -46,7 +46,7 @@ def test_one_packet_is_one_packet(visit: Visit, demo: Server) -> None:
     )
     job = demo.wait(answer.json()["id"])
     person = look(visit(demo.url), job)
-    expect(person.headline).to_contain_text("1 packet from 1 of 1 source")
+    expect(person.headline).to_have_text("Complete: 1 packet kept of another result, refined by frame.number == 1")
     expect(person.page.get_by_text(re.compile(r"(?<![0-9,])1 packets"))).to_have_count(0)
     plot = panel(person.page, "Over time").get_by_role("img")
     expect(plot).to_have_attribute("aria-label", re.compile("^1 packet, "))

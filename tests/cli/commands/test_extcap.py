@@ -112,7 +112,7 @@ def fifo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def capturing(demo: DemoServer, fifo: Path) -> Iterator[subprocess.Popen[str]]:
-    """A capture as Wireshark starts it, whose job waits: its window ends in an hour."""
+    """A capture as Wireshark starts it, whose job waits: sources begin when its window has ended, in an hour."""
     before = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     command = [*DOCKET, "extcap", "--capture", "--extcap-interface", "docket", "--fifo", str(fifo)]
     command += ["--query", QUERY, "--after", "5m", "--before", before, "--deadline", "5m"]
@@ -130,7 +130,7 @@ def test_end_of_a_capture_cancels_its_job(
 ) -> None:
     """Wireshark's signal as well as a FIFO that is not read any more."""
     with fifo.open("rb", buffering=0) as reader, Docket(demo.url) as client:
-        (job, *_) = wait_until(lambda: client.client.jobs(state="running").jobs, "the job to run")
+        (job, *_) = wait_until(lambda: client.client.jobs(state="queued").jobs, "the job to wait", 30)
         if how == "signal":
             capturing.send_signal(signal.SIGTERM)
         else:

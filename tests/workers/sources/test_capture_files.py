@@ -138,7 +138,7 @@ def test_coverage(tmp_path: Path) -> None:
     disk_bytes = sum((tmp_path / name).stat().st_size for name in ("a.pcap", "b.pcap"))
     disk_bytes += sum((tmp_path / name).stat().st_size for name in ("empty.pcap", "c.pcap.gz"))
     stats = {name: value for name, value in coverage.stats.items() if name != "last_written"}
-    assert stats == {"files": 2, "unusable_files": 0, "other_files": 0, "disk_bytes": disk_bytes}
+    assert stats == {"files": 2, "unusable_files": 0, "other_files": 0, "disk_bytes": disk_bytes, "dropped": 0}
 
 
 def test_oldest_packet_need_not_be_the_first(tmp_path: Path) -> None:
