@@ -116,13 +116,14 @@ class SourceRegistry:
         return served
 
     def forget(self, name: str) -> str:
-        """Ask the source no more. Gives the reason where that cannot be; empty if it is forgotten."""
+        """Ask the source no more. Gives the reason where that cannot be; empty if it is forgotten.
+
+        One that is not known here is forgotten already; web apps list whatever was heard, and have to be told.
+        """
         status = self._statuses.get(name)
         if name in self._configured:
             return f"{name} is in the collector's configuration; remove it there"
-        if status is None:
-            return f"there is no source {name!r}"
-        if status.state == "online":
+        if status is not None and status.state == "online":
             return f"{name} is online; stop its worker first"
         for known in (self._statuses, self._heard_s, self._gone):
             known.pop(name, None)
