@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from docket.domain.bus_nodes import split_nodes
 from docket.domain.query.canonical import parse
 from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME
 from docket.domain.timewindow import US_PER_S, parse_duration_us
@@ -175,12 +176,13 @@ def base_path(raw: str) -> str:
 
 def bus_url(raw: str) -> str:
     """`amqp://`, `amqps://` or `memory://`."""
-    parts = urlsplit(raw)
+    first, others = split_nodes(raw)
+    parts = urlsplit(first)
     if parts.scheme == "memory" and not parts.netloc and parts.path in ("", "/"):
         return MEMORY_BUS
     if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
         raise ValueError("it must be like amqp://user:password@host:5672/vhost, amqps://…, or memory://")
-    for node in parts.netloc.rpartition("@")[2].split(","):
+    for node in (parts.netloc, *others):
         _check_port(node)
     return raw
 

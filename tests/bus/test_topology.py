@@ -67,6 +67,7 @@ def find_references(value: object) -> list[str]:
 def test_every_event_and_order_is_a_channel() -> None:
     """The AsyncAPI document has a channel for each routing key of docket.jobs and docket.events."""
     keys = set(asyncapi.JOB_MESSAGES) | {topology.REQUEST_KEY, topology.ANNOTATE_KEY, topology.FORGET_KEY}
+    keys |= {"survey.asked", "survey.answered"}
     events = {event.value for event in EventName} | set(asyncapi.AUDIT_KEYS)
     assert set(asyncapi.asyncapi()["channels"]) == keys | events | {"fragments"}
 
@@ -155,6 +156,7 @@ def test_fragment_headers_are_described() -> None:
         sent="t",
         nanoseconds=True,
         kept="k",
+        origin="rock01:em1",
     )
     assert set(fragment_headers(fragment)) == set(FragmentFacts.__struct_fields__) | {"schema"}
 

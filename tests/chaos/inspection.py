@@ -111,6 +111,8 @@ def _whole_sources(got: Sequence[Packet], truth: Sequence[Packet], job: Job, who
 def _file_faults(directory: Path, job: Job) -> list[str]:
     """A finished job keeps result, signed manifest, what the inspector found, and parts where a retry may want them."""
     expected = {"job.pcap", "job.json", "job.json.sig"} if job.pcap is not None else set()
+    if job.pcap is not None and len(job.sources) > 1:
+        expected.add("job.pcap.sources")
     if job.pcap is not None and job.state in (State.PARTIAL, State.CANCELLED):
         expected.add("parts")
     if job.state in INSPECTED:

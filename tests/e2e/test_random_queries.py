@@ -231,7 +231,9 @@ def _holds(facts: Facts, part: str) -> bool:
 
 def ask(sensor: Sensor, question: Question) -> str:
     """Ask; gives the job's id."""
-    job = sensor.ask(question.query.text, format_us(question.after_us), format_us(question.before_us))
+    # Seconds of traffic in a window of an hour make a guess of the size that may be far too high: insist.
+    edges = (format_us(question.after_us), format_us(question.before_us))
+    job = sensor.ask(question.query.text, *edges, force=True)
     return str(job["id"])
 
 

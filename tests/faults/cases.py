@@ -120,6 +120,7 @@ def _good() -> list[Case]:
         Case("nanosecond timestamps", *complete, scripts.nanoseconds),
         Case("big-endian", *complete, scripts.big_endian),
         Case("packets out of order", *complete, scripts.out_of_order),
+        Case("another link type", *complete, scripts.link_type(113)),
         Case("nobody listens at first", *complete, starts_late=True),
     ]
 
@@ -159,7 +160,6 @@ def _refused(place: Path, rock: Authority, stranger: Authority) -> list[Case]:
         Case("403 from the only source", "refused", "failed", "403", NOTHING, scripts.status(403), alone=True),
         Case("web page with status 200", *refused, "text in place of packets", NOTHING, scripts.web_page),
         Case("no header at all", *refused, "this is no capture", NOTHING, no_header),
-        Case("another link type", *refused, "link type 113", NOTHING, scripts.link_type(113)),
         Case("wrong CA", *refused, "wrong CA", NOTHING, source={"ca": str(stranger.ca.cert)}),
         Case("wrong name", *refused, "name", NOTHING, steno={"certificate": rock.issue("elsewhere")}),
         Case("certificate expired", *refused, "expired", NOTHING, steno={"certificate": _expired(rock)}),

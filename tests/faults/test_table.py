@@ -18,6 +18,7 @@ HARMLESS = {
     "nanosecond timestamps",
     "big-endian",
     "packets out of order",
+    "another link type",
     "nobody listens at first",
     "not written yet, waits",
     "worker killed",

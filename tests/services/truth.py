@@ -5,6 +5,7 @@ Pure but for tcpdump itself. A record is compared by its time in µs and its byt
 
 import struct
 import subprocess
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,10 @@ class Packet(NamedTuple):
 
 NANOSECONDS = bytes.fromhex("4d3cb2a1")
 """The magic of a little-endian capture with nanoseconds."""
+PCAPNG = bytes.fromhex("0a0d0d0a")
+_INTERFACE, _ENHANCED_PACKET = 1, 6
+_RESOLUTION_IN_NS = struct.pack("<HHB3x", 9, 1, 9)
+"""An interface's option if_tsresol: 10 to the power of -9 s."""
 
 
 def packets_of(capture: Path | bytes) -> list[Packet]:
@@ -32,6 +37,8 @@ def packets_of(capture: Path | bytes) -> list[Packet]:
     Raises ValueError if the capture ends in the middle of a record.
     """
     content = capture if isinstance(capture, bytes) else capture.read_bytes()
+    if content[:4] == PCAPNG:
+        return list(_enhanced_packets(content))
     times, places, end = scan(content, FILE_HEADER_BYTES)
     if end != len(content):
         raise ValueError(f"{len(content) - end} bytes too many: half a record")
@@ -40,6 +47,21 @@ def packets_of(capture: Path | bytes) -> list[Packet]:
         moments = [struct.unpack_from("<II", content, begin) for begin in places[:-1]]
         times = [seconds * 1_000_000 + nanoseconds // 1_000 for seconds, nanoseconds in moments]
     return [Packet(time_us, frame) for time_us, frame in zip(times, packets, strict=True)]
+
+
+def _enhanced_packets(content: bytes) -> Iterator[Packet]:
+    """The packets of a little-endian pcapng of one section; the times of its interfaces are micro- or nanoseconds."""
+    place, per_us = 0, []
+    while place < len(content):
+        kind, size = struct.unpack_from("<II", content, place)
+        if place + size > len(content) or struct.unpack_from("<I", content, place + size - 4) != (size,):
+            raise ValueError(f"half a block at byte {place}")
+        if kind == _INTERFACE:
+            per_us.append(1_000 if _RESOLUTION_IN_NS in content[place + 16 : place + size - 4] else 1)
+        elif kind == _ENHANCED_PACKET:
+            interface, high, low, captured = struct.unpack_from("<IIII", content, place + 8)
+            yield Packet((high << 32 | low) // per_us[interface], content[place + 28 : place + 28 + captured])
+        place += size
 
 
 def filtered(capture: Path, expression: str, after_us: int | None = None, before_us: int | None = None) -> list[Packet]:

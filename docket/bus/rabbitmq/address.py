@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from docket.domain.bus_nodes import split_nodes
 from docket.errors import ConfigError, Fault
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
@@ -84,13 +85,15 @@ def parse_address(url: str, tls: Mapping[str, str]) -> Address:
     Raises ConfigError with all faults, none of which quotes the password.
     """
     faults: list[str] = []
-    parts = urlsplit(url)
+    first, others_text = split_nodes(url)
+    parts = urlsplit(first)
     if parts.scheme not in _PORTS:
         faults.append(f"the bus address must begin with amqp:// or amqps://, not {parts.scheme[:20]!r}")
     if parts.query or parts.fragment:
         faults.append("the bus address takes no ? or # part")
     try:
-        (host, port), *others = _nodes(parts.netloc, _PORTS.get(parts.scheme, 0))
+        usual_port = _PORTS.get(parts.scheme, 0)
+        (host, port), *others = (_node(node, usual_port) for node in (parts.netloc.rpartition("@")[2], *others_text))
     except ValueError:
         (host, port), others = ("", 0), []
         faults.append("a port of the bus address is not a number from 1 to 65535")
@@ -119,10 +122,10 @@ def parse_address(url: str, tls: Mapping[str, str]) -> Address:
     )
 
 
-def _nodes(netloc: str, usual_port: int) -> list[tuple[str, int]]:
-    """Host and port of each node in `user:password@host:port,host:port`. Raises ValueError for a bad port."""
-    parts = [urlsplit(f"//{node}") for node in netloc.rpartition("@")[2].split(",")]
-    return [(unquote(part.hostname or "127.0.0.1"), part.port or usual_port) for part in parts]
+def _node(text: str, usual_port: int) -> tuple[str, int]:
+    """Host and port of `host:port`. Raises ValueError for a bad port."""
+    parts = urlsplit(f"//{text}")
+    return unquote(parts.hostname or "127.0.0.1"), parts.port or usual_port
 
 
 def _host_and_port(host: str, port: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from docket.cli.broker_login import refuse_guest
 from docket.cli.setup.migrate import migrate
@@ -73,10 +73,11 @@ def _migrate(path: Path, terminal: Terminal) -> int:
 
 def without_password(url: str) -> str:
     """The address as it may be shown."""
-    parts = urlsplit(url)
-    login, at, host = parts.netloc.rpartition("@")
+    scheme, sign, rest = url.partition("://")
+    authority = re.match(r"[^/?#]*", rest)
+    login, at, _ = (authority[0] if authority else "").rpartition("@")
     user, colon, _ = login.partition(":")
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}")) if at and colon else url
+    return f"{scheme}{sign}{user}:***{rest[len(login) :]}" if at and colon else url
 
 
 def _plain(value: Any) -> Any:
