@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from docket.domain.annotation import FIELDS, Annotation, check_annotation
+from docket.domain.decoding import prepare
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
@@ -374,3 +375,6 @@ def _unknown_schema(schema: object) -> str:
     if schema is None:
         return "the message has no schema field"
     return f"the message's schema {str(schema)[:80]!r} is unknown here, or newer than this Docket"
+
+
+prepare(EventMessage, Cancel, Retry, Delete, Forget, Annotate)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.domain.event import EventMessage
 from docket.domain.job import Event, EventName, Job, State
 from docket.domain.refinement import SPOOL_SOURCE
@@ -18,6 +19,8 @@ from docket.domain.source import SourceStatus
 from docket.errors import Fault, InvalidRequest
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.schema import PCAP_SHA256, ledger_error, open_for_reading
+
+prepare(Job, Event, SourceStatus, CollectorHealth)
 
 MOST_PER_PAGE = 1_000
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from docket import __version__
+from docket.domain.decoding import prepare
 from docket.domain.job import Job, PcapFile, SourceAnswer, State
 from docket.domain.refinement import Refinement
 from docket.domain.request import Request
@@ -144,3 +145,6 @@ def encode_manifest(manifest: Manifest) -> bytes:
 def decode_manifest(body: bytes) -> Manifest:
     """Raises msgspec.DecodeError for what is no manifest."""
     return msgspec.json.decode(body, type=Manifest)
+
+
+prepare(Manifest)
