@@ -377,4 +377,4 @@ def _unknown_schema(schema: object) -> str:
     return f"the message's schema {str(schema)[:80]!r} is unknown here, or newer than this Docket"
 
 
-prepare(EventMessage, Cancel, Retry, Delete, Forget, Annotate)
+prepare(EventMessage, Cancel, Retry, Delete, Forget, Annotate, FragmentFacts)

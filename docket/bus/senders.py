@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from docket.bus.permissions import COLLECTOR, INSPECTOR, WEB, WORKER, worker_of
+from docket.domain.decoding import prepare
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.errors import MessageError
 
@@ -66,3 +67,6 @@ def objection_to_event(key: str, user_id: str | None, body: bytes, own: str | No
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""  # it is no event; whoever decodes it says so
     return "" if source is None else objection(user_id, source.name, own)
+
+
+prepare(_Event)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from docket.bus.messages import LARGEST_JSON_BYTES
+from docket.domain.decoding import prepare
 from docket.domain.request import SOURCE_NAME
 from docket.domain.survey import Survey
 from docket.errors import MessageError
@@ -71,3 +72,6 @@ def _decode(body: bytes, kind: type[Message], schema: str) -> Message:
     if message.schema != schema:  # type: ignore[attr-defined]
         raise MessageError("the message's schema is unknown here, or newer than this Docket")
     return message
+
+
+prepare(SurveyAsked, SurveyAnswered)

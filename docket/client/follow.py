@@ -18,6 +18,7 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from docket.client.http_client import CONNECT_S, Client
+from docket.domain.decoding import prepare
 from docket.domain.job import Job
 from docket.errors import ServerUnreachable
 
@@ -133,3 +134,6 @@ def _job_in(message: str | bytes, job_id: str) -> Job | None:
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         log.warning("a message on the WebSocket cannot be read: %s", error)
         return None
+
+
+prepare(_Live, Job)

@@ -21,6 +21,7 @@ from docket.client.login import Login
 from docket.client.unix_socket import HOST, UnixAdapter, UnixResolver
 from docket.config.values import UNIX, listen_address
 from docket.domain.api import CheckAnswer, ErrorBody, Health, JobList, SourceList
+from docket.domain.decoding import prepare
 from docket.domain.job import Job
 from docket.domain.source import SourceStatus
 from docket.errors import ServerRefused, ServerUnreachable
@@ -252,3 +253,6 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+prepare(ErrorBody)

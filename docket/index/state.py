@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.decoding import prepare
+
 FRESH_S = 120.0
 """An indexer that has not written its state for so long is not running."""
 
@@ -54,3 +56,6 @@ def read_state(path: Path) -> IndexState | None:
         return msgspec.json.decode(path.read_bytes(), type=IndexState)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+prepare(IndexState)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import Fault, InvalidRequest
 from docket.runtime.whole_file import replace_file
 from docket.spool.file_io import spool_error
@@ -103,3 +104,6 @@ def _replace_keys(path: Path, text: bytes) -> None:
         replace_file(path, [text], mode=KEY_LOG_MODE)
     else:
         path.unlink(missing_ok=True)
+
+
+prepare(DissectorSettings)

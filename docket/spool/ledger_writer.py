@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.domain.job import Event, EventName, Job
 from docket.domain.request import Request, fingerprint
 from docket.domain.source import SourceStatus
@@ -245,3 +246,6 @@ class Ledger:
 def _searched(job: Job) -> str:
     """What lists search."""
     return "\n".join((job.query, job.asked, job.note, job.owner, job.id, job.case, *job.tags)).lower()
+
+
+prepare(Request, Job, SourceStatus, Event)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import Fault, InvalidRequest
 from docket.web.handlers.job_handlers import job_id
 from docket.web.handlers.packet_handlers import INSPECTOR_REFUSES, InspectorHandler
@@ -62,3 +63,6 @@ class TransactionsHandler(InspectorHandler):
 
     async def get(self, text: str) -> None:
         await self.ask(text, "transactions")
+
+
+prepare(DissectionBody)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from docket.bus.messages import AuditAction
+from docket.domain.decoding import prepare
 from docket.domain.job import Job
 from docket.domain.refinement import LONGEST_FILTER, Refinement, Sender
 from docket.domain.request_message import Limits
@@ -109,3 +110,6 @@ def _renamed(fault: Fault) -> Fault:
     """The fault with the field's name in this order, not in the question that was made of it."""
     field = fault.field
     return Fault(fault.code, fault.message, field and field.removeprefix("refine."), fault.position)
+
+
+prepare(RefineBody)

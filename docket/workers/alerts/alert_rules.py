@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from docket.config.values import duration_s, size_bytes
+from docket.domain.decoding import prepare
 from docket.domain.timewindow import US_PER_S
 from docket.errors import ConfigError, Fault
 from docket.workers.alerts.eve import Alert
@@ -111,3 +112,6 @@ class Budget(msgspec.Struct, kw_only=True):
 
     def leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+prepare(AlertsConfig)

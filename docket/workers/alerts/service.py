@@ -19,6 +19,7 @@ from docket.bus.messages import encode
 from docket.bus.topology import JOBS, REQUEST_KEY
 from docket.config.values import size_bytes
 from docket.domain.clock import Clock
+from docket.domain.decoding import prepare
 from docket.domain.plain_text import printable
 from docket.domain.request import Request, check_request
 from docket.domain.timewindow import US_PER_S, format_us
@@ -191,3 +192,6 @@ class AlertService:
             beside.replace(self._path)
         except OSError as error:
             log.warning("%s cannot be written: %s", self._path, error.strerror)
+
+
+prepare(AlertState)

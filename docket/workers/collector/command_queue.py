@@ -13,6 +13,7 @@ import msgspec
 
 from docket.bus.interface import Delivery
 from docket.bus.senders import sender
+from docket.domain.decoding import prepare
 
 PREFETCH = 4_096
 """Commands in hand."""
@@ -101,3 +102,6 @@ def _heading(body: bytes) -> _Heading:
         return msgspec.json.decode(body, type=_Heading)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _Heading()
+
+
+prepare(_Heading)

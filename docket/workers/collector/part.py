@@ -12,6 +12,7 @@ from enum import Enum, auto
 import msgspec
 
 from docket.bus.messages import Fragment, FragmentKind
+from docket.domain.decoding import prepare
 from docket.domain.job import SourceAnswer, Verdict
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.timewindow import Window, format_us
@@ -281,3 +282,6 @@ def _pick(choose: Callable[[int, int], int], one: int | None, other: int | None)
 
 def _shortened(sent: str) -> str:
     return sent if len(sent) <= LONGEST_SENT else f"{sent[: LONGEST_SENT - 1]}…"
+
+
+prepare(Part)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import InspectorAway
 from docket.workers.inspector.rpc_messages import AnswerHeader, Question
 
@@ -50,3 +51,6 @@ async def _connect(counter: Path) -> tuple[asyncio.StreamReader, asyncio.StreamW
 async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     while piece := await asyncio.wait_for(reader.read(PIECE_BYTES), ANSWER_S):
         yield piece
+
+
+prepare(AnswerHeader)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import DissectionError, DissectorMissing, Fault, InvalidRequest, NoSuchJob, SpoolError
 from docket.spool.file_io import spool_error
 from docket.spool.layout import DIRECTORY_MODE, Spool
@@ -130,3 +131,6 @@ def _line(connection: socket.socket) -> bytes:
 
 def _refused(status: int, fault: Fault) -> Answered:
     return AnswerHeader(status=status, faults=(fault,)), ()
+
+
+prepare(Question)

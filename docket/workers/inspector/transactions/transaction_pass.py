@@ -8,6 +8,7 @@ from threading import Event
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import SpoolError
 from docket.spool.file_io import write_whole
 from docket.workers.inspector.transactions.dns_domains import DnsCounter, DnsDomain
@@ -100,3 +101,6 @@ def known_transactions(path: Path) -> Transactions:
     if known is None:
         raise SpoolError("what was counted could not be kept")
     return known
+
+
+prepare(Transactions)

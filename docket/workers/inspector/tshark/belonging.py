@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.columns import Line
 
@@ -115,3 +116,6 @@ def read_belonging(path: Path, sha256: str) -> Belonging | None:
     found.threads = kept.threads
     found.numbers.frombytes(kept.numbers)
     return found
+
+
+prepare(Kept)

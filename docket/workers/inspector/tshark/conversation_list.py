@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.domain.timewindow import parse_time_us
 from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.conversations import Conversation, ConversationCounter, End
@@ -186,3 +187,6 @@ def _end_key(end: End) -> tuple[object, ...]:
 
 def _duration_us(one: Conversation) -> int:
     return parse_time_us(one.last, None) - parse_time_us(one.first, None)
+
+
+prepare(Kept)

@@ -18,6 +18,7 @@ from threading import Event
 import msgspec
 
 import docket
+from docket.domain.decoding import prepare
 from docket.errors import DissectionError
 from docket.workers.inspector.tshark.pdml import Dissection, Item
 from docket.workers.inspector.tshark.process import Buffer, Limits, SandboxedProcess
@@ -237,3 +238,6 @@ def _own_code() -> list[str]:
     """The directories that Python and Docket are in."""
     package = Path(docket.__file__).parent
     return [sys.base_prefix, sys.prefix, str(package), *(path for path in sys.path if path)]
+
+
+prepare(Dissection)

@@ -19,6 +19,7 @@ from threading import Event
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import DissectionError
 from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
@@ -195,3 +196,6 @@ def read_objects(folder: Path) -> Objects | None:
         return msgspec.msgpack.decode((folder / "index").read_bytes(), type=Objects)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+prepare(Objects)

@@ -15,6 +15,7 @@ from threading import Lock
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import SpoolError
 from docket.spool.file_io import FILE_MODE, spool_error, write_whole
 from docket.workers.inspector.tshark.columns import Row
@@ -154,3 +155,6 @@ def read_index(path: Path, sha256: str) -> Index | None:
     except (OSError, msgspec.DecodeError):
         return None
     return index if index.version == VERSION and index.sha256 == sha256 else None
+
+
+prepare(Index)

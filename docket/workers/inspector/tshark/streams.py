@@ -16,6 +16,7 @@ from threading import Event
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.errors import DissectionError
 from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
@@ -235,3 +236,6 @@ def write_stream(path: Path, stream: Stream, data: bytes) -> None:
         old.with_suffix(".bytes").unlink(missing_ok=True)
     write_whole(path.with_suffix(".bytes"), data)
     write_whole(path.with_suffix(".stream"), msgspec.msgpack.encode(stream))
+
+
+prepare(Stream)

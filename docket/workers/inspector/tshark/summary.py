@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.decoding import prepare
 from docket.domain.timewindow import format_us
 from docket.spool.file_io import write_whole
 from docket.spool.manifest import Manifest
@@ -185,3 +186,6 @@ def _counted(listing: Listing) -> Mapping[str, object]:
         "http": counter.names("http"),
         "findings": listing.findings,
     }
+
+
+prepare(Summary)
