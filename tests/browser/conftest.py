@@ -7,11 +7,13 @@ import pytest
 from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 from tests.browser.held_answers import Held, running_sensor
+from tests.browser.packet_view import look, place_hostile_packets
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
 from tests.cli.running_demo import DemoServer
 from tests.services import needs
 from tests.services.rabbitmq import Broker
+from tests.workers.inspector.reference_tshark import Reference
 
 FLAGS = (
     "--no-sandbox",
@@ -105,3 +107,25 @@ def held(sensor_of_package: Held) -> Iterator[Held]:
     sensor_of_package.hold()
     yield sensor_of_package
     sensor_of_package.settle()
+
+
+@pytest.fixture(scope="module")
+def whole(running: DemoServer, demo: Server) -> dict[str, Any]:
+    """A job with everything of the last hour, the attacker's packets among it."""
+    (folder,) = running.scratch.glob("docket-demo-*/captures/em1")
+    place_hostile_packets(folder)
+    return demo.finished()
+
+
+@pytest.fixture(scope="module")
+def reference(demo: Server, whole: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """The same file, in front of tshark itself."""
+    path = tmp_path_factory.mktemp("reference") / "whole.pcap"
+    path.write_bytes(demo.pcap(whole["id"]))
+    return Reference(path)
+
+
+@pytest.fixture
+def looking(visit: Visit, demo: Server, whole: dict[str, Any]) -> Person:
+    """Somebody on the page of that job, once its packets are there."""
+    return look(visit(demo.url), whole)

@@ -1,22 +1,6 @@
 """A note, tags and a case number are written on a job after it was asked."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from tests.web.docket_site import Site
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    running = Site(tmp_path)
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
 
 
 def test_written_on_a_job_that_runs_and_one_that_has_ended(site: Site) -> None:

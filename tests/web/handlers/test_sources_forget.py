@@ -1,10 +1,5 @@
 """A source that is gone for good is forgotten: it is not listed and not asked, until its worker announces it again."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from docket.bus.messages import encode
 from docket.bus.topology import EVENTS, source_queue
 from docket.domain.clock import now_text
@@ -30,17 +25,6 @@ def announce(site: Site, event: EventName, state: str) -> None:
 
 def listed(site: Site) -> dict[str, str]:
     return {one["name"]: one["state"] for one in site.call("GET", "api/v1/sources").json()["sources"]}
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    running = Site(tmp_path)
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
 
 
 def recorded(site: Site) -> set[str]:
