@@ -17,8 +17,8 @@ BLOCK = b"\0" * (1024 * 1024)
 
 
 def fill(publisher: Publisher, shard: str, *, give_up: Event | None) -> None:
-    """Publish until the fragment queue is full: for 0.2 s, or for as long as nobody says to give up."""
-    wait_s = 0.2 if give_up is None else 3600
+    """Publish until the fragment queue is full: for two seconds, or for as long as nobody says to give up."""
+    wait_s = 2.0 if give_up is None else 3600
     for _ in range(200):
         try:
             publisher.publish(topology.FRAGMENTS, shard, BLOCK, persistent=False, wait_s=wait_s, give_up=give_up)

@@ -80,16 +80,20 @@ class AmqpPublisher:
             "content_type": "application/octet-stream" if exchange == FRAGMENTS else "application/json",
         }
         backoff = Backoff()
+        full: BusFull | None = None
         while True:
             failure: BusFull | BusLost
             try:
                 if self._attempt(kept, message, limit):
                     return
             except BusLost as error:
-                failure, pause_s = error, backoff.next_s(error)
+                if full is not None and limit.passed:
+                    # Nothing was lost: the time was up before the broker could refuse the message once more.
+                    raise full from error
+                failure, pause_s, full = error, backoff.next_s(error), None
                 self._tell_outage(error)
             else:
-                failure = BusFull(f"the queue behind {exchange} {routing_key!r} is full")
+                failure = full = BusFull(f"the queue behind {exchange} {routing_key!r} is full")
                 pause_s = random.uniform(*_FULL_PAUSE_S)
             if not limit.pause(pause_s):
                 raise failure
