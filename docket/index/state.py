@@ -10,9 +10,6 @@ import msgspec
 
 from docket.domain.decoding import prepare
 
-FRESH_S = 120.0
-"""An indexer that has not written its state for so long is not running."""
-
 
 class IndexState(msgspec.Struct, frozen=True, kw_only=True):
     """Of one source."""
@@ -37,10 +34,6 @@ class IndexState(msgspec.Struct, frozen=True, kw_only=True):
             "behind": self.behind_bytes,
             "behind_files": self.behind_files,
         }
-
-    @property
-    def is_fresh(self) -> bool:
-        return time.time() - self.written_at < FRESH_S
 
 
 def write_state(path: Path, state: IndexState) -> None:

@@ -7,7 +7,7 @@ that. Record scanning is the one step that costs time per packet, so its loop is
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from docket.errors import CaptureError
@@ -136,24 +136,6 @@ def in_nanoseconds(records: Buffer, offsets: Sequence[int]) -> bytes:
         carried, fraction_us = divmod(fraction_us, _US_PER_S)
         pack(changed, offset, seconds + carried & _LATEST_S, fraction_us * 1000)
     return bytes(changed)
-
-
-def scan_blocks(blocks: Iterable[bytes], *, nanoseconds: bool = False) -> Iterator[tuple[list[int], list[int]]]:
-    """Find the records of a whole capture file, whose blocks come one after the other, its file header left out.
-
-    Yields, block by block, what `scan` returns of whole records: timestamps, and offsets into the file. Raises
-    CaptureError after what is whole, where something is no record or the last record is there only in part.
-    """
-    place, rest = FILE_HEADER_BYTES, b""
-    for block in blocks:
-        data = rest + block
-        timestamps, offsets, end = scan(data, nanoseconds=nanoseconds)
-        if timestamps:
-            yield timestamps, [place + offset for offset in offsets]
-        rest = data[end:]
-        place += end
-    if rest:
-        raise CaptureError(f"it ends with half a record of {len(rest)} bytes", place)
 
 
 def trim(

@@ -13,11 +13,9 @@ from docket.errors import CaptureError
 from docket.packet import pcapng
 from docket.packet.pcap import (
     FILE_HEADER_BYTES,
-    LARGEST_RECORD_BYTES,
     RECORD_HEADER,
     RECORD_HEADER_BYTES,
     Buffer,
-    file_header,
     parse_file_header,
     scan,
 )
@@ -104,10 +102,6 @@ class ResultFormat:
         if self.is_pcapng:
             return pcapng.as_records(buffer, found.timestamps, offsets, nanoseconds=self.nanoseconds)
         return buffer, offsets
-
-    def classic_header(self, linktype: int) -> bytes:
-        """The beginning of a classic capture with packets of this result."""
-        return file_header(linktype, LARGEST_RECORD_BYTES, nanoseconds=self.nanoseconds)
 
 
 def read_format(data: Buffer) -> ResultFormat:

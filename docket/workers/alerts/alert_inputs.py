@@ -15,11 +15,15 @@ CONNECT_S = 5.0
 
 
 class AlertInput(Protocol):
+    """What is the same for all three."""
+
     def lines(self) -> list[bytes]:
         """What there is now, a bounded number; does not wait. Raises OSError."""
 
     def position(self) -> list[int]:
         """Where to go on after a restart; empty where that is not up to us."""
+
+    def close(self) -> None: ...
 
 
 class EveFile:
@@ -177,7 +181,7 @@ class EveRedis:
         self._connection = None
 
 
-def open_input(name: str, position: list[int]) -> EveFile | EveSocket | EveRedis:
+def open_input(name: str, position: list[int]) -> AlertInput:
     """Raises OSError."""
     if name.startswith("unix:"):
         return EveSocket(Path(name.removeprefix("unix:")))

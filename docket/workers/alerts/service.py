@@ -24,7 +24,7 @@ from docket.domain.plain_text import printable
 from docket.domain.request import Request, check_request
 from docket.domain.timewindow import US_PER_S, format_us
 from docket.errors import BusError, InvalidRequest
-from docket.workers.alerts.alert_inputs import EveFile, EveRedis, EveSocket, open_input
+from docket.workers.alerts.alert_inputs import AlertInput, open_input
 from docket.workers.alerts.alert_rules import AlertRule, AlertsConfig, Budget
 from docket.workers.alerts.eve import Alert, read_alert
 
@@ -63,7 +63,7 @@ class AlertService:
         self._clock = clock or Clock()
         self._path = Path(config.state)
         self.state = self._load()
-        self._inputs: dict[str, EveFile | EveSocket | EveRedis] = {}
+        self._inputs: dict[str, AlertInput] = {}
         self._broken: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:

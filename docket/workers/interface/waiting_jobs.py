@@ -114,10 +114,6 @@ class WaitingJobs(Generic[T]):
             ahead += waiting.due_us <= now_us
         return Place(ahead, len(self._by_owner) - 1)
 
-    def next_due_us(self) -> int | None:
-        """When the next job may begin, as far as only its own time is in question."""
-        return min((one.due_us for own in self._by_owner.values() for one in own.values()), default=None)
-
     def _share(self, owner: str) -> int:
         others = self._begun.total() - self._begun[owner]
         return max((self._places - others) // 2, 1)
