@@ -85,7 +85,7 @@ class QueueHidden(BusRefused):
 
 
 class Unroutable(BusError):
-    """Nobody has declared a queue for this message; the caller should tell the asker."""
+    """No queue is declared for this message; the caller reports that to the asker."""
 
 
 class BusFull(BusError):

@@ -51,7 +51,7 @@ class AsyncBusClient(Protocol):
         reconnect. Events of the time between are missed: `on_change(True)` is the moment to catch up."""
 
     def on_change(self, callback: ChangeCallback) -> None:
-        """Be told when the bus comes and goes."""
+        """Called when the bus comes and goes."""
 
     async def depths(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         """The depth of each queue; (0, 0) for one that does not exist. Those that this user may not look at are left

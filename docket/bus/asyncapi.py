@@ -71,10 +71,10 @@ _SECURITY = {
 _SECURED = {"security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _SECURITY]}
 _CORRELATIONS = {
     "asked": {"description": "The job: its asker chose the id.", "location": "$message.payload#/id"},
-    "told": {"description": "The job that it is about.", "location": "$message.payload#/job_id"},
+    "about_job": {"description": "The job that it is about.", "location": "$message.payload#/job_id"},
 }
 _CORRELATED = dict.fromkeys(("RequestMessage", "Cancel", "Retry", "Delete"), "asked") | dict.fromkeys(
-    ("EventMessage", "AuditMessage"), "told"
+    ("EventMessage", "AuditMessage"), "about_job"
 )
 
 _ID = "0192f0c1-7b1e-7cc3-8a52-3f0d6f1c9b10"

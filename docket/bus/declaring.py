@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def declare_when_possible(broker: Broker, sources: Sequence[str], role: str, stop: threading.Event) -> bool:
-    """Declare as soon as the broker is there and lets us in; False if told to stop before that.
+    """Declare as soon as the broker is there and lets us in; False if asked to stop before that.
 
     Raises TopologyMismatch.
     """

@@ -97,7 +97,7 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
         ),
         Role(
             worker,
-            # A worker declares the queues of its own sources, so that a new interface needs nobody at the broker.
+            # A worker declares the queues of its own sources, so that a new interface needs no change at the broker.
             configure=_names(_LISTEN, source),
             write=_names(_exactly(FRAGMENTS, EVENTS, DEAD), _LISTEN, source),
             read=_names(_exactly(JOBS, EVENTS), _LISTEN, source),

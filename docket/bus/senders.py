@@ -20,7 +20,7 @@ SPEAKS_FOR_OTHERS = frozenset({WEB, COLLECTOR})
 def sender(user_id: str | None, named: str, own: str | None) -> str:
     """The user whom a message on `docket.jobs` is from; `named` is what the message says itself.
 
-    `own` is the account of whoever reads it: where all services share one, it tells nothing.
+    `own` is the account of the reader: where all services share one, it says nothing.
     """
     return named if user_id in (None, own, *SPEAKS_FOR_OTHERS) else user_id or named
 
@@ -28,7 +28,7 @@ def sender(user_id: str | None, named: str, own: str | None) -> str:
 def objection(user_id: str | None, source: str, own: str | None) -> str:
     """Why a message about a source is not believed; empty if it is.
 
-    `own` is the account of whoever reads it. Where all services share one, all is believed that comes from it; None:
+    `own` is the account of the reader. Where all services share one, all is believed that comes from it; None:
     the bus is within the process.
     """
     if own is None or user_id == own:
@@ -59,13 +59,13 @@ class _Event(msgspec.Struct):
 
 
 def objection_to_event(key: str, user_id: str | None, body: bytes, own: str | None) -> str:
-    """Why an event is not believed; empty if it is. Of jobs nobody else may speak by the broker's rights on keys."""
+    """Why an event is not believed; empty if it is. About jobs, the broker's rights on keys guard it."""
     if not key.startswith("source.") or own is None:
         return ""
     try:
         source = msgspec.json.decode(body, type=_Event).source
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""  # it is no event; whoever decodes it says so
+        return ""  # it is no event; decoding it says so
     return "" if source is None else objection(user_id, source.name, own)
 
 

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(args.run(args, terminal))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has gone. Python flushes once more when it ends; that must not fail again.
+        # The reader of the output has gone. Python flushes once more when it ends; that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except KeyboardInterrupt:

@@ -46,7 +46,7 @@ DEMO_LEAD_US = 60_000_000
 """The sample is placed a little earlier than the last hour, so that "the last hour" is covered whole from the start."""
 
 DEMO_FLUSH_LAG_S = 1
-"""Nobody writes to the sample any more, so a question about "now" need not wait long."""
+"""Nothing is added to the sample any more, so a question about "now" need not wait long."""
 
 DEMO_MIN_FREE_BYTES = 50_000_000
 """The demo's results are small; a laptop's disk may be nearly full."""

@@ -57,7 +57,7 @@ class RetryUntilBroker:
 
     def run(self, stop: threading.Event) -> None:
         backoff = Backoff()
-        told: type[BusError] | None = None
+        logged: type[BusError] | None = None
         while not stop.is_set():
             try:
                 self._broker.declare(self._sources, self._role)
@@ -65,9 +65,9 @@ class RetryUntilBroker:
                 return
             except (BusLost, NotDeclared) as error:
                 # One line per outage: the rest of the attempts say nothing new.
-                known = told is type(error)
+                known = logged is type(error)
                 log.log(logging.DEBUG if known else logging.WARNING, "waiting for the broker: %s", error)
-                told = type(error)
+                logged = type(error)
                 stop.wait(backoff.next_s(error))
 
 

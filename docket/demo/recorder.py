@@ -17,7 +17,7 @@ KEPT_FILES = 60
 
 
 class DemoRecorder:
-    """A service: writes until it is told to stop."""
+    """A service: writes until it is asked to stop."""
 
     def __init__(self, directory: Path, started_us: int, placed: int) -> None:
         """`started_us` is when the first hour was placed, `placed` how many files an interface got then."""

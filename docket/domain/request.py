@@ -1,7 +1,7 @@
 """What is asked: one query over one window, of some sources. Pure; anybody above may import it.
 
 A question reaches Docket as a mapping, from HTTP or from the bus, and leaves here as a `Request` that holds
-only checked values: there is one door. Every fault of a question is told at once.
+only checked values: there is one door. Every fault of a question is reported at once.
 """
 
 from __future__ import annotations

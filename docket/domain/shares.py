@@ -29,7 +29,7 @@ class Shares(Generic[T]):
         return len(self._of.get(name, ()))
 
     def add(self, name: str, thing: T) -> None:
-        """`name` holds this now, and nobody else any more."""
+        """`name` holds this now, and no other holder any more."""
         self.discard(thing)
         self._of.setdefault(name, {})[thing] = None
         self._holder[thing] = name
@@ -42,7 +42,7 @@ class Shares(Generic[T]):
                 del self._of[name]
 
     def greediest(self) -> Holder[T] | None:
-        """Who holds most; None if nobody holds anything."""
+        """The name that holds most; None if nothing is held."""
         name = max(self._of, key=lambda one: len(self._of[one]), default=None)
         if name is None:
             return None

@@ -16,7 +16,7 @@ from docket.packet.headers import LINK_CUT, NONE, Layer
 from docket.packet.octets import Integers, Octets, no_integers, where
 
 MOST_HEADERS = 512
-"""Headers of one layer in one packet. Nobody sends more; a packet made of tags must not hold up the others."""
+"""Headers of one layer in one packet. No real packet has more; a packet made of tags must not hold up the others."""
 
 
 class Kind(IntEnum):

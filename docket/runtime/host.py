@@ -39,19 +39,19 @@ class Service(NamedTuple):
 
 
 class ServiceThread(threading.Thread):
-    """A service in a thread. It ends for one of three reasons: told to, an error of ours, a bug."""
+    """A service in a thread. It ends for one of three reasons: asked to, an error of ours, a bug."""
 
     def __init__(self, service: Service, on_end: Callable[[ServiceThread], object]) -> None:
         super().__init__(name=service.name, daemon=True)
-        self.told = WatchedStop()
+        self.stop = WatchedStop()
         self.error: DocketError | None = None
         self._work = service.work
         self._on_end = on_end
 
     def run(self) -> None:
-        self.told.begin()
+        self.stop.begin()
         try:
-            self._work.run(self.told)
+            self._work.run(self.stop)
         except DocketError as error:
             self.error = error
         finally:
@@ -82,7 +82,7 @@ class Host:
         stop = asyncio.Event()
 
         def ended(thread: ServiceThread) -> None:
-            if not thread.told.is_set():
+            if not thread.stop.is_set():
                 self._ended.append(thread)
                 stop.set()
 
@@ -94,7 +94,7 @@ class Host:
             for thread in threads:
                 thread.start()
             try:
-                async with _feed_watchdog(self._notifier, [thread.told for thread in threads]):
+                async with _feed_watchdog(self._notifier, [thread.stop for thread in threads]):
                     if serve is None:
                         self._notifier.ready(", ".join(service.name for service in self._services))
                     await (stop.wait() if serve is None else serve(stop))
@@ -105,10 +105,10 @@ class Host:
         return self._code()
 
     async def _end(self, thread: ServiceThread) -> None:
-        thread.told.set()
+        thread.stop.set()
         await asyncio.to_thread(thread.join, STOP_S)
         if thread.is_alive():
-            log.error("%s has not ended %g s after it was told to; leaving without it", thread.name, STOP_S)
+            log.error("%s has not ended %g s after it was asked to; leaving without it", thread.name, STOP_S)
 
     def _code(self) -> ExitCode:
         """Why the services ended, as an exit code; each that ended by itself is named in the log."""

@@ -1,6 +1,6 @@
 """Figures about jobs for Prometheus, counted from their events: verdicts, durations, packets, retries, deadlines.
 
-The collector counts what it publishes, a web process what it is told; each has figures of its own.
+The collector counts what it publishes, a web process what it receives; each has figures of its own.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class LedgerReader:
         self._lock = Lock()
 
     def close(self) -> None:
-        """Close the connections of all threads. Nobody may be reading any more."""
+        """Close the connections of all threads. No thread may be reading any more."""
         with self._lock:
             for connection in self._all:
                 connection.close()

@@ -16,7 +16,7 @@ STEP_BYTES = 128 << 20
 """What one `sweep` takes off the disk at most: some milliseconds."""
 
 _READ_ELSEWHERE = "job.pcap"
-"""Somebody may be downloading it. Unlinked, it stays whole for him; cut short, it would not."""
+"""A client may be downloading it. Unlinked, it stays whole for that client; cut short, it would not."""
 
 
 class Trash:

@@ -1,4 +1,4 @@
-"""The web app: its table of routes, and the server that runs it in Tornado's loop until it is told to stop."""
+"""The web app: its table of routes, and the server that runs it in Tornado's loop until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ BODY_S = 60
 """Connections that send nothing, or a body drop by drop, are closed after this."""
 
 DRAIN_S = 10.0
-"""How long running downloads may go on when the process is told to stop."""
+"""How long running downloads may go on when the process is asked to stop."""
 CLOSE_S = 1.0
 """How long their handlers may take to notice that their connections are closed."""
 LOOK_S = 0.05

@@ -21,7 +21,7 @@ from docket.bus.memory.routing import key_matches
 from docket.errors import BusFull, BusLost, Unroutable
 
 _GIVE_UP_LOOK_S = 0.05
-"""How often a waiting publisher looks whether it was told to give up."""
+"""How often a waiting publisher looks whether it was asked to give up."""
 
 Listener = Callable[[Message], None]
 """Called under the broker's lock with every event it listens to; must only put it aside."""

@@ -214,7 +214,7 @@ class Session:
     def _lose(self, reason: str) -> None:
         if not self.lost.done():
             self.lost.set_result(reason)
-        # Whoever waits for this must see that there is nothing to wait for.
+        # A thread that waits for this must see that there is nothing to wait for.
         self.unblocked.set()
         for future in tuple(self._pending):
             _fail(future, BusLost(reason))

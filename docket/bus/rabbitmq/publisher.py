@@ -25,10 +25,10 @@ _WRITE_TIMEOUT_S = 10.0
 """For one frame (128 KiB). A broker that takes nothing for so long is treated as lost, and `give_up` is heard."""
 
 _LOOK_S = 0.2
-"""How often a waiting publisher looks whether it was told to give up."""
+"""How often a waiting publisher looks whether it was asked to give up."""
 
 _GIVE_UP_AFTER_S = 1.0
-"""A confirm that is on its way is still waited for when told to give up: a message left half published would
+"""A confirm that is on its way is still waited for when asked to give up: a message left half published would
 come twice."""
 
 _FULL_PAUSE_S = (0.01, 0.05)

@@ -166,7 +166,7 @@ def _has_systemd() -> bool:
 
 
 def _call(args: argparse.Namespace, terminal: Terminal, command: list[str]) -> None:
-    """Run a program of the system; one that fails is told, and does not stop the rest."""
+    """Run a program of the system; one that fails is reported, and does not stop the rest."""
     terminal.say(f"run     {' '.join(command)}")
     if args.dry_run:
         return

@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "mcp",
         help="serve tools to assistants (MCP)",
-        description="Serve tools to an assistant, on standard input or by HTTP. Only reads, unless told otherwise.",
+        description="Serve tools to an assistant, on standard input or by HTTP. Reads only, without `--allow-ask`.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

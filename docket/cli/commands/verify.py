@@ -162,7 +162,7 @@ def _lines(verification: Verification) -> list[str]:
     lines = [
         text.safe(f"{verification.path}: job {manifest.job}, revision {manifest.revision}, {manifest.state}"),
         text.safe(f"  {question.query or 'every packet'}, {text.window(question.after, question.before)}"),
-        text.safe(f"  asked by {question.owner or 'nobody in particular'}, {text.instant(question.requested_at)}"),
+        text.safe(f"  asked by {question.owner or 'no user'}, {text.instant(question.requested_at)}"),
     ]
     lines += [text.safe(f"  {'ok   ' if check.ok else 'WRONG'}  {check.what}") for check in verification.checks]
     lines += [

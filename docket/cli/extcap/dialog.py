@@ -1,4 +1,4 @@
-"""What Wireshark is told of the capture interface "Docket": its interfaces, link types and the options of its dialog.
+"""What Wireshark shows for the capture interface "Docket": its interfaces, link types and the options of its dialog.
 
 The sentences are those of Wireshark's extcap(4) and doc/extcap.adoc: a word, then values in braces.
 """

@@ -39,8 +39,8 @@ def _folders(environ: Mapping[str, str]) -> list[Path]:
         program = shutil.which(name, path=environ.get("PATH"))
         if program is None:
             continue
-        told = subprocess.run([program, "-G", "folders"], capture_output=True, text=True, check=False, timeout=30)
-        personal = sorted(_FOLDER.finditer(told.stdout), key=lambda found: not found[0].startswith("Personal"))
+        listed = subprocess.run([program, "-G", "folders"], capture_output=True, text=True, check=False, timeout=30)
+        personal = sorted(_FOLDER.finditer(listed.stdout), key=lambda found: not found[0].startswith("Personal"))
         if personal:
             return [Path(found[1]) for found in personal]
     return []

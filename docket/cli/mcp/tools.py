@@ -119,7 +119,7 @@ class AssistantTools:
 
     def _list_jobs(self, text: str = "") -> list[Any]:
         page = self._docket.client.jobs(text=text or None, limit=20)
-        return [_block({"total": page.total, "jobs": [_told(job) for job in page.jobs]})]
+        return [_block({"total": page.total, "jobs": [_shown(job) for job in page.jobs]})]
 
     def _ask(self, query: str, after: str, before: str | None = None, sources: Any = None, note: str = "") -> list[Any]:
         checked = self._docket.check(query, after=after, before=before, sources=sources)
@@ -158,10 +158,10 @@ class AssistantTools:
         return [*self._verdicts(job), _untrusted(page)]
 
     def _of(self, job: Job) -> list[Any]:
-        return [_block(_told(job))]
+        return [_block(_shown(job))]
 
 
-def _told(job: Job) -> dict[str, Any]:
+def _shown(job: Job) -> dict[str, Any]:
     """What an assistant needs of a job, with the verdicts."""
     verdicts = [
         {"source": one.name, "verdict": one.verdict, "sentence": one.sentence, "packets": one.packets}

@@ -1,4 +1,4 @@
-"""Docket copied to where services may read it, for `docket install` from a checkout or venv in somebody's home.
+"""Docket copied to where services may read it, for `docket install` from a checkout or venv in a home directory.
 
 The units have ProtectHome=yes, and homes are closed to the user docket: what lies there cannot be started by systemd.
 """

@@ -50,7 +50,7 @@ class Directory:
 
 @dataclass(slots=True)
 class FoundDirectories:
-    """All of them, and what was told of and is not there."""
+    """All of them, and what was named and is not there."""
 
     found: list[Directory] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)

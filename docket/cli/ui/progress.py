@@ -38,7 +38,7 @@ class Progress:
         self._live = live
         self._colour = colour
         self._drawn = 0
-        self._told: dict[str, tuple[object, ...]] = {}
+        self._shown: dict[str, tuple[object, ...]] = {}
         self._reached: dict[str, float] = {}
         encoding = (out.encoding or "ascii").lower().replace("-", "")
         self._cells = ("█", "░") if encoding == "utf8" else ("#", ".")
@@ -86,8 +86,8 @@ class Progress:
             news = (answer.verdict, sentence, int(answer.progress * STEPS), answer.attempt)
             if answer.verdict is None and not answer.sentence and not answer.packets:
                 continue
-            if self._told.get(answer.name) != news:
-                self._told[answer.name] = news
+            if self._shown.get(answer.name) != news:
+                self._shown[answer.name] = news
                 self._out.write(f"{text.safe(answer.name)}: {text.safe(_state(answer))}\n")
         self._out.flush()
 

@@ -7,7 +7,7 @@
     operand    = "(" choice ")" | primary
 
 What a primary is stands in `primaries` and `comparisons`. A fault does not end the reading: the reader goes on behind
-it, so that all faults are told at once.
+it, so that all faults are reported at once.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class _Reader:
             cursor.step()
             return self._negation()
         begins = token.word in STARTS or token.word in NEGATIONS or token.word == "("
-        if begins and not cursor.told(token):
+        if begins and not cursor.is_word(token):
             self._unjoined(token)
         operand = self._negation()
         if operand is not None and not begins:

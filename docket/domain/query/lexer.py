@@ -171,7 +171,7 @@ class Cursor:
         if len(self.faults) >= MAX_FAULTS:
             raise Enough
 
-    def told(self, token: Token) -> bool:
+    def is_word(self, token: Token) -> bool:
         """Whether the latest fault is at this token."""
         return bool(self.faults) and self.faults[-1].position == token.position
 

@@ -144,7 +144,7 @@ def _sentence(token: Token) -> tuple[str, str]:
     if token.word in PROTOCOLS:
         return "unknown-word", f"{token.word} alone is not a term; write proto {token.word}"
     if token.word in _APPLICATIONS:
-        return "unknown-word", f"{token.word} is not told apart here; write {_APPLICATIONS[token.word]}"
+        return "unknown-word", f"{token.word} is not distinguished here; write {_APPLICATIONS[token.word]}"
     if token.word.isdigit():
         return "unknown-word", f"a number needs a word before it: write port {shown(token.text)}"
     if re.fullmatch(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}", text, re.ASCII | re.IGNORECASE):

@@ -31,7 +31,7 @@ from docket.domain.query.value_readers import mac_text
 from docket.domain.query.writing import end_text, protocol_text
 from docket.domain.timewindow import format_us
 
-_MOST_TOLD = 6
+_MOST_SHOWN = 6
 """Parts of one group that a sentence names; of a list of hundreds it gives the number."""
 
 _NAMES = {
@@ -225,7 +225,7 @@ def _value(node: Node) -> str:
 
 def _listed(parts: Sequence[str], word: str, more: str) -> str:
     """The parts with a word between them; of many only the first ones, and how many there are more."""
-    if len(parts) > _MOST_TOLD:
-        told = _MOST_TOLD // 2
-        parts = [*parts[:told], more.format(len(parts) - told)]
+    if len(parts) > _MOST_SHOWN:
+        shown = _MOST_SHOWN // 2
+        parts = [*parts[:shown], more.format(len(parts) - shown)]
     return f" {word} ".join(parts)

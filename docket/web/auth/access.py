@@ -96,5 +96,5 @@ class Access:
 def not_owner(job: Job) -> ApiError:
     """The answer to a user who wants to change another's job."""
     return api_error(
-        403, "not-owner", f"the job belongs to {job.owner or 'somebody else'}; an admin may change it", "id"
+        403, "not-owner", f"the job belongs to {job.owner or 'another user'}; an admin may change it", "id"
     )

@@ -24,9 +24,9 @@ MOST_WAITING = 1_000
 """Entries that wait for the bus; more are only in the log."""
 PUBLISH_S = 10.0
 ONE_LOOK_S = 600.0
-"""Whoever turns pages looks once: what he sees within ten minutes is one entry per job and kind of look."""
+"""Turning pages is one look: what a user sees within ten minutes is one entry per job and kind of look."""
 MOST_LOOKS = 10_000
-"""Looks that are remembered; beyond them, the oldest is told again if it goes on."""
+"""Looks that are remembered; beyond them, the oldest is recorded again if it goes on."""
 
 
 class Audit:

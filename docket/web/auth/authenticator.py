@@ -44,7 +44,7 @@ class Principal:
     @property
     def share(self) -> str:
         """Under what name things are counted that there are only so many of: the user, or the address without one."""
-        return self.user or f"nobody at {self.address}"
+        return self.user or f"anonymous at {self.address}"
 
 
 class Authenticator:

@@ -16,7 +16,7 @@ CREATED, REQUESTING, RECEIVED, MERGING = "Created", "Requesting", "Request Compl
 COMPLETED, FAILED, ERROR = "Completed", "Failed", "Error"
 
 _FINAL = {State.COMPLETED: COMPLETED, State.PARTIAL: ERROR, State.FAILED: FAILED, State.CANCELLED: FAILED}
-_TOLD = {
+_REPORTED = {
     EventName.REQUESTED: CREATED,
     EventName.STARTED: REQUESTING,
     EventName.COMPLETED: COMPLETED,
@@ -69,17 +69,17 @@ def status(job: Job, events: Iterable[Event]) -> dict[str, Any]:
     return {
         "state": state_word(job),
         "requests": requests,
-        "events": [told for event in events for told in _events(event)],
+        "events": [entry for event in events for entry in _events(event)],
         "successes": [one for one in requests.values() if one["state"] == RECEIVED],
     }
 
 
 def stats(sources: Iterable[SourceStatus], free_bytes: int, jobs: int) -> dict[str, Any]:
     """The counters of every source, and Docket's own."""
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         source.name: {**source.stats, "oldest_timestamp": source.oldest, "state": source.state} for source in sources
     }
-    return told | {"docket": {"Free space": f"{free_bytes / 1e6:,.0f} MB", "free_bytes": free_bytes, "jobs": jobs}}
+    return figures | {"docket": {"Free space": f"{free_bytes / 1e6:,.0f} MB", "free_bytes": free_bytes, "jobs": jobs}}
 
 
 def _request(answer: SourceAnswer, at: str) -> dict[str, Any]:
@@ -106,8 +106,8 @@ def _events(event: Event) -> Iterable[dict[str, Any]]:
     if event.name is EventName.SOURCE:
         for answer in event.answers:
             yield _event(event, answer.name, answer.sentence, _source_word(answer))
-    elif event.name in _TOLD:
-        yield _event(event, event.name.value, event.reason or None, _TOLD[event.name])
+    elif event.name in _REPORTED:
+        yield _event(event, event.name.value, event.reason or None, _REPORTED[event.name])
 
 
 def _event(event: Event, name: str, message: str | None, state: str) -> dict[str, Any]:

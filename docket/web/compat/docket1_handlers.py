@@ -36,7 +36,7 @@ DEPRECATED_SINCE = "@1795046400"
 
 MOST_LISTED = 1_000
 MOST_STATUS = 100
-"""Jobs told of where no ids are given, the newest first."""
+"""Jobs listed where no ids are given, the newest first."""
 
 REMEMBERED_S = 600.0
 REMEMBERED_RELATIVE_S = 60.0
@@ -210,10 +210,10 @@ class StatusHandler(LegacyHandler):
     operations: ClassVar[Operations] = {"GET": Operation("All jobs in full, or some", gives={200: dict[str, Any]})}
 
     async def get(self, ids: str | None = None) -> None:
-        told: dict[str, Any] = {}
+        states: dict[str, Any] = {}
         for job in await self.jobs(ids, MOST_STATUS):
-            told[job.id] = answers.status(*await self.services.access.story(job.id, self.principal))
-        self.write_json(told)
+            states[job.id] = answers.status(*await self.services.access.story(job.id, self.principal))
+        self.write_json(states)
 
 
 class StatsHandler(LegacyHandler):

@@ -29,7 +29,7 @@ class LinkCache:
         """
         known = self._asked.get(key)
         if known is not None and time.monotonic() - known[0] < remembered_s:
-            # Whoever asked first may leave; the others' answer must not be cancelled with him.
+            # The client that asked first may leave; the others' answer must not be cancelled with it.
             found = await asyncio.shield(known[1])
             if await still_good(found):
                 return found

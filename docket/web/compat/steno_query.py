@@ -27,7 +27,7 @@ class RawQuestion:
     """As `POST api/v1/jobs` takes it."""
     expected: frozenset[Verdict]
     is_open: bool
-    """Whether the window ends now: nobody else can have asked for it."""
+    """Whether the window ends now: no other request can have asked for it."""
 
     def is_whole(self, job: Job) -> bool:
         """Whether the job holds all that was asked for."""
@@ -61,7 +61,7 @@ def raw_question(text: str, headers: Mapping[str, str], sources: Sequence[Source
         fields["limits"] = limits
         expected.add(Verdict.LIMITED)
     else:
-        # Whoever asks stenographer without a limit means it.
+        # A question to stenographer without a limit means none.
         fields["force"] = True
     return RawQuestion(fields, frozenset(expected), is_open)
 

@@ -1,4 +1,4 @@
-"""`POST api/v1/query/check`: a question read as it is typed, told in words and against what the sources hold."""
+"""`POST api/v1/query/check`: a question as it is typed, explained, and what the sources hold for it."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class MetricsHandler(Handler):
         waiting = sum(map(len, services.event_feed.send_queues))
         page.value("docket_socket_messages_waiting", "gauge", "Messages that wait for slow sockets.", waiting)
         page.value("docket_bus_connected", "gauge", "1 while the bus is there.", services.link.connected)
-        page.value("docket_live_seq", "gauge", "Last event told to the sockets.", services.event_feed.seq)
+        page.value("docket_live_seq", "gauge", "Last event sent to the sockets.", services.event_feed.seq)
         page.value(
             "docket_jobs_pending", "gauge", "Jobs asked here that the ledger lacks.", len(services.job_service.pending)
         )

@@ -19,7 +19,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
     user: str
-    """Empty for nobody in particular; all of them share."""
+    """Empty for a request without a user; all of them share."""
     open_jobs: Allowance
     """Jobs that have not ended; beyond this, `429`."""
     spool_bytes: Allowance

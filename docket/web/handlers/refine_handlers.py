@@ -90,7 +90,7 @@ class RefineHandler(Handler):
         self.write_json(self.services.urls.shown(job), 201 if is_new else 200)
 
     async def _check_filters(self, parent: str, order: RefineBody) -> None:
-        """Have the inspector look at them, so that a fault is told at its place. Raises ApiError, InspectorAway."""
+        """Have the inspector look at them, so that a fault is shown at its place. Raises ApiError, InspectorAway."""
         if max(len(order.filter), len(order.bpf)) > LONGEST_FILTER:
             raise InvalidRequest([Fault("bad-text", f"a filter may have {LONGEST_FILTER:,} characters")])
         question = Question(ask="check", job=parent, filter=order.filter, bpf=order.bpf)

@@ -15,7 +15,7 @@ from docket.domain.api import ErrorBody
 from docket.errors import BusError, DocketError, Fault, Faulty, InspectorAway, NoSuchJob, SpoolError, SpoolFull
 
 RETRY_AFTER_S = 5
-"""How long a client is told to wait while the bus or the ledger is away: about one reconnect."""
+"""How long a client is asked to wait while the bus or the ledger is away: about one reconnect."""
 
 _CODES = {
     400: "bad-request",

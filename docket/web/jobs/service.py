@@ -42,7 +42,7 @@ ARRIVAL_S = 2.0
 """How long a job that was asked of another process just now may take to come into the ledger; usually milliseconds."""
 
 MOST_AWAITED = 100
-"""Lookups that wait for that at once. Anybody can make up an id with today's time in it: the rest is told at once."""
+"""Lookups that wait for that at once. An id with today's time in it is easily made up: the rest is answered at once."""
 
 
 class JobService:

@@ -46,7 +46,7 @@ class Outstanding:
 class SendQueue:
     """Filled by the event feed, emptied by one socket. For the event loop only.
 
-    Nothing is handed out until `begin` has said what the socket is told first, so that live events that arrive
+    Nothing is handed out until `begin` has said what the socket gets first, so that live events that arrive
     while the ledger is read are neither lost nor sent twice.
     """
 

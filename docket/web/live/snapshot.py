@@ -1,4 +1,4 @@
-"""What a socket is told first: the events that it missed, or a snapshot of how things stand."""
+"""What a socket gets first: the events that it missed, or a snapshot of how things stand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from docket.web.live.messages import EventFrame, Snapshot, encode
 
 MOST_MISSED_EVENTS = 1_000
 MOST_MISSED_BYTES = 4 * 1024 * 1024
-"""Whoever missed more than this is given a snapshot, which is shorter."""
+"""A socket that missed more than this is given a snapshot, which is shorter."""
 
 SNAPSHOT_JOBS = 200
 MOST_OPEN_JOBS = 1_000
@@ -27,7 +27,7 @@ Wants = Callable[[EventMessage], bool]
 
 
 class SnapshotBuilder:
-    """What a socket is told first."""
+    """What a socket gets first."""
 
     def __init__(self, ledger: Ledger, job_service: JobService, urls: Urls) -> None:
         self._ledger = ledger
@@ -40,7 +40,7 @@ class SnapshotBuilder:
     async def beginning(self, since: int | None, user: str, wants: Wants | None = None) -> tuple[list[bytes], int]:
         """Messages for this user, and the number of the last event that they tell of.
 
-        With `wants`, which says what is for this user, only the user's own jobs are told. Raises SpoolError.
+        With `wants`, which says what is for this user, only the user's own jobs are sent. Raises SpoolError.
         """
         missed = await self._missed(since, wants) if since is not None else None
         if missed is not None:
@@ -78,7 +78,7 @@ class SnapshotBuilder:
         seq = await self._ledger.last_seq()
         known = self._snapshot
         if known is None or known.seq != seq or now_s - self._made_at_s > SNAPSHOT_KEPT_S:
-            # The number is read before the jobs: what happens between the two is told twice rather than never.
+            # The number is read before the jobs: what happens between the two is sent twice rather than never.
             jobs = await self._ledger.newest_and_open(SNAPSHOT_JOBS, MOST_OPEN_JOBS)
             shown = [self._urls.shown(self._job_service.freshest(job)) for job in jobs]
             known = Snapshot(seq=seq, time="", jobs=shown, sources=await self._job_service.sources())

@@ -1,4 +1,4 @@
-"""What one turn of the collector gathers: it is committed as one transaction, and only then settled and told."""
+"""What one turn of the collector gathers: it is committed as one transaction, and only then settled and published."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ class Batch:
     freed_bytes: int = 0
     """What those files take up."""
     open_bytes: int | None = None
-    """What open jobs take up, once somebody asked: adding it up for each of many questions would take seconds."""
+    """What open jobs take up, once it was asked for: adding it up for each of many questions would take seconds."""
     open_of: Counter[str] | None = None
     """How many open jobs each owner has, likewise."""

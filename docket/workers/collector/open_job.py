@@ -113,7 +113,7 @@ class OpenJob:
         self._note(part, entries)
 
     def orders(self) -> dict[str, int]:
-        """The sources that have to be told to read again, each with the attempt that counts."""
+        """The sources that have to be asked to read again, each with the attempt that counts."""
         wanted = {source: self.parts[source].next_attempt for source in self.to_ask}
         return {source: attempt for source, attempt in wanted.items() if self._ordered.get(source) != attempt}
 
@@ -136,7 +136,7 @@ class OpenJob:
             self.close_source(part.source, Verdict.TIMED_OUT, sentence, entries, next_step=next_step)
 
     def cancel(self, cancel: Cancel, entries: Entries) -> None:
-        """Somebody does not want it any more: what is open is closed, and `conclude` may follow."""
+        """The job was cancelled: what is open is closed, and `conclude` may follow."""
         if self._cancel is None or not cancel.keep:
             self._cancel = cancel
         for part in self.open_parts:

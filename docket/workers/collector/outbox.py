@@ -1,6 +1,6 @@
 """What the collector says on the bus: what it has written down, what is to be read again, how far open jobs are.
 
-Nothing is told before it is in the ledger. What cannot be told now waits and is told later, in order.
+Nothing is published before it is in the ledger. What cannot be published now waits and follows later, in order.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PUBLISH_WAIT_S = 2.0
 PUBLISH_AGAIN_S = 1.0
 
 MARK_AGAIN_S = 0.2
-"""How long it may take until the ledger knows what was told."""
+"""How long it may take until the ledger knows what was published."""
 
 
 class Outbox:
@@ -44,36 +44,36 @@ class Outbox:
         publisher: Publisher,
         clock: Clock,
         give_up: Flag,
-        untold: Iterable[Recorded],
+        unpublished: Iterable[Recorded],
         figures: JobFigures | None = None,
     ) -> None:
-        """`untold` is what the ledger has, but the bus perhaps not."""
+        """`unpublished` is what the ledger has, but the bus perhaps not."""
         self._publisher = publisher
         self._clock = clock
         self._give_up = give_up
-        self._untold = deque(untold)
-        self._told: list[int] = []
+        self._unpublished = deque(unpublished)
+        self._published: list[int] = []
         self._figures = figures
         self._again_at_s = 0.0
-        self._progress_told_s: dict[str, float] = {}
+        self._progress_published_s: dict[str, float] = {}
 
     def add(self, recorded: Iterable[Recorded]) -> None:
-        """These are in the ledger now and are to be told."""
-        self._untold.extend(recorded)
+        """These are in the ledger now and are to be published."""
+        self._unpublished.extend(recorded)
 
-    def take_told(self) -> list[int]:
-        """The numbers of the events told since the last call, for the ledger to note."""
-        told, self._told = self._told, []
-        return told
+    def take_published(self) -> list[int]:
+        """The numbers of the events published since the last call, for the ledger to note."""
+        published, self._published = self._published, []
+        return published
 
     def forget(self, job_id: str) -> None:
         """The job is open no more."""
-        self._progress_told_s.pop(job_id, None)
+        self._progress_published_s.pop(job_id, None)
 
     def due_s(self, jobs: Collection[OpenJob], now_s: float) -> list[float]:
         """When there will be something to tell, as far as that is known now."""
         due_s = [self._next_progress_s(job) for job in jobs if job.changed]
-        if self._untold or self._told:
+        if self._unpublished or self._published:
             due_s.append(max(self._again_at_s, now_s + MARK_AGAIN_S))
         return due_s
 
@@ -83,15 +83,15 @@ class Outbox:
         if now_s < self._again_at_s:
             return
         try:
-            while self._untold:
-                recorded = self._untold[0]
+            while self._unpublished:
+                recorded = self._unpublished[0]
                 message = EventMessage.of(recorded.event, recorded.job)
                 self._publish_event(message)
                 if self._figures is not None:
                     self._figures.on_event(message)
-                self._untold.popleft()
+                self._unpublished.popleft()
                 if recorded.event.seq is not None:
-                    self._told.append(recorded.event.seq)
+                    self._published.append(recorded.event.seq)
             for job in jobs:
                 self._tell_of(job, now_s)
         except BusError as error:
@@ -120,13 +120,13 @@ class Outbox:
             self._publish(JOBS, RETRY_KEY, encode(order), headers=address(order))
             job.ordered(attempts)
         if job.changed and now_s >= self._next_progress_s(job):
-            self._progress_told_s[job.id] = now_s
+            self._progress_published_s[job.id] = now_s
             snapshot = job.snapshot()
             message = EventMessage(event=EventName.PROGRESS, at=self._clock.now(), job=snapshot, job_id=job.id)
             self._publish_event(message, persistent=False)
 
     def _next_progress_s(self, job: OpenJob) -> float:
-        return self._progress_told_s.get(job.id, 0.0) + PROGRESS_S
+        return self._progress_published_s.get(job.id, 0.0) + PROGRESS_S
 
     def _publish_event(self, message: EventMessage, *, persistent: bool = True) -> None:
         headers = attributes(message, "collector")

@@ -72,7 +72,7 @@ COMMIT_AGAIN_S = 0.2
 
 
 class Collector:
-    """Runs in one thread; `run` blocks until it is told to stop."""
+    """Runs in one thread; `run` blocks until it is asked to stop."""
 
     def __init__(self, config: Config, broker: Broker, clock: Clock | None = None, figures: JobFigures | None = None):
         """Opens nothing yet."""
@@ -126,12 +126,12 @@ class Collector:
     def close(self) -> None:
         """Leave. What is not committed will be delivered again."""
         with self._opened:
-            told = self._outbox.take_told()
-            if told and self._pending is None:
+            published = self._outbox.take_published()
+            if published and self._pending is None:
                 try:
-                    self._ledger.mark_published(told)
+                    self._ledger.mark_published(published)
                 except SpoolError as error:
-                    log.warning("events may be told twice: %s", error)
+                    log.warning("events may be published twice: %s", error)
 
     def idle_s(self) -> float:
         """How long nothing has to be done unless a message comes."""
@@ -150,7 +150,7 @@ class Collector:
             self._watch_time(batch, idle=idle)
             self._adoption.take(batch, self._ledger.job, self.jobs.__contains__)
             self._work(batch)
-            batch.entries.published = self._outbox.take_told()
+            batch.entries.published = self._outbox.take_published()
             self._pending = batch
         if self._commit(self._pending):
             batch, self._pending = self._pending, None

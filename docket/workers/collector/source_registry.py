@@ -40,7 +40,7 @@ MOST_UNSERVED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _Gone:
-    """Nobody listens on a source's queue."""
+    """A source's queue has no consumer."""
 
     since_s: float
     since: str
@@ -58,7 +58,7 @@ class SourceRegistry:
         self._heard_s = {status.name: clock.monotonic_s() for status in stored}
         self._gone: dict[str, _Gone] = {}
         self._unserved_until_s: dict[str, float] = {}
-        """Names that were heard and that nobody serves, and when they are looked at again."""
+        """Names that were announced and have no worker, and when they are looked at again."""
 
     def names(self) -> tuple[str, ...]:
         """The sources that a question without names is asked of."""
@@ -98,7 +98,7 @@ class SourceRegistry:
         return status, came
 
     def _is_served(self, name: str) -> bool:
-        """Whether somebody reads the queue of a source that nobody knew: a word alone makes none. The broker lets
+        """Whether the queue of an unknown source has a consumer: an announcement alone is no proof. The broker lets
         only the workers of its sensor read it. Where it cannot be seen now, the next word of the source is soon."""
         now_s = self._clock.monotonic_s()
         if now_s < self._unserved_until_s.get(name, 0.0):
@@ -118,7 +118,7 @@ class SourceRegistry:
     def forget(self, name: str) -> str:
         """Ask the source no more. Gives the reason where that cannot be; empty if it is forgotten.
 
-        One that is not known here is forgotten already; web apps list whatever was heard, and have to be told.
+        One that is not known here is forgotten already; web apps list whatever was announced, and have to learn it.
         """
         status = self._statuses.get(name)
         if name in self._configured:
@@ -131,7 +131,7 @@ class SourceRegistry:
         return ""
 
     def silent(self) -> list[SourceStatus]:
-        """The sources that have just become offline because nothing is heard of them; told once each."""
+        """The sources that have just become offline because they have been silent; each is given once."""
         now_s = self._clock.monotonic_s()
         fallen: list[SourceStatus] = []
         for name, status in self._statuses.items():

@@ -32,7 +32,7 @@ class SpaceManager:
         """Let go of what has to leave. Raises SpoolError."""
         spool = self._context.spool
         for job_id in list(self.retention.missing()):
-            self.let_go(job_id, "its result was removed from the spool by somebody else", batch)
+            self.let_go(job_id, "its result was removed from the spool by another program", batch)
         free_bytes = spool.free_bytes() + batch.freed_bytes
         open_of: Counter[str] = Counter()
         for job in self._jobs.values():

@@ -106,7 +106,7 @@ class CaptureIndex:
 
     def survey(self, stop: threading.Event) -> Summary:
         """Make list and summary; returns the summary, whatever the dissector could do. Raises SpoolError, and
-        DissectionError if told to stop."""
+        DissectionError if asked to stop."""
         facts = self.scan()
         dissector = ""
         try:
@@ -314,7 +314,7 @@ class CaptureIndex:
         return self.listing
 
     def _mark_duplicates(self, stop: threading.Event) -> None:
-        """Find what a second tap saw too. Raises SpoolError, and DissectionError if told to stop."""
+        """Find what a second tap saw too. Raises SpoolError, and DissectionError if asked to stop."""
         self.repeats = tap_duplicates(self.capture, stop)
         write_whole(self._directory / "repeats", self.repeats.tobytes())
 

@@ -127,7 +127,7 @@ class TapDuplicates:
 def tap_duplicates(capture: Capture, stop: Event) -> array[int]:
     """For each packet of a result the number of the one that it repeats, 0 for none; empty where there is one source.
 
-    Of a damaged capture, those before the damage. Raises SpoolError, and DissectionError if told to stop.
+    Of a damaged capture, those before the damage. Raises SpoolError, and DissectionError if asked to stop.
     """
     repeats: array[int] = array("I")
     names = capture.sources

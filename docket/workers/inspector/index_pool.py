@@ -91,7 +91,7 @@ class IndexPool:
         lane.wanted.put((_URGENT if then is None else _BY_THE_WAY, next(self._count), job_id, then))
 
     def work(self, stop: threading.Event, surveyed: Surveyed, *, small: bool) -> None:
-        """Survey one result of a lane after the other until told to stop. `surveyed` is called with those that were
+        """Survey one result of a lane after the other until asked to stop. `surveyed` is called with those that were
         wanted without a `then`."""
         lane = self._lanes[small]
         while not stop.is_set():
@@ -115,7 +115,7 @@ class IndexPool:
         return f"Waits until the result of job {current[:8]} has been inspected."
 
     def close(self) -> None:
-        """Close everything. Nobody may have anything in hand any more."""
+        """Close everything. No thread may use one any more."""
         with self._lock:
             while self._open:
                 self._drop(self._open.popitem()[1])

@@ -115,7 +115,7 @@ class RefineReader:
             return self._judge(capture)
         except (DissectionError, CaptureError) as error:
             if self._stop.is_set():
-                raise Stopped("the reading was told to stop") from error
+                raise Stopped("the reading was asked to stop") from error
             verdict = Verdict.CUT if self._packets else Verdict.REFUSED
             text = whole(f"The result of job {parent} could not be filtered to its end: {error}")
             return Finding(verdict, text, "Try another filter.", usable=self._packets > 0)

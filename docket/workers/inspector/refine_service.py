@@ -33,7 +33,7 @@ AT_ONCE = 2
 
 
 class RefineService:
-    """One per inspector; `work` runs in a thread until told to stop."""
+    """One per inspector; `work` runs in a thread until asked to stop."""
 
     def __init__(self, config: Config, broker: Broker, spool: Spool, declare: Callable[[], None]) -> None:
         self._broker = broker

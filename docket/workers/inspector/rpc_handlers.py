@@ -73,7 +73,7 @@ class Answering:
         """Raises InvalidRequest, NoSuchJob, SpoolError, DissectionError."""
         answer = self._kinds.get(question.ask)
         if answer is None:
-            raise InvalidRequest([Fault("bad-question", f"nobody can be asked for {question.ask[:40]!r}")])
+            raise InvalidRequest([Fault("bad-question", f"there is no such question as {question.ask[:40]!r}")])
         with self._index_pool.lend(question.job) as capture_index:
             return answer(capture_index, question)
 

@@ -2,7 +2,7 @@
 `inspector`.
 
 Behind it, and nowhere else, dissectors run. A question is one line of JSON; the answer is one line with a status and,
-after it, what was asked for. Whoever may open the socket may ask: it is the group's, like the spool.
+after it, what was asked for. Every process that may open the socket may ask: it is the group's, like the spool.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Answerer = Callable[[Question], Answered]
 
 
 class Counter:
-    """One listening socket; `serve` runs in a thread until told to stop."""
+    """One listening socket; `serve` runs in a thread until asked to stop."""
 
     def __init__(self, spool: Spool, answer: Answerer) -> None:
         self._path = spool.counter

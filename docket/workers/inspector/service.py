@@ -43,7 +43,7 @@ MOST_DELIVERIES = 10
 
 
 class Inspector:
-    """One per spool. Runs until it is told to stop."""
+    """One per spool. Runs until it is asked to stop."""
 
     def __init__(self, config: Config, broker: Broker) -> None:
         """Opens nothing yet."""
@@ -128,7 +128,7 @@ class Inspector:
                 headers = attributes(message, "inspector")
                 publisher.publish(EVENTS, EventName.INSPECTED.value, encode(message), headers=headers, wait_s=PUBLISH_S)
             except BusError as error:
-                log.warning("job %s: that it was inspected could not be told: %s", job_id, error)
+                log.warning("job %s: job.inspected could not be published: %s", job_id, error)
 
 
 class _Crew:

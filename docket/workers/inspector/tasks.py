@@ -78,7 +78,7 @@ class FilterTask:
     def __init__(
         self, capture: Capture, shown: Callable[[threading.Event], Iterator[int]], gate: threading.Semaphore
     ) -> None:
-        """`shown` looks for them, until it is told to stop."""
+        """`shown` looks for them, until it is asked to stop."""
         self.numbers = array("I")
         self.looked_at = 0
         self.overflow = False

@@ -127,4 +127,4 @@ class Heartbeat:
                     EVENTS, event.value, encode(message), headers=headers, persistent=False, wait_s=wait_s
                 )
             except BusError as error:
-                log.debug("%s was not told: %s", event.value, error)
+                log.debug("%s was not published: %s", event.value, error)

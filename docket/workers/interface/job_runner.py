@@ -394,4 +394,4 @@ class JobRunner(Generic[S]):
             self._publish(active, begin)
             self._publish(active, end)
         except BusError as error:
-            log.warning("job %s: the failure could not be told: %s", active.request.id, error)
+            log.warning("job %s: the failure could not be published: %s", active.request.id, error)

@@ -1,7 +1,7 @@
 """One job read from one source: wait for what is not on disk yet, read slice by slice, trim, judge. For `interface`.
 
 Knows nothing of the bus but a function that publishes fragments. What happened ends up in one verdict with a
-sentence; only a reading that was told to stop (cancelled, too late, the worker leaves) says nothing.
+sentence; only a reading that was asked to stop (cancelled, too late, the worker leaves) says nothing.
 """
 
 from __future__ import annotations
@@ -342,7 +342,7 @@ class JobReading:
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
-            raise Stopped("the reading was told to stop")
+            raise Stopped("the reading was asked to stop")
 
 
 def _readable(coverage: Coverage, window: Window) -> bool:

@@ -108,7 +108,7 @@ class Scheduler:
 
     def _wait(self, ticket: _Ticket, quick: bool, stop: Event, on_place: Callable[[int], None]) -> None:
         lane = self._quick if quick else self._slow
-        told, told_s = 0, -TELL_S
+        said, said_s = 0, -TELL_S
         with self._condition:
             lane.append(ticket)
         try:
@@ -119,14 +119,14 @@ class Scheduler:
                     if self._may_begin(ticket, quick):
                         self._begin(ticket, quick)
                         return
-                    place = told
-                    if time.monotonic() - told_s >= TELL_S:
+                    place = said
+                    if time.monotonic() - said_s >= TELL_S:
                         place = self._order(lane).index(ticket) + 1 + (0 if quick else len(self._quick))
-                    tell = place != told
+                    tell = place != said
                     if not tell:
                         self._condition.wait(TELL_S)
                 if tell:  # outside the lock: it may wait for the bus
-                    told, told_s = place, time.monotonic()
+                    said, said_s = place, time.monotonic()
                     on_place(place)
         finally:
             with self._condition:
@@ -136,7 +136,7 @@ class Scheduler:
                 self._condition.notify_all()
 
     def _order(self, lane: list[_Ticket]) -> list[_Ticket]:
-        """Owners in turn: whoever has fewest that read or come before, and of those who has waited for longest."""
+        """Owners in turn: the one with the fewest that read or come before; of several, the one that waits longest."""
         ahead = self._reading_of.copy()
         ranked: list[tuple[int, int, int]] = []
         for index, ticket in enumerate(lane):

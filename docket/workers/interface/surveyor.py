@@ -20,9 +20,9 @@ from docket.workers.sources.base import Source
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 16
-"""Somebody types: what is older than so many questions is asked no more."""
+"""A user is typing: what is older than so many questions is asked no more."""
 LATE_S = 3.0
-"""Nobody waits for an answer that long."""
+"""No user waits for an answer that long."""
 PUBLISH_S = 2.0
 
 

@@ -12,10 +12,10 @@ from docket.workers.sources.base import Coverage, Shortfall
 from docket.workers.sources.gaps import within
 
 MOST_SENTENCES = 4
-"""Shortcomings that are told of one answer."""
+"""Shortcomings that are named of one answer."""
 
-MOST_GAPS_TOLD = 3
-"""Gaps that are told one by one."""
+MOST_GAPS_NAMED = 3
+"""Gaps that are named one by one."""
 
 RETRY = "Retry."
 RETRY_SHORTER = "Retry, or ask for a shorter window."
@@ -102,12 +102,12 @@ def gap(source: str, window: Window, coverage: Coverage) -> Finding | None:
     found = within(coverage.gaps, window)
     if not found:
         return None
-    told = [
+    named = [
         f"from {format_human(one.after_us)} to {format_human(one.before_us)} ({one.reason})"
-        for one in found[:MOST_GAPS_TOLD]
+        for one in found[:MOST_GAPS_NAMED]
     ]
-    more = f", and in {len(found) - MOST_GAPS_TOLD} more stretches" if len(found) > MOST_GAPS_TOLD else ""
-    text = f"{source} shows no sign of recording {', '.join(told)}{more}."
+    more = f", and in {len(found) - MOST_GAPS_NAMED} more stretches" if len(found) > MOST_GAPS_NAMED else ""
+    text = f"{source} shows no sign of recording {', '.join(named)}{more}."
     return Finding(Verdict.GAP, text, "Asking again brings the same; see why its recorder stood still.")
 
 

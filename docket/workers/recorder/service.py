@@ -52,14 +52,14 @@ class Recorder:
             raise RecorderEnded(f"{self._ring.directory} cannot be used: {error.strerror or error}") from error
 
     def _wait_for_room(self, stop: threading.Event) -> bool:
-        told = False
+        reported = False
         while not stop.is_set():
             self._ring.prune()
             if self._ring.has_room():
                 return True
-            if not told:
+            if not reported:
                 log.error("nothing is recorded: the disk of %s is nearly full", self._ring.directory)
-            told = True
+            reported = True
             stop.wait(self._ring.look_every_s)
         return False
 

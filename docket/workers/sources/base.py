@@ -131,7 +131,7 @@ class Source(Protocol):
         """The window cut into pieces that one reading each can answer safely, in time order."""
 
     def wording(self, query: Query, window: Window) -> Wording:
-        """What the store is told when this window is read. Does not ask it."""
+        """What the store is asked when this window is read. Does not ask it."""
 
     def survey(self, query: Query, window: Window, stop: Event) -> Survey | None:
         """How much matches, and when there were packets, as far as an index tells within a second; None where there

@@ -153,7 +153,7 @@ class Rig:
 
     def restart(self) -> None:
         """Another collector on the same spool, as after a kill: nothing of the old one is flushed."""
-        self.collector._outbox.take_told()
+        self.collector._outbox.take_published()
         self.collector.close()
         self.collector = Collector(self.config, self.broker, self.clock)
         self.collector.open()

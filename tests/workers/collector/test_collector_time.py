@@ -369,5 +369,5 @@ def test_a_result_that_somebody_removed_is_expired(harness: Rig) -> None:
     harness.settle()
     assert (harness.state(job_id), harness.job(job_id).reason) == (
         "expired",
-        "its result was removed from the spool by somebody else",
+        "its result was removed from the spool by another program",
     )

@@ -33,7 +33,7 @@ export function More({ draft, errors }) {
         ${entry("deadline", "Deadline", "20m", ["deadline_s"])}
         ${entry("note", "Note", "ticket 4711", ["note"], true)}
         ${check("wait", "Wait for packets that are not on disk yet")}
-        ${check("fresh", "Ask anew, even if the same question was answered")}
+        ${check("fresh", "Ask again, even if the same question was answered")}
       </div>
     </div>
   `;

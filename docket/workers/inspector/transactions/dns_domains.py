@@ -12,7 +12,7 @@ from docket.workers.inspector.transactions.registered_domain import registered_d
 
 MOST_DOMAINS = 20_000
 MOST_NAMES = 200_000
-"""Distinct names in all; more are not told apart."""
+"""Distinct names in all; more are not distinguished."""
 SHOWN = 500
 LONGEST_NAME = 255
 

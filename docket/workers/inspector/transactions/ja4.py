@@ -45,9 +45,9 @@ def ja4(hello: ClientHello) -> str:
         + f"{min(len(ciphers), _MOST_COUNTED):02}{min(len(extensions), _MOST_COUNTED):02}"
         + _ends_of(hello.protocols[0] if hello.protocols else "")
     )
-    told = _hex(sorted(one for one in extensions if one not in (_SERVER_NAME, _ALPN)))
+    listed = _hex(sorted(one for one in extensions if one not in (_SERVER_NAME, _ALPN)))
     signed = _hex(_sincere(hello.signature_algorithms))
-    return f"{head}_{_digest(_hex(sorted(ciphers)))}_{_digest(f'{told}_{signed}' if signed else told)}"
+    return f"{head}_{_digest(_hex(sorted(ciphers)))}_{_digest(f'{listed}_{signed}' if signed else listed)}"
 
 
 def _sincere(values: Sequence[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The domain that somebody registered, of a name: `example.co.uk` of `www.example.co.uk`. Pure.
+"""The domain that was registered, of a name: `example.co.uk` of `www.example.co.uk`. Pure.
 
 By rule and without a list: the last two labels, or three where a country's own division stands before its code, such
 as `co.uk` or `com.au`. Names of address look-ups are all of their zone.

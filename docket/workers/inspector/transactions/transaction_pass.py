@@ -1,4 +1,4 @@
-"""The pass of tshark that counts DNS, TLS and HTTP, done when somebody wants to see them. For the inspector."""
+"""The pass of tshark that counts DNS, TLS and HTTP, done when they are first asked for. For the inspector."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which conversation each packet of a capture belongs to, so that a few of them can be cut out before dissecting. Pure.
 
 Counted while the list is made, and kept beside it: a number for each packet, and for each number the two ends. What
-cannot be told apart by its outer ends alone (tunnels, quoted headers, fragments) is marked as unsure, and goes with
+cannot be distinguished by its outer ends alone (tunnels, quoted headers, fragments) is marked as unsure, and goes with
 every cut that it might belong to.
 """
 

@@ -56,7 +56,7 @@ class Listing:
 
 
 def make_list(capture: Capture, marks: array[int], listing: Listing, stop: Event, wall_s: float = WALL_S) -> None:
-    """Dissect every packet into `listing`. Raises DissectorMissing, SpoolError, and DissectionError if told to stop."""
+    """Dissect every packet into `listing`. Raises DissectorMissing, SpoolError, and DissectionError if stopped."""
     restarts = 0
     while listing.rows.added < listing.packets and restarts <= MOST_RESTARTS:
         run = _Pass(listing)

@@ -156,7 +156,7 @@ def _kept(scratch: Path, into: Path, carriers: dict[tuple[str, str], list[_Carri
 def _with_carriers(
     scratch: Path, carriers: dict[tuple[str, str], list[_Carrier]]
 ) -> Iterator[tuple[str, Path, _Carrier | None]]:
-    """The files in the order of their packets, as far as these are known; those of one name are told apart by the
+    """The files in the order of their packets, as far as these are known; those of one name are distinguished by the
     number that tshark puts behind it."""
     found: list[tuple[str, Path, _Carrier | None]] = []
     for protocol in PROTOCOLS:

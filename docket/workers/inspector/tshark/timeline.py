@@ -14,7 +14,7 @@ from docket.workers.inspector.tshark.result_capture import Run
 
 MOST_BUCKETS = 240
 MOST_SOURCES = 12
-"""That are told apart over time; of more, the smallest are one."""
+"""That are distinguished over time; of more, the smallest are one."""
 OTHERS = "others"
 _STEPS = (1, 2, 5)
 

@@ -119,7 +119,7 @@ class Catalog:
         self._warm: set[str] = set()
         self._looked_s: float | None = None
         self.examined = 0
-        """Counts files and directories that the system has told of: it grows as long as that does not hang."""
+        """Counts files and directories that the system has listed: it grows as long as that does not hang."""
         self._lock = threading.Lock()
 
     def look(self) -> Listing:

@@ -118,7 +118,7 @@ class Body:
 
     def _until_closed(self, stream: io.BufferedReader) -> Iterator[bytes]:
         yield from _blocks(stream)
-        raise self._cut("it tells no length, so its end cannot be told from a broken connection")
+        raise self._cut("it names no length, so its end cannot be distinguished from a broken connection")
 
 
 class Chunks:

@@ -64,7 +64,7 @@ def check_name(certificate: Mapping[str, Any], expected: str) -> None:
     if not names:
         names = [value for part in certificate.get("subject", ()) for kind, value in part if kind == "commonName"]
     if not any(_same_name(name, expected) for name in names):
-        shown = ", ".join(names) or "nobody"
+        shown = ", ".join(names) or "no name"
         raise NameMismatch(0, f"its certificate is for {shown}, not for {expected}")
 
 

@@ -60,7 +60,7 @@ class CaptureReader(Protocol):
     """Whether some interface read so far has a clock finer than microseconds."""
 
     def blocks(self) -> Iterator[RecordBlock]:
-        """The packets. Raises OSError; damage ends it and is told in `end`."""
+        """The packets. Raises OSError; damage ends it and is named in `end`."""
 
 
 def extent_of(stream: ByteStream, base: int, length_bytes: int, prologue: bytes = b"") -> Extent:
