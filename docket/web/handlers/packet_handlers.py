@@ -55,10 +55,8 @@ class InspectorHandler(Handler):
         job = await self.services.access.job(job_id(text), self.principal)
         if job.pcap is None:
             raise no_result(job)
-        async with rpc_client.ask(self.services.spool.counter, Question(ask=kind, job=job.id, **more)) as (
-            heading,
-            body,
-        ):
+        question = Question(ask=kind, job=job.id, user=self.principal.share, **more)
+        async with rpc_client.ask(self.services.spool.counter, question) as (heading, body):
             if heading.faults:
                 wait = {"Retry-After": str(RETRY_AFTER_S)} if heading.status == 503 else None
                 raise ApiError(heading.status, heading.faults, wait)

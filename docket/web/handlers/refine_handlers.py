@@ -93,7 +93,7 @@ class RefineHandler(Handler):
         """Have the inspector look at them, so that a fault is shown at its place. Raises ApiError, InspectorAway."""
         if max(len(order.filter), len(order.bpf)) > LONGEST_FILTER:
             raise InvalidRequest([Fault("bad-text", f"a filter may have {LONGEST_FILTER:,} characters")])
-        question = Question(ask="check", job=parent, filter=order.filter, bpf=order.bpf)
+        question = Question(ask="check", job=parent, user=self.principal.share, filter=order.filter, bpf=order.bpf)
         async with rpc_client.ask(self.services.spool.counter, question) as (heading, _):
             if heading.faults:
                 raise ApiError(heading.status, heading.faults)

@@ -10,6 +10,7 @@ import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,7 @@ from docket.workers.inspector.tshark.streams import Stream, follow, read_stream,
 from docket.workers.inspector.tshark.summary import Facts, Summary, read_summary, summarise, write_summary
 from docket.workers.inspector.tshark.timeline import ShareCounter, TimelineCounter
 from docket.workers.inspector.tshark.tshark_programs import tshark_version
+from docket.workers.interface.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -171,30 +173,31 @@ class CaptureIndex:
         """Whether this filter was understood before."""
         return text in self._finds
 
-    def find(self, text: str) -> FilterTask:
+    def find(self, text: str, owner: str = "") -> FilterTask:
         """The packets that a filter shows; begins to look for them if that has not begun yet."""
         with self._lock:
             find = self._finds.pop(text, None)
             if find is None or (find.work.done and find.work.error is not None):
-                find = self._new_find(text)
+                find = self._new_find(text, owner)
                 find.work.start()
             self._finds[text] = find
             while len(self._finds) > MOST_FILTERS:
                 self._finds.popitem(last=False)[1].work.stop.set()
             return find
 
-    def _new_find(self, text: str) -> FilterTask:
+    def _new_find(self, text: str, owner: str) -> FilterTask:
         """Over the packets that the filter can show, where that is known, else over the whole file."""
         cut = cut_for(text, self.belonging) if self.belonging is not None else None
         if cut is None:
-            return FilterTask(self.capture, lambda stop: shown_by(self.capture, text, stop), self._gate)
-        return FilterTask(self.capture, lambda stop: shown_in(self.capture, self.marks, cut, stop), self._gates.quick)
+            return FilterTask(self.capture, lambda stop: shown_by(self.capture, text, stop), self._gate, owner)
+        shown = partial(shown_in, self.capture, self.marks, cut)
+        return FilterTask(self.capture, shown, self._gates.quick, owner)
 
     @property
-    def _gate(self) -> threading.Semaphore:
+    def _gate(self) -> Scheduler:
         return self._gates.quick if self.packets <= SMALL_PACKETS else self._gates.slow
 
-    def stream(self, protocol: str, number: int, longest_s: float) -> tuple[Stream, Path] | None:
+    def stream(self, protocol: str, number: int, longest_s: float, owner: str = "") -> tuple[Stream, Path] | None:
         """A stream and the file with its bytes; None if it takes longer. Raises DissectionError, SpoolError."""
         path = self._directory / f"{protocol}-{number}"
         known = read_stream(path)
@@ -203,33 +206,33 @@ class CaptureIndex:
         cut = self._cut_for_stream(protocol, number)
         gate = self._gate if cut is None else self._gates.quick
         key = (protocol, number)
-        if not self._done(key, lambda work: self._follow(key, path, work, cut), gate, longest_s):
+        if not self._done(key, lambda work: self._follow(key, path, work, cut), gate, longest_s, owner):
             return None
         known = read_stream(path)
         if known is None:
             raise SpoolError("the stream could not be kept")
         return known, path.with_suffix(".bytes")
 
-    def objects(self, longest_s: float) -> tuple[Objects, Path] | None:
+    def objects(self, longest_s: float, owner: str = "") -> tuple[Objects, Path] | None:
         """The files in the capture and the directory with their bytes; None if it takes longer. Raises
         DissectionError, SpoolError."""
         folder = self._directory / "objects"
         known = read_objects(folder)
         if known is None:
-            if not self._done(("objects", 0), lambda work: self._export(folder, work), self._gate, longest_s):
+            if not self._done(("objects", 0), lambda work: self._export(folder, work), self._gate, longest_s, owner):
                 return None
             known = read_objects(folder)
         if known is None:
             raise SpoolError("the files could not be kept")
         return known, folder
 
-    def transactions(self, longest_s: float) -> Transactions | None:
+    def transactions(self, longest_s: float, owner: str = "") -> Transactions | None:
         """DNS, TLS and HTTP, counted; None if it takes longer. Raises DissectionError, SpoolError."""
         path = self._directory / "transactions"
         known = read_transactions(path)
         if known is not None:
             return known
-        if not self._done(("transactions", 0), lambda work: self._count(path, work), self._gate, longest_s):
+        if not self._done(("transactions", 0), lambda work: self._count(path, work), self._gate, longest_s, owner):
             return None
         return known_transactions(path)
 
@@ -249,13 +252,13 @@ class CaptureIndex:
         write_objects(folder, export(self.capture, self.marks, folder, work.stop))
 
     def _done(
-        self, key: tuple[str, int], run: Callable[[Work], None], gate: threading.Semaphore, longest_s: float
+        self, key: tuple[str, int], run: Callable[[Work], None], gate: Scheduler, longest_s: float, owner: str
     ) -> bool:
         """Whether some work is done by then; begins it unless it is under way. Raises what the work raised."""
         with self._lock:
             work = self._follows.get(key)
             if work is None:
-                work = self._follows[key] = Work(f"{key[0]} {key[1]} of {self.capture.job_id}", run, gate)
+                work = self._follows[key] = Work(f"{key[0]} {key[1]} of {self.capture.job_id}", run, gate, owner)
                 work.start()
         work.wait(lambda: False, longest_s)
         if not work.done:

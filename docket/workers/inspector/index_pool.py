@@ -21,12 +21,15 @@ from docket.workers.inspector.capture_index import SMALL_PACKETS, CaptureIndex
 from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.summary import Summary
+from docket.workers.interface.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
 MOST_OPEN = 8
 SLOW_AT_ONCE = 2
 """Dissectors that read whole files because a user waits; the survey is one more."""
+MOST_AT_ONCE = 8
+"""Where those take long, as with an expensive regular expression: one more for each user who waits behind them."""
 
 _URGENT, _BY_THE_WAY = 0, 1
 
@@ -51,7 +54,7 @@ class IndexPool:
         self._clock = Clock()
         self._lock = threading.Lock()
         self._open: OrderedDict[str, CaptureIndex] = OrderedDict()
-        self._gates = Gates(threading.Semaphore(SLOW_AT_ONCE), threading.Semaphore(SLOW_AT_ONCE))
+        self._gates = Gates(*(Scheduler(SLOW_AT_ONCE, MOST_AT_ONCE) for _ in Gates._fields))
         self._lanes = {small: _Lane() for small in (True, False)}
         self._asked: set[str] = set()
         """Jobs whose survey a user waits for already."""

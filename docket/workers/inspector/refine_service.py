@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 PREFETCH = MOST_JOBS + 64
 LOOK_UP_S = 0.2
 AT_ONCE = 2
+MOST_AT_ONCE = 8
+"""Where those that are read take long; their dissectors run with a lower priority than what people look at."""
 
 
 class RefineService:
@@ -43,6 +45,7 @@ class RefineService:
             SpoolSource(spool),
             self._publishers,
             queries_at_once=AT_ONCE,
+            most_at_once=MOST_AT_ONCE,
             most_bytes=config.jobs.max_bytes,
             patience_s=config.jobs.patience_s,
             declare=declare,

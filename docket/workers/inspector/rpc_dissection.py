@@ -30,9 +30,9 @@ def dissect(spool: Spool, capture_index: CaptureIndex, question: Question) -> An
     return _answer(capture_index, write_settings(directory, rules, keys))
 
 
-def transactions(capture_index: CaptureIndex, _question: Question) -> Answered:
+def transactions(capture_index: CaptureIndex, question: Question) -> Answered:
     """DNS, TLS and HTTP; 202 while they are counted."""
-    found = capture_index.transactions(WAIT_S)
+    found = capture_index.transactions(WAIT_S, question.user)
     state = "working" if found is None else "complete"
     answer = TransactionList(job=capture_index.capture.job_id, state=state, found=found)
     return AnswerHeader(status=202 if found is None else 200), iter([msgspec.json.encode(answer)])

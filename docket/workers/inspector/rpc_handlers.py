@@ -104,7 +104,7 @@ class Answering:
 
     def _filtered(self, capture_index: CaptureIndex, question: Question, offset: int, limit: int) -> PacketPage:
         text, chosen = question.filter, question.sources
-        find = capture_index.find(text)
+        find = capture_index.find(text, question.user)
         find.work.wait(lambda: False, MOMENT_S)
         found_so_far = capture_index.recorded_by(chosen, find.numbers) if chosen else find.numbers
         if len(found_so_far) < offset + limit:
@@ -174,7 +174,7 @@ class Answering:
 
     def _stream(self, capture_index: CaptureIndex, question: Question) -> Answered:
         _check_stream(question)
-        known = capture_index.stream(question.protocol, question.number, WAIT_S)
+        known = capture_index.stream(question.protocol, question.number, WAIT_S, question.user)
         if known is None:
             return _json(_stream_under_way(capture_index, question), 202)
         stream, path = known
@@ -183,7 +183,7 @@ class Answering:
     def _transcript(self, capture_index: CaptureIndex, question: Question) -> Answered:
         """A whole stream, for saving."""
         _check_stream(question)
-        known = capture_index.stream(question.protocol, question.number, WAIT_S * 10)
+        known = capture_index.stream(question.protocol, question.number, WAIT_S * 10, question.user)
         if known is None:
             raise DissectionError("it takes long; ask again in a while")
         stream, path = known

@@ -25,6 +25,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`summary`, `packets`, `packet`, `stream`, `transcript`, `check`, `conversations`, `transactions`, `objects`,
     `object`, `archive`, `dissection` or `dissect`."""
     job: str
+    user: str = ""
+    """Under whose name the question counts where users take turns."""
     filter: str = ""
     bpf: str = ""
     offset: int = 0

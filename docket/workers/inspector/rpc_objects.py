@@ -22,10 +22,10 @@ MOST_ARCHIVED_BYTES = 64_000_000
 BLOCK_BYTES = 256 * 1024
 
 
-def objects(capture_index: CaptureIndex, _question: Question) -> Answered:
+def objects(capture_index: CaptureIndex, question: Question) -> Answered:
     """The list; 202 while the files are taken out."""
     job = capture_index.capture.job_id
-    known = capture_index.objects(WAIT_S)
+    known = capture_index.objects(WAIT_S, question.user)
     if known is None:
         answer = ObjectList(job=job, state="working", truncated=False, bytes=0, objects=())
         return AnswerHeader(status=202), iter([msgspec.json.encode(answer)])
@@ -36,7 +36,7 @@ def objects(capture_index: CaptureIndex, _question: Question) -> Answered:
 
 def one(capture_index: CaptureIndex, question: Question) -> Answered:
     """The bytes of one file, for saving."""
-    found, folder = _known(capture_index)
+    found, folder = _known(capture_index, question.user)
     wanted = _number(found, question.number)
     name = f"object-{wanted.number}.bin"
     return AnswerHeader(status=200, kind="application/octet-stream", name=name), _blocks(folder, wanted)
@@ -44,7 +44,7 @@ def one(capture_index: CaptureIndex, question: Question) -> Answered:
 
 def archive(capture_index: CaptureIndex, question: Question) -> Answered:
     """All files, or the one with a number, as a zip with the usual password."""
-    found, folder = _known(capture_index)
+    found, folder = _known(capture_index, question.user)
     wanted = (_number(found, question.number),) if question.number else found.objects
     total = sum(each.size for each in wanted)
     if total > MOST_ARCHIVED_BYTES:
@@ -56,8 +56,8 @@ def archive(capture_index: CaptureIndex, question: Question) -> Answered:
     return AnswerHeader(status=200, kind="application/zip", name="objects.zip"), locked_zip(members, PASSWORD)
 
 
-def _known(capture_index: CaptureIndex) -> tuple[Objects, Path]:
-    known = capture_index.objects(WAIT_S * 10)
+def _known(capture_index: CaptureIndex, user: str) -> tuple[Objects, Path]:
+    known = capture_index.objects(WAIT_S * 10, user)
     if known is None:
         raise DissectionError("it takes long; ask again in a while")
     return known

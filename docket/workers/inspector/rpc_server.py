@@ -7,6 +7,7 @@ after it, what was asked for. Every process that may open the socket may ask: it
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import logging
 import os
@@ -26,7 +27,9 @@ from docket.workers.inspector.rpc_messages import AnswerHeader, Question
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 16
+AT_ONCE = 32
+AT_ONCE_PER_USER = 16
+"""Beyond that, a user's further questions are turned away, so that some places are left for others."""
 LARGEST_QUESTION_BYTES = 512 * 1024
 """Most have some hundred bytes; one may bring a TLS key log."""
 PATIENCE_S = 30.0
@@ -44,6 +47,8 @@ class Counter:
     def __init__(self, spool: Spool, answer: Answerer) -> None:
         self._path = spool.counter
         self._answer = answer
+        self._lock = threading.Lock()
+        self._answering_of: collections.Counter[str] = collections.Counter()
 
     def serve(self, stop: threading.Event) -> None:
         """Raises SpoolError if the socket cannot be opened."""
@@ -80,18 +85,33 @@ class Counter:
         with connection:
             connection.settimeout(PATIENCE_S)
             try:
-                heading, body = self._answered(_line(connection))
-                connection.sendall(msgspec.json.encode(heading) + b"\n")
-                for piece in body:
-                    connection.sendall(piece)
+                question = msgspec.json.decode(_line(connection), type=Question)
+                with self._share(question.user) as has_room:
+                    heading, body = self._answered(question) if has_room else _BUSY
+                    _send(connection, heading, body)
+            except msgspec.DecodeError as error:
+                with contextlib.suppress(OSError):
+                    _send(connection, *_refused(400, Fault("bad-question", f"this is no question: {error}")))
             except OSError as error:
                 log.debug("a client left: %s", error)
 
-    def _answered(self, line: bytes) -> Answered:
+    @contextlib.contextmanager
+    def _share(self, user: str) -> Iterator[bool]:
+        """Whether the user has room for one more question, which counts during the block."""
+        with self._lock:
+            self._answering_of[user] += 1
+            has_room = self._answering_of[user] <= AT_ONCE_PER_USER
         try:
-            return self._answer(msgspec.json.decode(line, type=Question))
-        except msgspec.DecodeError as error:
-            return _refused(400, Fault("bad-question", f"this is no question: {error}"))
+            yield has_room
+        finally:
+            with self._lock:
+                self._answering_of[user] -= 1
+                if not self._answering_of[user]:
+                    del self._answering_of[user]
+
+    def _answered(self, question: Question) -> Answered:
+        try:
+            return self._answer(question)
         except InvalidRequest as error:
             return AnswerHeader(status=400, faults=error.faults), ()
         except NoSuchJob:
@@ -129,8 +149,17 @@ def _line(connection: socket.socket) -> bytes:
     return line.partition(b"\n")[0]
 
 
+def _send(connection: socket.socket, heading: AnswerHeader, body: Iterable[bytes]) -> None:
+    """Raises OSError when the client has left."""
+    connection.sendall(msgspec.json.encode(heading) + b"\n")
+    for piece in body:
+        connection.sendall(piece)
+
+
 def _refused(status: int, fault: Fault) -> Answered:
     return AnswerHeader(status=status, faults=(fault,)), ()
 
+
+_BUSY = _refused(503, Fault("busy", f"{AT_ONCE_PER_USER} of your questions about packets are being answered; wait"))
 
 prepare(Question)

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from docket.errors import DissectionError, SpoolError
 from docket.workers.inspector.tshark.result_capture import Capture
+from docket.workers.interface.reader import Stopped
+from docket.workers.interface.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +22,15 @@ MOST_SHOWN = 4_000_000
 class Work:
     """Something slow that is done once. `run` may raise only errors of ours."""
 
-    def __init__(self, name: str, run: Callable[[Work], None], gate: threading.Semaphore) -> None:
+    def __init__(self, name: str, run: Callable[[Work], None], gate: Scheduler, owner: str = "") -> None:
+        """`owner` is the user who asked for it first; users take turns at a gate."""
         self.stop = threading.Event()
         self.error: DissectionError | SpoolError | None = None
         self.done = False
         self._changed = threading.Condition()
         self._run = run
         self._gate = gate
+        self._owner = owner
         self._thread = threading.Thread(target=self._go, name=name, daemon=True)
 
     def start(self) -> None:
@@ -45,16 +49,18 @@ class Work:
     def end(self) -> None:
         """Stop and wait."""
         self.stop.set()
+        self._gate.wake()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _go(self) -> None:
         try:
-            with self._gate:
-                if not self.stop.is_set():
-                    self._run(self)
+            with self._gate.turn(quick=True, stop=self.stop, on_place=lambda _: None, owner=self._owner):
+                self._run(self)
         except (DissectionError, SpoolError) as error:
             self.error = error
+        except Stopped:
+            self.error = DissectionError("it was stopped")
         except Exception as error:
             # Whatever a hostile file brings about, those who wait are answered.
             log.exception("%s failed", self._thread.name)
@@ -68,15 +74,19 @@ class Work:
 class Gates(NamedTuple):
     """How many dissectors run at once for people who wait: over whole large files, and over what is small."""
 
-    slow: threading.Semaphore
-    quick: threading.Semaphore
+    slow: Scheduler
+    quick: Scheduler
 
 
 class FilterTask:
     """The packets that one display filter shows."""
 
     def __init__(
-        self, capture: Capture, shown: Callable[[threading.Event], Iterator[int]], gate: threading.Semaphore
+        self,
+        capture: Capture,
+        shown: Callable[[threading.Event], Iterator[int]],
+        gate: Scheduler,
+        owner: str = "",
     ) -> None:
         """`shown` looks for them, until it is asked to stop."""
         self.numbers = array("I")
@@ -84,7 +94,7 @@ class FilterTask:
         self.overflow = False
         self._capture = capture
         self._shown = shown
-        self.work = Work(f"filter of {capture.job_id}", self._run, gate)
+        self.work = Work(f"filter of {capture.job_id}", self._run, gate, owner)
 
     def _run(self, work: Work) -> None:
         for number in self._shown(work.stop):

@@ -110,6 +110,7 @@ class JobRunner(Generic[S]):
         publishers: PublisherPool,
         *,
         queries_at_once: int,
+        most_at_once: int = 0,
         most_bytes: int,
         patience_s: float,
         declare: Callable[[], None],
@@ -123,7 +124,7 @@ class JobRunner(Generic[S]):
         self._patience_s = patience_s
         self._declare = declare
         self._clock = Clock()
-        self._scheduler = Scheduler(queries_at_once)
+        self._scheduler = Scheduler(queries_at_once, most_at_once)
         self._cost_model = CostModel()
         self._lock = threading.Lock()
         self._active: dict[str, _Active] = {}

@@ -2,7 +2,8 @@
 
 Readers compete with the capture for the sensor's disk, so only a few may read at once. Small questions pass big
 ones: they wait in a lane of their own, and where two or more may read at once, one place is theirs alone. Within a
-lane owners take turns, however many questions each of them has.
+lane owners take turns, however many questions each of them has. Where what is read is not the sensor's disk, a turn
+that lasts long lets another owner's begin beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ QUICK_S = 3.0
 """A reading that should take no longer than this waits in the quick lane."""
 QUICK_IN_A_ROW = 8
 """After so many quick ones in a row a slow one that could begin does, so that it is not passed for ever."""
+LONG_S = 5.0
+"""A turn that has lasted for so long no longer keeps another owner waiting, if more may read."""
 TELL_S = 1.0
 """How often the place in the queue is reported, if it has changed."""
 LEARN = 0.3
@@ -62,11 +65,16 @@ class _Ticket:
 class Scheduler:
     """Turns to read. A turn is held by one thread, for as long as it is inside `turn`."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, most: int = 0) -> None:
+        """`at_once` read at once, and up to `most` where some of them have read for long; each further one is of an
+        owner who reads nothing else."""
         self._at_once = at_once
+        self._most = max(at_once, most)
         self._condition = threading.Condition()
         self._quick: list[_Ticket] = []
         self._slow: list[_Ticket] = []
+        self._since_s: dict[_Ticket, float] = {}
+        """When each that reads began."""
         self._reading_of: Counter[str] = Counter()
         self._latest: dict[str, int] = {}
         """When each owner that reads or waits began to read last, as a running number."""
@@ -88,11 +96,13 @@ class Scheduler:
     @contextmanager
     def turn(self, *, quick: bool, stop: Event, on_place: Callable[[int], None], owner: str = "") -> Iterator[None]:
         """Wait for a turn and hold it. `on_place` gets the place in the queue, 1 for the next. Raises Stopped."""
-        self._wait(_Ticket(owner), quick, stop, on_place)
+        ticket = _Ticket(owner)
+        self._wait(ticket, quick, stop, on_place)
         try:
             yield
         finally:
             with self._condition:
+                del self._since_s[ticket]
                 if quick:
                     self._reading_quick -= 1
                 else:
@@ -151,16 +161,27 @@ class Scheduler:
             self._latest.pop(owner, None)
 
     def _may_begin(self, ticket: _Ticket, quick: bool) -> bool:
-        if self._reading_quick + self._reading_slow >= self._at_once:
+        beside = self._may_read_beside(ticket)
+        if len(self._since_s) >= self._at_once and not beside:
             return False
-        slow_may = bool(self._slow) and (self._at_once == 1 or self._reading_slow < self._at_once - 1)
+        kept_free = self._at_once > 1 and self._reading_slow >= self._at_once - 1
+        slow_may = bool(self._slow) and (not kept_free or (beside and not quick))
         overdue = slow_may and self._quick_in_a_row >= QUICK_IN_A_ROW
         if quick:
             return not overdue and self._order(self._quick)[0] is ticket
-        return slow_may and (overdue or not self._quick) and self._order(self._slow)[0] is ticket
+        return slow_may and (overdue or beside or not self._quick) and self._order(self._slow)[0] is ticket
+
+    def _may_read_beside(self, ticket: _Ticket) -> bool:
+        """Whether so many have read for long that one more is let in, of an owner who reads nothing."""
+        if self._reading_of[ticket.owner] or len(self._since_s) >= self._most:
+            return False
+        now_s = time.monotonic()
+        recent = sum(1 for since_s in self._since_s.values() if now_s - since_s < LONG_S)
+        return recent < self._at_once and self._most > self._at_once
 
     def _begin(self, ticket: _Ticket, quick: bool) -> None:
         self._turns += 1
+        self._since_s[ticket] = time.monotonic()
         self._latest[ticket.owner] = self._turns
         self._reading_of[ticket.owner] += 1
         if quick:

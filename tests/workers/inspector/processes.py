@@ -32,7 +32,7 @@ def _names_dissector(pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return False
-    return b"tshark" in command or b"cage.py" in command
+    return b"tshark" in command or b"tcpdump" in command or b"sandbox.py" in command
 
 
 def descendants(pid: int) -> list[int]:

@@ -1,6 +1,5 @@
 """Filters and streams of a few conversations: cut out first, and shown as in the whole file."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark import streams
 from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.result_capture import Capture
+from docket.workers.interface.scheduler import Scheduler
 from tests.faults.packets import Packet, record
 from tests.services import frames, needs
 from tests.workers.inspector.inspector_harness import Office
@@ -47,7 +47,7 @@ WHOLE = [
 def capture_index(inspected: tuple[Office, Job]) -> Iterator[CaptureIndex]:
     """The sample's result, whose list is finished."""
     office, job = inspected
-    gates = Gates(threading.Semaphore(), threading.Semaphore())
+    gates = Gates(Scheduler(1), Scheduler(1))
     opened = CaptureIndex(office.spool, Capture.open(office.spool, job.id), gates, Clock())
     yield opened
     opened.close()

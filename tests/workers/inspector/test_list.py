@@ -17,6 +17,7 @@ from docket.workers.inspector.tshark.result_capture import Capture, Run
 from docket.workers.inspector.tshark.row_store import ROWS_PER_BLOCK, Index, RowStore, read_index, write_index
 from docket.workers.inspector.tshark.statistics import merge_hierarchies, parse_findings, parse_hierarchy
 from docket.workers.inspector.tshark.timeline import MOST_BUCKETS, TimelineCounter, nice_bucket
+from docket.workers.interface.scheduler import Scheduler
 from tests.services import needs
 from tests.services.waiting import wait_until
 from tests.workers.inspector.inspector_harness import Office
@@ -194,7 +195,7 @@ def test_list_goes_on_behind_a_packet_that_kills_the_dissector(tmp_path: Path, s
     """The packet says what happened, those behind it are dissected by a new process and are not called exact."""
     office = Office(tmp_path)
     job = office.place(sample)
-    gates = Gates(threading.Semaphore(), threading.Semaphore())
+    gates = Gates(Scheduler(1), Scheduler(1))
     capture_index = CaptureIndex(office.spool, Capture.open(office.spool, job.id), gates, Clock())
     summary = capture_index.survey(threading.Event())
     assert capture_index.rows is not None

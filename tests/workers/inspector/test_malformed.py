@@ -20,6 +20,7 @@ from docket.spool.layout import Spool
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark.result_capture import Capture
+from docket.workers.interface.scheduler import Scheduler
 from tests.services import needs
 from tests.workers.inspector.inspector_harness import Office
 from tests.workers.inspector.processes import dissectors
@@ -108,7 +109,7 @@ def test_each_is_surveyed_and_leaves_nothing(frames: list[Frame], tmp_path: Path
     """Every capture gets its summary, and every packet of it its row, whatever is in them."""
     needs.program("tshark", "tshark")
     office = Office(tmp_path)
-    gates = Gates(threading.Semaphore(2), threading.Semaphore(2))
+    gates = Gates(Scheduler(2), Scheduler(2))
     seeds = range(first, first + CHUNK, EVERY)
 
     def survey(seed: int) -> tuple[int, str, bool]:

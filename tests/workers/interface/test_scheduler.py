@@ -185,3 +185,23 @@ def test_owners_take_turns_within_a_lane() -> None:
         wait_until(lambda: len(log) > turn, "the next turn")  # noqa: B023 - waited for right here
         visitors[log[turn]].leave()
     assert log == ["a first", "b 1", "a 1", "a 2", "a 3"]
+
+
+def test_a_long_turn_lets_another_owner_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside turns that last long one more is let in, up to the most, of owners who read nothing else."""
+    monkeypatch.setattr("docket.workers.interface.scheduler.LONG_S", 0.0)
+    scheduler, log = Scheduler(2, most=3), list[str]()
+    long = [
+        Principal(scheduler, f"a {number}", log, quick=quick, owner="a") for number, quick in enumerate((False, True))
+    ]
+    reading(scheduler, 2)
+    more = Principal(scheduler, "a 2", log, quick=True, owner="a")
+    waiting(scheduler, 1)
+    other = Principal(scheduler, "b", log, quick=False, owner="b")
+    wait_until(lambda: log[2:] == ["b"], "the other owner's turn")
+    third = Principal(scheduler, "c", log, quick=True, owner="c")
+    waiting(scheduler, 2)
+    assert (len(log), scheduler.reading) == (3, 3)
+    for visitor in (other, *long, more, third):
+        visitor.leave()
+    assert scheduler.reading == 0

@@ -15,6 +15,8 @@ from ipaddress import ip_network
 
 from docket.workers.inspector.tshark.belonging import Belonging, Thread
 
+DEEPEST = 50
+"""Parentheses and negations inside of each other; a filter with more is held against the whole file."""
 WORTH_IT = 0.5
 """A cut with more than this part of the file saves too little."""
 
@@ -100,6 +102,7 @@ class _Reader:
         """Each `tcp.stream == 5` that must hold: field, number, place in the text."""
         self._tokens = [(found["sign"] or found["word"], found.span()) for found in _TOKEN.finditer(text)]
         self._at = 0
+        self._depth = 0
 
     def whole(self) -> Maybe:
         """Raises _Unknown."""
@@ -138,6 +141,15 @@ class _Reader:
         return parts[0] if len(parts) == 1 else lambda thread: all(part(thread) for part in parts)
 
     def _not(self, *, top: bool) -> Maybe:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _Unknown
+        try:
+            return self._operand(top=top)
+        finally:
+            self._depth -= 1
+
+    def _operand(self, *, top: bool) -> Maybe:
         if self._takes("!", "not"):
             self._not(top=False)  # whatever it says: what is not shown by the one may be shown by the other
             return _always

@@ -62,10 +62,12 @@ class Limits:
     threads: int = 16
     file_bytes: int = 0
     """Of each file that the program may write, where it has a directory for that."""
+    cpu_s: float | None = None
+    """Of processor time; without it, as much as of the clock."""
 
 
 class OutOfTime(DissectionError):
-    """The program took longer than its `wall_s`; no other run of it would do better."""
+    """The program took longer than its `wall_s` or `cpu_s`; no other run of it would do better."""
 
 
 class SandboxedProcess:
@@ -93,7 +95,8 @@ class SandboxedProcess:
         self._output_bytes = 0
         self._feed_error: Exception | None = None
         granted = [*READABLE, *readable, *([f"+{writable}"] if writable else [])]
-        bounds = (int(limits.wall_s) + 1, limits.memory_bytes, limits.threads, limits.nice, limits.file_bytes)
+        cpu_s = int(limits.wall_s if limits.cpu_s is None else limits.cpu_s) + 1
+        bounds = (cpu_s, limits.memory_bytes, limits.threads, limits.nice, limits.file_bytes)
         rights = ",".join(map(str, bounds))
         sandboxed = [sys.executable, "-I", "-S", SANDBOX, rights, *granted, "--", *command]
         try:
@@ -186,9 +189,9 @@ class SandboxedProcess:
             self._feeder.join()
             if self._feed_error is not None and not isinstance(self._feed_error, BrokenPipeError):
                 raise self._feed_error
+        if code == -signal.SIGXCPU:
+            raise OutOfTime(f"it used more than {self._limits.cpu_s or self._limits.wall_s:g} s of processor time")
         if code not in accept:
-            if code == -signal.SIGXCPU:
-                raise self._out_of_time()
             raise DissectionError(self._reason(code))
         return code
 
@@ -232,10 +235,7 @@ class SandboxedProcess:
         if self._stop.is_set():
             raise DissectionError("it was stopped")
         if time.monotonic() > self._until_s:
-            raise self._out_of_time()
-
-    def _out_of_time(self) -> OutOfTime:
-        return OutOfTime(f"it took longer than {self._limits.wall_s:g} s")
+            raise OutOfTime(f"it took longer than {self._limits.wall_s:g} s")
 
     def _reason(self, code: int) -> str:
         said = self.stderr_summary

@@ -89,17 +89,18 @@ def main(arguments: Sequence[str]) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, file_bytes)
     _limit(resource.RLIMIT_NOFILE, 64)
-    _limit(resource.RLIMIT_CPU, cpu_s)
+    # A second between them: at the first the program ends by a signal of its own, at the second by SIGKILL.
+    _limit(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)
     _limit(resource.RLIMIT_AS, memory_bytes)
     if alone:  # elsewhere it would count all processes of the user
         _limit(resource.RLIMIT_NPROC, threads)
     os.execv(command[0], command)
 
 
-def _limit(what: int, most: int) -> None:
+def _limit(what: int, most: int, hard: int | None = None) -> None:
     # A limit that is set lower already stays.
     with contextlib.suppress(ValueError):
-        resource.setrlimit(what, (most, most))
+        resource.setrlimit(what, (most, most if hard is None else hard))
 
 
 def _lock_system_calls(libc: ctypes.CDLL) -> bool:

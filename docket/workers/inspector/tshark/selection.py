@@ -24,7 +24,7 @@ from docket.domain.query.terms import And, FilterNode, Node, SentBy
 from docket.domain.refinement import Refinement
 from docket.errors import DissectionError, InvalidRequest
 from docket.packet.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, RECORD_HEADER_BYTES, file_header, scan
-from docket.workers.inspector.tshark.filters import check_packet_filter, shown_by
+from docket.workers.inspector.tshark.filters import check_packet_filter, filter_cpu_s, shown_by
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.result_capture import Batch, Capture
 from docket.workers.inspector.tshark.tshark_programs import tcpdump
@@ -88,12 +88,13 @@ def decided_root(query_root: Node | None, refinement: Refinement) -> FilterNode 
     return sender if query_root is None else And((query_root, cast(Node, sender)))
 
 
-def fitting_linktypes(text: str, linktypes: Iterable[int], field: str = "bpf") -> list[int]:
-    """Those for which a packet filter has a meaning. Raises InvalidRequest if there are none."""
+def fitting_linktypes(text: str, linktypes: Iterable[int], field: str = "bpf", stop: Event | None = None) -> list[int]:
+    """Those for which a packet filter has a meaning. Raises InvalidRequest if there are none, and DissectionError if
+    stopped."""
     fitting, refused = [], None
     for linktype in linktypes:
         try:
-            check_packet_filter(text, linktype, field)
+            check_packet_filter(text, linktype, field, stop)
             fitting.append(linktype)
         except InvalidRequest as error:
             refused = refused or error
@@ -105,10 +106,11 @@ def fitting_linktypes(text: str, linktypes: Iterable[int], field: str = "bpf") -
 def _let_through(capture: Capture, text: str, wall_s: float, stop: Event) -> Iterator[int]:
     """The numbers, ascending. Raises DissectionError."""
     try:
-        linktypes = fitting_linktypes(text, capture.form.linktypes)
+        linktypes = fitting_linktypes(text, capture.form.linktypes, stop=stop)
     except InvalidRequest as error:
         raise DissectionError(str(error)) from error
-    limits = Limits(wall_s, memory_bytes=MEMORY_BYTES, output_bytes=OUTPUT_BYTES)
+    cpu_s = filter_cpu_s(capture.packets)
+    limits = Limits(wall_s, memory_bytes=MEMORY_BYTES, output_bytes=OUTPUT_BYTES, cpu_s=cpu_s)
     with ExitStack() as stack:
         runs = []
         for linktype in linktypes:

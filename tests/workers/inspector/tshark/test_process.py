@@ -148,3 +148,9 @@ def test_program_that_wants_no_more_input_is_no_fault() -> None:
     """A program may end before it has read everything."""
     with SandboxedProcess(["/usr/bin/head", "-c", "3"], QUICK, (b"abc" * 100_000 for _ in range(20))) as child:
         assert child.output() == b"abc"
+
+
+def test_too_much_processor_time_is_said() -> None:
+    """A program that counts for ever is ended by the kernel, whatever the clock says, and says what it used up."""
+    with pytest.raises(OutOfTime, match="used more than 1 s of processor time"):
+        said_by("while :; do :; done", Limits(60.0, cpu_s=1.0))
