@@ -72,6 +72,8 @@ class SourceIndexer:
             self._make_room(inventory)
             worked = self._next(inventory, stop) or self._group(inventory)
         except OSError as error:
+            if not self._layout.root.is_dir():
+                self._inventory = None  # it went with its directory, and is made again as at a start
             self._report(f"{error.strerror or error}")
             return False
         self._report("")

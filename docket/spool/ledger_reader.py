@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
@@ -18,7 +17,7 @@ from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.source import SourceStatus
 from docket.errors import Fault, InvalidRequest
 from docket.spool.collector_health import CollectorHealth
-from docket.spool.schema import PCAP_SHA256, ledger_error, open_for_reading
+from docket.spool.schema import PCAP_SHA256, file_identity, ledger_error, open_for_reading
 
 prepare(Job, Event, SourceStatus, CollectorHealth)
 
@@ -184,9 +183,10 @@ class LedgerReader:
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
-        file = self._file()
+        file = file_identity(self._path)
         if connection is not None and self._mine.file != file:
-            # The spool was emptied and begun again; SQLite itself would go on reading the file that is gone.
+            # The ledger was moved, or begun again; SQLite itself would go on reading the file that is gone.
+            self._mine.connection = None
             with self._lock:
                 self._all.remove(connection)
             connection.close()
@@ -197,14 +197,6 @@ class LedgerReader:
             with self._lock:
                 self._all.append(connection)
         return connection
-
-    def _file(self) -> tuple[int, int] | None:
-        """What tells the ledger's file from another one of the same name."""
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
 
 
 def _message(seq: int, body: bytes, snapshot: bytes | None) -> EventMessage:

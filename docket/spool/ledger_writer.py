@@ -6,7 +6,9 @@ committed as one transaction, so that a killed collector finds either all of it 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +21,10 @@ from docket.domain.request import Request, fingerprint
 from docket.domain.source import SourceStatus
 from docket.errors import SpoolError
 from docket.spool.collector_health import CollectorHealth
-from docket.spool.schema import ledger_error, open_for_writing
+from docket.spool.file_io import FILE_MODE, spool_error
+from docket.spool.schema import file_identity, ledger_error, open_for_writing
+
+logger = logging.getLogger(__name__)
 
 _OPEN_STATES = "'queued', 'running'"
 
@@ -57,10 +62,43 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         """Raises SpoolError, also for a ledger that a newer Docket wrote."""
+        self.path = path
+        self._copy = path.with_name(f"{path.name}.new")
         self._connection = open_for_writing(path)
+        self._file = file_identity(path)
 
     def close(self) -> None:
         self._connection.close()
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file of that name is the one that is open."""
+        return self._file is not None and file_identity(self.path) == self._file
+
+    def copy_lost(self) -> bool:
+        """Where there is no file of its name any more, copy what is open beside it. Raises SpoolError."""
+        if file_identity(self.path) is not None:
+            return False
+        try:
+            self._copy.unlink(missing_ok=True)
+            with closing(sqlite3.connect(self._copy, isolation_level=None)) as target:
+                self._connection.backup(target)
+            self._copy.chmod(FILE_MODE)
+        except sqlite3.Error as error:
+            raise ledger_error(error) from error
+        except OSError as error:
+            raise spool_error(error, self._copy) from error
+        return True
+
+    def put_copy_in_place(self) -> None:
+        """After `close`, which removes the log of the lost file by its name. Raises SpoolError."""
+        try:
+            for ending in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+            self._copy.rename(self.path)
+        except OSError as error:
+            raise spool_error(error, self.path) from error
+        logger.warning("the ledger was written again from the file that was still open: %s", self.path)
 
     def commit(self, entries: Entries) -> list[Recorded]:
         """Write everything down in one transaction and return the events with their sequence numbers.

@@ -88,6 +88,15 @@ is a new step at the end. A step may only add, because readers of the version be
 SCHEMA_VERSION = max(MIGRATIONS)
 
 
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name; None without one."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the ledger, making it or bringing it up to date first. Raises SpoolError.
 

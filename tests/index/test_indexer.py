@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -72,6 +73,18 @@ def test_all_files_are_indexed_and_the_state_says_so(captures: Path, layout: Ind
     assert state.indexed_bytes == sum(path.stat().st_size for path in captures.iterdir())
     assert agree(captures, selector) == 5
     assert selector.stats()["indexed_files"] == 5
+
+
+def test_index_that_was_removed_is_made_again(captures: Path, layout: IndexLayout) -> None:
+    """Without a restart, where its directory is gone in mid-work."""
+    for number in range(3):
+        classic(captures / f"{number}.pcap", number, 100)
+    one = indexer(captures, layout)
+    catch_up(one, captures)
+    shutil.rmtree(layout.root)
+    one.step(threading.Event())
+    catch_up(one, captures)
+    assert agree(captures, IndexSelector(layout.root)) == 3
 
 
 def test_the_newest_file_comes_first(captures: Path, layout: IndexLayout) -> None:

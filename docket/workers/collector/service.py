@@ -34,6 +34,7 @@ from docket.workers.collector.commit import Batch
 from docket.workers.collector.early_fragments import EarlyFragmentBuffer
 from docket.workers.collector.open_job import JobContext, OpenJob
 from docket.workers.collector.outbox import Outbox
+from docket.workers.collector.running import keep_running
 from docket.workers.collector.source_registry import QUIET_S, SourceRegistry
 from docket.workers.collector.space import SpaceManager
 
@@ -92,27 +93,25 @@ class Collector:
 
     def run(self, stop: Flag) -> None:
         """Collect until `stop` is set. Raises SpoolError, TopologyMismatch or BusLost if it cannot even begin."""
-        self.open(stop)
-        try:
-            while not stop.is_set():
-                self.turn(min(self.idle_s(), LONGEST_WAIT_S))
-        finally:
-            self.close()
+        keep_running(self, self._spool, stop, LONGEST_WAIT_S)
 
     def open(self, stop: Flag | None = None) -> None:
         """Take up the spool as it was left, and join the bus. Raises SpoolError, TopologyMismatch, BusLost."""
         self._stop = stop or self._stop
         config, spool = self._config, self._spool
+        self.jobs.clear()
+        self._busy.clear()
+        self._pending, self._trouble = None, ""
         spool.create()
         names = [source.name for source in config.sources]
         with ExitStack() as opened:
-            self._ledger = Ledger(spool.ledger)
-            opened.callback(self._ledger.close)
+            self.ledger = Ledger(spool.ledger)
+            opened.callback(self.ledger.close)
             self._take_up(spool, names)
             self._broker.declare(names, COLLECTOR)
             publisher = self._broker.publisher("collector")
             opened.callback(publisher.close)
-            self._outbox = Outbox(publisher, self._clock, self._stop, self._ledger.unpublished(), self._figures)
+            self._outbox = Outbox(publisher, self._clock, self._stop, self.ledger.unpublished(), self._figures)
             queues = [COLLECTOR_QUEUE, *(fragment_queue(shard) for shard in range(FRAGMENT_SHARDS))]
             listen = ("source.*", EventName.INSPECTED.value)
             in_hand = {COLLECTOR_QUEUE: command_queue.PREFETCH}
@@ -129,7 +128,7 @@ class Collector:
             published = self._outbox.take_published()
             if published and self._pending is None:
                 try:
-                    self._ledger.mark_published(published)
+                    self.ledger.mark_published(published)
                 except SpoolError as error:
                     log.warning("events may be published twice: %s", error)
 
@@ -148,7 +147,7 @@ class Collector:
             batch = Batch()
             idle = self._receive(batch, timeout_s)
             self._watch_time(batch, idle=idle)
-            self._adoption.take(batch, self._ledger.job, self.jobs.__contains__)
+            self._adoption.take(batch, self.ledger.job, self.jobs.__contains__)
             self._work(batch)
             batch.entries.published = self._outbox.take_published()
             self._pending = batch
@@ -172,12 +171,12 @@ class Collector:
         signer = self._signer()
         context = JobContext(spool, self._clock, self._config.jobs.max_bytes, signer)
         self._retention = Retention(spool, self._config.spool)
-        strays = self._retention.take_stock(self._ledger.with_results(), self._ledger.job)
+        strays = self._retention.take_stock(self.ledger.with_results(), self.ledger.job)
         self._adoption = Adoption(spool, None if signer is None else signer.public_pem, strays)
-        self._source_registry = SourceRegistry(self._broker, self._clock, names, self._ledger.sources())
+        self._source_registry = SourceRegistry(self._broker, self._clock, names, self.ledger.sources())
         self._house = SpaceManager(context, self._retention, self.jobs)
         self._command_handler = CommandHandler(
-            context, self._ledger, self._source_registry, self._house, self.jobs, self._config.jobs.open_per_user
+            context, self.ledger, self._source_registry, self._house, self.jobs, self._config.jobs.open_per_user
         )
         self._commands = CommandQueue()
         self._early = EarlyFragmentBuffer(self._clock)
@@ -250,7 +249,7 @@ class Collector:
     def _may_come(self, job_id: str) -> bool:
         """Whether the request of an unknown job may still be on its way."""
         known = self._command_handler.was_rejected(job_id) or self._early.is_given_up(job_id)
-        return not known and self._ledger.job(job_id) is None
+        return not known and self.ledger.job(job_id) is None
 
     def _let_in_early(self, batch: Batch) -> None:
         """A request has been read: perhaps its answers were there before."""
@@ -268,7 +267,7 @@ class Collector:
             return
         if message.event is EventName.INSPECTED and message.job_id:
             # The summary takes room now. What else the job is, the ledger says, and not the message.
-            inspected = self._ledger.job(message.job_id)
+            inspected = self.ledger.job(message.job_id)
             if inspected is not None and inspected.pcap is not None and inspected.id not in self.jobs:
                 self._retention.note(inspected)
         heard = self._source_registry.on_event(message)
@@ -357,7 +356,7 @@ class Collector:
         if not batch.entries:
             return True
         try:
-            recorded = self._ledger.commit(batch.entries)
+            recorded = self.ledger.commit(batch.entries)
         except SpoolError as error:
             if str(error) != self._trouble:
                 log.error("ledger write failed: %s", error)
@@ -386,7 +385,7 @@ class Collector:
             self._outbox.forget(job.id)
             job.clean_up()
             self._retention.note(job.job)
-        for adopted in filter(None, map(self._ledger.job, batch.adopted)):
+        for adopted in filter(None, map(self.ledger.job, batch.adopted)):
             self._retention.note(adopted)
         for job_id in batch.removals:
             if job_id not in self.jobs:

@@ -34,6 +34,8 @@ LARGEST_QUESTION_BYTES = 512 * 1024
 """Most have some hundred bytes; one may bring a TLS key log."""
 PATIENCE_S = 30.0
 """A client that neither asks nor takes its answer within this is gone."""
+LOOK_S = 0.25
+"""How often it is seen that the socket's file is gone."""
 SOCKET_MODE = 0o660
 
 Answered = tuple[AnswerHeader, Iterable[bytes]]
@@ -51,20 +53,39 @@ class Counter:
         self._answering_of: collections.Counter[str] = collections.Counter()
 
     def serve(self, stop: threading.Event) -> None:
-        """Raises SpoolError if the socket cannot be opened."""
+        """Raises SpoolError if the socket cannot be opened at first; later it is opened again whenever it is gone."""
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="counter")
-        with self._listen() as listening:
-            listening.settimeout(0.25)
+        listening: socket.socket | None = self._listen()
+        try:
+            while not stop.is_set():
+                if listening is not None:
+                    self._serve_at(listening, pool, stop)
+                    listening.close()
+                listening = self._listen_again(stop)
+        finally:
+            self._path.unlink(missing_ok=True)
+            pool.shutdown(cancel_futures=True)
+
+    def _serve_at(self, listening: socket.socket, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
+        """Until stopped, or until the spool was moved away or emptied, and the socket's file with it."""
+        listening.settimeout(LOOK_S)
+        while not stop.is_set():
             try:
-                while not stop.is_set():
-                    try:
-                        connection, _ = listening.accept()
-                    except TimeoutError:
-                        continue
-                    pool.submit(self._attend, connection)
-            finally:
-                self._path.unlink(missing_ok=True)
-                pool.shutdown(cancel_futures=True)
+                connection, _ = listening.accept()
+            except TimeoutError:
+                if self._path.is_socket():
+                    continue
+                return
+            pool.submit(self._attend, connection)
+
+    def _listen_again(self, stop: threading.Event) -> socket.socket | None:
+        if stop.wait(LOOK_S):
+            return None
+        try:
+            return self._listen()
+        except SpoolError as error:
+            log.debug("the counter cannot be opened yet: %s", error)
+            return None
 
     def _listen(self) -> socket.socket:
         directory = self._path.parent

@@ -1,0 +1,161 @@
+"""What happens to the host, happens to a `docket run`: it says so, goes on by itself, and loses nothing."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.cli.test_lost_ledger import Running
+from tests.faults.disturbances import read_only
+from tests.services import needs
+from tests.services.waiting import wait_until
+
+LEDGER = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm")
+ASK = {"query": "udp and port 53", "after": "1h", "fresh": True}
+
+
+class Host(Running):
+    """The same process from beginning to end, and what it answers."""
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=30)
+
+    def asked(self) -> str:
+        """The id of a new job."""
+        answer = requests.post(f"{self.url}api/v1/jobs", json=ASK, timeout=60)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def complete(self) -> str:
+        """A new job that has completed."""
+        job_id = self.asked()
+        wait_until(lambda: self.state(job_id) == "completed", f"job {job_id}", 30)
+        return job_id
+
+    def state(self, job_id: str) -> str:
+        answer = self.get(f"api/v1/jobs/{job_id}")
+        return str(answer.json()["state"]) if answer.status_code == 200 else ""
+
+    def answers(self) -> list[tuple[str, int]]:
+        """What every door that looks into the spool says."""
+        doors = ["jobs", "sources", "quota", "health", f"jobs/{self.first}", f"jobs/{self.first}/pcap"]
+        return [(door, self.get(f"api/v1/{door}").status_code) for door in doors]
+
+    def move(self, source: Path, target: Path) -> None:
+        for name in LEDGER:
+            if (source / name).exists():
+                (source / name).rename(target / name)
+
+    def recovers(self) -> None:
+        """A new job completes, without a restart and without a traceback."""
+
+        def completes() -> bool:
+            try:
+                return bool(self.complete())
+            except AssertionError:
+                return False
+
+        wait_until(completes, "a job to complete", 60)
+        self.child.must_run()
+        assert "Traceback" not in (self.place / "run.log").read_text()
+
+    def has_first(self) -> None:
+        """The job from before is listed, downloaded and looked into as before."""
+        wait_until(lambda: self.state(self.first) == "completed", "the job from before", 30)
+        assert self.get(f"api/v1/jobs/{self.first}/pcap").content == self.content
+        wait_until(lambda: self.get(f"api/v1/jobs/{self.first}/summary").status_code in (200, 501), "its summary", 30)
+
+    first = ""
+    content = b""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """One for all faults: none is to leave anything behind."""
+    running = Host(tmp_path_factory.mktemp("host"))
+    try:
+        running.first = running.complete()
+        running.content = running.get(f"api/v1/jobs/{running.first}/pcap").content
+        yield running
+    finally:
+        running.child.stop()
+
+
+def test_ledger_out_of_sight_for_a_moment(host: Host) -> None:
+    """Meanwhile no door fails with 500, a job that is asked meanwhile is not lost, and all goes on."""
+    away = host.place / "away"
+    away.mkdir()
+    host.move(host.spool, away)
+    assert {status for _, status in host.answers()} <= {200, 503}
+    assert host.get("api/v1/jobs").status_code == 503
+    host.move(away, host.spool)
+    host.recovers()
+    host.has_first()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_ledger_moved_for_good(host: Host, whole: bool) -> None:
+    """Moved with or without its log, the ledger is written again, with every job that was in it."""
+    before = {job["id"] for job in host.get("api/v1/jobs?limit=100").json()["jobs"]}
+    away = host.place / f"for good {whole}"
+    away.mkdir()
+    if whole:
+        host.move(host.spool, away)
+    else:
+        (host.spool / LEDGER[0]).rename(away / LEDGER[0])
+    host.recovers()
+    host.has_first()
+    assert before <= {job["id"] for job in host.get("api/v1/jobs?limit=100").json()["jobs"]}
+    with closing(sqlite3.connect(host.spool / LEDGER[0])) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_ledger_locked_by_another_program(host: Host) -> None:
+    """What is asked meanwhile is complete afterwards; what is there can be read."""
+    with closing(sqlite3.connect(host.spool / LEDGER[0], isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        job_id = host.asked()
+        log = host.place / "run.log"
+        wait_until(lambda: "ledger write failed: the ledger is locked" in log.read_text(), "the word", 30)
+        assert {status for _, status in host.answers()} == {200}
+        other.execute("ROLLBACK")
+    wait_until(lambda: host.state(job_id) == "completed", "the job", 30)
+    host.has_first()
+
+
+def test_spool_read_only_for_a_while(host: Host) -> None:
+    """Results are read as before, and a new one is made as soon as it can be."""
+    needs.root("to mount")
+    with read_only(host.spool):
+        assert host.get(f"api/v1/jobs/{host.first}/pcap").content == host.content
+        assert {status for _, status in host.answers()} == {200}
+    host.recovers()
+    host.has_first()
+
+
+def test_spool_away_and_back(host: Host) -> None:
+    """Nothing is made in its place, and all is there when it is back."""
+    away = host.place / "spool away"
+    host.spool.rename(away)
+    log = host.place / "run.log"
+    wait_until(lambda: f"the spool {host.spool} is not there" in log.read_text(), "the word", 30)
+    assert {status for _, status in host.answers()} <= {200, 404, 410, 503}
+    assert not host.spool.exists()
+    away.rename(host.spool)
+    host.recovers()
+    host.has_first()
+
+
+def test_spool_removed_and_made_anew(host: Host) -> None:
+    """New results are made and looked into; the records of the old ones say that they are gone."""
+    shutil.rmtree(host.spool)
+    assert {status for _, status in host.answers()} <= {200, 404, 410, 503}
+    host.spool.mkdir()
+    host.recovers()
+    host.first = host.complete()
+    host.content = host.get(f"api/v1/jobs/{host.first}/pcap").content
+    host.has_first()
