@@ -24,6 +24,7 @@ from docket.bus.messages import (
     FragmentFacts,
     Retry,
 )
+from docket.bus.replies import TRACE_HEADER
 from docket.bus.survey_messages import SurveyAnswered, SurveyAsked
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
@@ -69,6 +70,26 @@ _SECURITY = {
     "certificate": {"type": "X509", "description": "A client certificate whose CN is the user's name; amqps."},
 }
 _SECURED = {"security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _SECURITY]}
+_HEADERS = {
+    "type": "object",
+    "properties": {
+        TRACE_HEADER: {"type": "string", "description": "W3C trace context; of the request, in each message of its job"}
+    },
+}
+_REPLY = {
+    "address": {
+        "description": "The AMQP property reply_to: an exclusive queue of the asker, docket.reply.NAME, or direct.",
+        "location": "$message.header#/reply_to",
+    },
+    "channel": {"$ref": "#/channels/replies"},
+}
+"""What a tool may ask for with its request: the events of its own job, with its own correlation id."""
+_REPLIES = {
+    "address": None,
+    "description": "The events of one job in the queue that its request named, with the request's correlation_id.",
+    "messages": {"EventMessage": {"$ref": _MESSAGES + "EventMessage"}},
+    "bindings": {"amqp": {"is": "queue", "bindingVersion": "0.3.0"}},
+}
 _CORRELATIONS = {
     "asked": {"description": "The job: its asker chose the id.", "location": "$message.payload#/id"},
     "about_job": {"description": "The job that it is about.", "location": "$message.payload#/job_id"},
@@ -166,6 +187,7 @@ def _channels() -> dict[str, Any]:
         }
     }
     channels["fragments"] = fragments
+    channels["replies"] = _REPLIES
     return channels
 
 
@@ -190,6 +212,7 @@ def _operations() -> dict[str, Any]:
     operations: dict[str, Any] = {}
     for key in JOB_MESSAGES:
         operations[f"send {key}"] = {"action": "send", "channel": {"$ref": f"#/channels/{key}"}}
+    operations[f"send {topology.REQUEST_KEY}"]["reply"] = _REPLY
     for key in (*(event.value for event in EventName), *AUDIT_KEYS):
         operations[f"receive {key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
     return operations
@@ -205,6 +228,8 @@ def _messages() -> dict[str, Any]:
         }
         if name in _CORRELATED:
             messages[name]["correlationId"] = {"$ref": f"#/components/correlationIds/{_CORRELATED[name]}"}
+        if name in (RequestMessage.__name__, EventMessage.__name__):
+            messages[name]["headers"] = _HEADERS
         if name in EXAMPLES:
             messages[name]["examples"] = [{"name": name, "payload": payload} for payload in EXAMPLES[name]]
     messages["FragmentFacts"] = {

@@ -29,6 +29,9 @@ class Delivery(Protocol):
     routing_key: str
     user_id: str | None
     """Set only where the publisher set it; RabbitMQ has then checked it."""
+    reply_to: str
+    """The queue that the publisher wants to be answered at, as it says; empty without one."""
+    correlation_id: str
     account: str | None
     """The user as whom it was received; None on a bus without users."""
     count: int
@@ -57,6 +60,8 @@ class Publisher(Protocol):
         mandatory: bool = False,
         wait_s: float = 30.0,
         give_up: Event | None = None,
+        reply_to: str = "",
+        correlation_id: str = "",
     ) -> None:
         """Return once the broker has taken the message.
 

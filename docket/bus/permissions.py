@@ -34,6 +34,10 @@ INSPECTOR = "docket-inspector"
 _LISTEN = r"docket\.listen\..+"
 _OWN = rf"amq\.gen-.+|{_LISTEN}"
 """Queues of one's own: exclusive ones, which RabbitMQ keeps from everybody else by itself."""
+_REPLY = r"docket\.reply\..+|amq\.rabbitmq\.reply-to.*"
+"""Queues at which a tool receives the events of its own jobs."""
+_DEFAULT = r"amq\.default"
+"""The name by which RabbitMQ checks rights on the exchange without a name."""
 _NOTHING = "^$"
 _REFINEMENTS = source_queue(SPOOL_SOURCE)
 
@@ -110,7 +114,7 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
             COLLECTOR,
             configure=_names(_LISTEN),
             # To write to queues lets it see how many messages and readers they have; it takes nothing out of them.
-            write=_names(_exactly(JOBS, EVENTS, DEAD, INSPECTOR_QUEUE), r"docket\.source\..+", _LISTEN),
+            write=_names(_exactly(JOBS, EVENTS, DEAD, INSPECTOR_QUEUE), r"docket\.source\..+", _LISTEN, _DEFAULT),
             read=_names(_exactly(EVENTS, COLLECTOR_QUEUE), r"docket\.fragments\.\d+", _LISTEN),
             topics=(
                 Topic(JOBS, write=r"^job\.retry$"),
@@ -130,9 +134,9 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
         ),
         Role(
             "docket-tool",
-            configure=_names(_OWN),
-            write=_names(_exactly(JOBS), _OWN),
-            read=_names(_exactly(EVENTS), _OWN),
+            configure=_names(_OWN, _REPLY),
+            write=_names(_exactly(JOBS), _OWN, _REPLY),
+            read=_names(_exactly(EVENTS), _OWN, _REPLY),
             topics=(Topic(JOBS, write=r"^job\.request$"), Topic(EVENTS, read=r"^(job|source)\.")),
         ),
         Role(

@@ -123,6 +123,11 @@ def listener_queue(name: str) -> Queue:
     return Queue(f"docket.listen.{name.replace(' ', '-')}.{secrets.token_hex(6)}", arguments)
 
 
+def reply_queue(name: str) -> Queue:
+    """The queue of a tool that receives the events of its own jobs, as a tool may declare it."""
+    return Queue(name, {"x-queue-type": "classic", "x-max-length": LISTENER_MESSAGES, "x-overflow": "drop-head"})
+
+
 def bindings(sources: Iterable[str]) -> Iterator[Binding]:
     yield Binding(JOBS, COLLECTOR_QUEUE, "job.#")
     yield Binding(EVENTS, INSPECTOR_QUEUE, "job.completed")

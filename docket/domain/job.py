@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from docket.domain.annotation import Annotation
+from docket.domain.provenance import Provenance
 from docket.domain.query.canonical import Query
 from docket.domain.query.render import explain
 from docket.domain.refinement import Refinement, explain_refinement
@@ -144,6 +145,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     annotation: Annotation | None = None
     """What was written on the job."""
+    provenance: Provenance | None = None
+    """Of `job.requested` and `job.rejected`: how the request came."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

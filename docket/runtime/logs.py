@@ -10,6 +10,8 @@ import logging
 import sys
 from collections.abc import Mapping
 
+from docket.runtime.traces import with_trace
+
 _SYSLOG_LEVELS = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
 """Priorities of syslog(3), which journald reads from a line that begins with `<3>` (sd-daemon(3))."""
 
@@ -27,6 +29,9 @@ class DocketFormatter(logging.Formatter):
     def __init__(self, *, journal: bool) -> None:
         super().__init__("%(message)s" if journal else "%(asctime)s %(levelname)-7s %(message)s")
         self.journal = journal
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return with_trace(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)

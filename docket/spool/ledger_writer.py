@@ -17,6 +17,7 @@ import msgspec
 
 from docket.domain.decoding import prepare
 from docket.domain.job import Event, EventName, Job
+from docket.domain.provenance import Provenance
 from docket.domain.request import Request, fingerprint
 from docket.domain.source import SourceStatus
 from docket.errors import SpoolError
@@ -144,6 +145,12 @@ class Ledger:
         """The question of a job; after a retry with a deadline of its own, the one that was asked then."""
         row = self._row("SELECT request FROM job_bodies JOIN jobs USING (n) WHERE id = ?", job_id)
         return None if row is None else msgspec.json.decode(row[0], type=Request)
+
+    def provenance(self, job_id: str) -> Provenance | None:
+        """How the request of a job came. The first that has the id counts."""
+        sql = "SELECT body FROM events WHERE job_id = ? AND name = ? ORDER BY seq LIMIT 1"
+        row = self._row(sql, job_id, EventName.REQUESTED.value) if job_id else None
+        return None if row is None else msgspec.json.decode(row[0], type=Event).provenance
 
     def open_jobs(self) -> list[Job]:
         """The jobs that are not final, in the order in which they came."""

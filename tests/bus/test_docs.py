@@ -62,9 +62,9 @@ def first_column(text: str) -> list[str]:
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
 
 
-def example(language: str) -> str:
-    """The one example in a language, with the address to be replaced."""
-    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+def example(language: str, heading: str) -> str:
+    """The one example in a language below a heading, with the address to be replaced."""
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```", section(heading), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 1
     assert DOCUMENTED_URL in blocks[0]
     return blocks[0]
@@ -158,7 +158,7 @@ def test_python_example_runs(amqp_bus: AmqpBroker, amqp_url: str) -> None:
 
     thread = threading.Thread(target=collect)
     thread.start()
-    code = example("python").replace(DOCUMENTED_URL, amqp_url)
+    code = example("python", "Ask and wait, in Python").replace(DOCUMENTED_URL, amqp_url)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     thread.join()
     assert (done.returncode, done.stderr) == (0, "")
@@ -171,7 +171,11 @@ def test_python_example_runs(amqp_bus: AmqpBroker, amqp_url: str) -> None:
 def test_command_line_example_runs(amqp_bus: AmqpBroker, amqp_url: str) -> None:
     """The example for the shell publishes a request that is valid."""
     needs.program("amqp-publish", "amqp-tools")
-    subprocess.run(["sh", "-c", example("sh").replace(DOCUMENTED_URL, amqp_url)], timeout=60, check=True)
+    subprocess.run(
+        ["sh", "-c", example("sh", "Ask, on the command line").replace(DOCUMENTED_URL, amqp_url)],
+        timeout=60,
+        check=True,
+    )
     with receiving(amqp_bus, [topology.COLLECTOR_QUEUE]) as receiver:
         delivery = take(receiver)
         request = decode_job_message(delivery.body, delivery.routing_key)

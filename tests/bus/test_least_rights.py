@@ -39,6 +39,7 @@ def rights(broker: Broker) -> Iterator[str]:
     vhost = "rights"
     broker.add_vhost(vhost)
     definitions = topology.definitions(vhost, SOURCES) | user_definitions(vhost, "rock01")
+    definitions["queues"].append({"name": "docket.reply.test", "vhost": vhost, "durable": True, "auto_delete": False})
     broker.import_definitions(definitions)
     for name in NAMES:
         broker.eval(f'rabbit_auth_backend_internal:change_password(<<"{name}">>, <<"{PASSWORD}">>, <<"tests">>)')
@@ -106,7 +107,7 @@ TABLE: dict[str, tuple[Act, set[str]]] = {
     "write the audit trail": (publish(topology.EVENTS, "audit.asked"), {WEB}),
     "send packets": (publish(topology.FRAGMENTS, "0"), {WORKER, INSPECTOR}),
     "bury a message": (publish(topology.DEAD, "x"), {WORKER, COLLECTOR, INSPECTOR}),
-    "write to a queue past the exchanges": (publish("", topology.COLLECTOR_QUEUE), set()),
+    "write to a queue past the exchanges": (publish("", topology.COLLECTOR_QUEUE), {COLLECTOR}),
     "hear of jobs": (hear(topology.EVENTS, "job.#"), {WEB, WORKER, COLLECTOR, INSPECTOR, TOOL}),
     "hear of sources": (hear(topology.EVENTS, "source.#"), {WEB, COLLECTOR, TOOL}),
     "hear the audit trail": (hear(topology.EVENTS, "audit.#"), {AUDIT}),
@@ -128,6 +129,8 @@ TABLE: dict[str, tuple[Act, set[str]]] = {
     "declare the queue of one's own sensor": (declare_source("rock01:em9"), {WORKER}),
     "declare the queue of refinements": (declare_source("docket:spool"), {INSPECTOR}),
     "declare another sensor's queue": (declare_source("rock02:em9"), set()),
+    "declare a queue for replies": (declare("docket.reply.test"), {TOOL}),
+    "read replies": (consume("docket.reply.test"), {TOOL}),
     "declare some queue": (declare("anything"), set()),
     "declare the queue of the audit trail": (declare("docket.audit", {"x-queue-type": "quorum"}), {AUDIT}),
     "declare an exchange": (lambda channel: channel.exchange_declare("docket.mine", durable=True), set()),

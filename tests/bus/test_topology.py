@@ -65,11 +65,11 @@ def find_references(value: object) -> list[str]:
 
 
 def test_every_event_and_order_is_a_channel() -> None:
-    """The AsyncAPI document has a channel for each routing key of docket.jobs and docket.events."""
+    """The AsyncAPI document has a channel for each routing key of docket.jobs and docket.events, and for replies."""
     keys = set(asyncapi.JOB_MESSAGES) | {topology.REQUEST_KEY, topology.ANNOTATE_KEY, topology.FORGET_KEY}
     keys |= {"survey.asked", "survey.answered"}
     events = {event.value for event in EventName} | set(asyncapi.AUDIT_KEYS)
-    assert set(asyncapi.asyncapi()["channels"]) == keys | events | {"fragments"}
+    assert set(asyncapi.asyncapi()["channels"]) == keys | events | {"fragments", "replies"}
 
 
 @pytest.mark.rabbitmq

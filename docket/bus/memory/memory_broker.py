@@ -18,6 +18,7 @@ from docket.bus.interface import QueueDepth
 from docket.bus.memory.memory_consumer import MemoryConsumer
 from docket.bus.memory.memory_queue import Entry, MemoryQueue, Message
 from docket.bus.memory.routing import key_matches
+from docket.bus.replies import DEFAULT_EXCHANGE, REPLY_PREFIX
 from docket.errors import BusFull, BusLost, Unroutable
 
 _GIVE_UP_LOOK_S = 0.05
@@ -112,6 +113,8 @@ class MemoryBroker:
 
     def consume(self, queue: str, condition: Condition) -> MemoryQueue | None:
         """Become a consumer of the queue; None if it is not declared (yet)."""
+        if queue.startswith(REPLY_PREFIX):
+            self._queues.setdefault(queue, MemoryQueue(topology.reply_queue(queue)))
         found = self._queues.get(queue)
         if found is not None and condition not in found.waiting:
             found.waiting.append(condition)
@@ -165,12 +168,7 @@ class MemoryBroker:
     def _offer(self, message: Message, mandatory: bool) -> bool:
         if self.closed:
             raise BusLost("the embedded bus is closed")
-        kind = self._kinds.get(message.exchange)
-        if kind is None:
-            raise Unroutable(f"there is no exchange {message.exchange!r}")
-        bindings = self._bindings[message.exchange]
-        names = {bound.queue for bound in bindings if key_matches(kind, bound.key, message.routing_key)}
-        queues = [self._queues[name] for name in names]
+        queues = self._queues_for(message)
         listeners = self._listening(message)
         if mandatory and not queues and not listeners:
             raise Unroutable(f"no queue takes {message.routing_key!r} on {message.exchange}")
@@ -182,6 +180,17 @@ class MemoryBroker:
         for listener in listeners:
             listener(message)
         return True
+
+    def _queues_for(self, message: Message) -> list[MemoryQueue]:
+        if message.exchange == DEFAULT_EXCHANGE:
+            found = self._queues.get(message.routing_key)
+            return [] if found is None else [found]
+        kind = self._kinds.get(message.exchange)
+        if kind is None:
+            raise Unroutable(f"there is no exchange {message.exchange!r}")
+        bindings = self._bindings[message.exchange]
+        names = {bound.queue for bound in bindings if key_matches(kind, bound.key, message.routing_key)}
+        return [self._queues[name] for name in names]
 
     def _listening(self, message: Message) -> list[Listener]:
         if message.exchange != topology.EVENTS:
@@ -211,10 +220,12 @@ class MemoryPublisher:
         mandatory: bool = False,
         wait_s: float = 30.0,
         give_up: Event | None = None,
+        reply_to: str = "",
+        correlation_id: str = "",
     ) -> None:
         # A memoryview shows a buffer that its owner will use again, so it must be copied; bytes cannot change.
         kept = body if isinstance(body, bytes) else bytes(body)
-        message = Message(exchange, routing_key, kept, dict(headers or {}))
+        message = Message(exchange, routing_key, kept, dict(headers or {}), reply_to, correlation_id)
         self._broker.offer_until(message, mandatory=mandatory, wait_s=wait_s, give_up=give_up)
 
     def close(self) -> None:

@@ -28,10 +28,12 @@ class MemoryDelivery:
         "_receiver",
         "account",
         "body",
+        "correlation_id",
         "count",
         "generation",
         "headers",
         "queue",
+        "reply_to",
         "routing_key",
         "user_id",
     )
@@ -43,6 +45,7 @@ class MemoryDelivery:
         self.headers: Mapping[str, Any] = message.headers
         self.queue = "" if queue is None else queue.name
         self.routing_key = message.routing_key
+        self.reply_to, self.correlation_id = message.reply_to, message.correlation_id
         self.user_id: str | None = None
         self.account: str | None = None
         self.count = 1 if entry is None else entry.returns + 1

@@ -26,6 +26,8 @@ class Message:
     routing_key: str
     body: bytes
     headers: Mapping[str, Any]
+    reply_to: str = ""
+    correlation_id: str = ""
 
 
 class Entry(NamedTuple):

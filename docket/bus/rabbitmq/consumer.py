@@ -58,10 +58,12 @@ class AmqpDelivery:
         "_tag",
         "account",
         "body",
+        "correlation_id",
         "count",
         "generation",
         "headers",
         "queue",
+        "reply_to",
         "routing_key",
         "user_id",
     )
@@ -75,6 +77,8 @@ class AmqpDelivery:
         self.queue = queue
         self.routing_key: str = info["routing_key"]
         self.user_id: str | None = properties.get("user_id")
+        self.reply_to: str = properties.get("reply_to") or ""
+        self.correlation_id: str = properties.get("correlation_id") or ""
         self.account: str | None = receiver.account
         self.count = _count(self.headers, info["redelivered"])
         self.generation = receiver.generation

@@ -67,6 +67,8 @@ class AmqpPublisher:
         mandatory: bool = False,
         wait_s: float = 30.0,
         give_up: Event | None = None,
+        reply_to: str = "",
+        correlation_id: str = "",
     ) -> None:
         limit = _Limit(wait_s, give_up)
         # py-amqp packs bytes only.
@@ -79,6 +81,8 @@ class AmqpPublisher:
             "delivery_mode": _PERSISTENT if persistent else _TRANSIENT,
             "content_type": "application/octet-stream" if exchange == FRAGMENTS else "application/json",
         }
+        message |= {"reply_to": reply_to} if reply_to else {}
+        message |= {"correlation_id": correlation_id} if correlation_id else {}
         backoff = Backoff()
         full: BusFull | None = None
         while True:

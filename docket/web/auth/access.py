@@ -50,7 +50,7 @@ class Access:
             return self.may_see(principal, message.job)
         return message.job_id is None or self.sees_all(principal)
 
-    async def ask(self, raw: Mapping[str, Any], principal: Principal) -> tuple[Job, bool]:
+    async def ask(self, raw: Mapping[str, Any], principal: Principal, traceparent: str = "") -> tuple[Job, bool]:
         """Hand in a question; its job, and whether that is a new one: no user is given a job that he may not see.
 
         Raises what `JobService.ask` raises, NoSuchJob for a parent that is hidden, and Refusal (403) where the job
@@ -61,7 +61,8 @@ class Access:
         parent = raw.get("parent")
         if isinstance(parent, str):
             await self.job(parent, principal)
-        return await self._job_service.ask(raw, principal, None if self.sees_all(principal) else principal.user)
+        only_of = None if self.sees_all(principal) else principal.user
+        return await self._job_service.ask(raw, principal, only_of, traceparent)
 
     async def job(self, job_id: str, principal: Principal) -> Job:
         """The job, for a user who may see it. Raises NoSuchJob (also for what is hidden), SpoolError."""

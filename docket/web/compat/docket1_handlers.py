@@ -59,7 +59,8 @@ class LegacyHandler(Handler):
     async def ask(self, question: Mapping[str, Any]) -> Job:
         """Hand in a question; the guard against mistyped values answers as it did."""
         try:
-            job, is_new = await self.services.access.ask({"note": "original interface", **question}, self.principal)
+            described = {"note": "original interface", **question}
+            job, is_new = await self.services.access.ask(described, self.principal, self.traceparent)
         except ApiError as error:
             if error.faults[0].code != "too-big":
                 raise

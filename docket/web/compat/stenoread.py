@@ -36,7 +36,9 @@ class StenoreadHandler(DeliveringHandler):
         text = self.body().decode(errors="replace")
         sources = await self.services.job_service.sources_or_configured()
         question = raw_question(text, self.request.headers, sources, now_us())
-        job, is_new = await self.services.access.ask({"note": "stenoread", **question.fields}, self.principal)
+        job, is_new = await self.services.access.ask(
+            {"note": "stenoread", **question.fields}, self.principal, self.traceparent
+        )
         self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
         chunks = self._chunks(question, job)
         try:

@@ -74,7 +74,7 @@ class JobsHandler(Handler):
     }
 
     async def post(self) -> None:
-        job, is_new = await self.services.access.ask(self.json_body(), self.principal)
+        job, is_new = await self.services.access.ask(self.json_body(), self.principal, self.traceparent)
         self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
         self.set_header("Location", self.services.urls.job(job.id))
         self.write_json(self.services.urls.shown(job), 201 if is_new else 200)

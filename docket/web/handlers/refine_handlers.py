@@ -82,7 +82,7 @@ class RefineHandler(Handler):
             "force": True,
         }
         try:
-            job, is_new = await self.services.access.ask(question, self.principal)
+            job, is_new = await self.services.access.ask(question, self.principal, self.traceparent)
         except InvalidRequest as error:
             raise InvalidRequest([_renamed(fault) for fault in error.faults]) from error
         self.record(AuditAction.ASKED, job.id, f"{asked(job, is_new=is_new)}, of job {parent.id}")

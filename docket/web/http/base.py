@@ -78,6 +78,11 @@ class Handler(RequestHandler):
             trusted = False
         return given if trusted and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
+    @property
+    def traceparent(self) -> str:
+        """The trace that the client says its request belongs to, as W3C has it; unchecked."""
+        return self.request.headers.get("traceparent", "")
+
     def set_default_headers(self) -> None:
         self.set_header("Server", "docket")
         self.set_header("X-Request-Id", self.request_id)

@@ -12,6 +12,7 @@ from docket.bus import topology
 from docket.bus.addressing import address
 from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import encode
+from docket.bus.replies import trace_headers
 from docket.config.model import Config
 from docket.domain.clock import now_us
 from docket.domain.ids import is_new, new_id
@@ -22,6 +23,7 @@ from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.domain.units import size_text
 from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
+from docket.runtime.traces import remember
 from docket.spool.layout import Spool
 from docket.web.auth.authenticator import Principal
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
@@ -142,10 +144,12 @@ class JobService:
         """Every source that is known. Raises SpoolError."""
         return known_sources(self._config.sources, await self._ledger.sources(), self._event_feed.sources, now_us())
 
-    async def ask(self, raw: Mapping[str, Any], principal: Principal, only_of: str | None = None) -> tuple[Job, bool]:
+    async def ask(
+        self, raw: Mapping[str, Any], principal: Principal, only_of: str | None = None, traceparent: str = ""
+    ) -> tuple[Job, bool]:
         """Hand in a question; gives its job, and whether that is a new one.
 
-        With `only_of`, only a job of that owner may stand for the new one.
+        With `only_of`, only a job of that owner may stand for the new one; `traceparent` goes with the request.
         Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, ApiError.
         """
         known = await self.sources_or_configured()
@@ -173,7 +177,7 @@ class JobService:
             raise _busy()
         if too_big is not None:
             raise too_big
-        return await self._publish(request, print_), True
+        return await self._publish(request, print_, remember(request.id, traceparent)), True
 
     async def sources_or_configured(self) -> list[SourceStatus]:
         """Every source that is known; without a ledger those of the configuration and the bus."""
@@ -273,7 +277,7 @@ class JobService:
             raise _id_taken()
         return job
 
-    async def _publish(self, request: Request, print_: str) -> Job:
+    async def _publish(self, request: Request, print_: str, traceparent: str) -> Job:
         pending = PendingJob(request, print_, Job.opened(request, request.sources or ()))
         self.pending.add(pending)
         try:
@@ -283,7 +287,7 @@ class JobService:
                 encode(request),
                 mandatory=True,
                 timeout_s=PUBLISH_S,
-                headers=address(request),
+                headers=address(request) | trace_headers(traceparent),
             )
         except BusError as error:
             self.pending.remove(request.id)

@@ -13,10 +13,13 @@ import msgspec
 
 from docket.bus.interface import Delivery
 from docket.bus.messages import Annotate, Cancel, Delete, Forget, Retry, decode_job_message, job_id_of
+from docket.bus.replies import provenance_of
 from docket.bus.senders import sender
 from docket.domain.job import Event, EventName, Job, State, Verdict
+from docket.domain.provenance import Provenance
 from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError, SpoolError
+from docket.runtime.traces import remember
 from docket.spool.ledger_writer import Ledger
 from docket.workers.collector.commit import Batch
 from docket.workers.collector.open_job import JobContext, OpenJob
@@ -54,15 +57,19 @@ class CommandHandler:
 
     def take(self, delivery: Delivery, batch: Batch) -> str:
         """Do what a message on `docket.jobs` asks for."""
+        provenance = None
         try:
+            provenance = provenance_of(delivery)
             message = decode_job_message(bytes(delivery.body), delivery.routing_key, self._context.clock.now_us())
         except (MessageError, InvalidRequest) as error:
-            self._reject(job_id_of(bytes(delivery.body)) or "", str(error), batch)
+            self._reject(job_id_of(bytes(delivery.body)) or "", str(error), batch, provenance=provenance)
             return str(error)
         user = sender(delivery.user_id, "", delivery.account)
+        if isinstance(message, Request):
+            remember(message.id, provenance.traceparent)
         match message:
             case Request():
-                return self._request(_owned(message, user), batch)
+                return self._request(_owned(message, user), provenance, batch)
             case Cancel():
                 return self._cancel(message if not user else msgspec.structs.replace(message, user=user), batch)
             case Retry():
@@ -94,7 +101,7 @@ class CommandHandler:
             if request is not None:
                 self._jobs[job.id] = OpenJob(self._context, job, request, self._parts(job))
 
-    def _request(self, request: Request, batch: Batch) -> str:
+    def _request(self, request: Request, provenance: Provenance | None, batch: Batch) -> str:
         if request.id in self._jobs or self._ledger.job(request.id) is not None:
             return ""
         names = request.sources if request.sources is not None else self._source_registry.names()
@@ -106,7 +113,7 @@ class CommandHandler:
             except SpoolError as error:
                 reason = str(error)
         if reason:
-            self._reject(request.id, reason, batch, user=request.owner)
+            self._reject(request.id, reason, batch, user=request.owner, provenance=provenance)
             return reason
         batch.entries.events.append(
             Event(
@@ -116,6 +123,7 @@ class CommandHandler:
                 request=request,
                 source_names=names,
                 user=request.owner,
+                provenance=provenance or None,
             )
         )
         return ""
@@ -230,14 +238,24 @@ class CommandHandler:
         known = ", ".join(self._source_registry.names()) or "none"
         return f"there is no source {unknown[0]!r}; known are: {known}"
 
-    def _reject(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
+    def _reject(
+        self, job_id: str, reason: str, batch: Batch, user: str = "", provenance: Provenance | None = None
+    ) -> None:
         log.warning("job %s is rejected: %s", job_id or "(without id)", reason)
         if job_id and (job_id in self._jobs or self._ledger.job(job_id) is not None):
             return  # a broken message must not speak of a good job
         if job_id:
             self._rejected.append(job_id)
-        event = Event(name=EventName.REJECTED, job_id=job_id, at=self._context.clock.now(), reason=reason, user=user)
-        batch.entries.events.append(event)
+        batch.entries.events.append(
+            Event(
+                name=EventName.REJECTED,
+                job_id=job_id,
+                at=self._context.clock.now(),
+                reason=reason,
+                user=user,
+                provenance=provenance or None,
+            )
+        )
 
 
 def _owned(request: Request, user: str) -> Request:

@@ -14,15 +14,19 @@ from docket.bus.addressing import address
 from docket.bus.cloud_events import attributes
 from docket.bus.interface import Publisher
 from docket.bus.messages import Order, Retry, encode
+from docket.bus.replies import trace_headers
 from docket.bus.topology import EVENTS, JOBS, RETRY_KEY
 from docket.domain.clock import Clock
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
+from docket.domain.provenance import Provenance
 from docket.domain.source import SourceStatus
 from docket.errors import BusError
 from docket.runtime.job_figures import JobFigures
-from docket.spool.ledger_writer import Recorded
+from docket.runtime.traces import remember
+from docket.spool.ledger_writer import Ledger, Recorded
 from docket.workers.collector.open_job import OpenJob
+from docket.workers.collector.reply_publisher import ReplyPublisher
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +36,13 @@ PROGRESS_S = 0.25
 PUBLISH_WAIT_S = 2.0
 PUBLISH_AGAIN_S = 1.0
 
+MOST_REMEMBERED = 10_000
+"""Jobs of which is remembered how they came."""
+
 MARK_AGAIN_S = 0.2
 """How long it may take until the ledger knows what was published."""
+
+_UNKNOWN = Provenance()
 
 
 class Outbox:
@@ -44,16 +53,20 @@ class Outbox:
         publisher: Publisher,
         clock: Clock,
         give_up: Flag,
-        unpublished: Iterable[Recorded],
-        figures: JobFigures | None = None,
+        ledger: Ledger,
+        figures: JobFigures | None,
+        replies: ReplyPublisher,
     ) -> None:
-        """`unpublished` is what the ledger has, but the bus perhaps not."""
+        """Begins with what the ledger has, but the bus perhaps not."""
         self._publisher = publisher
         self._clock = clock
         self._give_up = give_up
-        self._unpublished = deque(unpublished)
+        self._unpublished = deque(ledger.unpublished())
         self._published: list[int] = []
         self._figures = figures
+        self._replies = replies
+        self._look_up = ledger.provenance
+        self._provenances: dict[str, Provenance] = {}
         self._again_at_s = 0.0
         self._progress_published_s: dict[str, float] = {}
 
@@ -64,11 +77,16 @@ class Outbox:
     def take_published(self) -> list[int]:
         """The numbers of the events published since the last call, for the ledger to note."""
         published, self._published = self._published, []
-        return published
+        return published + self._replies.take_done()
+
+    def close(self) -> None:
+        """Send the replies that wait."""
+        self._replies.close()
 
     def forget(self, job_id: str) -> None:
         """The job is open no more."""
         self._progress_published_s.pop(job_id, None)
+        self._provenances.pop(job_id, None)
 
     def due_s(self, jobs: Collection[OpenJob], now_s: float) -> list[float]:
         """When there will be something to tell, as far as that is known now."""
@@ -86,12 +104,12 @@ class Outbox:
             while self._unpublished:
                 recorded = self._unpublished[0]
                 message = EventMessage.of(recorded.event, recorded.job)
-                self._publish_event(message)
+                provenance = recorded.event.provenance or self._provenance(recorded.event.job_id)
+                self._publish_event(message, provenance)
                 if self._figures is not None:
                     self._figures.on_event(message)
                 self._unpublished.popleft()
-                if recorded.event.seq is not None:
-                    self._published.append(recorded.event.seq)
+                self._reply(message, provenance)
             for job in jobs:
                 self._tell_of(job, now_s)
         except BusError as error:
@@ -117,19 +135,40 @@ class Outbox:
     def _tell_of(self, job: OpenJob, now_s: float) -> None:
         if job.to_ask and (attempts := job.orders()):
             order = Retry(id=job.id, order=Order(request=job.request, attempts=attempts))
-            self._publish(JOBS, RETRY_KEY, encode(order), headers=address(order))
+            headers = address(order) | trace_headers(self._provenance(job.id).traceparent)
+            self._publish(JOBS, RETRY_KEY, encode(order), headers=headers)
             job.ordered(attempts)
         if job.changed and now_s >= self._next_progress_s(job):
             self._progress_published_s[job.id] = now_s
             snapshot = job.snapshot()
             message = EventMessage(event=EventName.PROGRESS, at=self._clock.now(), job=snapshot, job_id=job.id)
-            self._publish_event(message, persistent=False)
+            self._publish_event(message, self._provenance(job.id), persistent=False)
 
     def _next_progress_s(self, job: OpenJob) -> float:
         return self._progress_published_s.get(job.id, 0.0) + PROGRESS_S
 
-    def _publish_event(self, message: EventMessage, *, persistent: bool = True) -> None:
-        headers = attributes(message, "collector")
+    def _reply(self, message: EventMessage, provenance: Provenance) -> None:
+        """Send it to the asker's queue, if there is one; then it is published."""
+        if provenance.reply_to:
+            self._replies.send(message.seq, provenance, encode(message), _headers(message, provenance))
+        elif message.seq is not None:
+            self._published.append(message.seq)
+
+    def _provenance(self, job_id: str) -> Provenance:
+        """How the request of a job came, as the ledger has it."""
+        known = self._provenances.get(job_id)
+        if known is None:
+            known = self._look_up(job_id) or _UNKNOWN
+            remember(job_id, known.traceparent)
+            if len(self._provenances) >= MOST_REMEMBERED:
+                self._provenances.clear()
+            self._provenances[job_id] = known
+        return known
+
+    def _publish_event(
+        self, message: EventMessage, provenance: Provenance = _UNKNOWN, *, persistent: bool = True
+    ) -> None:
+        headers = _headers(message, provenance)
         self._publish(EVENTS, message.event.value, encode(message), headers=headers, persistent=persistent)
 
     def _publish(
@@ -144,3 +183,7 @@ class Outbox:
         self._publisher.publish(
             exchange, key, body, headers=headers, persistent=persistent, wait_s=PUBLISH_WAIT_S, give_up=self._give_up
         )
+
+
+def _headers(message: EventMessage, provenance: Provenance) -> dict[str, str]:
+    return attributes(message, "collector") | trace_headers(provenance.traceparent)

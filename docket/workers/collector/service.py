@@ -34,6 +34,7 @@ from docket.workers.collector.commit import Batch
 from docket.workers.collector.early_fragments import EarlyFragmentBuffer
 from docket.workers.collector.open_job import JobContext, OpenJob
 from docket.workers.collector.outbox import Outbox
+from docket.workers.collector.reply_publisher import ReplyPublisher
 from docket.workers.collector.running import keep_running
 from docket.workers.collector.source_registry import QUIET_S, SourceRegistry
 from docket.workers.collector.space import SpaceManager
@@ -111,7 +112,9 @@ class Collector:
             self._broker.declare(names, COLLECTOR)
             publisher = self._broker.publisher("collector")
             opened.callback(publisher.close)
-            self._outbox = Outbox(publisher, self._clock, self._stop, self.ledger.unpublished(), self._figures)
+            replies = ReplyPublisher(self._broker.publisher("collector replies"))
+            opened.callback(replies.close)
+            self._outbox = Outbox(publisher, self._clock, self._stop, self.ledger, self._figures, replies)
             queues = [COLLECTOR_QUEUE, *(fragment_queue(shard) for shard in range(FRAGMENT_SHARDS))]
             listen = ("source.*", EventName.INSPECTED.value)
             in_hand = {COLLECTOR_QUEUE: command_queue.PREFETCH}
@@ -125,6 +128,7 @@ class Collector:
     def close(self) -> None:
         """Leave. What is not committed will be delivered again."""
         with self._opened:
+            self._outbox.close()
             published = self._outbox.take_published()
             if published and self._pending is None:
                 try:

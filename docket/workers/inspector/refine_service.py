@@ -12,12 +12,14 @@ from collections.abc import Callable
 from docket.bus.addressing import is_for
 from docket.bus.interface import Broker, Delivery
 from docket.bus.messages import Retry, decode_event, decode_job_message
+from docket.bus.replies import TRACE_HEADER
 from docket.bus.topology import source_queue
 from docket.config.model import Config
 from docket.domain.clock import Clock
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError
+from docket.runtime.traces import remember
 from docket.spool.layout import Spool
 from docket.workers.inspector.refine_reader import RefineReader, SpoolSource
 from docket.workers.interface.job_runner import JobRunner
@@ -82,6 +84,7 @@ class RefineService:
             return
         message = decode_job_message(bytes(delivery.body), delivery.routing_key, self._clock.now_us())
         if isinstance(message, Request) and message.parent is not None:
+            remember(message.id, delivery.headers.get(TRACE_HEADER))
             self._job_runner.take(message, 1, delivery)
         elif isinstance(message, Retry) and message.order is not None and SPOOL_SOURCE in message.order.attempts:
             self._job_runner.take(message.order.request, message.order.attempts[SPOOL_SOURCE], delivery)

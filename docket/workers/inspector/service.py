@@ -15,6 +15,7 @@ from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import decode_event, encode
 from docket.bus.permissions import INSPECTOR
+from docket.bus.replies import TRACE_HEADER, trace_headers
 from docket.bus.topology import EVENTS, INSPECTOR_QUEUE
 from docket.config.model import Config
 from docket.domain.clock import Clock
@@ -22,6 +23,7 @@ from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.errors import BusError, DocketError, MessageError, SpoolError
+from docket.runtime.traces import remember, traceparent_of
 from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
 from docket.workers.inspector.index_pool import IndexPool
@@ -95,6 +97,8 @@ class Inspector:
         except MessageError as error:
             delivery.dead(str(error))
             return
+        if job is not None:
+            remember(job.id, delivery.headers.get(TRACE_HEADER))
         if job is None or job.pcap is None:
             delivery.ack()
         elif delivery.count > MOST_DELIVERIES:
@@ -125,7 +129,7 @@ class Inspector:
         )
         with self._publishers.lend() as publisher:
             try:
-                headers = attributes(message, "inspector")
+                headers = attributes(message, "inspector") | trace_headers(traceparent_of(job_id))
                 publisher.publish(EVENTS, EventName.INSPECTED.value, encode(message), headers=headers, wait_s=PUBLISH_S)
             except BusError as error:
                 log.warning("job %s: job.inspected could not be published: %s", job_id, error)

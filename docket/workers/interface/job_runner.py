@@ -20,6 +20,7 @@ import msgspec
 
 from docket.bus.interface import Delivery
 from docket.bus.messages import Fragment, FragmentKind, fragment_headers
+from docket.bus.replies import trace_headers
 from docket.bus.senders import sender
 from docket.bus.topology import FRAGMENTS, fragment_shard
 from docket.domain.clock import Clock
@@ -29,6 +30,7 @@ from docket.domain.job import FULL, EventName, Verdict
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError, BusLost, Unroutable
+from docket.runtime.traces import traceparent_of
 from docket.workers.interface import verdict_texts
 from docket.workers.interface.announcer import Announcer
 from docket.workers.interface.fragment_publisher import Publish
@@ -365,7 +367,7 @@ class JobRunner(Generic[S]):
                 FRAGMENTS,
                 fragment_shard(fragment.job, fragment.source),
                 fragment.body,
-                headers=fragment_headers(fragment),
+                headers=fragment_headers(fragment) | trace_headers(traceparent_of(fragment.job)),
                 persistent=persistent,
                 mandatory=mandatory,
                 wait_s=wait_s,

@@ -17,6 +17,7 @@ from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import Retry, decode_event, decode_job_message
 from docket.bus.permissions import WORKER
+from docket.bus.replies import TRACE_HEADER
 from docket.bus.survey_messages import ASKED_KEY
 from docket.bus.topology import source_queue
 from docket.config.model import Config
@@ -24,6 +25,7 @@ from docket.domain.clock import Clock
 from docket.domain.job import EventName
 from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError
+from docket.runtime.traces import remember
 from docket.workers.interface.heartbeat import Heartbeat
 from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.reader import JobReading
@@ -153,8 +155,10 @@ class InterfaceWorker:
             return
         message = decode_job_message(delivery.body, delivery.routing_key, Clock().now_us())
         if isinstance(message, Request) and (message.sources is None or name in message.sources):
+            remember(message.id, delivery.headers.get(TRACE_HEADER))
             job_runner.take(message, 1, delivery)
         elif isinstance(message, Retry) and message.order is not None and name in message.order.attempts:
+            remember(message.id, delivery.headers.get(TRACE_HEADER))
             job_runner.take(message.order.request, message.order.attempts[name], delivery)
         else:
             delivery.ack()
