@@ -13,6 +13,7 @@ from tornado.web import Application, RequestHandler
 
 from docket.cli.mcp import rpc
 from docket.cli.mcp.tools import AssistantTools
+from docket.web.auth.own_names import host_name, is_loopback, is_own_name
 
 MakeTools = Callable[[str], AssistantTools]
 """The tools for one token; empty: those of the process's own login."""
@@ -28,7 +29,7 @@ def serve_stdio(tools: AssistantTools, lines: BinaryIO, out: BinaryIO) -> None:
 
 async def serve_http(make: MakeTools, host: str, port: int, on_ready: Callable[[str], object]) -> None:
     """Until SIGTERM or SIGINT. Raises OSError where the address cannot be used."""
-    application = Application([(r"/mcp", McpHandler, {"make": make, "host": host})])
+    application = Application([(r"/mcp", McpHandler, {"make": make})])
     server = HTTPServer(application, max_body_size=rpc.LARGEST_MESSAGE_BYTES)
     server.listen(port, host)
     stop = asyncio.Event()
@@ -42,11 +43,13 @@ async def serve_http(make: MakeTools, host: str, port: int, on_ready: Callable[[
 
 
 class McpHandler(RequestHandler):
-    """One message per POST. The token of the request is the token at Docket, so that its rights hold."""
+    """One message per POST. The token of the request is the token at Docket, so that its rights hold.
 
-    def initialize(self, make: MakeTools, host: str) -> None:
+    Without one, the login of this process counts, for programs of this machine alone.
+    """
+
+    def initialize(self, make: MakeTools) -> None:
         self._make = make
-        self._host = host
 
     async def post(self) -> None:
         origin = self.request.headers.get("Origin")
@@ -54,7 +57,15 @@ class McpHandler(RequestHandler):
             self.send_error(403)  # a page of another site, perhaps through a name of its own for this address
             return
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        tools = self._make(token.strip() if scheme.lower() == "bearer" else "")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        if not token and not is_loopback(str(self.request.remote_ip)):
+            self.set_header("WWW-Authenticate", "Bearer")
+            self.send_error(401)
+            return
+        if not token and not is_own_name(host_name(self.request.host)):
+            self.send_error(421)  # a site's own name that was resolved to this address (DNS rebinding)
+            return
+        tools = self._make(token)
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(None, rpc.answer, self.request.body, tools.listed, tools.call)
         if reply is None:

@@ -9,7 +9,6 @@ a token, wherever it comes from.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from docket.config.model import WebConfig
 from docket.domain.request import LONGEST_OWNER
 from docket.errors import ConfigError, Fault
 from docket.web.auth.forwarded import remote_user
+from docket.web.auth.own_names import host_name, is_loopback, is_own_name
 from docket.web.auth.peer import Peer, unix_peer
 from docket.web.auth.tokens import bearer, digest, read_tokens
 from docket.web.http.api_errors import ApiError, api_error
@@ -85,9 +85,9 @@ class Authenticator:
         A page of any site can have its own name resolved to 127.0.0.1 (DNS rebinding); the browser then takes
         Docket for that site. Where a proxy is configured, the names are the proxy's concern.
         """
-        if self._proxies or principal.proxied or principal.user or not _is_loopback(str(request.remote_ip)):
+        if self._proxies or principal.proxied or principal.user or not is_loopback(str(request.remote_ip)):
             return
-        if not _is_own_name(_host_name(request.headers.get("Host", ""))):
+        if not is_own_name(host_name(request.headers.get("Host", ""))):
             raise api_error(421, "foreign-host", "this server is not known by that name; use its address or localhost")
 
     def check_same_origin(self, request: HTTPServerRequest, principal: Principal) -> None:
@@ -168,32 +168,6 @@ class Authenticator:
 
 def _address(request: HTTPServerRequest, peer: Peer | None) -> str:
     return str(request.remote_ip) if peer is None else "unix"
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
-
-
-def _host_name(host: str) -> str:
-    """The name or address of a Host header, without its port and brackets."""
-    try:
-        return urlsplit(f"//{host.strip()}").hostname or ""
-    except ValueError:
-        return "?"
-
-
-def _is_own_name(name: str) -> bool:
-    """Addresses cannot be rebound; of names only this machine's own count."""
-    if not name or name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name.rstrip(".") == socket.gethostname().lower()
-    return True
 
 
 def _is_embedded(request: HTTPServerRequest) -> bool:

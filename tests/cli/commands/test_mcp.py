@@ -1,16 +1,22 @@
 """An assistant's conversation with `docket mcp`, as its program holds it: a message a line, or by HTTP."""
 
+import asyncio
 import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import requests
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
 
 from docket.cli.mcp.tools import AssistantTools, _untrusted
+from docket.cli.mcp.transports import McpHandler
 from docket.client import Docket
 from tests.cli.running_demo import DOCKET, DemoServer
 from tests.services.waiting import wait_until
@@ -153,7 +159,7 @@ def test_answer_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch, de
 
 
 def test_same_tools_by_http(demo: DemoServer, tmp_path: Path) -> None:
-    """One message per POST; a page of another site is refused, and a wrong token is refused by Docket."""
+    """One message per POST; a page of another site is refused, under any name, and a wrong token by Docket."""
     with (tmp_path / "log").open("w+") as log:
         child = subprocess.Popen([*DOCKET, "mcp", "--listen", "127.0.0.1:0"], env=demo.environ, stderr=log)
         try:
@@ -162,6 +168,8 @@ def test_same_tools_by_http(demo: DemoServer, tmp_path: Path) -> None:
             ping = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
             assert len(requests.post(found[1], json=ping, timeout=20).json()["result"]["tools"]) == 8
             assert requests.post(found[1], json=ping, headers={"Origin": "http://evil"}, timeout=20).status_code == 403
+            rebound = {"Origin": "http://evil:8765", "Host": "evil:8765"}
+            assert requests.post(found[1], json=ping, headers=rebound, timeout=20).status_code == 421
             note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             assert requests.post(found[1], json=note, timeout=20).status_code == 202
             call = ping | {"method": "tools/call", "params": {"name": "coverage", "arguments": {}}}
@@ -171,3 +179,29 @@ def test_same_tools_by_http(demo: DemoServer, tmp_path: Path) -> None:
         finally:
             child.terminate()
             child.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("remote", "token", "status"), [("127.0.0.1", "", 200), ("192.0.2.9", "", 401), ("192.0.2.9", "of-a-tool", 200)]
+)
+def test_other_machines_need_a_token(remote: str, token: str, status: int) -> None:
+    """The login of the process is for programs of its own machine."""
+    given: list[str] = []
+
+    def make(chosen: str) -> AssistantTools:
+        given.append(chosen)
+        return AssistantTools(cast("Docket", None), may_ask=False, longest_window_s=60, most_packets=1)
+
+    async def asked() -> int:
+        server = HTTPServer(Application([(r"/mcp", McpHandler, {"make": make})]), xheaders=True)
+        sockets = bind_sockets(0, "127.0.0.1")
+        server.add_sockets(sockets)
+        headers = {"X-Real-Ip": remote} | ({"Authorization": f"Bearer {token}"} if token else {})
+        url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/mcp"
+        ping = '{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}'
+        answer = await AsyncHTTPClient().fetch(url, method="POST", body=ping, headers=headers, raise_error=False)
+        server.stop()
+        return answer.code
+
+    assert asyncio.run(asked()) == status
+    assert given == ([] if status == 401 else [token])
