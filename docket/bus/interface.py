@@ -102,6 +102,9 @@ class Broker(Protocol):
         what it uses is there; without a role everything must be there.
         """
 
+    def declare_stream(self) -> None:
+        """Declare the stream of events for tools that were away; nothing on a bus that ends with the process."""
+
     def publisher(self, name: str) -> Publisher: ...
 
     def receiver(

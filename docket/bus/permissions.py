@@ -19,6 +19,7 @@ from docket.bus.topology import (
     FRAGMENTS,
     INSPECTOR_QUEUE,
     JOBS,
+    STREAM_QUEUE,
     source_queue,
 )
 from docket.domain.refinement import SPOOL_SOURCE
@@ -36,6 +37,8 @@ _OWN = rf"amq\.gen-.+|{_LISTEN}"
 """Queues of one's own: exclusive ones, which RabbitMQ keeps from everybody else by itself."""
 _REPLY = r"docket\.reply\..+|amq\.rabbitmq\.reply-to.*"
 """Queues at which a tool receives the events of its own jobs."""
+_ASKER = r"amq\.gen-.+|amq\.rabbitmq\.reply-to.*"
+"""Exclusive queues alone: one that lasts could be read by every tool of the same account."""
 _DEFAULT = r"amq\.default"
 """The name by which RabbitMQ checks rights on the exchange without a name."""
 _NOTHING = "^$"
@@ -136,8 +139,16 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
             "docket-tool",
             configure=_names(_OWN, _REPLY),
             write=_names(_exactly(JOBS), _OWN, _REPLY),
-            read=_names(_exactly(EVENTS), _OWN, _REPLY),
+            read=_names(_exactly(EVENTS, STREAM_QUEUE), _OWN, _REPLY),
             topics=(Topic(JOBS, write=r"^job\.request$"), Topic(EVENTS, read=r"^(job|source)\.")),
+        ),
+        Role(
+            # For tools that may not see the jobs of others: the events of its own come to its queue for replies.
+            "docket-asker",
+            configure=_names(_ASKER),
+            write=_names(_exactly(JOBS), _ASKER),
+            read=_names(_ASKER),
+            topics=(Topic(JOBS, write=r"^job\.request$"), Topic(EVENTS)),
         ),
         Role(
             "docket-audit",

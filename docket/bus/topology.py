@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from docket.domain.job import EventName
 from docket.domain.request import LONGEST_DEADLINE_S
 
 JOBS = "docket.jobs"
@@ -32,6 +33,14 @@ FORGET_KEY = "job.forget"
 COLLECTOR_QUEUE = "docket.collector"
 INSPECTOR_QUEUE = "docket.inspector"
 DEAD_QUEUE = "docket.dead"
+
+STREAM_QUEUE = "docket.stream"
+"""The ledger's events once more, for tools that were away. Only where `docket topology --stream` has declared it."""
+
+STREAM_AGE = "7D"
+STREAM_BYTES = 1_000_000_000
+STREAM_SEGMENT_BYTES = 50_000_000
+"""RabbitMQ removes whole segments, whichever bound is reached first."""
 
 FRAGMENT_SHARDS = 4
 """One (job, source) always goes through one shard, in order; several shards keep a full one from stopping all."""
@@ -121,6 +130,21 @@ def listener_queue(name: str) -> Queue:
     """A new exclusive queue for one who listens to events; `name` tells people who it is."""
     arguments = {"x-queue-type": "classic", "x-max-length": LISTENER_MESSAGES, "x-overflow": "drop-head"}
     return Queue(f"docket.listen.{name.replace(' ', '-')}.{secrets.token_hex(6)}", arguments)
+
+
+def stream_queue() -> Queue:
+    """A stream keeps what was read, and each reader says where it begins."""
+    bounds = {"x-max-age": STREAM_AGE, "x-max-length-bytes": STREAM_BYTES}
+    return Queue(
+        STREAM_QUEUE,
+        {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": STREAM_SEGMENT_BYTES} | bounds,
+    )
+
+
+def stream_bindings() -> Iterator[Binding]:
+    """Events of jobs that have a number in the ledger, and the coming and going of sources."""
+    unnumbered = (EventName.PROGRESS, EventName.SOURCE_STATS)
+    yield from (Binding(EVENTS, STREAM_QUEUE, name.value) for name in EventName if name not in unnumbered)
 
 
 def reply_queue(name: str) -> Queue:

@@ -106,6 +106,7 @@ def test_every_exchange_and_queue_is_documented() -> None:
         f".{topology.FRAGMENT_SHARDS - 1}",
         topology.INSPECTOR_QUEUE,
         topology.DEAD_QUEUE,
+        topology.STREAM_QUEUE,
         "docket.listen.NAME.RANDOM",
     ]
     assert first_column(section("Queues")) == documented

@@ -39,7 +39,8 @@ def rights(broker: Broker) -> Iterator[str]:
     vhost = "rights"
     broker.add_vhost(vhost)
     definitions = topology.definitions(vhost, SOURCES) | user_definitions(vhost, "rock01")
-    definitions["queues"].append({"name": "docket.reply.test", "vhost": vhost, "durable": True, "auto_delete": False})
+    for name in ("docket.reply.test", topology.STREAM_QUEUE):
+        definitions["queues"].append({"name": name, "vhost": vhost, "durable": True, "auto_delete": False})
     broker.import_definitions(definitions)
     for name in NAMES:
         broker.eval(f'rabbit_auth_backend_internal:change_password(<<"{name}">>, <<"{PASSWORD}">>, <<"tests">>)')
@@ -79,6 +80,10 @@ def declare(queue: str, arguments: dict[str, Any] | None = None) -> Act:
     return lambda channel: channel.queue_declare(queue, durable=True, arguments=arguments or {})
 
 
+def declare_exclusive(channel: Any) -> None:
+    channel.queue_declare("", exclusive=True)
+
+
 def declare_source(source: str) -> Act:
     """What a worker does for a source: declare its queue and bind it."""
     queue = next(queue for queue in topology.queues([source]) if queue.name == topology.source_queue(source))
@@ -92,10 +97,10 @@ def declare_source(source: str) -> Act:
 
 
 WEB, WORKER, COLLECTOR = "docket-web", "docket-worker", "docket-collector"
-INSPECTOR, TOOL, AUDIT = "docket-inspector", "docket-tool", "docket-audit"
+INSPECTOR, TOOL, AUDIT, ASKER = "docket-inspector", "docket-tool", "docket-audit", "docket-asker"
 
 TABLE: dict[str, tuple[Act, set[str]]] = {
-    "ask": (publish(topology.JOBS, "job.request"), {WEB, TOOL}),
+    "ask": (publish(topology.JOBS, "job.request"), {WEB, TOOL, ASKER}),
     "cancel": (publish(topology.JOBS, "job.cancel"), {WEB}),
     "delete a result": (publish(topology.JOBS, "job.delete"), {WEB}),
     "retry": (publish(topology.JOBS, "job.retry"), {WEB, COLLECTOR}),
@@ -130,6 +135,11 @@ TABLE: dict[str, tuple[Act, set[str]]] = {
     "declare the queue of refinements": (declare_source("docket:spool"), {INSPECTOR}),
     "declare another sensor's queue": (declare_source("rock02:em9"), set()),
     "declare a queue for replies": (declare("docket.reply.test"), {TOOL}),
+    "declare an exclusive queue for replies": (
+        lambda channel: channel.queue_declare("", exclusive=True),
+        {TOOL, AUDIT, ASKER},
+    ),
+    "read the stream of events": (consume(topology.STREAM_QUEUE), {TOOL}),
     "read replies": (consume("docket.reply.test"), {TOOL}),
     "declare some queue": (declare("anything"), set()),
     "declare the queue of the audit trail": (declare("docket.audit", {"x-queue-type": "quorum"}), {AUDIT}),

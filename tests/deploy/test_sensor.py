@@ -283,6 +283,7 @@ def test_broker_lets_other_hosts_in_by_the_page(sensor: BootedMachine, record: R
         "docket-inspector",
         "docket-tool",
         "docket-audit",
+        "docket-asker",
         "docket",
     }
     listed = sensor.run("rabbitmqctl -q list_users --no-table-headers")

@@ -50,6 +50,9 @@ class MemoryBroker:
                 if binding not in self._bindings[binding.exchange]:
                     self._bindings[binding.exchange].append(binding)
 
+    def declare_stream(self) -> None:
+        """No tool can reach this bus, and it is gone with the process."""
+
     def publisher(self, name: str) -> MemoryPublisher:
         return MemoryPublisher(self, name)
 

@@ -39,6 +39,11 @@ class AmqpBroker:
         with self._lock:
             self._ask(lambda wire: self._declaration.declare(wire, sources, role))
 
+    def declare_stream(self) -> None:
+        """Declare the stream of events besides. Raises TopologyMismatch, BusRefused, BusLost."""
+        with self._lock:
+            self._ask(self._declaration.declare_stream)
+
     def publisher(self, name: str) -> AmqpPublisher:
         return AmqpPublisher(self._address, f"{self._name} {name}")
 

@@ -50,6 +50,16 @@ class Declaration:
             self._queue(wire, as_role, queue, bound.get(queue.name, []))
         self._bind(wire, as_role, sources)
 
+    def declare_stream(self, wire: BrokerConnection) -> None:
+        """Declare the stream of events. Raises TopologyMismatch, BusRefused, LOST."""
+        stream = topology.stream_queue()
+        entity = kombu.Queue(stream.name, durable=True, queue_arguments=stream.arguments)
+        self._entity(wire, None, "queue", stream.name, partial(_declare_queue, entity))
+        channel = wire.channel()
+        for binding in topology.stream_bindings():
+            kombu.Queue(stream.name)(channel).bind_to(exchange=binding.exchange, routing_key=binding.key)
+        channel.close()
+
     def _queue(
         self, wire: BrokerConnection, as_role: Role | None, queue: topology.Queue, bindings: Sequence[topology.Binding]
     ) -> None:

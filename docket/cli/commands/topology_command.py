@@ -19,6 +19,7 @@ from docket.runtime.exit_codes import ExitCode
 EXAMPLES = """\
 examples:
   docket topology                                    declare exchanges, queues and bindings on the broker
+  docket topology --stream                           and the stream of events, for tools that were away
   docket topology --print > definitions.json         the same for RabbitMQ's load_definitions
   docket topology --print --users --vhost docket     with one user per role and the least that each may do
 
@@ -38,6 +39,9 @@ def add(commands: Any) -> None:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--declare", action="store_true", help="declare (the default)")
     action.add_argument("--print", action="store_true", help="print definitions.json instead; no broker is needed")
+    parser.add_argument(
+        "--stream", action="store_true", help="declare the stream of events as well (docket.stream, up to 1 GB)"
+    )
     parser.add_argument("--users", action="store_true", help="with --print: users and their rights as well")
     parser.add_argument(
         "--sensor", metavar="NAME", help="with --users: let workers read the queues of this sensor only"
@@ -62,6 +66,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     broker = open_broker(config.bus, config.bus_tls)
     try:
         broker.declare(names)
+        if args.stream:
+            broker.declare_stream()
     finally:
         broker.close()
     terminal.say(text.safe(f"The topology is declared on {without_password(config.bus)} for {len(names)} sources."))
