@@ -13,7 +13,6 @@ import os
 import threading
 import time
 import uuid
-from dataclasses import replace
 
 from docket.index.build import Built, build
 from docket.index.facts import FileFacts
@@ -21,10 +20,11 @@ from docket.index.format.container import Damaged
 from docket.index.format.stored_file import open_index, write_index
 from docket.index.group import write_group
 from docket.index.index_files import IndexLayout
-from docket.index.inventory import Indexed, Inventory
+from docket.index.inventory import Inventory, Key, key_of
 from docket.index.state import IndexState, write_state
-from docket.workers.sources.capture_files.catalog import CaptureFile, Catalog
+from docket.workers.sources.capture_files.catalog import Catalog
 from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.listing import CaptureFile, Listing
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
 
 log = logging.getLogger(__name__)
@@ -39,10 +39,11 @@ SLICE_BYTES = 4 * 1024**3
 GROUP_FILES = 64
 SETTLED_NS = 60 * 10**9
 """Files go into a group when they were not written to for so long."""
-WARM_NS = 900 * 10**9
 PLAN_S = 5.0
 """How old the list of what is to be done may become."""
 STATE_S = 10.0
+STATE_SHARE = 50
+"""While there is work, at most a fiftieth of the time goes into saying how far it is."""
 MOST_SHARE = 50
 SPARE_BYTES = 64 * 1024 * 1024
 """The index takes a fiftieth of what the captures take, and this, at most; then the oldest goes."""
@@ -56,13 +57,19 @@ class SourceIndexer:
         self._min_free_bytes = min_free_bytes
         self._catalog = Catalog(directory)
         self._inventory: Inventory | None = None
-        self._files: tuple[CaptureFile, ...] = ()
+        self._files: tuple[CaptureFile, ...] | None = None
+        """Those that were followed last."""
+        self._disk_bytes = 0
+        self._pending: dict[Key, CaptureFile] = {}
+        """Files that are not known to be indexed whole."""
         self._plan: list[CaptureFile] = []
         self._planned_s = 0.0
         self._unfit: set[FileIdentity] = set()
         """Files that could not be indexed, or are to have no index any more, as they were then."""
         self._written = IndexState()
         self._written_s = 0.0
+        self._state_cost_s = 0.0
+        """Long where much is to be indexed still."""
 
     def step(self, stop: threading.Event) -> bool:
         """Index one file, or a piece of a large one. Gives whether there is more. Raises nothing for what files do."""
@@ -76,7 +83,7 @@ class SourceIndexer:
                 self._inventory = None  # it went with its directory, and is made again as at a start
             self._report(f"{error.strerror or error}")
             return False
-        self._report("")
+        self._report("", working=worked)
         return worked and not stop.is_set()
 
     def _loaded(self) -> Inventory:
@@ -84,7 +91,7 @@ class SourceIndexer:
             self._layout.make()
             inventory = Inventory(self._layout)
             inventory.load()
-            self._inventory = inventory
+            self._inventory, self._files = inventory, None
         return self._inventory
 
     def _look(self, inventory: Inventory) -> None:
@@ -92,18 +99,38 @@ class SourceIndexer:
         now_s = time.monotonic()
         if self._plan and now_s - self._planned_s < PLAN_S:
             return
-        self._files = tuple(map(_as_it_is, self._catalog.glance().files))
-        inventory.keep({(file.identity.device, file.identity.inode) for file in self._files})
-        self._unfit &= {file.identity for file in self._files}
-        wanted = [file for file in self._files if self._is_due(inventory, file)]
+        self._follow(inventory, self._catalog.glance())
+        for key in [key for key, file in self._pending.items() if self._is_done(inventory, file)]:
+            del self._pending[key]
+        wanted = [file for file in self._pending.values() if self._is_due(inventory, file)]
         self._plan = sorted(wanted, key=lambda file: file.identity.modified_ns)
         self._planned_s = now_s
 
-    def _is_due(self, inventory: Inventory, file: CaptureFile) -> bool:
+    def _follow(self, inventory: Inventory, listing: Listing) -> None:
+        """Take up which files came and went. There may be 60,000: those that stay are not gone through again."""
+        change = listing.change
+        if listing.files is not self._files and (change is None or change.since is not self._files):
+            inventory.keep({key_of(file.identity) for file in listing.files})
+            self._unfit &= {file.identity for file in listing.files}
+            self._pending = {key_of(file.identity): file for file in listing.files}
+        elif listing.files is not self._files and change is not None:
+            self._unfit -= {file.identity for file in change.gone}
+            came = {key_of(file.identity): file for file in change.came}
+            gone = {key_of(file.identity) for file in change.gone} - came.keys()
+            inventory.remove(gone)
+            self._pending = {key: file for key, file in self._pending.items() if key not in gone} | came
+        self._files, self._disk_bytes = listing.files, listing.disk_bytes
+
+    def _is_done(self, inventory: Inventory, file: CaptureFile) -> bool:
+        """Nothing is to be indexed as long as the file stays as it is."""
         if file.first_us is None or file.identity in self._unfit:
-            return False
+            return True
         known = inventory.get(file.identity)
-        return known is None or self._has_changed(known.facts, file.identity)
+        return known is not None and known.facts.is_exactly(file.identity) and not known.facts.cut_off
+
+    def _is_due(self, inventory: Inventory, file: CaptureFile) -> bool:
+        known = inventory.get(file.identity)
+        return not self._is_done(inventory, file) and (known is None or self._has_changed(known.facts, file.identity))
 
     def _has_changed(self, facts: FileFacts, identity: FileIdentity) -> bool:
         if facts.is_exactly(identity):
@@ -175,23 +202,26 @@ class SourceIndexer:
 
     def _make_room(self, inventory: Inventory) -> None:
         """Hold the bound. Raises OSError where the disk is too full."""
-        most_bytes = sum(file.identity.size_bytes for file in self._files) // MOST_SHARE + SPARE_BYTES
-        over = inventory.index_bytes() - most_bytes
-        gone: list[Indexed] = []
+        over = inventory.index_bytes - self._disk_bytes // MOST_SHARE - SPARE_BYTES
+        gone: list[Key] = []
         for one in inventory.earliest() if over > 0 else ():
             if over <= 0:
                 break
-            gone.append(one)
+            gone.append(key_of(one.facts.identity))
             self._unfit.add(one.facts.identity)
             over -= one.size_bytes
-        inventory.remove(gone)
+        if gone:
+            inventory.remove(gone)
         status = os.statvfs(self._layout.root)
         if status.f_bavail * status.f_frsize < self._min_free_bytes:
             raise OSError(0, "the disk of the index is nearly full")
 
-    def _report(self, error: str) -> None:
-        state = self._state(error)
+    def _report(self, error: str, *, working: bool = False) -> None:
         now_s = time.monotonic()
+        if working and now_s - self._written_s < self._state_cost_s * STATE_SHARE:
+            return
+        state = self._state(error)
+        self._state_cost_s = time.monotonic() - now_s
         if state == self._written and now_s - self._written_s < STATE_S:
             return
         if error and error != self._written.error:
@@ -206,34 +236,18 @@ class SourceIndexer:
         inventory = self._inventory
         if inventory is None:
             return IndexState(error=error)
-        files = indexed = behind_files = behind = 0
-        for file in self._files:
-            known = inventory.get(file.identity)
-            done = known.facts.identity.size_bytes if known is not None else 0
-            files += known is not None
-            indexed += min(done, file.identity.size_bytes)
+        behind_files = behind_bytes = 0
+        for file in self._pending.values():
             if self._is_due(inventory, file):
+                known = inventory.get(file.identity)
+                done_bytes = 0 if known is None else known.facts.identity.size_bytes
                 behind_files += 1
-                behind += max(0, file.identity.size_bytes - done)
+                behind_bytes += max(0, file.identity.size_bytes - done_bytes)
         return IndexState(
-            indexed_files=files,
-            indexed_bytes=indexed,
+            indexed_files=len(inventory),
+            indexed_bytes=inventory.indexed_bytes,
             behind_files=behind_files,
-            behind_bytes=behind,
-            index_bytes=inventory.index_bytes(),
+            behind_bytes=behind_bytes,
+            index_bytes=inventory.index_bytes,
             error=error,
         )
-
-
-def _as_it_is(file: CaptureFile) -> CaptureFile:
-    """With the size and the time of now, which a glance does not look at. Finished files are not asked about."""
-    if time.time_ns() - file.identity.modified_ns > WARM_NS:
-        return file
-    try:
-        status = os.stat(file.path)
-    except OSError:
-        return file
-    now = replace(
-        file.identity, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, changed_ns=status.st_ctime_ns
-    )
-    return replace(file, identity=now)

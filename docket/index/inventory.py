@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -35,8 +36,18 @@ class Inventory:
     def __init__(self, layout: IndexLayout) -> None:
         self._layout = layout
         self._files: dict[Key, Indexed] = {}
+        self._ungrouped: dict[Key, Indexed] = {}
+        """Those of the files that a group can still take."""
+        self._members: Counter[str] = Counter()
+        """How many files each group has that are still there."""
         self._groups: dict[str, int] = {}
         """Sizes by name."""
+        self.indexed_bytes = 0
+        """Of the captures."""
+        self.index_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._files)
 
     def load(self) -> None:
         """From disk; what is damaged or half written is removed, to be made again. Raises OSError."""
@@ -55,22 +66,21 @@ class Inventory:
                 path.unlink(missing_ok=True)
 
     def get(self, identity: FileIdentity) -> Indexed | None:
-        return self._files.get((identity.device, identity.inode))
+        return self._files.get(key_of(identity))
 
     def add(self, facts: FileFacts, size_bytes: int) -> None:
         """An index was written."""
-        self._files[_key(facts)] = Indexed(facts, size_bytes)
+        self._put(Indexed(facts, size_bytes))
 
     def add_group(self, name: str, size_bytes: int, members: Iterable[Indexed]) -> None:
         """A group was written."""
-        self._groups[name] = size_bytes
+        self._put_group(name, size_bytes)
         for one in members:
-            self._files[_key(one.facts)] = Indexed(one.facts, one.size_bytes, name)
+            self._put(Indexed(one.facts, one.size_bytes, name))
 
     def ungrouped(self) -> list[Indexed]:
         """What a group can still take, the earliest packets first."""
-        found = [one for one in self._files.values() if one.group is None and fits(one.facts)]
-        return sorted(found, key=lambda one: one.facts.first_ns)
+        return sorted(self._ungrouped.values(), key=lambda one: one.facts.first_ns)
 
     def earliest(self) -> list[Indexed]:
         """All, the earliest packets first."""
@@ -78,43 +88,64 @@ class Inventory:
 
     def keep(self, present: set[Key]) -> None:
         """Remove the indexes of files that are gone, and the groups of which nothing is left. Raises OSError."""
-        self.remove([one for key, one in self._files.items() if key not in present])
+        self.remove([key for key in self._files if key not in present])
 
-    def remove(self, gone: Iterable[Indexed]) -> None:
+    def remove(self, gone: Iterable[Key]) -> None:
         """Raises OSError."""
-        for one in gone:
-            key = _key(one.facts)
-            (self._layout.files / file_name(*key)).unlink(missing_ok=True)
-            del self._files[key]
-        used = {one.group for one in self._files.values()}
-        for name in self._groups.keys() - used:
+        for key in gone:
+            if key in self._files:
+                (self._layout.files / file_name(*key)).unlink(missing_ok=True)
+                self._take_out(key)
+        for name in [name for name in self._groups if not self._members[name]]:
             (self._layout.groups / name).unlink(missing_ok=True)
-            del self._groups[name]
+            self.index_bytes -= self._groups.pop(name)
 
-    def index_bytes(self) -> int:
-        return sum(one.size_bytes for one in self._files.values()) + sum(self._groups.values())
+    def _put(self, one: Indexed) -> None:
+        key = key_of(one.facts.identity)
+        self._take_out(key)
+        self._files[key] = one
+        self.indexed_bytes += one.facts.identity.size_bytes
+        self.index_bytes += one.size_bytes
+        if one.group is not None:
+            self._members[one.group] += 1
+        elif fits(one.facts):
+            self._ungrouped[key] = one
+
+    def _take_out(self, key: Key) -> None:
+        one = self._files.pop(key, None)
+        self._ungrouped.pop(key, None)
+        if one is not None:
+            self.indexed_bytes -= one.facts.identity.size_bytes
+            self.index_bytes -= one.size_bytes
+            if one.group is not None:
+                self._members[one.group] -= 1
+
+    def _put_group(self, name: str, size_bytes: int) -> None:
+        self._groups[name] = size_bytes
+        self.index_bytes += size_bytes
 
     def _load_groups(self, sizes: dict[str, int]) -> None:
         for path in sorted(self._layout.groups.glob("*.group")):
             try:
                 group = Group(path)
-                self._groups[path.name] = path.stat().st_size
+                self._put_group(path.name, path.stat().st_size)
             except (OSError, Damaged) as error:
                 log.warning("a group is made again: %s", error)
                 path.unlink(missing_ok=True)
                 continue
             for facts in group.files:
-                name = file_name(*_key(facts))
+                name = file_name(*key_of(facts.identity))
                 if name in sizes:
-                    self._files[_key(facts)] = Indexed(facts, sizes[name], path.name)
+                    self._put(Indexed(facts, sizes[name], path.name))
 
     def _add_loaded(self, name: str, facts: FileFacts, size_bytes: int) -> None:
-        known = self._files.get(_key(facts))
-        if name != file_name(*_key(facts)):
+        key = key_of(facts.identity)
+        known = self._files.get(key)
+        if name != file_name(*key):
             (self._layout.files / name).unlink(missing_ok=True)
         elif known is None or not known.facts.is_exactly(facts.identity):
-            self._files[_key(facts)] = Indexed(facts, size_bytes)
+            self._put(Indexed(facts, size_bytes))
 
 
-def _key(facts: FileFacts) -> Key:
-    return facts.identity.device, facts.identity.inode
+def key_of(identity: FileIdentity) -> Key:
+    return identity.device, identity.inode

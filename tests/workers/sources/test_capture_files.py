@@ -1,7 +1,6 @@
 """The kind `capture-files`: directories as recorders leave them, read to the packet, with an honest verdict."""
 
 import os
-import random
 import struct
 import subprocess
 import threading
@@ -342,58 +341,3 @@ def test_stop_ends_a_reading(tmp_path: Path) -> None:
         stop.set()
         with pytest.raises(SourceError):
             list(reading.chunks)
-
-
-def test_a_glance_follows_what_comes_goes_and_changes(tmp_path: Path) -> None:
-    """A glance lists what a look lists, without asking about every file again."""
-    catalog, names = Catalog(str(tmp_path)), iter(range(1000))
-    chance = random.Random(5)
-    (tmp_path / "sub").mkdir()
-
-    def come() -> None:
-        place = tmp_path / chance.choice((".", "sub"))
-        content = chance.choice(
-            (file_header() + capture([udp(next(names) * US + 10**15, 80)]), b"no capture", b"\xd4\xc3")
-        )
-        (place / f"{next(names):03}").write_bytes(content)
-
-    def go() -> None:
-        there = sorted(path for path in tmp_path.rglob("*") if path.is_file())
-        if there:
-            chance.choice(there).unlink()
-
-    def grow() -> None:
-        there = sorted(path for path in tmp_path.rglob("*") if path.is_file())
-        if there:
-            with chance.choice(there).open("ab") as file:
-                file.write(capture([udp(10**15, 53)]))
-
-    def link() -> None:
-        there = sorted(path for path in tmp_path.rglob("*") if path.is_file())
-        if there:
-            (tmp_path / f"link{next(names)}").hardlink_to(chance.choice(there))
-
-    catalog.look()
-    for number in range(300):
-        chance.choice((come, come, go, grow) if number < 200 else (come, go, grow, link, link))()
-        found, expected = catalog.glance(), Catalog(str(tmp_path)).look()
-        shown = [(one.path, one.first_us) for one in found.files]
-        assert sorted(first or 0 for _, first in shown) == sorted(one.first_us or 0 for one in expected.files)
-        assert len(shown) == len(expected.files)
-        assert (found.others, found.with_packets) == (expected.others, expected.with_packets)
-        assert found.disk_bytes == expected.disk_bytes
-        assert len(found.unusable) == len(expected.unusable)
-
-
-def test_a_directory_with_too_many_files_is_bounded_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No more files than the bound are looked at; what is found is there, and the verdict names the rest."""
-    monkeypatch.setattr("docket.workers.sources.capture_files.catalog.MOST_FILES", 20)
-    for number in range(50):
-        (tmp_path / f"{number}.pcap").write_bytes(file_header() + capture([udp(START_US + number, 80)]))
-    source, heard = CaptureFilesSource(CaptureFilesConfig("rock01:em2", tmp_path)), Heard()
-    finding = read(source, ask(START_US, START_US + US), heard)
-    assert (finding.verdict, finding.usable) == (Verdict.CUT, True)
-    assert "has more than 20 files, of which the others are not looked at" in finding.sentence
-    assert source.coverage().stats["files"] == 20

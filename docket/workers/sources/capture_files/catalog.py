@@ -6,21 +6,29 @@ lead to it.
 
 `look` asks the system about every file and is for readings. `glance` is for what is asked every few seconds: as long
 as no directory has changed it looks only at the files that were written to lately, and at the others every
-quarter of an hour.
+quarter of an hour; the names of a large directory that has changed it reads within a minute.
 """
 
 from __future__ import annotations
 
-import bisect
 import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from docket.workers.sources.capture_files.first_packet import first_packet
 from docket.workers.sources.capture_files.formats import NotReadable, named_like_a_capture
-from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.listing import (
+    CaptureFile,
+    Found,
+    Listing,
+    Replaced,
+    Unusable,
+    identity_of,
+    listed,
+    patched,
+)
 from docket.workers.sources.capture_files.opened_file import NotRegular, open_capture
 
 WARM_S = 600
@@ -31,56 +39,13 @@ MOST_FILES = 100_000
 """Of one source; they take 60 MB. Where there are more, the others are not looked at, and each answer says so."""
 _SETTLED_NS = 2_000_000_000
 """The time of a directory may not show a change that came so soon after another one."""
+_CHEAP_NS = 1_000_000
+_LISTING_SHARE = 1200
+"""A glance reads the names of a directory again at the latest after so many times what it took, which is 50 ms a
+minute: of 60,000 files after 40 s. Where it is cheap it does so at once."""
+_FEW = 1000
+"""Files that have changed; of more of them the listing is quicker put together again."""
 _OWN_OF_FILE_SYSTEMS = frozenset(("lost+found",))
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureFile:
-    """A capture that can be read, as it was when it was looked at."""
-
-    path: str
-    identity: FileIdentity
-    first_us: int | None
-    """Time of the first packet in the file, which need not be the earliest. None: there is none yet."""
-    nanoseconds: bool
-    """Its clock is finer than microseconds."""
-
-    @property
-    def modified_us(self) -> int:
-        return self.identity.modified_ns // 1000
-
-    @property
-    def name(self) -> str:
-        return os.path.basename(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """A file or directory that may hold packets and cannot be read."""
-
-    path: str
-    reason: str
-    advice: str
-    modified_us: int | None
-    """None for directories."""
-    identity: FileIdentity | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What lies below the directory."""
-
-    files: tuple[CaptureFile, ...]
-    """By the time of their first packet; those without one at the end."""
-    unusable: tuple[Unusable, ...]
-    others: int
-    """Files that are no captures."""
-    disk_bytes: int
-    """Of the captures."""
-    with_packets: int = 0
-    """Captures in which there is a packet."""
-    last_written_us: int | None = None
-    """When one of them was last written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +56,10 @@ class _Directory:
     read_at_ns: int
     files: tuple[str, ...]
     directories: tuple[str, ...]
+    names: frozenset[str]
+    """Of both."""
+    cost_ns: int
+    """Processor time that it took to read them."""
     is_cut: bool = False
     """It has more names than are listed."""
 
@@ -98,9 +67,9 @@ class _Directory:
         settled = self.read_at_ns - max(self.changed) > _SETTLED_NS
         return settled and self.changed == (status.st_mtime_ns, status.st_ctime_ns)
 
-
-_Found = CaptureFile | Unusable | FileIdentity
-"""A bare identity: no capture, or none yet."""
+    def is_fresh(self) -> bool:
+        """Whether to read the names again now would take too large a share of a processor."""
+        return self.cost_ns > _CHEAP_NS and time.time_ns() - self.read_at_ns < self.cost_ns * _LISTING_SHARE
 
 
 class Catalog:
@@ -109,7 +78,7 @@ class Catalog:
     def __init__(self, directory: str) -> None:
         self._root = directory
         self._directories: dict[str, _Directory] = {}
-        self._known: dict[str, _Found] = {}
+        self._known: dict[str, Found] = {}
         self._listing = Listing((), (), 0, 0)
         self._troubles: list[Unusable] = []
         """Directories that could not be listed at the last look."""
@@ -131,12 +100,15 @@ class Catalog:
     def glance(self) -> Listing:
         """As `look`, with as little work as possible; may miss changes in files that nothing was written to lately."""
         with self._lock:
-            if self._looked_s is None or time.monotonic() - self._looked_s > LOOK_EVERY_S or not self._follow():
+            if self._looked_s is None or time.monotonic() - self._looked_s > LOOK_EVERY_S:
                 self._look()
+            elif not self._follow():
+                self._look(rebuild=True)
             return self._listing
 
-    def _look(self) -> None:
-        known: dict[str, _Found] = {}
+    def _look(self, *, rebuild: bool = False) -> None:
+        """`rebuild`: the listing does not show what was known before."""
+        known: dict[str, Found] = {}
         troubles: list[Unusable] = []
         directories: dict[str, _Directory] = {}
         for path in self._paths(troubles, directories):
@@ -146,10 +118,9 @@ class Catalog:
             found = self._examined(path)
             if found is not None:
                 known[path] = found
-        same = not troubles and not self._troubles and self._known.keys() == known.keys()
-        if not same or any(found is not known[path] for path, found in self._known.items()):
-            self._listing = _listing(known, troubles)
-            identities = [_identity(found) for found in known.values()]
+        if rebuild or troubles or self._troubles or not self._take(_replaced(self._known, known)):
+            self._listing = listed(known.values(), troubles)
+            identities = [identity_of(found) for found in known.values()]
             self._inodes = {(one.device, one.inode) for one in identities if one is not None}
             self._has_doubles = len(self._inodes) < sum(one is not None for one in identities)
         self._known, self._directories, self._troubles = known, directories, troubles
@@ -165,13 +136,20 @@ class Catalog:
             return False
         if changed is None:
             return False
-        self._warm &= self._known.keys() | changed
+        self._warm = {path for path in self._warm if path in self._known}
+        different: dict[str, Replaced] = {}
         for path in changed | self._warm:
             before, found = self._known.get(path), self._examined(path)
-            if found is before or _is_as_bad(before, found):
-                continue
-            if not self._replace(path, before, found):
-                return False
+            if found is not before and not _is_as_bad(before, found):
+                different[path] = before, found
+        if not self._take(list(different.values())):
+            return False
+        for path, (_, found) in different.items():
+            if found is None:
+                del self._known[path]
+            else:
+                self._known[path] = found
+                self._warm.add(path)
         return True
 
     def _renamed(self) -> set[str] | None:
@@ -179,44 +157,36 @@ class Catalog:
         changed: set[str] = set()
         for path, known in self._directories.items():
             status = os.stat(path)
-            if known.unchanged(status):
+            if known.unchanged(status) or known.is_fresh():
                 continue
             if known.is_cut:
                 return None
-            read_at_ns = time.time_ns()
-            names = set(os.listdir(path))
-            came = names.difference(known.files, known.directories)
-            gone = {name for name in known.files if name not in names}
-            if any(os.path.isdir(os.path.join(path, name)) for name in came) or not names.issuperset(known.directories):
+            read_at_ns, began_ns = time.time_ns(), time.thread_time_ns()
+            names = frozenset(os.listdir(path))
+            came, gone = names - known.names, known.names - names
+            if any(os.path.isdir(os.path.join(path, name)) for name in came) or not gone.isdisjoint(known.directories):
                 return None
             files = tuple(name for name in known.files if name not in gone) if gone else known.files
             stamp = (status.st_mtime_ns, status.st_ctime_ns)
-            self._directories[path] = _Directory(stamp, read_at_ns, (*files, *came), known.directories)
+            cost_ns = time.thread_time_ns() - began_ns
+            self._directories[path] = _Directory(stamp, read_at_ns, (*files, *came), known.directories, names, cost_ns)
             changed |= {os.path.join(path, name) for name in came | gone}
         return changed
 
-    def _replace(self, path: str, before: _Found | None, found: _Found | None) -> bool:
-        """One path is another file now, has come or has gone. False where that touches more than its own line."""
-        old, new = _identity(before), _identity(found)
-        if self._has_doubles or (new is None) != (found is None) or (old is None) != (before is None):
+    def _take(self, replaced: list[Replaced]) -> bool:
+        """Change the listing. False where that touches more than the lines of these files: it must be rebuilt."""
+        if not replaced:
+            return True
+        if self._has_doubles or len(replaced) > _FEW or not all(map(_is_one_file, replaced)):
             return False
-        if old is not None:
-            self._inodes.discard((old.device, old.inode))
-        if new is not None and (new.device, new.inode) in self._inodes:
-            return False
-        if new is not None and found is not None:
-            self._inodes.add((new.device, new.inode))
-            self._known[path] = found
-            self._warm.add(path)
-        else:
-            self._known.pop(path, None)
-        if before is None or found is None or _character(before) != _character(found):
-            self._listing = _patched(self._listing, before, found)
-        elif isinstance(before, CaptureFile) and isinstance(found, CaptureFile):
-            grown_bytes = found.identity.size_bytes - before.identity.size_bytes
-            latest_us = max(self._listing.last_written_us or 0, found.modified_us)
-            disk_bytes = self._listing.disk_bytes + grown_bytes
-            self._listing = replace(self._listing, disk_bytes=disk_bytes, last_written_us=latest_us)
+        self._inodes -= {(one.device, one.inode) for old, _ in replaced if (one := identity_of(old)) is not None}
+        for _, found in replaced:
+            new = identity_of(found)
+            if new is not None and (new.device, new.inode) in self._inodes:
+                return False
+            if new is not None:
+                self._inodes.add((new.device, new.inode))
+        self._listing = patched(self._listing, replaced)
         return True
 
     def _paths(self, troubles: list[Unusable], directories: dict[str, _Directory]) -> Iterator[str]:
@@ -253,7 +223,7 @@ class Catalog:
         files: list[str] = []
         directories: list[str] = []
         is_cut = False
-        read_at_ns = time.time_ns()
+        read_at_ns, began_ns = time.time_ns(), time.thread_time_ns()
         with os.scandir(path) as entries:
             for entry in entries:
                 if len(files) > MOST_FILES:
@@ -266,18 +236,18 @@ class Catalog:
                         files.append(entry.name)
                 except OSError:
                     continue  # a link that leads nowhere, or in circles
-        return _Directory(
-            (status.st_mtime_ns, status.st_ctime_ns), read_at_ns, tuple(files), tuple(directories), is_cut
-        )
+        stamp, names = (status.st_mtime_ns, status.st_ctime_ns), frozenset((*files, *directories))
+        cost_ns = time.thread_time_ns() - began_ns
+        return _Directory(stamp, read_at_ns, tuple(files), tuple(directories), names, cost_ns, is_cut)
 
-    def _examined(self, path: str) -> _Found | None:
+    def _examined(self, path: str) -> Found | None:
         """What the file is; None if it is gone."""
         known = self._known.get(path)
         self.examined += 1
         try:
             status = os.stat(path)
             if known is not None:
-                identity = _identity(known)
+                identity = identity_of(known)
                 if identity is not None and identity.unchanged(status):
                     return known
             return _opened(path)
@@ -294,7 +264,7 @@ def _too_many(root: str) -> Unusable:
     return Unusable(root, reason, "Divide it into several sources, or have old files removed.", None)
 
 
-def _opened(path: str) -> _Found:
+def _opened(path: str) -> Found:
     with open_capture(path) as opened:
         identity = opened.identity
         if isinstance(opened.form, NotReadable):
@@ -308,80 +278,25 @@ def _opened(path: str) -> _Found:
         return CaptureFile(path, identity, first_us, nanoseconds)
 
 
-def _listing(known: dict[str, _Found], troubles: list[Unusable]) -> Listing:
-    seen: set[tuple[int, int]] = set()
-    files: list[CaptureFile] = []
-    unusable = list(troubles)
-    others = 0
-    for found in known.values():
-        identity = _identity(found)
-        if identity is not None:
-            if (identity.device, identity.inode) in seen:
-                continue
-            seen.add((identity.device, identity.inode))
-        if isinstance(found, CaptureFile):
-            files.append(found)
-        elif isinstance(found, Unusable):
-            unusable.append(found)
-        else:
-            others += 1
-    files.sort(key=_by_time)
-    unusable.sort(key=lambda file: file.path)
-    disk_bytes = sum(file.identity.size_bytes for file in files)
-    with_packets = sum(file.first_us is not None for file in files)
-    last_written_us = max((file.modified_us for file in files), default=None)
-    return Listing(tuple(files), tuple(unusable), others, disk_bytes, with_packets, last_written_us)
+def _replaced(before: dict[str, Found], now: dict[str, Found]) -> list[Replaced]:
+    gone: list[Replaced] = [(found, None) for path, found in before.items() if path not in now]
+    return gone + [(before.get(path), found) for path, found in now.items() if before.get(path) is not found]
 
 
-def _patched(listing: Listing, before: _Found | None, found: _Found | None) -> Listing:
-    """The listing with one file in place of another one: to put 60,000 in order again costs a quarter of a second."""
-    files = list(listing.files)
-    unusable = [one for one in listing.unusable if one is not before]
-    disk_bytes, others = listing.disk_bytes, listing.others
-    with_packets = listing.with_packets
-    if isinstance(before, CaptureFile):
-        # What is listed may be older than what was known since: a growing file keeps its place.
-        files = [one for one in files if one.path != before.path]
-        disk_bytes -= before.identity.size_bytes
-        with_packets -= before.first_us is not None
-    elif isinstance(before, FileIdentity):
-        others -= 1
-    if isinstance(found, CaptureFile):
-        bisect.insort(files, found, key=_by_time)
-        disk_bytes += found.identity.size_bytes
-        with_packets += found.first_us is not None
-    elif isinstance(found, Unusable):
-        bisect.insort(unusable, found, key=lambda one: one.path)
-    elif found is not None:
-        others += 1
-    last_written_us = max((file.modified_us for file in files), default=None)
-    return Listing(tuple(files), tuple(unusable), others, disk_bytes, with_packets, last_written_us)
+def _is_one_file(replaced: Replaced) -> bool:
+    """Whether it is known which file this was and is; of one that cannot be opened it is not."""
+    return all(found is None or identity_of(found) is not None for found in replaced)
 
 
-def _by_time(file: CaptureFile) -> tuple[bool, int, str]:
-    return file.first_us is None, file.first_us or file.modified_us, file.path
-
-
-def _identity(found: _Found | None) -> FileIdentity | None:
-    return found if found is None or isinstance(found, FileIdentity) else found.identity
-
-
-def _is_as_bad(before: _Found | None, found: _Found | None) -> bool:
+def _is_as_bad(before: Found | None, found: Found | None) -> bool:
     """Whether a file could be read as little before as now."""
     if not isinstance(before, Unusable) or not isinstance(found, Unusable):
         return False
     return before.identity is None and found.identity is None and before.reason == found.reason
 
 
-def _character(found: _Found) -> object:
-    """What of a file decides how it is listed."""
-    if isinstance(found, CaptureFile):
-        return found.first_us, found.nanoseconds, found.identity.inode, found.identity.head
-    return found.reason if isinstance(found, Unusable) else None
-
-
-def _modified_ns(found: _Found) -> int:
-    identity = _identity(found)
+def _modified_ns(found: Found) -> int:
+    identity = identity_of(found)
     return 0 if identity is None else identity.modified_ns
 
 

@@ -21,10 +21,12 @@ from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import SourceError
 from docket.workers.sources.base import Coverage, ReadAgain, Reading, Wording
 from docket.workers.sources.capture_files.block_selector import BlockSelector, NoIndex
-from docket.workers.sources.capture_files.catalog import Catalog, Listing
+from docket.workers.sources.capture_files.catalog import Catalog
 from docket.workers.sources.capture_files.directory_survey import DirectorySurvey, timeline
 from docket.workers.sources.capture_files.file_facts import FactsCache
 from docket.workers.sources.capture_files.files_pass import FilesPass, Wanted
+from docket.workers.sources.capture_files.known_times import KnownTimes
+from docket.workers.sources.capture_files.listing import Listing
 from docket.workers.sources.capture_files.oldest_packet import OldestPacket
 from docket.workers.sources.capture_files.reading_order import FileTimes, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
@@ -49,8 +51,9 @@ class CaptureFilesSource:
         self._catalog = Catalog(str(config.path))
         self._calls = WatchedCalls(lambda: self._catalog.examined)
         self._facts = FactsCache()
-        self._oldest = OldestPacket(self._facts, self._clock)
-        self._spans = WrittenSpans(self._facts)
+        self._known_times = KnownTimes(self._facts)
+        self._oldest = OldestPacket(self._clock)
+        self._spans = WrittenSpans()
         self._times: FileTimes | None = None
         """Of the latest listing."""
         self._nanoseconds = False
@@ -75,8 +78,9 @@ class CaptureFilesSource:
             counters["last_written"] = listing.last_written_us // US_PER_S
         counters |= self._selector.stats()
         readable_until_us = self._clock.now_us() - lag_us
-        gaps = merged(self._spans.gaps(listing, readable_until_us))
-        return Coverage(self._oldest.time_us(listing), readable_until_us, counters, lag_us, gaps)
+        times = self._known_times.of(listing)
+        gaps = merged(self._spans.gaps(times, readable_until_us))
+        return Coverage(self._oldest.time_us(times), readable_until_us, counters, lag_us, gaps)
 
     def slices(self, window: Window) -> list[Window]:
         """One: nothing stops a reading but the end of the files."""

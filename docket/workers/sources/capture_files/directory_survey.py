@@ -17,9 +17,9 @@ from docket.domain.survey import Bucket, Survey
 from docket.domain.timewindow import Window
 from docket.packet.records import RECORD_HEADER_BYTES
 from docket.workers.sources.capture_files.block_selector import BlockSelector, Tally
-from docket.workers.sources.capture_files.catalog import CaptureFile
 from docket.workers.sources.capture_files.file_facts import FactsCache
 from docket.workers.sources.capture_files.files_pass import Wanted, readers_of
+from docket.workers.sources.capture_files.listing import CaptureFile
 from docket.workers.sources.capture_files.opened_file import open_capture
 from docket.workers.sources.capture_files.packet_filter import PacketFilter
 

@@ -18,9 +18,9 @@ from docket.packet.record_cutter import FurtherHeader
 from docket.workers.sources.base import ReadAgain
 from docket.workers.sources.capture_files import rendering
 from docket.workers.sources.capture_files.block_selector import BlockSelector, Selection
-from docket.workers.sources.capture_files.catalog import CaptureFile
 from docket.workers.sources.capture_files.file_facts import FactsCache, FileFacts
 from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.listing import CaptureFile
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
 from docket.workers.sources.capture_files.packet_filter import PacketFilter
 from docket.workers.sources.capture_files.reading.record_block import CaptureReader, RecordBlock

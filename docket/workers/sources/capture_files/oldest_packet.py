@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from docket.domain.clock import Clock
 from docket.domain.timewindow import US_PER_S
-from docket.workers.sources.capture_files.catalog import CaptureFile, Listing
-from docket.workers.sources.capture_files.file_facts import FactsCache
 from docket.workers.sources.capture_files.first_packet import earliest_packet
 from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.known_times import UNKNOWN, Times
+from docket.workers.sources.capture_files.listing import CaptureFile
 from docket.workers.sources.capture_files.opened_file import open_capture
 
 OLDEST_SENSIBLE_US = 315_532_800 * US_PER_S
@@ -21,39 +21,32 @@ OLDEST_SENSIBLE_US = 315_532_800 * US_PER_S
 class OldestPacket:
     """Found again only when the files or what is known of them have changed: it is asked for every few seconds."""
 
-    def __init__(self, facts: FactsCache, clock: Clock) -> None:
-        self._facts = facts
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._asked: tuple[tuple[CaptureFile, ...], int] | None = None
-        self._answer: int | None = None
+        self._latest: tuple[Times, int | None] | None = None
         self._looked_at: tuple[FileIdentity, int | None] | None = None
 
-    def time_us(self, listing: Listing) -> int | None:
+    def time_us(self, times: Times) -> int | None:
         """None: there is no packet."""
-        version = self._facts.version
-        if self._asked is None or self._asked[0] is not listing.files or self._asked[1] != version:
-            self._answer = self._find(listing)
-            self._asked = listing.files, version
-        return self._answer
+        if self._latest is None or self._latest[0] is not times:
+            self._latest = times, self._find(times)
+        return self._latest[1]
 
-    def _find(self, listing: Listing) -> int | None:
-        known = [(time_us, place) for place, file in enumerate(listing.files) if (time_us := self._begins_us(file))]
-        now_us = self._clock.now_us()
-        sensible = [one for one in known if OLDEST_SENSIBLE_US <= one[0] <= now_us]
-        oldest = min(sensible or known, default=None)
-        if oldest is None:
+    def _find(self, times: Times) -> int | None:
+        places = times.has_packets.nonzero()[0]
+        begins_us = times.begins_us[places]
+        sensible = (begins_us >= OLDEST_SENSIBLE_US) & (begins_us <= self._clock.now_us())
+        chosen = places[sensible] if sensible.any() else places
+        if not chosen.size:
             return None
-        time_us, place = oldest
-        earlier_us = self._near_the_beginning(listing.files[place])
+        place = int(chosen[0])
+        time_us = int(times.begins_us[place])
+        if times.last_us[place] != UNKNOWN:
+            return time_us
+        earlier_us = self._near_the_beginning(times.files[place])
         return time_us if earlier_us is None or earlier_us < OLDEST_SENSIBLE_US else min(time_us, earlier_us)
 
-    def _begins_us(self, file: CaptureFile) -> int | None:
-        facts = self._facts.get(file.identity)
-        return file.first_us if facts is None or facts.first_ns is None else facts.first_ns // 1000
-
     def _near_the_beginning(self, file: CaptureFile) -> int | None:
-        if self._facts.get(file.identity) is not None:
-            return None
         if self._looked_at is None or self._looked_at[0] != file.identity:
             self._looked_at = file.identity, _earliest_us(file)
         return self._looked_at[1]

@@ -10,7 +10,7 @@ import numpy as np
 
 from docket.domain.timewindow import US_PER_S, Window
 from docket.packet.octets import Integers, Mask
-from docket.workers.sources.capture_files.catalog import CaptureFile, Listing
+from docket.workers.sources.capture_files.listing import CaptureFile, Listing
 
 DISORDER_US = 5 * US_PER_S
 """Packets of one file may be this much older than its first one (several queues, several interfaces)."""

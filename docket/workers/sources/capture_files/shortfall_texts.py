@@ -12,8 +12,8 @@ from collections import Counter
 from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.domain.units import packets_text
 from docket.workers.sources.base import Shortfall
-from docket.workers.sources.capture_files.catalog import CaptureFile, Unusable
 from docket.workers.sources.capture_files.file_facts import FileFacts
+from docket.workers.sources.capture_files.listing import CaptureFile, Unusable
 from docket.workers.sources.capture_files.reading_order import LATE_MTIME_US
 
 _SHOWN = 3
