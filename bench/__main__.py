@@ -12,7 +12,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import audience, big, browser, capture_loss, decoder, growth, inspector, limit, merge, needle, small
+from bench import (
+    audience,
+    big,
+    browser,
+    capture_loss,
+    decoder,
+    growth,
+    inspector,
+    limit,
+    merge,
+    needle,
+    recorder_loss,
+    small,
+)
 from bench.figure import Report
 from bench.harness import Stage
 from bench.page import rewrite, rewrite_captures, shown
@@ -32,6 +45,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, int], Report]] = {
     "merge": merge.measure,
     "decoder": decoder.measure,
     "needle": needle.measure,
+    "recorder": recorder_loss.measure,
     "browser": browser.measure,
     "inspector": inspector.measure,
 }
