@@ -20,6 +20,7 @@ from docket.config.model import (
     Config,
     IndexConfig,
     JobsConfig,
+    KeepOf,
     SavedQuery,
     SourceConfig,
     SpoolConfig,
@@ -56,11 +57,16 @@ class Setting:
     """Makes a value of each such mapping."""
 
 
+KEEP_OF = {
+    "owner": Setting("owner", values.text, required=True),
+    "keep": Setting("keep_s", values.duration_s, required=True),
+}
 SPOOL = {
     "path": Setting("path", values.path),
     "max_bytes": Setting("max_bytes", values.size_bytes),
     "min_free": Setting("min_free_bytes", values.size_bytes),
     "keep": Setting("keep_s", values.duration_s),
+    "keep_of": Setting("keep_of", values.text, each=KEEP_OF, build=KeepOf),
     "signing_key": Setting("signing_key", values.path),
 }
 ACTION = {

@@ -12,6 +12,14 @@ USER_HEADER = "X-Remote-User"
 
 
 @dataclass(frozen=True, slots=True)
+class KeepOf:
+    """How long the results of one owner are kept, where that is not as long as all others."""
+
+    owner: str
+    keep_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolConfig:
     path: Path = Path("/var/spool/docket")
     max_bytes: int = 50_000_000_000
@@ -20,6 +28,8 @@ class SpoolConfig:
     """Below this, results are removed and new jobs are refused."""
     keep_s: int = 48 * 3600
     """Results older than this are removed; their records stay."""
+    keep_of: tuple[KeepOf, ...] = ()
+    """Of owners whose results are kept for longer or shorter."""
     signing_key: Path | None = None
     """What manifests are signed with; made where there is none. Default: `key_path`."""
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from docket.domain.request import LONGEST_NOTE
 from docket.errors import Fault, InvalidRequest
 
+LONGEST_NOTE = 2_000
 MOST_TAGS = 20
 LONGEST_TAG = 60
 LONGEST_CASE = 100
@@ -33,7 +33,7 @@ def check_annotation(raw: Mapping[str, Any]) -> Annotation:
     faults = [Fault("unknown-field", f"there is no field {name[:80]!r}", name) for name in raw if name not in FIELDS]
     note = _text(raw.get("note"), "note", LONGEST_NOTE, faults)
     case = _text(raw.get("case"), "case", LONGEST_CASE, faults)
-    tags = _tags(raw.get("tags"), faults)
+    tags = check_tags(raw.get("tags"), faults)
     if not faults and note is None and case is None and tags is None:
         faults.append(Fault("missing", f"say one of {', '.join(FIELDS)}"))
     if faults:
@@ -53,7 +53,7 @@ def _text(value: object, name: str, longest: int, faults: list[Fault]) -> str | 
     return None
 
 
-def _tags(value: object, faults: list[Fault]) -> tuple[str, ...] | None:
+def check_tags(value: object, faults: list[Fault]) -> tuple[str, ...] | None:
     """Each tag once, in the order in which they came."""
     if value is None:
         return None

@@ -200,6 +200,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             wait_for_flush=request.wait_for_flush,
             parent=request.parent,
             refine=request.refine,
+            tags=request.tags,
         )
 
     def apply(self, event: Event) -> Job:

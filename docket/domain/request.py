@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from docket.domain.annotation import LONGEST_NOTE, check_tags
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.domain.refinement import SPOOL_SOURCE, Refinement, check_refinement
 from docket.domain.request_message import REQUEST_FIELDS, Limits
@@ -27,7 +28,6 @@ DEFAULT_DEADLINE_S = 1_200
 DEFAULT_WINDOW_S = 86_400
 LONGEST_ASKED = 8_192
 """Characters of a query as it came that are kept beside its canonical text; the rest is cut off with a mark."""
-LONGEST_NOTE = 2_000
 LONGEST_OWNER = 200
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}:[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
@@ -52,6 +52,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     wait_for_flush: bool = True
     owner: str = ""
     note: str = ""
+    tags: tuple[str, ...] = ()
+    """Written on the job from its beginning."""
     parent: str | None = None
     """The job from whose result this is read; no sensor is asked then."""
     refine: Refinement | None = None
@@ -70,21 +72,25 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_message(self) -> dict[str, Any]:
         """The `docket.job.request/1` message that says exactly this request."""
-        return {
-            "schema": "docket.job.request/1",
-            "id": self.id,
-            "query": self.query,
-            "asked": self.asked,
-            "after": format_us(self.after_us),
-            "before": format_us(self.before_us),
-            "requested_at": format_us(self.requested_at_us),
-            "sources": list(self.sources) if self.sources is not None else None,
-            "limits": {"bytes": self.limits.bytes, "packets": self.limits.packets},
-            "deadline_s": self.deadline_s,
-            "wait_for_flush": self.wait_for_flush,
-            "owner": self.owner,
-            "note": self.note,
-        } | self._of_parent()
+        return (
+            {
+                "schema": "docket.job.request/1",
+                "id": self.id,
+                "query": self.query,
+                "asked": self.asked,
+                "after": format_us(self.after_us),
+                "before": format_us(self.before_us),
+                "requested_at": format_us(self.requested_at_us),
+                "sources": list(self.sources) if self.sources is not None else None,
+                "limits": {"bytes": self.limits.bytes, "packets": self.limits.packets},
+                "deadline_s": self.deadline_s,
+                "wait_for_flush": self.wait_for_flush,
+                "owner": self.owner,
+                "note": self.note,
+            }
+            | ({"tags": list(self.tags)} if self.tags else {})
+            | self._of_parent()
+        )
 
     def _of_parent(self) -> dict[str, Any]:
         if self.parent is None:
@@ -129,6 +135,7 @@ def check_request(
         wait_for_flush=check.flag("wait_for_flush", default=True),
         owner=check.text("owner", LONGEST_OWNER),
         note=check.text("note", LONGEST_NOTE),
+        tags=check_tags(raw.get("tags"), faults) or (),
         parent=parent,
         refine=refine,
     )

@@ -69,6 +69,8 @@ class RequestFields(msgspec.Struct, frozen=True, kw_only=True):
     """Default: true."""
     owner: str | None = None
     note: str | None = None
+    tags: list[str] | None = None
+    """Written on the job, as an annotation would be."""
     parent: str | None = None
     """Take the packets from the result of this job instead of asking sources."""
     refine: Refinement | None = None

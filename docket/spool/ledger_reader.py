@@ -34,6 +34,11 @@ _CHILDREN = (
 )
 """Only what was read from the spool can have a parent, so the questions of those few are looked into."""
 
+_TAGGED = (
+    "EXISTS (SELECT 1 FROM job_bodies, json_each(CAST(snapshot AS TEXT), '$.tags') AS one"
+    " WHERE job_bodies.n = jobs.n AND one.value = ?)"
+)
+
 _WITH_SHA256 = f"n IN (SELECT n FROM job_bodies WHERE {PCAP_SHA256} = ?)"
 
 
@@ -85,6 +90,7 @@ class LedgerReader:
         text: str | None = None,
         parent: str | None = None,
         sha256: str | None = None,
+        tag: str | None = None,
         sort: str = NEWEST_FIRST,
         limit: int = 50,
         cursor: str | None = None,
@@ -93,10 +99,10 @@ class LedgerReader:
 
         `state` may name several, separated by commas. `text` is looked for in query, note, owner, id, case
         and tags, in any case of letters. `parent` is the job from whose result others were taken, `sha256` that of
-        the result. `limit` is brought into 1 to 1,000. Raises InvalidRequest for a state, sort or cursor that does
-        not exist, SpoolError.
+        the result, `tag` one of its tags, whole. `limit` is brought into 1 to 1,000. Raises InvalidRequest for
+        a state, sort or cursor that does not exist, SpoolError.
         """
-        where, values = _filters(state, owner, source, text, parent, sha256)
+        where, values = _filters(state, owner, source, text, parent, sha256, tag)
         column, descending = _sorting(sort)
         total = self._rows(f"SELECT count(*) FROM jobs{where}", *values)[0][0]
         if cursor is not None:
@@ -218,6 +224,7 @@ def _filters(
     text: str | None,
     parent: str | None,
     sha256: str | None,
+    tag: str | None,
 ) -> tuple[str, list[object]]:
     clauses: list[str] = []
     values: list[object] = []
@@ -243,6 +250,10 @@ def _filters(
     if sha256:
         clauses.append(_WITH_SHA256)
         values.append(sha256.lower())
+    if tag:
+        # The narrow table says first which jobs may have it.
+        clauses.append(f"instr(text, ?) > 0 AND {_TAGGED}")
+        values += [tag.lower(), tag]
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 

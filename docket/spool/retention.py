@@ -47,6 +47,7 @@ class Retention:
     def __init__(self, spool: Spool, config: SpoolConfig) -> None:
         self._spool = spool
         self._config = config
+        self._kept_s = {one.owner: one.keep_s for one in config.keep_of}
         self._held: dict[str, _Held] = {}
         self.used_bytes = 0
         """What finished jobs take up."""
@@ -110,11 +111,13 @@ class Retention:
         `open_bytes` is what open jobs take up, `open_of` how much of it is each owner's.
         """
         oldest_first = sorted(self._held.items(), key=lambda item: item[1].finished_us)
-        old = [item for item in oldest_first if now_us - item[1].finished_us > self._config.keep_s * US_PER_S]
-        leaving = [Leaving(job_id, f"older than {in_hours(self._config.keep_s)}") for job_id, _ in old]
-        gone_bytes = sum(held.size_bytes for _, held in old)
+        old = {
+            job_id: held for job_id, held in oldest_first if now_us - held.finished_us > self._keep_s(held) * US_PER_S
+        }
+        leaving = [Leaving(job_id, f"older than {in_hours(self._keep_s(held))}") for job_id, held in old.items()]
+        gone_bytes = sum(held.size_bytes for held in old.values())
         used_bytes, free_bytes = self.used_bytes + open_bytes - gone_bytes, free_bytes + gone_bytes
-        of_owner, bytes_of = self._by_owner(oldest_first[len(old) :], open_of or {})
+        of_owner, bytes_of = self._by_owner([item for item in oldest_first if item[0] not in old], open_of or {})
         while of_owner and (reason := self._makes_room(used_bytes, free_bytes)):
             greediest = max(of_owner, key=bytes_of.__getitem__)
             job_id, held = of_owner[greediest].popleft()
@@ -124,6 +127,10 @@ class Retention:
             bytes_of[greediest] -= held.size_bytes
             used_bytes, free_bytes = used_bytes - held.size_bytes, free_bytes + held.size_bytes
         return leaving
+
+    def _keep_s(self, held: _Held) -> int:
+        """How long a result is kept by age; room is made of all owners alike."""
+        return self._kept_s.get(held.owner, self._config.keep_s)
 
     def _by_owner(
         self, oldest_first: Iterable[tuple[str, _Held]], open_of: Mapping[str, int]

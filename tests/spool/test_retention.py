@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from docket.config.model import SpoolConfig
+from docket.config.model import KeepOf, SpoolConfig
 from docket.domain.job import Job, PcapFile, State
 from docket.domain.timewindow import format_us
 from docket.domain.units import size_text
@@ -24,7 +25,7 @@ def job_id(n: int) -> str:
     return f"0192f0c1-0000-7000-8000-{n:012d}"
 
 
-def stock(path: Path, owners: str = "aaaa", **settings: Any) -> Retention:
+def stock(path: Path, owners: Sequence[str] = "aaaa", **settings: Any) -> Retention:
     """Four finished jobs of 1,000 bytes each, finished 4, 3, 2 and 1 hours ago; a letter for the owner of each."""
     spool = Spool(path)
     spool.create()
@@ -131,3 +132,11 @@ def test_who_holds_most_makes_room(
     retention = stock(tmp_path, owners, max_bytes=max_bytes)
     found = retention.leaving(NOW_US, 1 << 40, sum(open_of.values()), open_of)
     assert [one.job_id for one in found] == [job_id(n) for n in leaving]
+
+
+def test_owner_may_have_results_kept_for_longer_or_shorter(tmp_path: Path) -> None:
+    """By age alone: where room has to be made, all owners are alike."""
+    keep_of = (KeepOf("alerts", 10 * 3600), KeepOf("guest", 1_800))
+    retention = stock(tmp_path, ["alerts", "anna", "anna", "guest"], keep_s=9_000, keep_of=keep_of)
+    old = [Leaving(job_id(1), "older than 150 min"), Leaving(job_id(3), "older than 30 min")]
+    assert retention.leaving(NOW_US, 1 << 40, 0) == old

@@ -26,7 +26,7 @@ USUAL_PER_PAGE = 100
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 T = TypeVar("T")
 
-_FILTERS = ("state", "owner", "source", "text", "parent", "sha256")
+_FILTERS = ("state", "owner", "source", "text", "parent", "sha256", "tag")
 
 
 class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +55,7 @@ class JobsHandler(Handler):
                 Param("owner", "Who asked"),
                 Param("source", "A source that was asked"),
                 Param("text", "Looked for in query, note, owner, id, case and tags"),
+                Param("tag", "One of its tags, whole"),
                 Param("parent", "The job from whose result they were taken"),
                 Param("sha256", "That of the result"),
                 Param(

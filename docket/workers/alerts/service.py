@@ -18,6 +18,7 @@ from docket.bus.interface import Publisher
 from docket.bus.messages import encode
 from docket.bus.topology import JOBS, REQUEST_KEY
 from docket.config.values import size_bytes
+from docket.domain.annotation import LONGEST_TAG
 from docket.domain.clock import Clock
 from docket.domain.decoding import prepare
 from docket.domain.plain_text import printable
@@ -172,6 +173,7 @@ class AlertService:
                 "limits": {"bytes": size_bytes(rule.bytes_per_job)},
                 "owner": OWNER,
                 "note": f"{note}, {file}" if file else note,
+                "tags": [f"alert:{alert.signature_id}", f"rule:{rule.name}"[:LONGEST_TAG]],
             }
         )
 

@@ -25,10 +25,12 @@ def test_alert_becomes_a_capture_of_its_conversation(tmp_path: Path) -> None:
             AlertService(config, site.broker.publisher("alerts")).step()
             reading = em1.take()
             reading.answer([(parse_time_us("2026-11-24T14:00:29Z", None), b"\x00" * 60)])
-            by_alert = "api/v1/jobs?owner=docket-alerts&text=2024217"
+            by_alert = "api/v1/jobs?tag=alert:2024217"
             (found,) = wait_until(lambda: site.call("GET", by_alert).json()["jobs"], "the job in the list")
             job = site.final(found["id"])
+            assert site.call("GET", "api/v1/jobs?tag=alert:202421").json()["jobs"] == []
         assert job.id == reading.request.id
+        assert job.tags == ("alert:2024217", "rule:grave")
         assert (job.query, job.packets) == ("flow tcp 10.1.2.3:40007 - 192.0.2.7:443", 1)
         assert len(site.call("GET", f"api/v1/jobs/{job.id}/pcap").content) == 24 + 16 + 60
     finally:
