@@ -136,7 +136,7 @@ def test_a_request_on_the_wire_has_the_described_fields() -> None:
     plain = Request(id="", query="", asked="", after_us=0, before_us=1, requested_at_us=0)
     refined = msgspec.structs.replace(plain, parent="p", tags=("t",))
     assert set(RequestMessage.__struct_fields__) == set(refined.to_message())
-    assert set(refined.to_message()) - set(plain.to_message()) == {"parent", "refine"}
+    assert set(refined.to_message()) - set(plain.to_message()) == {"parent", "refine", "tags"}
 
 
 def test_fragment_headers_are_described() -> None:
