@@ -24,6 +24,7 @@ from docket.index.index_files import IndexLayout
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import RECORD_HEADER_BYTES, scan
+from docket.workers.sources.capture_files import catalog
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.services import frames
 from tests.services.needs import program
@@ -268,12 +269,21 @@ def _listing(stage: Stage, runs: int) -> list[Figure]:
         source.coverage()
         rest.append(sum(_processor_s(source) for _ in range(6)) * 1000)
         (directory / f"new{run}.pcap").write_bytes(file_header())
-        came.append(_processor_s(source) * 1000)
+        came.append(_listed_again_s(source) * 1000)
     title = f"listing {count:,} files: processor time"
     return [
         Figure(f"{title} per minute at rest", "ms", tuple(rest), bar=50),
-        Figure(f"{title} when a file comes", "ms", tuple(came)),
+        Figure(f"{title} when a file has come, once in 40 s at most", "ms", tuple(came)),
     ]
+
+
+def _listed_again_s(source: CaptureFilesSource) -> float:
+    """As `_processor_s`, with the names read at once."""
+    share, catalog._LISTING_SHARE = catalog._LISTING_SHARE, 0
+    try:
+        return _processor_s(source)
+    finally:
+        catalog._LISTING_SHARE = share
 
 
 def _processor_s(source: CaptureFilesSource) -> float:

@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network
 import numpy as np
 
 from docket.domain.query.terms import And, EtherHost, FilterNode, Flow, Net, Or, Port, SentBy
-from docket.packet.octets import Integers
+from docket.packet.octets import Integers, distinct
 from docket.packet.records import Records
 
 Literals = tuple[bytes, ...]
@@ -61,8 +61,7 @@ def holding(buffer: bytes, records: Records, wanted: Literals) -> Integers | Non
     cut = (records.captured < records.original).nonzero()[0]
     if cut.size > len(records) // WORTH:
         return None
-    found: Integers = np.unique(np.concatenate((rows[rows >= 0], cut)))
-    return found
+    return distinct(np.concatenate((rows[rows >= 0], cut)))
 
 
 def _places(buffer: bytes, wanted: Literals, most: int) -> list[int] | None:

@@ -56,7 +56,18 @@ def sliding(data: NDArray[np.uint8], kind: str) -> NDArray[Any]:
     size = np.dtype(kind).itemsize
     if data.size < size:
         return np.zeros(0, dtype=kind)
-    return np.lib.stride_tricks.as_strided(data[:size].view(kind), (data.size - size + 1,), (1,), writeable=False)
+    # numpy's as_strided takes thirty times as long, which counts where a question reads little.
+    view: NDArray[Any] = np.ndarray((data.size - size + 1,), kind, buffer=np.ascontiguousarray(data), strides=(1,))
+    view.flags.writeable = False
+    return view
+
+
+def distinct(values: Integers) -> Integers:
+    """The values in order, each once. numpy's `unique` loads its masked arrays first, at the cost of 40 ms."""
+    ordered = np.sort(values)
+    first = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def where(mask: Mask) -> Integers:

@@ -56,4 +56,6 @@ class PacketFilter:
         if self._literals is None:
             return inside
         held = holding(block.buffer, block.records, self._literals)
-        return inside if held is None else np.intersect1d(inside, held, assume_unique=True)
+        if held is None or inside.size == len(block.records):
+            return inside if held is None else held
+        return np.intersect1d(inside, held, assume_unique=True)

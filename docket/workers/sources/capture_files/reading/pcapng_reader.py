@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 
 import numpy as np
 
-from docket.packet.octets import Integers, Mask, Wide, bytes_of, sliding
+from docket.packet.octets import Integers, Mask, Wide, bytes_of, distinct, sliding
 from docket.packet.records import LARGEST_RECORD_BYTES as _LARGEST
 from docket.packet.records import ByteOrder, Records
 from docket.workers.sources.capture_files.reading.byte_stream import ByteStream
@@ -196,7 +196,7 @@ class PcapngReader:
             raise damage
 
     def _times(self, interface: Integers, ticks: Wide) -> Integers:
-        numbers = np.unique(interface)
+        numbers = distinct(interface)
         if numbers.size == 1:
             return self._interfaces[int(numbers[0])].time_ns(ticks)
         times = np.zeros(ticks.size, dtype=np.int64)
@@ -207,7 +207,7 @@ class PcapngReader:
 
     def _by_link_type(self, interface: Integers) -> Iterator[tuple[int, bool, Mask | slice]]:
         """Link type, whether some clock is fine, and which packets."""
-        used = [(int(number), self._interfaces[int(number)]) for number in np.unique(interface)]
+        used = [(int(number), self._interfaces[int(number)]) for number in distinct(interface)]
         types = {one.linktype for _, one in used}
         fine = any(one.nanoseconds for _, one in used)
         if len(types) == 1:
