@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import threading
@@ -17,7 +18,7 @@ from docket.bus.permissions import COLLECTOR
 from docket.bus.retry import Backoff
 from docket.cli.ui.terminal import Terminal
 from docket.config.model import CaptureFilesConfig, Config, SourceConfig
-from docket.errors import BusError, BusLost, NotDeclared
+from docket.errors import BusError, BusLost, NotDeclared, SpoolError
 from docket.index.index_files import of_source
 from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
@@ -26,6 +27,7 @@ from docket.runtime.exit_codes import ExitCode
 from docket.runtime.host import Host, Runnable, Serve, Service
 from docket.runtime.job_figures import JobFigures
 from docket.runtime.systemd import SystemdNotifier, inherited_sockets
+from docket.spool.signing import Signer
 from docket.web.app import serve
 from docket.workers.alerts.alert_rules import AlertsConfig
 from docket.workers.alerts.service import AlertService
@@ -116,8 +118,16 @@ def source_names(config: Config) -> list[str]:
 
 
 def run_collector(config: Config, terminal: Terminal) -> int:
+    _make_signing_key(config)
     figures = JobFigures(REGISTRY)
     return _run_one(config, lambda config, broker: collector_service(config, broker, figures), terminal)
+
+
+def _make_signing_key(config: Config) -> None:
+    """Make it before the collector is ready: the web app's unit, which starts then, hides a file that is there."""
+    # The collector reports why, and works on without a key.
+    with contextlib.suppress(SpoolError):
+        Signer.of_file(config.spool.key_path)
 
 
 def run_inspector(config: Config, terminal: Terminal) -> int:

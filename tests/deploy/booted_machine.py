@@ -21,8 +21,11 @@ from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.waiting import wait_until
 
-BOOT_S = 60.0
-COMMAND_S = 120.0
+BOOT_S = 180.0
+COMMAND_S = 300.0
+"""Generous: beside other tests a machine of two processors may take ten times as long."""
+LOOK_S = 0.3
+"""Between two looks, each of which is a program that loads the machine."""
 
 _OUTER = r"""
 set -eu
@@ -177,14 +180,14 @@ class BootedMachine:
                 wait_until(functools.partial(_without_cgroups, top), f"{top} to be empty", timeout_s=5)
         shutil.rmtree(self._directory / "disk", ignore_errors=True)
 
-    def until(self, script: str, holds: Callable[[str], bool], what: str, timeout_s: float = 60.0) -> str:
+    def until(self, script: str, holds: Callable[[str], bool], what: str, timeout_s: float = 180.0) -> str:
         """Run a line of shell until what it writes is as wanted; that."""
 
         def look() -> str:
             told = self.try_run(script).stdout
             return told if holds(told) else ""
 
-        return wait_until(look, what, timeout_s=timeout_s)
+        return wait_until(look, what, timeout_s=timeout_s, step_s=LOOK_S)
 
 
 def _without_cgroups(top: Path) -> bool:

@@ -51,7 +51,7 @@ class Record:
         script = command
         for placeholder, value in (changed or {}).items():
             script = script.replace(placeholder, value)
-        done = machine.try_run(f"cd /root/docket && {{ {script}\n}}", timeout_s=170)
+        done = machine.try_run(f"cd /root/docket && {{ {script}\n}}", timeout_s=300)
         lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
         good = done.returncode in codes and re.search(holds, done.stdout + done.stderr) is not None
         row = Row(page, command, done.returncode, lines[-1][:100] if lines else "", good)

@@ -12,7 +12,7 @@ from tests.deploy.sensor_machine import active, wait_well
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer, pytest.mark.timeout(600)]
 
 AT_SOCKET = "curl -s -m 20 --unix-socket /run/docket/docket.socket http://x/api/v1"
-SEEN_S = 90.0
+SEEN_S = 240.0
 
 
 def health(sensor: BootedMachine) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def install(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def uninstall(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.root == Path("/") and _has_systemd():
-        units = ["docket.target", "docket.service", "docket.socket", *stale_workers(())]
+        units = ["docket.target", "docket.service", "docket.socket", "docket-alerts.service", *stale_workers(())]
         _call(args, terminal, ["systemctl", "disable", "--now", *units])
     steps = _carry_out(args, terminal, plan_removal(args.root, _wanted(args.whole(), _program(args.root))))
     if args.root == Path("/"):

@@ -60,10 +60,12 @@ def copy(root: Path) -> None:
     shutil.copytree(shipped_directory(), fresh / "share/docket/deploy", ignore=ignored)
     for library in _libraries():
         for file in library.files or ():
-            if ".." not in file.parts and file.suffix != ".pyc":
+            source = Path(str(file.locate()))
+            # Packagers leave tests out of a library, and its list as it was.
+            if ".." not in file.parts and file.suffix != ".pyc" and source.is_file():
                 place = fresh / file
                 place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(str(file.locate()), place)
+                shutil.copyfile(source, place)
     for path in (fresh, *fresh.rglob("*")):
         path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     shutil.rmtree(target, ignore_errors=True)
