@@ -7,6 +7,7 @@ DIRECTORY/<source>/state.json                        how far the indexer is
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -36,8 +37,10 @@ class IndexLayout:
         """The index of this file."""
         return self.files / file_name(identity.device, identity.inode)
 
-    def make(self) -> None:
-        """Raises OSError."""
+    def make(self, *, again: bool = False) -> None:
+        """Raises OSError; with `again` also where what held the indexes of all sources has gone."""
+        if again:
+            os.stat(self.root.parent.parent)
         for directory in (self.files, self.groups):
             directory.mkdir(parents=True, exist_ok=True)
 

@@ -57,6 +57,7 @@ class SourceIndexer:
         self._min_free_bytes = min_free_bytes
         self._catalog = Catalog(directory)
         self._inventory: Inventory | None = None
+        self._made = False
         self._files: tuple[CaptureFile, ...] | None = None
         """Those that were followed last."""
         self._disk_bytes = 0
@@ -88,7 +89,8 @@ class SourceIndexer:
 
     def _loaded(self) -> Inventory:
         if self._inventory is None:
-            self._layout.make()
+            self._layout.make(again=self._made)
+            self._made = True
             inventory = Inventory(self._layout)
             inventory.load()
             self._inventory, self._files = inventory, None

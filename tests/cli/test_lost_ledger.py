@@ -20,8 +20,10 @@ from tests.services.waiting import wait_until
 class Running:
     """A `docket run` on one source of sample traffic, which can be ended and started again."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *wrapper: str) -> None:
+        """`wrapper`: a command that runs what follows it."""
         self.place = place
+        self.wrapper = wrapper
         self.spool = place / "spool"
         config = place / "docket.yaml"
         self.environ = clean_environ(place, DOCKET_CONF=str(config))
@@ -40,7 +42,7 @@ class Running:
         self.start()
 
     def start(self) -> None:
-        self.child = ChildProcess([*DOCKET, "run"], self.place / "run.log", env=self.environ)
+        self.child = ChildProcess([*self.wrapper, *DOCKET, "run"], self.place / "run.log", env=self.environ)
         wait_until(self.is_well, "docket run to be well", timeout_s=60.0)
 
     def is_well(self) -> bool:

@@ -1,21 +1,31 @@
 """What happens to the host, happens to a `docket run`: it says so, goes on by itself, and loses nothing."""
 
+import os
 import shutil
+import socket
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import requests
 
+from docket.domain.timewindow import format_us
 from tests.cli.test_lost_ledger import Running
-from tests.faults.disturbances import read_only
+from tests.faults.disturbances import read_only, small_disk
 from tests.services import needs
 from tests.services.waiting import wait_until
 
 LEDGER = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm")
-ASK = {"query": "udp and port 53", "after": "1h", "fresh": True}
+ASK = {"query": "udp and port 53", "fresh": True}
+
+
+def moment(seconds: int) -> str:
+    """So long from now."""
+    return format_us(time.time_ns() // 1_000 + seconds * 1_000_000)
 
 
 class Host(Running):
@@ -26,9 +36,14 @@ class Host(Running):
 
     def asked(self) -> str:
         """The id of a new job."""
-        answer = requests.post(f"{self.url}api/v1/jobs", json=ASK, timeout=60)
+        answer = requests.post(f"{self.url}api/v1/jobs", json={**ASK, **self.window}, timeout=60)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
+
+    def ask_status(self) -> tuple[int, str]:
+        """How a question is answered, and the code of a fault."""
+        answer = requests.post(f"{self.url}api/v1/jobs", json={**ASK, **self.window}, timeout=60)
+        return answer.status_code, str(answer.json().get("error", {}).get("code", ""))
 
     def complete(self) -> str:
         """A new job that has completed."""
@@ -71,6 +86,7 @@ class Host(Running):
 
     first = ""
     content = b""
+    window: Mapping[str, str] = MappingProxyType({"after": "1h"})
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +175,56 @@ def test_spool_removed_and_made_anew(host: Host) -> None:
     host.first = host.complete()
     host.content = host.get(f"api/v1/jobs/{host.first}/pcap").content
     host.has_first()
+
+
+def test_few_files_may_be_open(tmp_path: Path) -> None:
+    """With `ulimit -n 64` fewer connections are held; a hundred silent ones keep no question from being answered."""
+    host = Host(tmp_path, "prlimit", "--nofile=64:64")
+    with ExitStack() as held:
+        held.callback(host.child.stop)
+        host.first = host.complete()
+        host.content = host.get(f"api/v1/jobs/{host.first}/pcap").content
+        port = int(host.url.split(":")[2].split("/")[0])
+        for _ in range(100):
+            held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        host.recovers()
+        host.has_first()
+
+
+def test_clock_that_is_set(tmp_path: Path) -> None:
+    """Five days forward or back and again right: the job across it completes, new ones do, and results stay."""
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+    environment = (f"PYTHONPATH={Path(__file__).parent / 'clock'}:{os.getcwd()}", f"DOCKET_TEST_CLOCK={clock}")
+    host = Host(tmp_path, "env", *environment)
+    with ExitStack() as held:
+        held.callback(host.child.stop)
+        host.first = host.complete()
+        host.content = host.get(f"api/v1/jobs/{host.first}/pcap").content
+        host.window = {"after": moment(-3_600), "before": moment(0)}
+        asked = host.asked()
+        clock.write_text(str(5 * 86_400))
+        wait_until(lambda: host.state(asked) == "completed", "the job across the step", 60)
+        for days in (5, 0, -5, 0):
+            clock.write_text(str(days * 86_400))
+            host.has_first()
+            if days >= 0:  # set back, the clock says that the window has not come yet
+                host.recovers()
+
+
+def test_little_room(tmp_path: Path) -> None:
+    """With less than is to stay free a question is refused with a sentence; with room again it is answered."""
+    place = tmp_path / "place"
+    place.mkdir()
+    with small_disk(place), ExitStack() as held:
+        host = Host(place)
+        held.callback(host.child.stop)
+        host.first = host.complete()
+        host.content = host.get(f"api/v1/jobs/{host.first}/pcap").content
+        rubbish = place / "rubbish"
+        free_bytes = shutil.disk_usage(place).free
+        rubbish.write_bytes(bytes(free_bytes - 600_000))
+        wait_until(lambda: host.ask_status() == (507, "spool-low"), "the refusal", 90)
+        assert {status for _, status in host.answers()} <= {200, 503}
+        rubbish.unlink()
+        host.recovers()

@@ -15,7 +15,7 @@ import msgspec
 
 from docket.bus.messages import Cancel, Fragment
 from docket.domain.annotation import Annotation
-from docket.domain.clock import Clock
+from docket.domain.clock import Clock, DeadlineClock
 from docket.domain.job import CLOSING, FULL, Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, judge
 from docket.domain.request import Request
 from docket.domain.request_message import Limits
@@ -40,6 +40,7 @@ class JobContext:
 
     spool: Spool
     clock: Clock
+    deadline_clock: DeadlineClock
     most_bytes: int
     """The byte limit of a job that asks for no lower one."""
     signer: Signer | None = None
@@ -63,7 +64,7 @@ class OpenJob:
         self._ordered: dict[str, int] = {}
         self._disk = ""
         """What the disk said when it failed this job."""
-        remaining_us = min(request.deadline_us - context.clock.now_us(), request.deadline_s * US_PER_S)
+        remaining_us = min(request.deadline_us - context.deadline_clock.now_us(), request.deadline_s * US_PER_S)
         self.deadline_s = context.clock.monotonic_s() + remaining_us / US_PER_S
         """In monotonic time: a clock that is set back does not lengthen it."""
         for part in parts:

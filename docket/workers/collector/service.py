@@ -17,7 +17,7 @@ from docket.bus.permissions import COLLECTOR
 from docket.bus.senders import check_sender
 from docket.bus.topology import COLLECTOR_QUEUE, FRAGMENT_SHARDS, fragment_queue
 from docket.config.model import Config
-from docket.domain.clock import Clock
+from docket.domain.clock import Clock, DeadlineClock
 from docket.domain.job import EventName, Verdict
 from docket.errors import MessageError, SpoolError, SpoolFull
 from docket.runtime.job_figures import JobFigures
@@ -82,6 +82,7 @@ class Collector:
         self._config, self._broker = config, broker
         self._spool = Spool(config.spool.path)
         self._clock, self._figures = clock or Clock(), figures
+        self._deadline_clock = DeadlineClock(self._clock)
         self._stop = Flag()
         self._pending: Batch | None = None
         """A batch that could not be committed yet. Nothing else happens before it is."""
@@ -173,7 +174,7 @@ class Collector:
     def _take_up(self, spool: Spool, names: list[str]) -> None:
         """Know again what was known when the collector ended."""
         signer = self._signer()
-        context = JobContext(spool, self._clock, self._config.jobs.max_bytes, signer)
+        context = JobContext(spool, self._clock, self._deadline_clock, self._config.jobs.max_bytes, signer)
         self._retention = Retention(spool, self._config.spool)
         strays = self._retention.take_stock(self.ledger.with_results(), self.ledger.job)
         self._adoption = Adoption(spool, None if signer is None else signer.public_pem, strays)

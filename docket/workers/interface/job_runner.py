@@ -23,7 +23,7 @@ from docket.bus.messages import Fragment, FragmentKind, fragment_headers
 from docket.bus.replies import trace_headers
 from docket.bus.senders import sender
 from docket.bus.topology import FRAGMENTS, fragment_shard
-from docket.domain.clock import Clock
+from docket.domain.clock import Clock, DeadlineClock
 from docket.domain.event import EventMessage
 from docket.domain.ids import new_run
 from docket.domain.job import FULL, EventName, Verdict
@@ -126,6 +126,7 @@ class JobRunner(Generic[S]):
         self._patience_s = patience_s
         self._declare = declare
         self._clock = Clock()
+        self._deadline_clock = DeadlineClock(self._clock)
         self._scheduler = Scheduler(queries_at_once, most_at_once)
         self._cost_model = CostModel()
         self._lock = threading.Lock()
@@ -152,7 +153,7 @@ class JobRunner(Generic[S]):
         It begins with the next `look`: of thousands that come at once, the last may be of the user who is next.
         """
         log_as = (request.id, self.source.name)
-        if self._clock.now_us() >= request.deadline_us:
+        if self._deadline_clock.now_us() >= request.deadline_us:
             log.info("job %s: %s leaves it, its deadline has passed", *log_as)
             delivery.ack()
             return
@@ -196,9 +197,9 @@ class JobRunner(Generic[S]):
 
     def look(self) -> None:
         """Stop what has come to its deadline, and begin what has a place and has come to its time."""
-        now_us = self._clock.now_us()
+        now_us = self._deadline_clock.now_us()
         with self._lock:
-            late = [active for active in self._active.values() if now_us >= active.request.deadline_us]
+            late = [one for one in self._active.values() if now_us >= one.request.deadline_us]
             for active in late:
                 self._stop(active, Ending.LATE)
         if late:
@@ -262,8 +263,7 @@ class JobRunner(Generic[S]):
 
     def _publish_status(self, fragment: Fragment) -> None:
         """Raises BusError."""
-        never = threading.Event()
-        self._send(fragment, persistent=False, mandatory=False, wait_s=STATUS_S, give_up=never)
+        self._send(fragment, persistent=False, mandatory=False, wait_s=STATUS_S, give_up=threading.Event())
 
     def _turn_away(self, active: _Active) -> None:
         """Refuse a job for which there is no room: its owner has more that wait than anybody else."""
