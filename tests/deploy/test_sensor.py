@@ -19,6 +19,7 @@ NOT_RUN = {
     "systemctl stop docket-collector": "the tests of the collector lose a ledger; test_sensor_life stops it",
     "docket verify /var/spool/docket/aside/ID": "there is nothing aside on a sensor on which all is well",
     "docket install": "the package is installed here; the tests of the command line run it",
+    "docket uninstall": "undoes docket install; the tests of the command line run it",
     "apt-get remove docket": "test_sensor_removal runs it",
     "apt-get purge docket": "test_sensor_removal runs it",
     "echo 'docket docket/remove-results boolean true' | debconf-set-selections": "test_sensor_removal runs it",
