@@ -70,7 +70,7 @@ class SourceIndexer:
         self._written = IndexState()
         self._written_s = 0.0
         self._state_cost_s = 0.0
-        """Long where much is to be indexed still."""
+        """Time that the latest state took to put together, which grows with what is still to be indexed."""
 
     def step(self, stop: threading.Event) -> bool:
         """Index one file, or a piece of a large one. Gives whether there is more. Raises nothing for what files do."""

@@ -5,20 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.docket_site import SOURCES, Site
+from tests.web.docket_site import SOURCES, Site, running
 from tests.web.scripted import ScriptedWorker
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A running Docket without workers."""
-    running = Site(tmp_path)
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(Site(tmp_path)) as site:
+        yield site
 
 
 @pytest.fixture

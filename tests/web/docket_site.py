@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,14 @@ class Site:
     def _on_ready(self, urls: list[str]) -> None:
         self.urls = urls
         self._ready.set()
+
+
+@contextmanager
+def running(site: Site) -> Iterator[Site]:
+    """The site with its collector and its web app, closed at the end."""
+    try:
+        site.start_collector()
+        site.start_web()
+        yield site
+    finally:
+        site.close()

@@ -13,7 +13,7 @@ from tornado.web import Application, RequestHandler
 
 from docket.cli.mcp import rpc
 from docket.cli.mcp.tools import AssistantTools
-from docket.web.auth.own_names import host_name, is_loopback, is_own_name
+from docket.runtime.own_names import host_name, is_loopback, is_own_name
 
 MakeTools = Callable[[str], AssistantTools]
 """The tools for one token; empty: those of the process's own login."""

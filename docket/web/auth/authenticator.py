@@ -17,8 +17,8 @@ from tornado.httputil import HTTPServerRequest
 from docket.config.model import WebConfig
 from docket.domain.request import LONGEST_OWNER
 from docket.errors import ConfigError, Fault
+from docket.runtime.own_names import host_name, is_loopback, is_own_name
 from docket.web.auth.forwarded import remote_user
-from docket.web.auth.own_names import host_name, is_loopback, is_own_name
 from docket.web.auth.peer import Peer, unix_peer
 from docket.web.auth.tokens import bearer, digest, read_tokens
 from docket.web.http.api_errors import ApiError, api_error

@@ -1,4 +1,4 @@
-"""Asks the inspector at its counter, out of an event loop. For the web app."""
+"""Asks the inspector at its socket, out of an event loop. For the web app."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _SENDERS = {"both": (0, 1), "first": (0,), "second": (1,)}
 
 
 class Answering:
-    """For the threads of the counter."""
+    """For the threads of the RPC server."""
 
     def __init__(self, index_pool: IndexPool, spool: Spool, stop: threading.Event) -> None:
         self._index_pool = index_pool

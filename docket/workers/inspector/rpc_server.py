@@ -1,4 +1,4 @@
-"""The counter at which the web app asks about packets: a unix socket in the spool, a question and an answer each. For
+"""Where the web app asks about packets: a unix socket in the spool, a question and an answer each. For
 `inspector`.
 
 Behind it, and nowhere else, dissectors run. A question is one line of JSON; the answer is one line with a status and,
@@ -43,7 +43,7 @@ Answerer = Callable[[Question], Answered]
 """Raises errors of ours; those become answers."""
 
 
-class Counter:
+class RpcServer:
     """One listening socket; `serve` runs in a thread until asked to stop."""
 
     def __init__(self, spool: Spool, answer: Answerer) -> None:
@@ -54,7 +54,7 @@ class Counter:
 
     def serve(self, stop: threading.Event) -> None:
         """Raises SpoolError if the socket cannot be opened at first; later it is opened again whenever it is gone."""
-        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="counter")
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rpc")
         listening: socket.socket | None = self._listen()
         try:
             while not stop.is_set():
@@ -84,7 +84,7 @@ class Counter:
         try:
             return self._listen()
         except SpoolError as error:
-            log.debug("the counter cannot be opened yet: %s", error)
+            log.debug("the socket for questions cannot be opened yet: %s", error)
             return None
 
     def _listen(self) -> socket.socket:

@@ -29,7 +29,7 @@ from docket.spool.ledger_reader import LedgerReader
 from docket.workers.inspector.index_pool import IndexPool
 from docket.workers.inspector.refine_service import RefineService
 from docket.workers.inspector.rpc_handlers import Answering
-from docket.workers.inspector.rpc_server import Counter
+from docket.workers.inspector.rpc_server import RpcServer
 from docket.workers.inspector.tshark.summary import Summary
 from docket.workers.inspector.tshark.tshark_programs import has_tshark
 from docket.workers.publisher_pool import PublisherPool
@@ -71,7 +71,7 @@ class Inspector:
         crew.start("surveyor", lambda: self._index_pool.work(own_stop, self._tell, small=False))
         crew.start("surveyor of small results", lambda: self._index_pool.work(own_stop, self._tell, small=True))
         crew.start(
-            "counter", lambda: Counter(self._spool, Answering(self._index_pool, self._spool, own_stop)).serve(own_stop)
+            "rpc", lambda: RpcServer(self._spool, Answering(self._index_pool, self._spool, own_stop)).serve(own_stop)
         )
         crew.start("refinery", lambda: self._refine_service.work(own_stop))
         receiver = self._broker.receiver("docket inspector", [INSPECTOR_QUEUE], prefetch=PREFETCH)

@@ -15,7 +15,7 @@ from docket.web.auth.access import Access
 from docket.web.auth.authenticator import Principal
 from tests.services.waiting import wait_until
 from tests.web.auth.test_authenticator import UnixConnection
-from tests.web.docket_site import SOURCES, Site
+from tests.web.docket_site import SOURCES, Site, running
 from tests.web.scripted import ScriptedWorker
 
 PACKET = [(1_795_000_000_000_000, b"x" * 60)]
@@ -56,25 +56,15 @@ def site_with(folder: Path, **web: Any) -> Site:
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[Site]:
     """A Docket where jobs are for their owners."""
-    running = site_with(tmp_path, own_jobs_only=True)
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(site_with(tmp_path, own_jobs_only=True)) as site:
+        yield site
 
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Iterator[Site]:
     """A Docket where everybody sees everything."""
-    running = site_with(tmp_path)
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(site_with(tmp_path)) as site:
+        yield site
 
 
 def finished(site: Site, door: Door, **question: object) -> str:

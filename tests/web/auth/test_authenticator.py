@@ -18,7 +18,7 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, Req
 
 from docket.config.model import WebConfig
 from docket.web.auth.authenticator import Authenticator, Principal
-from tests.web.docket_site import Site
+from tests.web.docket_site import Site, running
 from tests.web.sockets import Socket
 
 
@@ -49,13 +49,8 @@ def ask_over_unix(path: Path, headers: dict[str, str], **question: object) -> tu
 @pytest.fixture
 def behind(tmp_path: Path) -> Iterator[Site]:
     """A Docket on a unix socket and on TCP."""
-    running = Site(tmp_path, listen=("127.0.0.1:0", f"unix:{tmp_path}/web.socket"), admins=("root",))
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(Site(tmp_path, listen=("127.0.0.1:0", f"unix:{tmp_path}/web.socket"), admins=("root",))) as site:
+        yield site
 
 
 @pytest.mark.usefixtures("behind")

@@ -12,7 +12,7 @@ from docket.domain.timewindow import Window, format_us, parse_time_us
 from docket.web.jobs.coverage import coverage
 from docket.web.jobs.source_plan import source_plan
 from tests.services.waiting import wait_until
-from tests.web.docket_site import SOURCES, Site
+from tests.web.docket_site import SOURCES, Site, running
 from tests.web.scripted import ScriptedWorker
 
 AFTER, BEFORE = "2026-11-24T14:02:00Z", "2026-11-24T14:10:00Z"
@@ -23,13 +23,8 @@ MINUTE_US = 60_000_000
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One Docket for all questions of this file."""
-    running = Site(tmp_path_factory.mktemp("site"))
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(Site(tmp_path_factory.mktemp("site"))) as site:
+        yield site
 
 
 def check(site: Site, **question: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from docket.domain.job import Job, State, Verdict
 from tests.services import frames
 from tests.services.waiting import wait_until
-from tests.web.docket_site import Site
+from tests.web.docket_site import Site, running
 from tests.web.handlers.test_packets import inspector
 from tests.web.handlers.test_refinements import answered
 from tests.web.scripted import ScriptedWorker
@@ -41,13 +41,8 @@ pytestmark = pytest.mark.usefixtures("inspector")
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A Docket whose proxy names users."""
-    running = Site(tmp_path, user_header="X-Remote-User", trusted_proxies=("127.0.0.1",))
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(Site(tmp_path, user_header="X-Remote-User", trusted_proxies=("127.0.0.1",))) as site:
+        yield site
 
 
 @pytest.fixture

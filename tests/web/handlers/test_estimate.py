@@ -10,7 +10,7 @@ import pytest
 from docket.config.model import JobsConfig
 from docket.domain.timewindow import format_us, parse_time_us
 from tests.services.waiting import wait_until
-from tests.web.docket_site import SOURCES, Site
+from tests.web.docket_site import SOURCES, Site, running
 from tests.web.scripted import ScriptedWorker
 
 AFTER_US = parse_time_us("2026-11-24T14:00:00Z", None)
@@ -21,14 +21,10 @@ MOST_BYTES = 5_000
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A Docket whose jobs may have 5 kB."""
-    running = Site(tmp_path)
-    running.config = dataclasses.replace(running.config, jobs=JobsConfig(patience_s=3600, max_bytes=MOST_BYTES))
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    site = Site(tmp_path)
+    site.config = dataclasses.replace(site.config, jobs=JobsConfig(patience_s=3600, max_bytes=MOST_BYTES))
+    with running(site):
+        yield site
 
 
 def over(minutes: int) -> dict[str, str]:

@@ -9,19 +9,14 @@ import requests
 from docket.web.app import STATIC_FOLDER
 from docket.web.handlers.page_handlers import StaticFiles
 from docket.web.http.api_errors import ApiError
-from tests.web.docket_site import Site
+from tests.web.docket_site import Site, running
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One Docket for all questions of this file."""
-    running = Site(tmp_path_factory.mktemp("site"))
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(Site(tmp_path_factory.mktemp("site"))) as site:
+        yield site
 
 
 @pytest.mark.parametrize("path", ["", "sources", "jobs/0192f0c1-0000-7000-8000-000000000000", "jobs/anything"])

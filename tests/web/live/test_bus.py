@@ -12,7 +12,7 @@ from docket.domain.timewindow import parse_time_us
 from docket.web.jobs import service
 from tests.services.rabbitmq import Broker
 from tests.services.waiting import wait_until
-from tests.web.docket_site import SOURCES, Site
+from tests.web.docket_site import SOURCES, Site, running
 from tests.web.scripted import ScriptedWorker
 from tests.web.sockets import Socket
 
@@ -37,13 +37,8 @@ class AmqpSite(Site):
 
 @pytest.fixture
 def site(tmp_path: Path, amqp_url: str) -> Iterator[Site]:
-    running = AmqpSite(tmp_path, amqp_url)
-    try:
-        running.start_collector()
-        running.start_web()
-        yield running
-    finally:
-        running.close()
+    with running(AmqpSite(tmp_path, amqp_url)) as site:
+        yield site
 
 
 def test_job_runs_over_rabbitmq(site: Site) -> None:

@@ -161,10 +161,6 @@ def _last_written_us(
     return before_us
 
 
-def _is_other(found: Found | None) -> bool:
-    return isinstance(found, FileIdentity)
-
-
 def _sum_bytes(files: Iterable[CaptureFile]) -> int:
     return sum(file.identity.size_bytes for file in files)
 
