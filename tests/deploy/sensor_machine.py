@@ -114,5 +114,5 @@ def active(machine: BootedMachine, units: str = ALL) -> set[str]:
 
 
 def last_job(machine: BootedMachine) -> str:
-    """The id of root's newest job."""
-    return machine.run("docket jobs --json | jq -r '[.[] | select(.owner == \"root\")][0].id'").strip()
+    """The id of root's newest job that has a result."""
+    return machine.run("docket jobs --json | jq -r '[.[] | select(.owner == \"root\" and .pcap)][0].id'").strip()

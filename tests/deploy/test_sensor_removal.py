@@ -56,6 +56,7 @@ def test_signing_key_is_for_the_collector_alone(installed: BootedMachine) -> Non
 def test_removal_and_installing_again_go_on_where_it_was(installed: BootedMachine, record: Record) -> None:
     """Programs and units go, in the middle of a job; all else stays, and the job ends with the same packets."""
     sensor = installed
+    sensor.try_run("docket get 'host 10.1.1.1' --after 1h -w /root/earlier.pcap")
     earlier = last_job(sensor)
     bus = sensor.run("grep ^bus: /etc/docket/docket.yaml")
     key = sensor.run(f"sha256sum {KEY}")
