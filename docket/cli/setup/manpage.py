@@ -62,9 +62,19 @@ def manual(parser: argparse.ArgumentParser) -> str:
 
 
 def completion(parser: argparse.ArgumentParser, shell: str) -> str:
-    """The completion of one shell: commands, and the options of each. `shell` is one of SHELLS."""
-    words = {name: sorted(_flags(command)) for name, command in commands_of(parser).items()}
-    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](parser, words)
+    """The completion of one shell: commands, options, choices and files. `shell` is one of SHELLS."""
+    import shtab  # by this command alone
+
+    _complete_paths(parser, {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY})
+    return f"{shtab.complete(parser, shell=shell)}\n"
+
+
+def _complete_paths(parser: argparse.ArgumentParser, kinds: Mapping[str, object]) -> None:
+    for action in parser._actions:
+        if isinstance(action.metavar, str) and action.metavar in kinds:
+            action.complete = kinds[action.metavar]  # type: ignore[attr-defined]
+    for command in commands_of(parser).values():
+        _complete_paths(command, kinds)
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -89,57 +99,7 @@ def _value(action: argparse.Action) -> str:
     return metavar or action.dest.upper()
 
 
-def _flags(parser: argparse.ArgumentParser) -> set[str]:
-    return {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
-
-
 def _escaped(text: str) -> str:
     """Text that means itself in man(7): no line may begin with a dot or a quote."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return re.sub(r"^(?=[.'])", r"\\&", escaped, flags=re.MULTILINE)
-
-
-def _bash(parser: argparse.ArgumentParser, words: Mapping[str, list[str]]) -> str:
-    cases = "\n".join(f'    {name}) words="{" ".join(flags)}" ;;' for name, flags in words.items())
-    return f"""\
-# Completion of docket(1) for bash.
-_docket() {{
-  local word command="" words
-  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-    case "$word" in -*) ;; {"|".join(words)}) command=$word; break ;; esac
-  done
-  case "$command" in
-    "") words="{" ".join([*words, *sorted(_flags(parser))])}" ;;
-{cases}
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
-}}
-complete -o default -F _docket docket
-"""
-
-
-def _zsh(parser: argparse.ArgumentParser, words: Mapping[str, list[str]]) -> str:
-    cases = "\n".join(f"    {name}) compadd -- {' '.join(flags)}; _files ;;" for name, flags in words.items())
-    return f"""\
-#compdef docket
-# Completion of docket(1) for zsh.
-local word command=""
-for word in ${{words[2,CURRENT-1]}}; do
-  case "$word" in ({"|".join(words)}) command=$word; break ;; esac
-done
-case "$command" in
-    "") compadd -- {" ".join([*words, *sorted(_flags(parser))])} ;;
-{cases}
-esac
-"""
-
-
-def _fish(parser: argparse.ArgumentParser, words: Mapping[str, list[str]]) -> str:
-    del parser
-    lines = ["# Completion of docket(1) for fish."]
-    for name, flags in words.items():
-        lines.append(f"complete -c docket -n __fish_use_subcommand -a {name}")
-        lines += [
-            f"complete -c docket -n '__fish_seen_subcommand_from {name}' -l {flag.removeprefix('--')}" for flag in flags
-        ]
-    return "\n".join(lines) + "\n"

@@ -95,7 +95,12 @@ def test_manual_is_well_formed() -> None:
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("docket stat", ["status"]), ("docket get --aft", ["--after"]), ("docket --verbose topology --pri", ["--print"])],
+    [
+        ("docket stat", ["status"]),
+        ("docket get --aft", ["--after"]),
+        ("docket --verbose topology --pri", ["--print"]),
+        ("docket completion z", ["zsh"]),
+    ],
 )
 def test_bash_completes(tmp_path: Path, words: str, expected: list[str]) -> None:
     """bash itself completes commands and options with what is installed."""
@@ -103,7 +108,9 @@ def test_bash_completes(tmp_path: Path, words: str, expected: list[str]) -> None
     script.write_text(completion(make_parser(), "bash"))
     array = " ".join(words.split())
     order = (
-        f"source {script}; COMP_WORDS=({array}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); _docket; "
+        f"source {script}; COMP_WORDS=({array}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); "
+        "read -r complete_docket < <(complete -p docket | grep -oE '_[a-z_]+' | tail -n 1); "
+        "$complete_docket docket; "
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run([needs.program("bash", "bash"), "-c", order], capture_output=True, text=True, check=True)
