@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,10 @@ from docket.domain.provenance import Provenance
 from docket.domain.request import Request, fingerprint
 from docket.domain.source import SourceStatus
 from docket.errors import SpoolError
+from docket.spool import parked_fragments
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.file_io import FILE_MODE, spool_error
+from docket.spool.parked_fragments import ParkedFragment, ParkedShare
 from docket.spool.schema import file_identity, ledger_error, open_for_writing
 
 logger = logging.getLogger(__name__)
@@ -50,12 +53,14 @@ class Entries:
     """None: the source is forgotten."""
     published: list[int] = field(default_factory=list)
     """Sequence numbers of events that the bus has taken."""
+    parked: list[ParkedFragment] = field(default_factory=list)
+    unparked: set[str] = field(default_factory=set)
+    """Jobs whose parked fragments are kept no longer."""
     health: CollectorHealth | None = None
 
     def __bool__(self) -> bool:
-        return bool(
-            self.events or self.parts or self.forgotten or self.sources or self.published or self.health is not None
-        )
+        """Whether there is anything."""
+        return any(getattr(self, name) for name in self.__slots__)
 
 
 class Ledger:
@@ -122,6 +127,7 @@ class Ledger:
                     execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, msgspec.json.encode(status)))
             for seq in entries.published:
                 execute("UPDATE events SET published = 1 WHERE seq = ?", (seq,))
+            parked_fragments.write(execute, entries.parked, entries.unparked)
             if entries.health is not None:
                 body = msgspec.json.encode(entries.health)
                 execute("INSERT OR REPLACE INTO services VALUES ('collector', ?)", (body,))
@@ -203,6 +209,19 @@ class Ledger:
     def parts(self, job_id: str) -> dict[str, bytes]:
         """Source name to the state of its part, in the collector's own encoding."""
         return dict(self._rows("SELECT source, body FROM parts WHERE job_id = ?", job_id))
+
+    def parked(self, job_id: str) -> Iterator[tuple[bytes, bytes]]:
+        """Headers and body of the fragments that wait for a job, one at a time."""
+        try:
+            yield from parked_fragments.of_job(self._connection.execute, job_id)
+        except sqlite3.Error as error:
+            raise ledger_error(error) from error
+
+    def parked_shares(self) -> list[ParkedShare]:
+        try:
+            return parked_fragments.shares(self._connection.execute)
+        except sqlite3.Error as error:
+            raise ledger_error(error) from error
 
     def sources(self) -> list[SourceStatus]:
         rows = self._rows("SELECT status FROM sources ORDER BY name")

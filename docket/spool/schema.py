@@ -78,9 +78,21 @@ PCAP_SHA256 = "json_extract(CAST(snapshot AS TEXT), '$.pcap.sha256')"
 
 _SHA256_INDEX = f"CREATE INDEX job_bodies_sha256 ON job_bodies ({PCAP_SHA256}) WHERE {PCAP_SHA256} IS NOT NULL;"
 
+_PARKED_FRAGMENTS = """
+CREATE TABLE parked_fragments (
+    n INTEGER PRIMARY KEY,
+    job_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    headers BLOB NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX parked_fragments_of_job ON parked_fragments (job_id, n);
+"""
+
 MIGRATIONS: Mapping[int, str] = {
     1: _TABLES,
     2: _SHA256_INDEX,
+    3: _PARKED_FRAGMENTS,
 }
 """Schema version to the SQL that leads to it from the version before. What stands here is never changed: a new version
 is a new step at the end. A step may only add, because readers of the version before run until they are restarted."""

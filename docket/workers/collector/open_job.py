@@ -106,12 +106,14 @@ class OpenJob:
         outcome = part.take(fragment)
         if outcome is Outcome.DROPPED:
             return
-        self.changed = True
-        try:
-            self._act(outcome, part, fragment, entries)
-        except SpoolError as error:
-            self._fail_disk(error, entries)
-        self._note(part, entries)
+        self._act(outcome, part, fragment.body, entries)
+
+    def lose(self, source: str, entries: Entries) -> None:
+        """What this source sent before the request came could not be kept: it has to read again."""
+        part = self.parts.get(source)
+        if part is not None and not part.closed:
+            part.broken = True
+            self._act(Outcome.BROKEN, part, b"", entries)
 
     def orders(self) -> dict[str, int]:
         """The sources that have to be asked to read again, each with the attempt that counts."""
@@ -245,7 +247,16 @@ class OpenJob:
             return f"cancelled by {self._cancel.user}" if self._cancel.user else "cancelled"
         return self._disk
 
-    def _act(self, outcome: Outcome, part: Part, fragment: Fragment, entries: Entries) -> None:
+    def _act(self, outcome: Outcome, part: Part, body: bytes | memoryview, entries: Entries) -> None:
+        self.changed = True
+        try:
+            self._follow(outcome, part, body, entries)
+        except SpoolError as error:
+            self._fail_disk(error, entries)
+        self._note(part, entries)
+
+    def _follow(self, outcome: Outcome, part: Part, body: bytes | memoryview, entries: Entries) -> None:
+        """Do what a fragment means for its part. Raises SpoolError."""
         match outcome:
             case Outcome.BEGUN:
                 self._result_writer.restart(part)
@@ -253,8 +264,8 @@ class OpenJob:
                 if self.job.state is State.QUEUED:
                     self._event(EventName.STARTED, entries, answers=(self._answer(part),))
             case Outcome.DATA:
-                if fragment.body:
-                    self._result_writer.append(part, fragment.body)
+                if body:
+                    self._result_writer.append(part, body)
             case Outcome.BROKEN:
                 if not part.packets:
                     self._result_writer.restart(part)

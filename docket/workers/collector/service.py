@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from threading import Event as Flag
 
 from docket.bus.interface import Broker, Delivery
-from docket.bus.messages import decode_event, decode_fragment
+from docket.bus.messages import Fragment, decode_event, decode_fragment
 from docket.bus.permissions import COLLECTOR
 from docket.bus.senders import check_sender
 from docket.bus.topology import COLLECTOR_QUEUE, FRAGMENT_SHARDS, fragment_queue
@@ -143,7 +143,7 @@ class Collector:
             return 0.0
         now_s = self._clock.monotonic_s()
         due_s = [*self._next_s.values(), *(job.deadline_s for job in self.jobs.values())]
-        due_s += self._outbox.due_s(self.jobs.values(), now_s)
+        due_s += [*self._outbox.due_s(self.jobs.values(), now_s), *self._early.due_s(now_s)]
         return max(min(due_s) - now_s, 0.0)
 
     def turn(self, timeout_s: float) -> None:
@@ -184,7 +184,7 @@ class Collector:
             context, self.ledger, self._source_registry, self._house, self.jobs, self._config.jobs.open_per_user
         )
         self._commands = CommandQueue()
-        self._early = EarlyFragmentBuffer(self._clock)
+        self._early = EarlyFragmentBuffer(self._clock, self.ledger)
         self._command_handler.load()
         if self._config.bus.startswith("memory:"):
             # That bus forgot what it carried when the process ended: no other service would ask again.
@@ -246,23 +246,20 @@ class Collector:
         if job is not None:
             job.take(fragment, batch.entries)
             self._busy.add(job.id)
-        elif self._may_come(fragment.job):
+        elif self._may_come(fragment):
             self._early.keep(delivery, fragment)
             return
         batch.settled.append((delivery, ""))
 
-    def _may_come(self, job_id: str) -> bool:
+    def _may_come(self, fragment: Fragment) -> bool:
         """Whether the request of an unknown job may still be on its way."""
-        known = self._command_handler.was_rejected(job_id) or self._early.is_given_up(job_id)
-        return not known and self.ledger.job(job_id) is None
+        known = self._command_handler.was_rejected(fragment.job) or self._early.is_given_up(fragment)
+        return not known and self.ledger.job(fragment.job) is None
 
     def _let_in_early(self, batch: Batch) -> None:
         """A request has been read: perhaps its answers were there before."""
-        for job_id in self._early.waiting_for(self.jobs):
-            for delivery, fragment in self._early.of(job_id):
-                self.jobs[job_id].take(fragment, batch.entries)
-                batch.settled.append((delivery, ""))
-            self._busy.add(job_id)
+        for job_id in self._command_handler.touched & self.jobs.keys():
+            self._early.let_in(self.jobs[job_id], batch)
 
     def _hear(self, delivery: Delivery, batch: Batch) -> None:
         try:
@@ -301,9 +298,7 @@ class Collector:
         if now_s >= self._next_s["heartbeat"]:
             self._next_s["heartbeat"] = now_s + HEARTBEAT_S
             self._beat(batch)
-        for delivery, fragment in self._early.too_old(self._receiver.generation):
-            log.warning("job %s: a fragment from %s for an unknown job", fragment.job, fragment.source)
-            batch.settled.append((delivery, ""))
+        self._early.look(self._receiver.generation, batch)
 
     def _look_around(self, batch: Batch) -> None:
         """Notice sources that went away, and close them where patience has run out."""

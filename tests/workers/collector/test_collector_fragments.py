@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 
 from docket.bus.memory.memory_consumer import MemoryConsumer
 from docket.bus.messages import FragmentKind, encode
-from docket.bus.topology import FRAGMENT_SHARDS, REQUEST_KEY
+from docket.bus.topology import FRAGMENT_SHARDS, REQUEST_KEY, fragment_queue
 from docket.domain.request_message import Limits
 from docket.packet.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, RECORD_HEADER, file_header
 from docket.spool.verification import verify_directory
+from docket.workers.collector import early_fragments
+from docket.workers.collector.early_fragments import PARKED_PATIENCE_S
 from tests.workers.collector.collector_harness import SOURCES, Rig, at, rig
 from tests.workers.packet_records import START_US, US, in_order, record, records
 
@@ -39,14 +42,102 @@ def test_fragments_that_come_before_their_request_are_kept(harness: Rig) -> None
     assert (harness.state(request.id), harness.result(request.id)) == ("completed", in_order(EM1, EM2))
 
 
-def test_fragments_that_nobody_asked_for_do_not_stay(harness: Rig) -> None:
-    """Without a request they are let go after a while, so that they cannot block the queue."""
-    harness.answer("0192f0c1-0000-7000-8000-00000000dead", EM1)
-    harness.settle()
-    harness.pass_time(30)
+def in_hand(harness: Rig) -> int:
+    """How many messages the collector has taken and not settled."""
     receiver = harness.collector._receiver
     assert isinstance(receiver, MemoryConsumer)
-    assert [len(in_hand) for in_hand in receiver._in_hand.values()] == [0] * (1 + FRAGMENT_SHARDS)
+    return sum(map(len, receiver._in_hand.values()))
+
+
+def pass_until_taken(harness: Rig) -> None:
+    """Let time pass until every fragment has been taken from its queue, and a second more."""
+    while sum(harness.broker.depth(fragment_queue(shard)).messages for shard in range(FRAGMENT_SHARDS)):
+        harness.clock.advance(0.1)
+        harness.turn()
+    harness.pass_time(1)
+
+
+def parked(harness: Rig) -> int:
+    return sum(share.fragments for share in harness.collector.ledger.parked_shares())
+
+
+def test_fragments_that_nobody_asked_for_do_not_stay(harness: Rig) -> None:
+    """Without a request they are let go after a while, so that they can block neither queue nor ledger."""
+    harness.answer("0192f0c1-0000-7000-8000-00000000dead", EM1)
+    harness.settle()
+    harness.pass_time(1)
+    assert (in_hand(harness), parked(harness)) == (0, 3)
+    harness.pass_time(PARKED_PATIENCE_S)
+    assert (in_hand(harness), parked(harness)) == (0, 0)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_answers_of_a_hundred_sources_wait_for_a_late_request(tmp_path: Path, killed: bool) -> None:
+    """None is lost, however many there are, and though the collector is killed while they wait."""
+    sources = tuple(f"rock{number:03}:em1" for number in range(100))
+    bodies = [records(source, at(number + 1)) for number, source in enumerate(sources)]
+    with rig(tmp_path, sources=sources) as harness:
+        request = harness.request()
+        harness.answer(request.id, *bodies)
+        pass_until_taken(harness)
+        assert (in_hand(harness), parked(harness)) == (0, 300)
+        if killed:
+            harness.restart()
+        harness.publish(REQUEST_KEY, encode(request))
+        harness.settle()
+        assert (harness.state(request.id), harness.result(request.id)) == ("completed", in_order(*bodies))
+        assert (parked(harness), harness.orders(0)) == (0, [])
+
+
+def test_parked_fragments_stay_in_order_before_those_in_hand(harness: Rig) -> None:
+    """What came first is parked, what came last still in hand, when the request is read."""
+    request = harness.request()
+    early, late = records("early", at(1, 2)), records("late", at(3, 4))
+    reading = harness.reading(request.id, 0).begin().data(early)
+    harness.settle()
+    harness.pass_time(1)
+    reading.data(late).end()
+    harness.reading(request.id, 1).begin().data(EM2).end()
+    harness.turn(3)
+    assert (in_hand(harness), parked(harness)) == (5, 2)
+    harness.publish(REQUEST_KEY, encode(request))
+    harness.settle()
+    assert (harness.state(request.id), harness.result(request.id)) == ("completed", in_order(early + late, EM2))
+
+
+@pytest.mark.parametrize("limit", ["SHARE_FRAGMENTS", "SHARE_BYTES", "MOST_FRAGMENTS", "MOST_BYTES"])
+def test_a_source_whose_early_fragments_find_no_room_is_asked_again(
+    harness: Rig, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """What goes because there is no room for it is read once more when the request comes."""
+    monkeypatch.setattr(early_fragments, limit, 1)
+    request = harness.request()
+    harness.reading(request.id, 0).begin().data(EM1).end()
+    harness.settle()
+    harness.pass_time(2)
+    assert in_hand(harness) == 0
+    harness.publish(REQUEST_KEY, encode(request))
+    harness.settle()
+    assert [order.order.attempts for order in harness.orders(0) if order.order] == [{SOURCES[0]: 2}]
+    harness.reading(request.id, 0, attempt=2).begin().data(EM1).end()
+    harness.reading(request.id, 1).begin().data(EM2).end()
+    harness.settle()
+    assert (harness.state(request.id), harness.result(request.id)) == ("completed", in_order(EM1, EM2))
+
+
+def test_one_sources_early_fragments_take_no_room_of_another(harness: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that floods the collector with unknown jobs fills its own share."""
+    monkeypatch.setattr(early_fragments, "SHARE_FRAGMENTS", 20)
+    for number in range(40):
+        harness.reading(str(uuid.UUID(int=number)), 0).begin()
+    request = harness.request()
+    harness.reading(request.id, 1).begin().data(EM2).end()
+    pass_until_taken(harness)
+    assert (in_hand(harness), parked(harness)) == (0, 23)
+    harness.publish(REQUEST_KEY, encode(request))
+    harness.reading(request.id, 0).begin().data(EM1).end()
+    harness.settle()
+    assert (harness.state(request.id), harness.result(request.id)) == ("completed", in_order(EM1, EM2))
 
 
 def test_duplicates_are_dropped(harness: Rig) -> None:
