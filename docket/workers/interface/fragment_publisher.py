@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from docket.bus.messages import Fragment, FragmentKind
+from docket.domain.ids import new_run
+from docket.domain.job import Verdict
 from docket.packet.pcap import Trimmed
 
 FRAGMENT_BYTES = 1024 * 1024
@@ -208,3 +210,10 @@ class FragmentPublisher:
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def refusal(job_id: str, source: str, attempt: int, sentence: str, next_step: str) -> tuple[Fragment, Fragment]:
+    """A whole answer in place of a reading: its beginning and its end, of a run of their own."""
+    begin = Fragment(job=job_id, source=source, attempt=attempt, run=new_run(), seq=0, kind=FragmentKind.BEGIN)
+    facts = {"verdict": Verdict.REFUSED, "sentence": sentence, "next_step": next_step}
+    return begin, msgspec.structs.replace(begin, seq=1, kind=FragmentKind.END, **facts)

@@ -16,8 +16,6 @@ from enum import Enum, auto
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-import msgspec
-
 from docket.bus.interface import Delivery
 from docket.bus.messages import Fragment, FragmentKind, fragment_headers
 from docket.bus.replies import trace_headers
@@ -25,15 +23,14 @@ from docket.bus.senders import sender
 from docket.bus.topology import FRAGMENTS, fragment_shard
 from docket.domain.clock import Clock, DeadlineClock
 from docket.domain.event import EventMessage
-from docket.domain.ids import new_run
-from docket.domain.job import FULL, EventName, Verdict
+from docket.domain.job import FULL, EventName
 from docket.domain.request import Request
 from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError, BusLost, Unroutable
 from docket.runtime.traces import traceparent_of
 from docket.workers.interface import verdict_texts
 from docket.workers.interface.announcer import Announcer
-from docket.workers.interface.fragment_publisher import Publish
+from docket.workers.interface.fragment_publisher import Publish, refusal
 from docket.workers.interface.reader import Lane, Stopped, Task, latest_begin_us
 from docket.workers.interface.reading_figures import READING_FAILURES, READING_SECONDS, READINGS
 from docket.workers.interface.scheduler import QUICK_S, CostModel, Scheduler
@@ -46,6 +43,8 @@ log = logging.getLogger(__name__)
 STATUS_S = 1.0
 """A status that the bus does not take within this is left out."""
 DECLARE_AGAIN_S = 1.0
+READ_AGAIN_S = 1.0
+"""Between an answer that the bus did not take and another reading."""
 REMEMBERED = 10_000
 """Jobs that were finished here and whose request may come once more, because an acknowledgement got lost."""
 LEAVE_S = 5.0
@@ -74,7 +73,8 @@ class _Active:
     deliveries: list[Delivery]
     """The message, once per time it was delivered; those of lost connections settle to nothing."""
     answered: bool = False
-    """The whole answer is on the bus; the message need not come again, even if this worker leaves."""
+    """The whole answer is on the bus; the message need not come again, even if this worker leaves. Without it, the
+    message goes only when the job waits for no answer any more."""
     owner: str = ""
     """Whose share of the source it takes."""
     stop: threading.Event = field(default_factory=threading.Event)
@@ -273,8 +273,7 @@ class JobRunner(Generic[S]):
         self._answer_refused(
             active, verdict_texts.no_room(self.source.name), "Ask again when your other jobs are done."
         )
-        with self._lock:
-            self._settle(active, "")
+        self._end(active, "")
 
     def _work(self, active: _Active) -> None:
         """The life of one job here."""
@@ -307,10 +306,17 @@ class JobRunner(Generic[S]):
             READING_FAILURES.labels(name).inc()
             reason = f"the worker of {name} failed: {type(error).__name__}: {error}"
             self._answer_refused(active, f"{reason[:1].upper()}{reason[1:]}.", "See the worker's log.")
+        self._end(active, reason, placed=True)
+        self._begin()
+
+    def _end(self, active: _Active, reason: str, *, placed: bool = False) -> None:
+        """The thread of a job is done with it."""
+        if not active.answered:
+            active.stop.wait(READ_AGAIN_S)  # whatever the bus has, it is not asked for ever more
         with self._lock:
             self._settle(active, reason)
-            self._waiting.end(active.owner)
-        self._begin()
+            if placed:
+                self._waiting.end(active.owner)
 
     def _settle(self, active: _Active, reason: str) -> None:
         """Decide in one place what becomes of the message: back, dead, or done. Under the lock."""
@@ -318,6 +324,11 @@ class JobRunner(Generic[S]):
             del self._active[active.request.id]
         if active.ending is Ending.LEAVING and not active.answered:
             return  # the receiver gives back what is in hand when it closes
+        if active.ending is Ending.DONE and not active.answered:
+            log.warning("job %s: %s reads it again", active.request.id, self.source.name)
+            for delivery in active.deliveries:
+                delivery.requeue()
+            return
         for delivery in active.deliveries:
             if reason:
                 delivery.dead(reason)
@@ -341,7 +352,7 @@ class JobRunner(Generic[S]):
         lasting = fragment.kind is not FragmentKind.DATA
         level = logging.WARNING
         while True:
-            wait_s = max((active.request.deadline_us - self._clock.now_us()) / US_PER_S, STATUS_S)
+            wait_s = max((active.request.deadline_us - self._deadline_clock.now_us()) / US_PER_S, STATUS_S)
             try:
                 self._send(fragment, persistent=lasting, mandatory=True, wait_s=wait_s, give_up=active.stop)
                 return
@@ -376,25 +387,9 @@ class JobRunner(Generic[S]):
 
     def _answer_refused(self, active: _Active, sentence: str, next_step: str) -> None:
         """An answer in place of a reading, of a later run than one that failed."""
-        run = new_run()
-        begin = Fragment(
-            job=active.request.id,
-            source=self.source.name,
-            attempt=active.attempt,
-            run=run,
-            seq=0,
-            kind=FragmentKind.BEGIN,
-        )
-        end = msgspec.structs.replace(
-            begin,
-            seq=1,
-            kind=FragmentKind.END,
-            verdict=Verdict.REFUSED,
-            sentence=sentence,
-            next_step=next_step,
-        )
         try:
-            self._publish(active, begin)
-            self._publish(active, end)
+            for fragment in refusal(active.request.id, self.source.name, active.attempt, sentence, next_step):
+                self._publish(active, fragment)
+            active.answered = True
         except BusError as error:
             log.warning("job %s: the failure could not be published: %s", active.request.id, error)
