@@ -95,8 +95,8 @@ def spread(values: Sequence[float], unit: str, sign: str = "") -> str:
 
 def number(value: float, sign: str = "") -> str:
     """Three digits that count."""
-    form = f"{sign},.0f" if abs(value) >= 100 else f"{sign}.1f" if abs(value) >= 10 else f"{sign}.2f"
-    return format(value, form)
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 or value == 0 else 4
+    return format(value, f"{sign},.{digits}f")
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -41,7 +41,7 @@ NEEDLES = 20
 NEEDLE_HOST = "198.51.100.77"
 FIRST_S = 1_700_000_000
 SPAN_S = 60
-"""Of one file."""
+"""Of one file, in seconds."""
 EVER = Window(0, 1 << 60)
 
 
@@ -50,9 +50,9 @@ def measure(stage: Stage, runs: int) -> Report:
     files = QUICK_FILES if runs == 1 else FILES
     directory = stage.scratch() / "captures"
     directory.mkdir()
-    maker = _Maker()
+    maker = Maker()
     for number in range(files):
-        maker.write(directory, number)
+        maker.write(directory, number, needle=number < NEEDLES)
     layout = IndexLayout(stage.scratch() / "index")
     built = _build(directory, layout)
     figures = [*_costs(directory, layout, built), _needle(directory, layout, runs), _hour(directory, layout, runs)]
@@ -61,12 +61,13 @@ def measure(stage: Stage, runs: int) -> Report:
     return Report(tuple(figures))
 
 
-class _Maker:
-    """Files of mixed traffic: the same packets a minute later each, and in the first ones a needle."""
+class Maker:
+    """Files of mixed traffic: the same packets a minute later each, and in the middle a needle."""
 
-    def __init__(self) -> None:
+    def __init__(self, payload: Callable[[random.Random, int], bytes] = random.Random.randbytes) -> None:
+        """`payload` makes so many bytes of a packet's content."""
         chance = random.Random(1)
-        pool = [_frame(chance) for _ in range(4_000)]
+        pool = [_frame(chance, payload) for _ in range(4_000)]
         pieces, size = [], 0
         while size < FILE_BYTES:
             frame = chance.choice(pool)
@@ -76,9 +77,10 @@ class _Maker:
         self._headers = scan(self._records).records.data_at - RECORD_HEADER_BYTES
         self._us = np.linspace(0, SPAN_S * 1_000_000 - 1, self._headers.size).astype(np.int64)
 
-    def write(self, directory: Path, number: int, *, needle: bool = True) -> None:
-        """One file."""
-        times = self._us + (FIRST_S + number * SPAN_S) * 1_000_000
+    def write(self, directory: Path, number: int, *, needle: bool, first_s: int = FIRST_S) -> None:
+        """One file; `first_s` is when the first of all begins."""
+        begins_s = first_s + number * SPAN_S
+        times = self._us + begins_s * 1_000_000
         for offset, values in ((0, times // 1_000_000), (4, times % 1_000_000)):
             for byte in range(4):
                 self._records[self._headers + offset + byte] = (values >> (8 * byte)) & 0xFF
@@ -87,19 +89,19 @@ class _Maker:
         with path.open("wb") as file:
             file.write(file_header())
             file.write(self._records[:middle].data)
-            if needle and number < NEEDLES:
+            if needle:
                 frame = _packet(NEEDLE_HOST, "10.1.0.1", (40_000 + number, 443), b"needle")
-                at_s = FIRST_S + number * SPAN_S + SPAN_S // 2
+                at_s = begins_s + SPAN_S // 2
                 file.write(at_s.to_bytes(4, "little") + bytes(4) + len(frame).to_bytes(4, "little") * 2 + frame)
             file.write(self._records[middle:].data)
         old_ns = time.time_ns() - 3600 * 10**9
         os.utime(path, ns=(old_ns, old_ns))
 
 
-def _frame(chance: random.Random) -> bytes:
+def _frame(chance: random.Random, payload: Callable[[random.Random, int], bytes]) -> bytes:
     one, other = (f"10.1.{n >> 8}.{n & 255}" for n in chance.choices(range(4096), k=2))
     ports = (chance.randrange(1024, 65_536), chance.choice((53, 80, 443, 443, 8080)))
-    return _packet(one, other, ports, chance.randbytes(chance.choice((0, 0, 60, 200, 600, 1400, 1400))))
+    return _packet(one, other, ports, payload(chance, chance.choice((0, 0, 60, 200, 600, 1400, 1400))))
 
 
 def _packet(one: str, other: str, ports: tuple[int, int], payload: bytes) -> bytes:
@@ -210,8 +212,9 @@ def _needle(directory: Path, layout: IndexLayout, runs: int) -> Figure:
     source.coverage()
     _read(source, text, EVER)  # both warm: tcpdump's files are in memory as well, from their making and indexing
     values, references = _compared(title, lambda: _read(source, text, EVER), lambda: _tcpdump(files, text), runs * 3)
+    ours_ms, theirs_ms = (tuple(seconds * 1000 for seconds in side) for side in (values, references))
     reference = "tcpdump over the files"
-    return Figure(title, "s", tuple(values), reference, tuple(references), Judged.RATIO, bar=1 / 50, stretch=1 / 200)
+    return Figure(title, "ms", ours_ms, reference, theirs_ms, Judged.RATIO, bar=1 / 50, stretch=1 / 200)
 
 
 def _hour(directory: Path, layout: IndexLayout, runs: int) -> Figure:
@@ -227,7 +230,7 @@ def _hour(directory: Path, layout: IndexLayout, runs: int) -> Figure:
     return Figure(title, "s", tuple(values), reference, tuple(references), Judged.RATIO, bar=1.2, stretch=1)
 
 
-def _growing(stage: Stage, directory: Path, layout: IndexLayout, maker: _Maker, runs: int) -> Figure:
+def _growing(stage: Stage, directory: Path, layout: IndexLayout, maker: Maker, runs: int) -> Figure:
     """The same question in a sixteenth of the directory, and in all of it."""
     text, few = f"host {NEEDLE_HOST}", FEW if runs > 1 else 2
     small, small_layout = stage.scratch() / "few", IndexLayout(stage.scratch() / "index")
@@ -247,8 +250,8 @@ def _growing(stage: Stage, directory: Path, layout: IndexLayout, maker: _Maker, 
         _read(source, text, EVER)
     pairs = [[_timed(partial(_read, one, text, EVER))[0] for one in sources] for _ in range(runs * 5)]
     title = f"needle as the directory grows from {few} to {len(list(directory.iterdir()))} files of 64 MB"
-    large, before = zip(*pairs, strict=True)
-    return Figure(title, "s", large, f"{few} files", before, Judged.RATIO, bar=2, stretch=1.1)
+    large_ms, before_ms = (tuple(seconds * 1000 for seconds in side) for side in zip(*pairs, strict=True))
+    return Figure(title, "ms", large_ms, f"{few} files", before_ms, Judged.RATIO, bar=2, stretch=1.1)
 
 
 def _listing(stage: Stage, runs: int) -> list[Figure]:

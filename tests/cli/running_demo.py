@@ -23,15 +23,17 @@ def clean_environ(home: Path, **more: str) -> dict[str, str]:
 
 
 class DemoServer:
-    """Started by `with`; `url` is the address that it printed."""
+    """Started by `with`; `url` is the address that it printed. With `demo` false, sources come with the options."""
 
-    def __init__(self, home: Path, command: Sequence[str] = DOCKET, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, home: Path, command: Sequence[str] = DOCKET, options: Sequence[str] = (), *, demo: bool = True
+    ) -> None:
         self.home = home
         self.log = home / "docket.runtime.logs"
         self.scratch = home / "scratch"
         self.scratch.mkdir()
         self.environ = clean_environ(home, TMPDIR=str(self.scratch))
-        self._command = [*command, "run", "--demo", *(options or ("--listen", "127.0.0.1:0"))]
+        self._command = [*command, "run", *(["--demo"] if demo else []), *(options or ("--listen", "127.0.0.1:0"))]
 
     def __enter__(self) -> "DemoServer":
         self.child = ChildProcess(self._command, self.log, env=self.environ)
