@@ -6,6 +6,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pika
@@ -18,6 +19,8 @@ from tests.bus.conftest import SOURCE
 from tests.bus.test_docs import DOCUMENTED_URL, example
 
 pytestmark = pytest.mark.rabbitmq
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.fixture
@@ -56,4 +59,25 @@ def test_direct_reply_is_answered(amqp_url: str) -> None:
     channel.basic_publish("docket.jobs", "job.request", json.dumps({"id": str(uuid.uuid4())}), how)
     _, properties, body = next(answers)
     assert (properties.correlation_id, json.loads(body)["event"]) == ("direct", "job.rejected")
+    connection.close()
+
+
+@pytest.mark.usefixtures("collecting")
+def test_trace_goes_with_events_and_replies(amqp_url: str) -> None:
+    """The traceparent of a request is in every event of its job and in every reply, up to the end."""
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    channel = connection.channel()
+    mine, events = (channel.queue_declare("", exclusive=True).method.queue for _ in range(2))
+    channel.queue_bind(events, "docket.events", "job.#")
+    ask = {"schema": "docket.job.request/1", "id": str(uuid.uuid4()), "query": "port 53", "deadline_s": 1}
+    ask |= {"requested_at": datetime.now(UTC).isoformat(), "after": "15m"}
+    how = pika.BasicProperties(reply_to=mine, correlation_id="traced", headers={"traceparent": TRACE})
+    channel.basic_publish("docket.jobs", "job.request", json.dumps(ask), how)
+    for queue in (mine, events):
+        for _, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=60):
+            assert properties is not None, "no message came"
+            assert properties.headers["traceparent"].split("-")[1] == TRACE.split("-")[1]
+            if json.loads(body)["event"] == "job.failed":
+                break
+        channel.cancel()
     connection.close()

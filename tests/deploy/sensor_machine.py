@@ -11,7 +11,14 @@ WELL_S = 120.0
 PACKETS = 1500
 """On each interface."""
 
-STENOGRAPHERS = r"""
+LEFT = (
+    "ls -d /usr/bin/docket /usr/lib/docket /usr/local/lib/docket /lib/systemd/system/docket* /run/docket "
+    "/usr/share/docket 2>/dev/null; find /etc/systemd/system -name 'docket*' -type l; "
+    "systemctl list-units --all --no-legend 'docket*'"
+)
+"""Programs, units and links of Docket's."""
+
+CABLES = r"""
 set -e
 cat > /usr/local/sbin/cables <<'C'
 #!/bin/sh
@@ -21,6 +28,21 @@ for i in 1 2; do
 done
 C
 chmod 755 /usr/local/sbin/cables
+cat > /etc/systemd/system/cables.service <<'C'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/cables
+[Install]
+WantedBy=multi-user.target
+C
+systemctl daemon-reload
+systemctl enable --now cables
+"""
+"""em1 and em2, which are monitored, and the other ends, from which traffic comes."""
+
+STENOGRAPHERS = r"""
+set -e
 for i in 1 2; do
   d=/data/stenographer/em$i
   install -d -o stenographer -g stenographer /data/stenographer $d $d/packets $d/index
@@ -28,7 +50,8 @@ for i in 1 2; do
 { "Threads": [ { "PacketsDirectory": "$d/packets", "IndexDirectory": "$d/index",
                  "MaxDirectoryFiles": 30000, "DiskFreePercentage": 1 } ],
   "StenotypePath": "/usr/sbin/stenotype", "Interface": "em$i", "Port": $((1233+i)), "Host": "127.0.0.1",
-  "Flags": ["--filesize_mb=16","--fileage_sec=5","--blockage_sec=1","--aiops=16","--no_watchdogs","--blocks=32"],
+  "Flags": ["--filesize_mb=16","--fileage_sec=5","--blockage_sec=1","--aiops=16","--no_watchdogs",
+            "--blocks=32","--seccomp=none"],
   "CertPath": "/etc/stenographer/certs" }
 C
 done
@@ -49,31 +72,51 @@ Restart=on-failure
 [Install]
 WantedBy=multi-user.target
 C
-cat > /etc/systemd/system/cables.service <<'C'
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/local/sbin/cables
-[Install]
-WantedBy=multi-user.target
-C
 systemctl daemon-reload
-systemctl enable --now cables stenographer@em1 stenographer@em2 rabbitmq-server
+systemctl enable --now stenographer@em1 stenographer@em2 rabbitmq-server
 """
 
 _PACKET_FILTER = "host 10.1.1.1"
 
 
-def boot(directory: Path, package: Path) -> BootedMachine:
+RECORDERS = r"""
+set -e
+dpkg --purge --force-depends stenographer-client stenographer stenographer-common >/dev/null 2>&1
+for path in $(dpkg-statoverride --list | awk '$1 == "stenographer" || $2 == "stenographer" { print $4 }'); do
+  dpkg-statoverride --remove "$path"
+done
+userdel stenographer 2>/dev/null || true
+groupdel stenographer 2>/dev/null || true
+rm -rf /etc/stenographer /var/lib/stenographer
+cat > /etc/systemd/system/recorder@.service <<'C'
+[Unit]
+Requires=cables.service
+After=cables.service
+[Service]
+ExecStartPre=/usr/bin/install -d -m 755 /data/pcap/%i
+ExecStart=/usr/bin/tcpdump -U -n -Z root -i %i -G 60 -w /data/pcap/%i/%%s.pcap
+Restart=on-failure
+[Install]
+WantedBy=multi-user.target
+C
+systemctl daemon-reload
+systemctl enable --now recorder@em1 recorder@em2 rabbitmq-server
+"""
+"""Directories of captures, no stenographer, and no group of its name."""
+
+
+def boot(directory: Path, package: Path, sources: str = STENOGRAPHERS) -> BootedMachine:
     """Boot it; the package is in /root/docket/dist, as the pages name it. Close it at the end."""
     needs.program("stenographer", "stenographer")
     needs.program("rabbitmqctl", "rabbitmq-server")
+    needs.program("tcpdump", "tcpdump")
     needs.program("tcpreplay", "tcpreplay")
     machine = BootedMachine(directory)
     try:
         (machine.share / package.name).write_bytes(package.read_bytes())
         (machine.share / "traffic.pcap").write_bytes(traffic())
-        machine.run(STENOGRAPHERS)
+        machine.run(CABLES)
+        machine.run(sources)
         machine.run("mkdir -p /root/docket && ln -sfn /srv/share /root/docket/dist")
     except BaseException:
         machine.close()
@@ -93,11 +136,18 @@ def traffic() -> bytes:
 
 
 def send_traffic(machine: BootedMachine) -> None:
-    """Let both interfaces see the packets, and wait until both stenographers give them back."""
+    """Let both interfaces see the packets, and wait until both sources give them back."""
     machine.run("for i in 1 2; do tcpreplay --quiet --pps=20000 -i wire$i /srv/share/traffic.pcap >/dev/null; done")
     ask = f"docket get '{_PACKET_FILTER}' --after 1h --fresh -w /root/first.pcap >/dev/null 2>&1"
     count = f"{ask}; tcpdump -r /root/first.pcap 2>/dev/null | wc -l"
     machine.until(count, lambda said: said.strip() == str(2 * PACKETS), "the packets on disk", 120)
+
+
+def ensure_traffic(machine: BootedMachine) -> None:
+    """The packets are on disk, each once."""
+    if machine.try_run("test -e /root/traffic-was-sent").returncode != 0:
+        send_traffic(machine)
+        machine.run("touch /root/traffic-was-sent")
 
 
 def wait_well(machine: BootedMachine) -> None:

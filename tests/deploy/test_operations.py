@@ -89,6 +89,10 @@ OF_OTHERS = {
     "NAME.moving": "a spare queue, as the tests of the bus have it",
     "/var/spool/docket/aside/": "where the collector moves what it cannot verify, as its tests have it",
     "user_id": "a property of AMQP messages",
+    "signal: bad system call": "stenographer's words, on Debian 13",
+    '"--seccomp=none"': "an option of stenotype's, as the tests of a booted sensor have it",
+    "Flags": "a setting of stenographer's",
+    "/etc/stenographer/config.*": "stenographer's configurations",
 }
 """Words that are not Docket's, or are held elsewhere."""
 

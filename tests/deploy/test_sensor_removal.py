@@ -9,7 +9,7 @@ from tests.deploy.booted_machine import BootedMachine
 from tests.deploy.conftest import APT
 from tests.deploy.documented import Record
 from tests.deploy.sensor_jobs import FINAL, answer, ask_in_the_middle_of_things, assert_same_packets
-from tests.deploy.sensor_machine import last_job, wait_well
+from tests.deploy.sensor_machine import LEFT, last_job, wait_well
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer, pytest.mark.timeout(900)]
 
@@ -17,13 +17,6 @@ OPERATIONS = "docs/operations.md"
 KEY = "/var/lib/docket/signing/private.pem"
 SIGNS = "docket-collector"
 OTHERS = ("docket", "docket-inspector", "docket-indexer", "docket-worker@em1", "docket-worker@em2")
-
-LEFT = (
-    "ls -d /usr/bin/docket /usr/lib/docket /usr/local/lib/docket /lib/systemd/system/docket* /run/docket "
-    "/usr/share/docket 2>/dev/null; find /etc/systemd/system -name 'docket*' -type l; "
-    "systemctl list-units --all --no-legend 'docket*'"
-)
-"""Programs, units and links of Docket's."""
 
 
 def apt(command: str) -> dict[str, str]:

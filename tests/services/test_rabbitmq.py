@@ -67,8 +67,14 @@ def test_memory_alarm_blocks_publishers(broker: Broker, amqp_url: str) -> None:
     channel = connection.channel()
     channel.confirm_delivery()
     broker.set_memory_alarm(True)
+
+    def publish() -> None:
+        # Each connection learns of the alarm in its own time, and takes what comes before.
+        for _ in range(10_000):
+            channel.basic_publish("", "nobody", b"held")
+
     with pytest.raises(pika.exceptions.ConnectionBlockedTimeout):
-        channel.basic_publish("", "nobody", b"held")
+        publish()
 
     broker.set_memory_alarm(False)
 

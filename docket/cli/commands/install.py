@@ -33,6 +33,12 @@ examples:
   docket uninstall                    results, ledger, a changed configuration and the user stay
 """
 
+UNITS = (
+    *("docket.target", "docket.service", "docket.socket", "docket-collector.service"),
+    *("docket-inspector.service", "docket-indexer.service", "docket-alerts.service"),
+)
+"""All but the instances of workers and recorders."""
+
 Parser = Callable[[], argparse.ArgumentParser]
 
 _COMPLETIONS = {
@@ -88,8 +94,8 @@ def install(args: argparse.Namespace, terminal: Terminal) -> int:
     terminal.tell(
         [
             "",
-            "Next: docket setup, docket config check, and",
-            "  systemctl enable --now docket.socket docket.target docket-worker@INTERFACE",
+            "Next: docket setup --start",
+            "It finds the sources, writes /etc/docket/docket.yaml and starts the services.",
         ]
     )
     return ExitCode.OK
@@ -97,12 +103,14 @@ def install(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def uninstall(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.root == Path("/") and _has_systemd():
-        units = ["docket.target", "docket.service", "docket.socket", "docket-alerts.service", *stale_workers(())]
-        _call(args, terminal, ["systemctl", "disable", "--now", *units])
+        # Each by its name: systemctl does not wait for the services that a target takes with it.
+        _call(args, terminal, ["systemctl", "stop", *UNITS, "docket-*.service"])
+        _call(args, terminal, ["systemctl", "disable", *UNITS, *stale_workers(())])
     steps = _carry_out(args, terminal, plan_removal(args.root, _wanted(args.whole(), _program(args.root))))
     if args.root == Path("/"):
         _remove_copy(args, terminal)
         _reload(args, terminal, steps)
+        _call(args, terminal, ["rmdir", "--ignore-fail-on-non-empty", "/run/docket"])
     terminal.tell("\nResults in /var/spool/docket, a changed configuration and the user docket stay.")
     return ExitCode.OK
 

@@ -1,5 +1,6 @@
 """The list of packets and what is counted besides: on disk, over time, and when the dissector dies in the middle."""
 
+import re
 import threading
 from array import array
 from pathlib import Path
@@ -12,7 +13,7 @@ from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark import process, tshark_programs
-from docket.workers.inspector.tshark.columns import Row, begins, innermost, worst
+from docket.workers.inspector.tshark.columns import ARGUMENTS, LineReader, Row, begins, innermost, worst
 from docket.workers.inspector.tshark.result_capture import Capture, Run
 from docket.workers.inspector.tshark.row_store import ROWS_PER_BLOCK, Index, RowStore, read_index, write_index
 from docket.workers.inspector.tshark.statistics import merge_hierarchies, parse_findings, parse_hierarchy
@@ -257,3 +258,12 @@ def test_without_tshark_there_is_a_plot_and_a_word(
     detail = office.ask("packet", job.id, number=1)
     assert (detail["tree"], len(detail["bytes"])) == ([], 1)
     office.close()
+
+
+@pytest.mark.parametrize(("flag", "asked"), [("0", True), ("False", True), ("1", False), ("True", False)])
+def test_name_counts_where_a_message_asks_for_it(flag: str, asked: bool) -> None:
+    """tshark 4.0 writes a flag as 0 or 1, tshark 4.4 as False or True."""
+    titles = re.findall(r'"([^"]+)","%', ARGUMENTS[-1])
+    cells = {"No.": "1", "Time": "1.5", "Layers": "eth:ip:udp:dns", "DNS": "example.org", "Lengths of DNS": "11"}
+    line = "\t".join((cells | {"Answers": flag}).get(title, "") for title in titles)
+    assert LineReader().read(line.encode()).dns == (("example.org",) if asked else ())

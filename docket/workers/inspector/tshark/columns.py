@@ -56,6 +56,9 @@ SEVERITIES = ("", "chat", "note", "warning", "error")
 _ESCAPED = re.compile(r"\\[0-7]{3}|\\[abtnvfr]|.", re.DOTALL)
 """A character as tshark writes it."""
 
+_ASKS = frozenset({"0", "False"})
+"""dns.flags.response of a message that is none, as tshark 4.0 and 4.4 write it."""
+
 _BEGINNING = re.compile(rb"^ *(\d+)\t")
 _LINKS = frozenset({"eth", "ethertype", "vlan", "sll"})
 _INNER = frozenset({"ip", "ipv6"})
@@ -149,7 +152,7 @@ def _named(
     dns: str, dns_lengths: str, answers: str, tls: str, tls_lengths: str, http: str, first: str, last: str
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """The names of the three kinds, each once, and what may be some. Whether a message asks is said by its flags."""
-    if "0" not in answers.split(","):
+    if not _ASKS & set(answers.split(",")):
         dns = ""
     asked = names_by_length(dns, dns_lengths)
     servers = names_by_length(tls, tls_lengths)
