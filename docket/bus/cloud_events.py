@@ -8,10 +8,15 @@ PREFIX = "cloudEvents:"
 
 
 def attributes(message: EventMessage, origin: str) -> dict[str, str]:
-    """The headers. `origin` names the service. An event of the ledger keeps its id when it is published again."""
+    """The headers."""
+    return {f"{PREFIX}{name}": value for name, value in named(message, origin).items()}
+
+
+def named(message: EventMessage, origin: str) -> dict[str, str]:
+    """The attributes. `origin` names the service. An event of the ledger keeps its id when it is published again."""
     subject = message.job_id or (message.source.name if message.source is not None else "")
     identity = f"{message.seq}" if message.seq is not None else f"{message.at}/{subject}"
-    named = {
+    values = {
         "specversion": "1.0",
         "id": identity,
         "source": f"/docket/{origin}",
@@ -19,4 +24,4 @@ def attributes(message: EventMessage, origin: str) -> dict[str, str]:
         "time": message.at,
         "subject": subject,
     }
-    return {f"{PREFIX}{name}": value for name, value in named.items() if value}
+    return {name: value for name, value in values.items() if value}

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from threading import Event
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from docket.bus.topology import Binding, Queue
 
 
 class QueueDepth(NamedTuple):
@@ -101,6 +104,9 @@ class Broker(Protocol):
         Where the user may not declare, a service (`role` is the name of its user in `permissions`) looks whether
         what it uses is there; without a role everything must be there.
         """
+
+    def declare_queue(self, queue: Queue, bindings: Sequence[Binding], role: str) -> None:
+        """Declare the queue of a service that not every installation has. Raises as `declare` does."""
 
     def declare_stream(self) -> None:
         """Declare the stream of events for tools that were away; nothing on a bus that ends with the process."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from docket.bus.topology import (
+    ALERTS_QUEUE,
     COLLECTOR_QUEUE,
     DEAD,
     EVENTS,
@@ -20,6 +21,7 @@ from docket.bus.topology import (
     INSPECTOR_QUEUE,
     JOBS,
     STREAM_QUEUE,
+    WEBHOOKS_QUEUE,
     source_queue,
 )
 from docket.domain.refinement import SPOOL_SOURCE
@@ -31,6 +33,8 @@ WEB = "docket-web"
 WORKER = "docket-worker"
 COLLECTOR = "docket-collector"
 INSPECTOR = "docket-inspector"
+ALERTS = "docket-alerts"
+WEBHOOKS = "docket-webhooks"
 
 _LISTEN = r"docket\.listen\..+"
 _OWN = rf"amq\.gen-.+|{_LISTEN}"
@@ -136,11 +140,25 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
             ),
         ),
         Role(
+            ALERTS,
+            configure=_names(_exactly(ALERTS_QUEUE)),
+            write=_names(_exactly(JOBS, ALERTS_QUEUE)),
+            read=_names(_exactly(JOBS, ALERTS_QUEUE)),
+            topics=(Topic(JOBS, write=r"^job\.request$", read=r"^alert$"), Topic(EVENTS)),
+        ),
+        Role(
+            WEBHOOKS,
+            configure=_names(_exactly(WEBHOOKS_QUEUE)),
+            write=_names(_exactly(WEBHOOKS_QUEUE)),
+            read=_names(_exactly(EVENTS, WEBHOOKS_QUEUE)),
+            topics=(Topic(JOBS), Topic(EVENTS, read=r"^(job|source)\.")),
+        ),
+        Role(
             "docket-tool",
             configure=_names(_OWN, _REPLY),
             write=_names(_exactly(JOBS), _OWN, _REPLY),
             read=_names(_exactly(EVENTS, STREAM_QUEUE), _OWN, _REPLY),
-            topics=(Topic(JOBS, write=r"^job\.request$"), Topic(EVENTS, read=r"^(job|source)\.")),
+            topics=(Topic(JOBS, write=r"^(job\.request|alert)$"), Topic(EVENTS, read=r"^(job|source)\.")),
         ),
         Role(
             # For tools that may not see the jobs of others: the events of its own come to its queue for replies.

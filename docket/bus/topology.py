@@ -27,12 +27,18 @@ CANCEL_KEY = "job.cancel"
 RETRY_KEY = "job.retry"
 DELETE_KEY = "job.delete"
 ANNOTATE_KEY = "job.annotate"
+ALERT_KEY = "alert"
+"""One line of EVE, for `docket alerts`."""
 FORGET_KEY = "job.forget"
 """Of a source; on `docket.jobs` because the collector decides on it, as on everything that is asked."""
 
 COLLECTOR_QUEUE = "docket.collector"
 INSPECTOR_QUEUE = "docket.inspector"
 DEAD_QUEUE = "docket.dead"
+
+ALERTS_QUEUE = "docket.alerts"
+WEBHOOKS_QUEUE = "docket.webhooks"
+"""Of services that not every installation has; each declares its own, or it would fill without a reader."""
 
 STREAM_QUEUE = "docket.stream"
 """The ledger's events once more, for tools that were away. Only where `docket topology --stream` has declared it."""
@@ -62,6 +68,10 @@ DEAD_QUEUE_BYTES = 256 * 1024 * 1024
 
 LISTENER_MESSAGES = 10_000
 """A listener that is this far behind loses the oldest events, rather than filling the broker's memory."""
+
+
+SERVICE_MESSAGES = 100_000
+SERVICE_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,12 @@ def stream_bindings() -> Iterator[Binding]:
     """Events of jobs that have a number in the ledger, and the coming and going of sources."""
     unnumbered = (EventName.PROGRESS, EventName.SOURCE_STATS)
     yield from (Binding(EVENTS, STREAM_QUEUE, name.value) for name in EventName if name not in unnumbered)
+
+
+def service_queue(name: str) -> Queue:
+    """The queue of a service that not every installation has. The oldest messages go where it is away for long."""
+    bounds = {"x-max-length": SERVICE_MESSAGES, "x-max-length-bytes": SERVICE_BYTES, "x-overflow": "drop-head"}
+    return Queue(name, {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT} | bounds)
 
 
 def reply_queue(name: str) -> Queue:

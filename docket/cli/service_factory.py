@@ -37,6 +37,8 @@ from docket.workers.interface.service import InterfaceWorker
 from docket.workers.recorder.ring import Ring
 from docket.workers.recorder.service import Recorder
 from docket.workers.sources.kinds import open_source
+from docket.workers.webhooks.hooks import WebhooksConfig
+from docket.workers.webhooks.service import WebhookService
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +52,8 @@ class RetryUntilBroker:
     With the least rights, workers declare their sources' queues, so a worker may have to come first, too.
     """
 
-    def __init__(self, broker: Broker, sources: Sequence[str], role: str, make: Callable[[], Runnable]) -> None:
+    def __init__(self, make: Callable[[], Runnable]) -> None:
         """What `make` gives raises BusLost only if it cannot even begin; then a new one is made."""
-        self._broker = broker
-        self._sources = sources
-        self._role = role
         self._make = make
 
     def run(self, stop: threading.Event) -> None:
@@ -62,7 +61,6 @@ class RetryUntilBroker:
         logged: type[BusError] | None = None
         while not stop.is_set():
             try:
-                self._broker.declare(self._sources, self._role)
                 self._make().run(stop)
                 return
             except (BusLost, NotDeclared) as error:
@@ -75,9 +73,10 @@ class RetryUntilBroker:
 
 def collector_service(config: Config, broker: Broker, figures: JobFigures | None = None) -> Service:
     def make() -> Collector:
+        broker.declare(source_names(config), COLLECTOR)
         return Collector(config, broker, figures=figures)
 
-    return Service("collector", RetryUntilBroker(broker, source_names(config), COLLECTOR, make))
+    return Service("collector", RetryUntilBroker(make))
 
 
 def worker_service(config: Config, broker: Broker) -> Service:
@@ -148,7 +147,14 @@ def run_recorder(config: Config, source: CaptureFilesConfig, terminal: Terminal)
 
 def run_alerts(config: Config, rules: AlertsConfig, terminal: Terminal) -> int:
     def make(_: Config, broker: Broker) -> Service:
-        return Service("alerts", AlertService(rules, broker.publisher("alerts")))
+        return Service("alerts", AlertService(rules, broker))
+
+    return _run_one(config, make, terminal)
+
+
+def run_webhooks(config: Config, hooks: WebhooksConfig, terminal: Terminal) -> int:
+    def make(_: Config, broker: Broker) -> Service:
+        return Service("webhooks", RetryUntilBroker(lambda: WebhookService(hooks, broker)))
 
     return _run_one(config, make, terminal)
 

@@ -107,6 +107,8 @@ def test_every_exchange_and_queue_is_documented() -> None:
         topology.INSPECTOR_QUEUE,
         topology.DEAD_QUEUE,
         topology.STREAM_QUEUE,
+        topology.ALERTS_QUEUE,
+        topology.WEBHOOKS_QUEUE,
         "docket.listen.NAME.RANDOM",
     ]
     assert first_column(section("Queues")) == documented

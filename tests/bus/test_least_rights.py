@@ -15,6 +15,7 @@ import requests
 import yaml
 
 from docket.bus import topology
+from docket.bus.factory import open_broker
 from docket.bus.permissions import roles, user_definitions
 from tests.deploy.tls_broker import TlsBroker, tls_broker
 from tests.services import needs
@@ -39,6 +40,11 @@ def rights(broker: Broker) -> Iterator[str]:
     vhost = "rights"
     broker.add_vhost(vhost)
     definitions = topology.definitions(vhost, SOURCES) | user_definitions(vhost, "rock01")
+    for name in (topology.ALERTS_QUEUE, topology.WEBHOOKS_QUEUE):
+        arguments = topology.service_queue(name).arguments
+        definitions["queues"].append(
+            {"name": name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": arguments}
+        )
     for name in ("docket.reply.test", topology.STREAM_QUEUE):
         definitions["queues"].append({"name": name, "vhost": vhost, "durable": True, "auto_delete": False})
     broker.import_definitions(definitions)
@@ -80,6 +86,16 @@ def declare(queue: str, arguments: dict[str, Any] | None = None) -> Act:
     return lambda channel: channel.queue_declare(queue, durable=True, arguments=arguments or {})
 
 
+def declare_service(name: str, exchange: str, key: str) -> Act:
+    """What a service does that not every installation has."""
+
+    def act(channel: Any) -> None:
+        channel.queue_declare(name, durable=True, arguments=topology.service_queue(name).arguments)
+        channel.queue_bind(name, exchange, key)
+
+    return act
+
+
 def declare_exclusive(channel: Any) -> None:
     channel.queue_declare("", exclusive=True)
 
@@ -99,10 +115,13 @@ def declare_source(source: str) -> Act:
 WEB, WORKER, COLLECTOR = "docket-web", "docket-worker", "docket-collector"
 INSPECTOR, TOOL, AUDIT, ASKER = "docket-inspector", "docket-tool", "docket-audit", "docket-asker"
 
+ALERTS, WEBHOOKS = "docket-alerts", "docket-webhooks"
+
 TABLE: dict[str, tuple[Act, set[str]]] = {
-    "ask": (publish(topology.JOBS, "job.request"), {WEB, TOOL, ASKER}),
+    "ask": (publish(topology.JOBS, "job.request"), {WEB, TOOL, ASKER, ALERTS}),
     "cancel": (publish(topology.JOBS, "job.cancel"), {WEB}),
     "delete a result": (publish(topology.JOBS, "job.delete"), {WEB}),
+    "hand an alert in": (publish(topology.JOBS, "alert"), {TOOL}),
     "retry": (publish(topology.JOBS, "job.retry"), {WEB, COLLECTOR}),
     "publish some other job message": (publish(topology.JOBS, "job.other"), set()),
     "say that a job is complete": (publish(topology.EVENTS, "job.completed"), {COLLECTOR}),
@@ -143,6 +162,14 @@ TABLE: dict[str, tuple[Act, set[str]]] = {
     "read replies": (consume("docket.reply.test"), {TOOL}),
     "declare some queue": (declare("anything"), set()),
     "declare the queue of the audit trail": (declare("docket.audit", {"x-queue-type": "quorum"}), {AUDIT}),
+    "declare the queue of alerts": (declare_service(topology.ALERTS_QUEUE, topology.JOBS, "alert"), {ALERTS}),
+    "hear questions at the queue of alerts": (
+        lambda channel: channel.queue_bind(topology.ALERTS_QUEUE, topology.JOBS, "job.request"),
+        set(),
+    ),
+    "read the queue of alerts": (consume(topology.ALERTS_QUEUE), {ALERTS}),
+    "declare the queue of webhooks": (declare_service(topology.WEBHOOKS_QUEUE, topology.EVENTS, "job.#"), {WEBHOOKS}),
+    "read the queue of webhooks": (consume(topology.WEBHOOKS_QUEUE), {WEBHOOKS}),
     "declare an exchange": (lambda channel: channel.exchange_declare("docket.mine", durable=True), set()),
     "delete an exchange": (lambda channel: channel.exchange_delete(topology.JOBS), set()),
 }
@@ -275,3 +302,31 @@ def test_certificate_is_needed_and_must_name_a_user(shipped: TlsBroker, name: st
     )
     with pytest.raises((pika.exceptions.AMQPConnectionError, ssl.SSLError)):
         pika.BlockingConnection(parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "queue", "binding"),
+    [
+        (ALERTS, topology.ALERTS_QUEUE, topology.Binding(topology.JOBS, topology.ALERTS_QUEUE, "alert")),
+        (
+            WEBHOOKS,
+            topology.WEBHOOKS_QUEUE,
+            topology.Binding(topology.EVENTS, topology.WEBHOOKS_QUEUE, "job.completed"),
+        ),
+    ],
+)
+def test_service_declares_its_own_queue(
+    broker: Broker, rights: str, name: str, queue: str, binding: topology.Binding
+) -> None:
+    """Also where it is not there yet, with an account that may declare nothing else; and it reads it."""
+    assert may(broker, rights, name, delete(queue))
+    bus = open_broker(broker.url(rights, name, PASSWORD), {})
+    try:
+        for _ in range(2):
+            bus.declare_queue(topology.service_queue(queue), [binding], name)
+        receiver = bus.receiver("test", [queue], prefetch=1)
+        assert receiver.receive(0.1) is None
+        wait_until(lambda: bus.depth(queue).consumers == 1, "its reader")
+        receiver.close()
+    finally:
+        bus.close()

@@ -2,7 +2,6 @@
 
 import threading
 
-from docket.bus.memory.memory_broker import MemoryBroker
 from docket.cli.service_factory import RetryUntilBroker
 from docket.errors import BusError, BusLost, NotDeclared
 
@@ -27,5 +26,5 @@ def test_a_bus_that_goes_away_once_more_is_waited_for() -> None:
         made.append(Fickle(losses))
         return made[-1]
 
-    RetryUntilBroker(MemoryBroker(), ["rock01:em1"], "docket-collector", make).run(threading.Event())
+    RetryUntilBroker(make).run(threading.Event())
     assert (len(made), losses) == (3, [])

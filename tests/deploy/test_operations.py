@@ -69,6 +69,7 @@ OF_OTHERS = {
     "docket": "a user and a vhost of RabbitMQ, as the tests of a booted sensor have them",
     "guest": "RabbitMQ's own user",
     "remove": "a word of apt-get's, as the tests of removal have it",
+    "docket-webhooks": "a user that the package makes, as the tests of removal have it",
     "docket-alerts": "a user that the package makes, as the tests of removal have it",
     "purge": "a word of apt-get's, as the tests of removal have it",
     "docket.yaml": "the configuration, by its short name",

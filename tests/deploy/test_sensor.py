@@ -288,6 +288,8 @@ def test_broker_lets_other_hosts_in_by_the_page(sensor: BootedMachine, record: R
         "docket-tool",
         "docket-audit",
         "docket-asker",
+        "docket-alerts",
+        "docket-webhooks",
         "docket",
     }
     listed = sensor.run("rabbitmqctl -q list_users --no-table-headers")

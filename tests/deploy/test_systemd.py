@@ -63,7 +63,8 @@ def test_service_is_watched_restarted_and_bounded(name: str) -> None:
     """Each service is watched, comes back with limits, runs as docket, and stops in time."""
     settings = dict(line.split("=", 1) for line in (SYSTEMD / name).read_text().splitlines() if "=" in line)
     assert settings["Type"] == "notify"
-    user = "docket-alerts" if name == "docket-alerts.service" else "docket"
+    own = name.removesuffix(".service")
+    user = own if own in ("docket-alerts", "docket-webhooks") else "docket"
     assert (settings["User"], settings["Restart"]) == (user, "on-failure")
     assert {"WatchdogSec", "StartLimitBurst", "MemoryMax", "TimeoutStopSec"} <= set(settings)
     assert settings["RestartPreventExitStatus"] == f"{ExitCode.USAGE.value} {ExitCode.CONFIG.value}"
@@ -181,4 +182,6 @@ def test_users_are_accepted_by_systemd(tmp_path: Path) -> None:
     command = [program, f"--root={tmp_path}", str(SYSTEMD / "docket.sysusers")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "not a valid" in done.stderr) == (0, False), done.stderr
-    assert "docket-alerts" in (tmp_path / "etc/passwd").read_text()
+    users = (tmp_path / "etc/passwd").read_text()
+    assert "docket-alerts" in users
+    assert "docket-webhooks" in users

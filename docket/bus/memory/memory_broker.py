@@ -7,7 +7,7 @@ kept on disk: what is in the queues ends with the process. Any thread may use an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import Condition, Event, Lock
 from typing import Any
@@ -44,11 +44,18 @@ class MemoryBroker:
     def declare(self, sources: Sequence[str], role: str | None = None) -> None:  # noqa: ARG002 # no user, no rights
         """Declare the topology. What is there already stays as it is, with its messages."""
         with self.lock:
-            for queue in topology.queues(sources):
-                self._queues.setdefault(queue.name, MemoryQueue(queue))
-            for binding in topology.bindings(sources):
-                if binding not in self._bindings[binding.exchange]:
-                    self._bindings[binding.exchange].append(binding)
+            self._add(topology.queues(sources), topology.bindings(sources))
+
+    def declare_queue(self, queue: topology.Queue, bindings: Sequence[topology.Binding], role: str) -> None:  # noqa: ARG002
+        with self.lock:
+            self._add([queue], bindings)
+
+    def _add(self, queues: Iterable[topology.Queue], bindings: Iterable[topology.Binding]) -> None:
+        for queue in queues:
+            self._queues.setdefault(queue.name, MemoryQueue(queue))
+        for binding in bindings:
+            if binding not in self._bindings[binding.exchange]:
+                self._bindings[binding.exchange].append(binding)
 
     def declare_stream(self) -> None:
         """No tool can reach this bus, and it is gone with the process."""

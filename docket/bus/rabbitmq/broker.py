@@ -16,6 +16,7 @@ from docket.bus.rabbitmq.consumer import AmqpConsumer
 from docket.bus.rabbitmq.declaration import Declaration
 from docket.bus.rabbitmq.publisher import AmqpPublisher
 from docket.bus.retry import Unseen
+from docket.bus.topology import Binding, Queue
 from docket.errors import BusLost, BusRefused, QueueHidden
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,11 @@ class AmqpBroker:
     def declare(self, sources: Sequence[str], role: str | None = None) -> None:
         with self._lock:
             self._ask(lambda wire: self._declaration.declare(wire, sources, role))
+
+    def declare_queue(self, queue: Queue, bindings: Sequence[Binding], role: str) -> None:
+        """Raises TopologyMismatch, BusRefused, BusLost."""
+        with self._lock:
+            self._ask(lambda wire: self._declaration.declare_queue(wire, queue, bindings, role))
 
     def declare_stream(self) -> None:
         """Declare the stream of events besides. Raises TopologyMismatch, BusRefused, BusLost."""

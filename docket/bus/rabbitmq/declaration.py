@@ -52,12 +52,22 @@ class Declaration:
 
     def declare_stream(self, wire: BrokerConnection) -> None:
         """Declare the stream of events. Raises TopologyMismatch, BusRefused, LOST."""
-        stream = topology.stream_queue()
-        entity = kombu.Queue(stream.name, durable=True, queue_arguments=stream.arguments)
-        self._entity(wire, None, "queue", stream.name, partial(_declare_queue, entity))
+        self.declare_queue(wire, topology.stream_queue(), tuple(topology.stream_bindings()), None)
+
+    def declare_queue(
+        self, wire: BrokerConnection, queue: topology.Queue, bindings: Sequence[topology.Binding], role_name: str | None
+    ) -> None:
+        """Declare one queue besides, with the exchanges that it is bound to. Raises as `declare` does."""
+        as_role = None if role_name is None else role(role_name)
+        for exchange in topology.EXCHANGES:
+            if exchange.name in {binding.exchange for binding in bindings}:
+                exchange_entity = kombu.Exchange(exchange.name, exchange.kind, durable=True)
+                self._entity(wire, as_role, "exchange", exchange.name, partial(_declare_exchange, exchange_entity))
+        entity = kombu.Queue(queue.name, durable=True, queue_arguments=queue.arguments)
+        self._entity(wire, as_role, "queue", queue.name, partial(_declare_queue, entity))
         channel = wire.channel()
-        for binding in topology.stream_bindings():
-            kombu.Queue(stream.name)(channel).bind_to(exchange=binding.exchange, routing_key=binding.key)
+        for binding in bindings:
+            kombu.Queue(queue.name)(channel).bind_to(exchange=binding.exchange, routing_key=binding.key)
         channel.close()
 
     def _queue(

@@ -36,6 +36,7 @@ examples:
 UNITS = (
     *("docket.target", "docket.service", "docket.socket", "docket-collector.service"),
     *("docket-inspector.service", "docket-indexer.service", "docket-alerts.service"),
+    "docket-webhooks.service",
 )
 """All but the instances of workers and recorders."""
 

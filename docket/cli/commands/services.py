@@ -50,6 +50,7 @@ def add(commands: Any) -> None:
     _add_metrics(parser)
     parser.add_argument("source", metavar="SOURCE", help="a source with a `ring`, by its name or its interface")
     _add_alerts(commands)
+    _add_webhooks(commands)
 
 
 def _add_alerts(commands: Any) -> None:
@@ -62,6 +63,22 @@ def _add_alerts(commands: Any) -> None:
         default=Path("/etc/docket/alerts.yaml"),
         help="where alerts come from, and the rules (default: /etc/docket/alerts.yaml)",
     )
+
+
+def _add_webhooks(commands: Any) -> None:
+    parser = _parser(commands, "webhooks", webhooks, "send events to programs without AMQP", "docket webhooks --dead")
+    _add_metrics(parser)
+    parser.add_argument(
+        "--hooks",
+        metavar="FILE",
+        type=Path,
+        default=Path("/etc/docket/webhooks.yaml"),
+        help="who is sent which events (default: /etc/docket/webhooks.yaml)",
+    )
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="only say what is wrong with the file")
+    action.add_argument("--dead", action="store_true", help="only list what could not be delivered, and why")
+    action.add_argument("--again", action="store_true", help="only have those tried again")
 
 
 def _add_run(commands: Any) -> None:
@@ -171,6 +188,22 @@ def alerts(args: argparse.Namespace, terminal: Terminal) -> int:
     rules = read_rules(args.rules)
     with _figures(args, terminal):
         return run_alerts(_service_config(args, terminal), rules, terminal)
+
+
+def webhooks(args: argparse.Namespace, terminal: Terminal) -> int:
+    from docket.workers.webhooks.hooks import read_hooks
+
+    config = load_config(args.config, terminal.environ, allow_memory=False)
+    hooks = read_hooks(args.hooks, own_jobs_only=config.web.own_jobs_only)
+    if args.check or args.dead or args.again:
+        from docket.cli.commands.webhook_deliveries import look
+
+        return look(hooks, args, terminal)
+
+    from docket.cli.service_factory import run_webhooks
+
+    with _figures(args, terminal):
+        return run_webhooks(_service_config(args, terminal), hooks, terminal)
 
 
 def _figures(args: argparse.Namespace, terminal: Terminal) -> AbstractContextManager[None]:

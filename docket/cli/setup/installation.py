@@ -25,6 +25,7 @@ _UNIT_FILES = (
     "docket-inspector.service",
     "docket-indexer.service",
     "docket-alerts.service",
+    "docket-webhooks.service",
     "docket-record@.service",
     "docket-check.service",
     "docket.target",

@@ -1,4 +1,4 @@
-"""Where lines of EVE come from: a file that is rotated or truncated, a unix socket, a list in Redis."""
+"""Where lines of EVE come from: a file that is rotated or truncated, a unix socket, a list in Redis, the bus."""
 
 from __future__ import annotations
 
@@ -9,19 +9,30 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from docket.bus.interface import Broker, Consumer, Delivery
+from docket.bus.permissions import ALERTS
+from docket.bus.topology import ALERT_KEY, ALERTS_QUEUE, JOBS, Binding, service_queue
+from docket.errors import BusError
+
 MOST_LINES = 1000
 """Taken at once, so that what was done is noted often."""
 CONNECT_S = 5.0
+BUS = "bus:"
+BUS_PREFETCH = 200
+BUS_WAIT_S = 0.01
 
 
 class AlertInput(Protocol):
-    """What is the same for all three."""
+    """What is the same for all of them."""
 
     def lines(self) -> list[bytes]:
         """What there is now, a bounded number; does not wait. Raises OSError."""
 
     def position(self) -> list[int]:
         """Where to go on after a restart; empty where that is not up to us."""
+
+    def settle(self) -> None:
+        """What `lines` gave last is done with, and noted."""
 
     def close(self) -> None: ...
 
@@ -82,6 +93,9 @@ class EveFile:
     def position(self) -> list[int]:
         return [self._inode, self._offset]
 
+    def settle(self) -> None:
+        """The position says it."""
+
     def close(self) -> None:
         if self._file is not None:
             os.close(self._file)
@@ -125,6 +139,9 @@ class EveSocket:
 
     def position(self) -> list[int]:
         return []
+
+    def settle(self) -> None:
+        """What was taken is gone from it."""
 
     def close(self) -> None:
         for one in (*self._open, self._listening):
@@ -175,14 +192,52 @@ class EveRedis:
     def position(self) -> list[int]:
         return []
 
+    def settle(self) -> None:
+        """What was taken is gone from it."""
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
 
 
-def open_input(name: str, position: list[int]) -> AlertInput:
+class EveBus:
+    """The queue `docket.alerts`: lines of EVE that a tool published with the routing key `alert`."""
+
+    def __init__(self, receiver: Consumer) -> None:
+        self._receiver = receiver
+        self._in_hand: list[Delivery] = []
+
+    def lines(self) -> list[bytes]:
+        while len(self._in_hand) < BUS_PREFETCH and (delivery := self._receiver.receive(BUS_WAIT_S)) is not None:
+            self._in_hand.append(delivery)
+        return [bytes(delivery.body) for delivery in self._in_hand]
+
+    def position(self) -> list[int]:
+        return []
+
+    def settle(self) -> None:
+        for delivery in self._in_hand:
+            delivery.ack()
+        self._in_hand.clear()
+
+    def close(self) -> None:
+        self._receiver.close()
+
+
+def open_bus(broker: Broker) -> EveBus:
+    """Declare the queue and read it. Raises OSError while the broker is away."""
+    try:
+        broker.declare_queue(service_queue(ALERTS_QUEUE), [Binding(JOBS, ALERTS_QUEUE, ALERT_KEY)], ALERTS)
+    except BusError as error:
+        raise OSError(str(error)) from error
+    return EveBus(broker.receiver("alerts", [ALERTS_QUEUE], prefetch=BUS_PREFETCH))
+
+
+def open_input(name: str, position: list[int], broker: Broker) -> AlertInput:
     """Raises OSError."""
+    if name == BUS:
+        return open_bus(broker)
     if name.startswith("unix:"):
         return EveSocket(Path(name.removeprefix("unix:")))
     return EveRedis(name) if name.startswith("redis:") else EveFile(Path(name), position)

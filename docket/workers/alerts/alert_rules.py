@@ -62,7 +62,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     inputs: tuple[str, ...]
-    """`/path/to/eve.json`, `unix:/path`, or `redis://host:port/key`."""
+    """`/path/to/eve.json`, `unix:/path`, `redis://host:port/key`, or `bus:`."""
     rules: tuple[AlertRule, ...]
     state: str = "/var/lib/docket-alerts/state.json"
 

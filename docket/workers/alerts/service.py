@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from prometheus_client import Counter
 
-from docket.bus.interface import Publisher
+from docket.bus.interface import Broker
 from docket.bus.messages import encode
 from docket.bus.topology import JOBS, REQUEST_KEY
 from docket.config.values import size_bytes
@@ -58,9 +58,10 @@ class AlertState(msgspec.Struct, kw_only=True):
 class AlertService:
     """Reads its inputs one after the other, and publishes."""
 
-    def __init__(self, config: AlertsConfig, publisher: Publisher, clock: Clock | None = None) -> None:
+    def __init__(self, config: AlertsConfig, broker: Broker, clock: Clock | None = None) -> None:
         self._config = config
-        self._publisher = publisher
+        self._broker = broker
+        self._publisher = broker.publisher("alerts")
         self._clock = clock or Clock()
         self._path = Path(config.state)
         self.state = self._load()
@@ -90,12 +91,13 @@ class AlertService:
                 worked = True
                 self.state.positions[name] = self._inputs[name].position()
                 self._save()
+                self._inputs[name].settle()
         return worked
 
     def _lines(self, name: str) -> list[bytes]:
         try:
             if name not in self._inputs:
-                self._inputs[name] = open_input(name, self.state.positions.get(name, []))
+                self._inputs[name] = open_input(name, self.state.positions.get(name, []), self._broker)
             lines = self._inputs[name].lines()
         except OSError as error:
             if name not in self._broken:

@@ -22,7 +22,7 @@ def test_alert_becomes_a_capture_of_its_conversation(tmp_path: Path) -> None:
         site.start_collector()
         site.start_web()
         with ScriptedWorker(site.broker, SOURCES[0]) as em1:
-            AlertService(config, site.broker.publisher("alerts")).step()
+            AlertService(config, site.broker).step()
             reading = em1.take()
             reading.answer([(parse_time_us("2026-11-24T14:00:29Z", None), b"\x00" * 60)])
             by_alert = "api/v1/jobs?tag=alert:2024217"

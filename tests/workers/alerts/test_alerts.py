@@ -17,9 +17,9 @@ from prometheus_client import REGISTRY
 
 from docket.bus.memory.memory_broker import MemoryBroker
 from docket.bus.messages import decode_job_message
-from docket.bus.topology import COLLECTOR_QUEUE
+from docket.bus.topology import ALERTS_QUEUE, COLLECTOR_QUEUE, JOBS
 from docket.domain.request import Request
-from docket.errors import ConfigError
+from docket.errors import BusLost, ConfigError
 from docket.workers.alerts.alert_rules import AlertRule, AlertsConfig, read_rules
 from docket.workers.alerts.eve import read_alert
 from docket.workers.alerts.service import AlertService
@@ -62,7 +62,16 @@ class Bench:
         self._receiver = self.broker.receiver("reader", [COLLECTOR_QUEUE], prefetch=2000)
 
     def restart(self) -> None:
-        self.service = AlertService(self.config, self.broker.publisher("alerts"))
+        self.service = AlertService(self.config, self.broker)
+
+    def refuse(self) -> None:
+        """Let the bus take nothing."""
+
+        class Refusing:
+            def publish(self, *_: object, **__: object) -> None:
+                raise BusLost("away")
+
+        self.service._publisher = Refusing()  # type: ignore[assignment]
 
     def requests(self) -> list[Request]:
         """Those since the last call."""
@@ -246,6 +255,23 @@ def test_alerts_come_from_a_list_in_redis(redis: int, tmp_path: Path) -> None:
     assert [request.query.split()[2] for request in bench.requests()] == [f"10.1.2.3:4000{n}" for n in (1, 2, 3)]
     assert bench.requests() == []
     bench.service.run(stopped())
+
+
+def test_alerts_come_from_the_bus(tmp_path: Path) -> None:
+    """With the routing key `alert`; acknowledged once it is noted, and given back where no job could be asked for."""
+    bench = Bench(tmp_path, "bus:")
+    assert bench.requests() == []
+    publisher = bench.broker.publisher("an IDS")
+    for number in (1, 2):
+        publisher.publish(JOBS, "alert", line(number), mandatory=True)
+    assert len(bench.requests()) == 2
+    assert bench.broker.depth(ALERTS_QUEUE).messages == 0
+    publisher.publish(JOBS, "alert", line(3))
+    bench.refuse()
+    bench.service.step(stopped())
+    bench.service.run(stopped())
+    bench.restart()
+    assert [request.query.split()[2] for request in bench.requests()] == ["10.1.2.3:40003"]
 
 
 def test_rules_are_read_strictly(tmp_path: Path) -> None:

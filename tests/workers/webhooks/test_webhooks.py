@@ -1,0 +1,227 @@
+"""The service: which events go to which hook, what is tried again, what is given up, and what a restart finds."""
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from docket.bus.factory import open_broker
+from docket.bus.interface import Broker
+from docket.bus.memory.memory_broker import MemoryBroker
+from docket.bus.messages import encode
+from docket.bus.topology import EVENTS, WEBHOOKS_QUEUE
+from docket.domain.event import EventMessage
+from docket.domain.job import EventName, Job
+from docket.domain.request import check_request
+from docket.errors import ConfigError
+from docket.workers.webhooks import delivery_store
+from docket.workers.webhooks.delivery_store import DeliveryStore
+from docket.workers.webhooks.hooks import Hook, WebhooksConfig, read_hooks
+from docket.workers.webhooks.service import WebhookService
+from tests.services.waiting import wait_until
+from tests.workers.webhooks.receiver import Receiver, receiving
+
+AT = "2026-11-24T14:00:00.000000Z"
+
+
+def event(seq: int, owner: str = "anna", name: EventName = EventName.COMPLETED, tags: tuple[str, ...] = ()) -> bytes:
+    asked = {"id": str(uuid.UUID(int=seq)), "query": "port 53", "requested_at": AT, "owner": owner, "tags": list(tags)}
+    request = check_request(asked)
+    job = Job.opened(request, ["rock01:em1"])
+    return encode(EventMessage(event=name, at=AT, seq=seq, job=job, job_id=job.id))
+
+
+def publish(broker: Broker, *bodies: bytes, key: str = "job.completed") -> None:
+    publisher = broker.publisher("collector")
+    for body in bodies:
+        publisher.publish(EVENTS, key, body)
+    publisher.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> str:
+    path = tmp_path / "secret"
+    path.write_text(f"whsec_{base64.b64encode(b's' * 32).decode()}\n")
+    path.chmod(0o600)
+    return str(path)
+
+
+def hook(receiver: Receiver, secret: str, **more: Any) -> Hook:
+    given = {"name": "n8n", "networks": ("127.0.0.0/8",), "timeout": "5s"} | more
+    return Hook(url=f"http://127.0.0.1:{receiver.port}/{given['name']}", secret=secret, **given)
+
+
+@contextmanager
+def running(folder: Path, broker: Broker, *hooks: Hook, delays_s: tuple[int, ...] = (0, 0)) -> Iterator[None]:
+    """The service with its queue declared; stopped at the end of the block."""
+    stop = Event()
+    service = WebhookService(WebhooksConfig(hooks=hooks, state=str(folder / "state")), broker, delays_s=delays_s)
+    thread = Thread(target=service.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: broker.depth(WEBHOOKS_QUEUE).consumers > 0, "the service to read its queue")
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def memory() -> MemoryBroker:
+    made = MemoryBroker()
+    made.declare(())
+    return made
+
+
+def figure(outcome: str, name: str = "n8n") -> float:
+    return REGISTRY.get_sample_value("docket_webhook_deliveries_total", {"hook": name, "outcome": outcome}) or 0.0
+
+
+def test_event_arrives_as_a_cloud_event(tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str) -> None:
+    """With the whole job, and once; another kind of event is not for the hook."""
+    with running(tmp_path, memory, hook(receiver, secret)):
+        publish(memory, event(4, name=EventName.STARTED), key="job.started")
+        publish(memory, event(7))
+        wait_until(lambda: receiver.received, "the event")
+    (got,) = receiver.received
+    body = json.loads(got.body)
+    assert (body["specversion"], body["type"], body["id"]) == ("1.0", "docket.job.completed", "7")
+    assert (body["source"], body["time"]) == ("/docket/collector", AT)
+    assert body["data"]["job"]["query"] == "port 53"
+    assert body["subject"] == body["data"]["job_id"]
+    assert "." not in got.headers["webhook-id"]
+
+
+def test_hooks_get_what_is_for_them(tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str) -> None:
+    """By owner and by tag; a receiver that hangs holds up no other one."""
+    receiver.answer = lambda one: receiver.released.wait(60) if one.path == "/all" else Receiver.ok(one)
+    hooks = (
+        hook(receiver, secret, name="all"),
+        hook(receiver, secret, name="bert", owners=("bert",)),
+        hook(receiver, secret, name="tagged", tags=("rule:grave",)),
+    )
+    with running(tmp_path, memory, *hooks):
+        publish(memory, event(1), event(2, "bert"), event(3, tags=("rule:grave",)))
+        wait_until(lambda: len(receiver.received) == 3, "one for each")
+        receiver.released.set()
+    assert {(got.path, json.loads(got.body)["id"]) for got in receiver.received} >= {("/bert", "2"), ("/tagged", "3")}
+
+
+def test_failed_delivery_is_tried_again(tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str) -> None:
+    """With the same id and a new signature, until it is taken."""
+    before = figure("failed"), figure("delivered")
+    receiver.answer = 500
+    with running(tmp_path, memory, hook(receiver, secret), delays_s=(0,) * 1000):
+        publish(memory, event(7))
+        wait_until(lambda: len(receiver.received) > 1, "the second attempt")
+        receiver.answer = 200
+        wait_until(lambda: figure("delivered") > before[1], "it to be taken")
+    assert figure("failed") > before[0]
+    assert len({got.headers["webhook-id"] for got in receiver.received}) == 1
+
+
+def test_what_is_given_up_is_shown(tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str) -> None:
+    """With the reason; it can be tried again, and a restart forgets neither it nor what waits."""
+    receiver.answer = 500
+    with running(tmp_path, memory, hook(receiver, secret)):
+        publish(memory, event(7))
+        store = DeliveryStore(tmp_path / "state")
+        wait_until(store.dead_ones, "it to be given up")
+        wait_until(lambda: REGISTRY.get_sample_value("docket_webhook_dead", {"hook": "n8n"}) == 1, "the figure")
+    (dead,) = store.dead_ones()
+    assert (dead.hook, dead.event, dead.attempts, dead.words) == ("n8n", "docket.job.completed", 3, "answered 500")
+    receiver.answer = 200
+    assert store.again(0) == 1
+    with running(tmp_path, memory, hook(receiver, secret)):
+        wait_until(lambda: len(receiver.received) == 4, "it to be sent")
+        wait_until(lambda: store.count("n8n", dead=False) == 0, "nothing to wait")
+    assert store.dead_ones() == []
+    store.close()
+
+
+def test_queue_is_bounded(
+    tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while too much waits is left out, and counted."""
+    monkeypatch.setattr(delivery_store, "MOST_WAITING", 2)
+    before = figure("left out")
+    receiver.answer = 500
+    with running(tmp_path, memory, hook(receiver, secret), delays_s=(3600,)):
+        publish(memory, event(1), event(2), event(3), event(4))
+        wait_until(lambda: figure("left out") == before + 2, "two to be left out")
+
+
+def test_the_same_event_twice_is_one(tmp_path: Path) -> None:
+    """What comes again from the bus while it waits is there already."""
+    store = DeliveryStore(tmp_path / "state")
+    for _ in range(2):
+        assert store.add("n8n", "msg_1", "docket.job.completed", "j", b"{}", 0)
+    assert store.count("n8n", dead=False) == 1
+    store.close()
+
+
+@pytest.mark.rabbitmq
+def test_events_wait_on_the_broker_while_the_service_is_away(
+    tmp_path: Path, amqp_url: str, receiver: Receiver, secret: str
+) -> None:
+    """On the real RabbitMQ, in the queue that the service declared for itself."""
+    bus = open_broker(amqp_url, {})
+    try:
+        with running(tmp_path, bus, hook(receiver, secret)):
+            pass
+        publish(bus, event(7))
+        wait_until(lambda: bus.depth(WEBHOOKS_QUEUE).messages == 1, "the event to wait")
+        with running(tmp_path, bus, hook(receiver, secret)):
+            wait_until(lambda: receiver.received, "the event")
+    finally:
+        bus.close()
+
+
+GOOD = "hooks: [{name: a, url: 'https://hooks.example/in', secret: SECRET}]"
+
+
+def test_hooks_are_read_strictly(tmp_path: Path, secret: str) -> None:
+    """Each fault is named, with the hook that it is of."""
+    path = tmp_path / "webhooks.yaml"
+
+    def faults(text: str, *, own_jobs_only: bool = False) -> str:
+        path.write_text(text.replace("SECRET", secret))
+        try:
+            read_hooks(path, own_jobs_only=own_jobs_only)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    assert faults(GOOD) == ""
+    assert "own_jobs_only" in faults(GOOD, own_jobs_only=True)
+    assert faults(GOOD.replace("}", ", owners: [anna]}"), own_jobs_only=True) == ""
+    for wrong, words in (
+        (GOOD.replace("name: a", "nam: a"), "nam"),
+        (GOOD.replace("https://", "ftp://"), "url must be"),
+        (GOOD.replace("https://", "https://u:p@"), "without a login"),
+        (GOOD.replace("}", ", events: [job.done]}"), "no event job.done"),
+        (GOOD.replace("}", ", networks: [x]}"), "'x' does not appear"),
+        (GOOD.replace("}", ", timeout: 1h}"), "timeout"),
+        (GOOD.replace("}", ", ca: /nowhere}"), "/nowhere cannot be read"),
+        (GOOD.replace("}", "}, {name: a, url: 'https://b.example', secret: SECRET}"), "two hooks"),
+    ):
+        assert words in faults(wrong), wrong
+    Path(secret).chmod(0o644)
+    assert "everybody" in faults(GOOD)
+    Path(secret).chmod(0o600)
+    Path(secret).write_text("whsec_c2hvcnQ=\n")
+    assert "24 to 64 bytes" in faults(GOOD)
