@@ -66,6 +66,7 @@ SPOOL = {
     "max_bytes": Setting("max_bytes", values.size_bytes),
     "min_free": Setting("min_free_bytes", values.size_bytes),
     "keep": Setting("keep_s", values.duration_s),
+    "keep_records": Setting("keep_records_s", values.duration_s),
     "keep_of": Setting("keep_of", values.text, each=KEEP_OF, build=KeepOf),
     "signing_key": Setting("signing_key", values.path),
 }

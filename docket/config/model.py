@@ -28,6 +28,8 @@ class SpoolConfig:
     """Below this, results are removed and new jobs are refused."""
     keep_s: int = 48 * 3600
     """Results older than this are removed; their records stay."""
+    keep_records_s: int = 365 * 86_400
+    """Records of jobs without a result, of which nothing was written down for so long, are erased."""
     keep_of: tuple[KeepOf, ...] = ()
     """Of owners whose results are kept for longer or shorter."""
     signing_key: Path | None = None

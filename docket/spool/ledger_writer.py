@@ -22,10 +22,10 @@ from docket.domain.provenance import Provenance
 from docket.domain.request import Request, fingerprint
 from docket.domain.source import SourceStatus
 from docket.errors import SpoolError
-from docket.spool import parked_fragments
+from docket.spool import ledger_statements
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.file_io import FILE_MODE, spool_error
-from docket.spool.parked_fragments import ParkedFragment, ParkedShare
+from docket.spool.ledger_statements import EndedJob, EventHeading, Extent, ParkedFragment, ParkedShare
 from docket.spool.schema import file_identity, ledger_error, open_for_writing
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,9 @@ class Entries:
     parked: list[ParkedFragment] = field(default_factory=list)
     unparked: set[str] = field(default_factory=set)
     """Jobs whose parked fragments are kept no longer."""
+    erased: list[str] = field(default_factory=list)
+    """Jobs of which nothing is known any more."""
+    erased_events: list[int] = field(default_factory=list)
     health: CollectorHealth | None = None
 
     def __bool__(self) -> bool:
@@ -127,7 +130,8 @@ class Ledger:
                     execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, msgspec.json.encode(status)))
             for seq in entries.published:
                 execute("UPDATE events SET published = 1 WHERE seq = ?", (seq,))
-            parked_fragments.write(execute, entries.parked, entries.unparked)
+            ledger_statements.write_parked(execute, entries.parked, entries.unparked)
+            ledger_statements.erase(execute, entries.erased, entries.erased_events)
             if entries.health is not None:
                 body = msgspec.json.encode(entries.health)
                 execute("INSERT OR REPLACE INTO services VALUES ('collector', ?)", (body,))
@@ -212,16 +216,28 @@ class Ledger:
 
     def parked(self, job_id: str) -> Iterator[tuple[bytes, bytes]]:
         """Headers and body of the fragments that wait for a job, one at a time."""
-        try:
-            yield from parked_fragments.of_job(self._connection.execute, job_id)
-        except sqlite3.Error as error:
-            raise ledger_error(error) from error
+        yield from ledger_statements.parked_of(self._execute, job_id)
 
     def parked_shares(self) -> list[ParkedShare]:
-        try:
-            return parked_fragments.shares(self._connection.execute)
-        except sqlite3.Error as error:
-            raise ledger_error(error) from error
+        return ledger_statements.parked_shares(self._execute)
+
+    def ended_jobs(self, after: tuple[str, int], before: str, most: int) -> list[EndedJob]:
+        return ledger_statements.ended_jobs(self._execute, after, before, most)
+
+    def extent(self, job_id: str) -> Extent | None:
+        return ledger_statements.extent(self._execute, job_id)
+
+    def event_headings(self, after_seq: int, most: int) -> list[EventHeading]:
+        return ledger_statements.event_headings(self._execute, after_seq, most)
+
+    def last_seq(self) -> int:
+        """Of the newest event; 0 without one."""
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+
+    def health(self) -> CollectorHealth | None:
+        """The last heartbeat, perhaps that of an earlier collector."""
+        row = self._row("SELECT health FROM services WHERE name = 'collector'")
+        return None if row is None else msgspec.json.decode(row[0], type=CollectorHealth)
 
     def sources(self) -> list[SourceStatus]:
         rows = self._rows("SELECT status FROM sources ORDER BY name")
@@ -295,6 +311,9 @@ class Ledger:
         return rows[0] if rows else None
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._execute(sql, values)
+
+    def _execute(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -312,4 +331,4 @@ def _searched(job: Job) -> str:
     return "\n".join((job.query, job.asked, job.note, job.owner, job.id, job.case, *job.tags)).lower()
 
 
-prepare(Request, Job, SourceStatus, Event)
+prepare(Request, Job, SourceStatus, Event, CollectorHealth)

@@ -1,27 +1,38 @@
-"""What leaves the spool, and when: by age, by quota, by free space.
+"""What leaves the spool, and when: by age, by quota, by free space; and long after it, what is known of it.
 
 Of what has to make room, the oldest finished results of the owner who holds most go first: one user's results do not
-evict everybody else's. Only the collector uses it. A running job is never touched, and a record never goes: only its
-files do.
+evict everybody else's. Only the collector uses it. A running job is never touched, and its files go before its record.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from docket.config.model import SpoolConfig
-from docket.domain.job import Job, State
-from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.domain.job import EventName, Job, State
+from docket.domain.timewindow import US_PER_S, format_us, parse_time_us
 from docket.domain.units import size_text
 from docket.errors import NoSuchJob
 from docket.spool.layout import Spool
+from docket.spool.ledger_statements import EndedJob
+from docket.spool.ledger_writer import Ledger
 
 log = logging.getLogger(__name__)
+
+MOST_LOOKED_AT = 1_000
+"""Records in one pass."""
+MOST_ERASED_EVENTS = 5_000
+"""Together with their jobs; a job of a thousand sources has as many events and more."""
+
+_WITHOUT_RESULT = (State.EXPIRED, State.FAILED, State.CANCELLED)
+"""A failed or cancelled job may have one, too; then it has files."""
+_FIRST_END = ("0", 0)
+"""Before every time; jobs that have not ended have none."""
 
 SPARE_INODES = 1_000
 """Fewer free inodes than this, and no new job is taken: each needs a handful."""
@@ -182,6 +193,60 @@ class Retention:
         if job.state is State.COMPLETED and self._spool.parts(job.id).exists():
             log.info("removing the parts of job %s, left over", job.id)
             self._spool.remove_parts(job.id)
+
+
+class RecordExpiry:
+    """Finds the records that are old enough to be erased, a bounded number of them each time.
+
+    Only of jobs that have ended and have no result, neither in the ledger nor in the spool, and whose events the bus
+    has. The newest event of all stays, since clients ask for what came after it.
+    """
+
+    def __init__(self, ledger: Ledger, spool: Spool, keep_s: int) -> None:
+        self._ledger, self._spool, self._keep_s = ledger, spool, keep_s
+        self._ended = _FIRST_END
+        """Up to where the ended jobs have been looked at."""
+        self._seq = 0
+        """Up to where the events have been looked at."""
+
+    def seen_us(self) -> int | None:
+        """The latest time that an earlier collector has written down. Raises SpoolError."""
+        health = self._ledger.health()
+        return None if health is None else parse_time_us(health.at, None)
+
+    def choose(self, now_us: int, in_use: Container[str]) -> tuple[list[str], list[int]]:
+        """The jobs, and the events without a job, that go now. Raises SpoolError."""
+        oldest = format_us(max(now_us - self._keep_s * US_PER_S, 0))
+        newest_seq = self._ledger.last_seq()
+        return self._old_jobs(oldest, newest_seq, in_use), self._old_rejections(oldest, newest_seq)
+
+    def _old_jobs(self, oldest: str, newest_seq: int, in_use: Container[str]) -> list[str]:
+        ended = self._ledger.ended_jobs(self._ended, oldest, MOST_LOOKED_AT)
+        erased: list[str] = []
+        events = 0
+        for job in ended:
+            if events >= MOST_ERASED_EVENTS:
+                break
+            self._ended = job.finished, job.n
+            if job.job_id in in_use or not self._has_no_result(job):
+                continue
+            extent = self._ledger.extent(job.job_id)
+            if extent is None or (extent.published and extent.last_at < oldest and extent.last_seq < newest_seq):
+                erased.append(job.job_id)
+                events += 0 if extent is None else extent.events
+        else:
+            if len(ended) < MOST_LOOKED_AT:
+                self._ended = _FIRST_END
+        return erased
+
+    def _has_no_result(self, job: EndedJob) -> bool:
+        return job.state in _WITHOUT_RESULT and not self._spool.job_directory(job.job_id).exists()
+
+    def _old_rejections(self, oldest: str, newest_seq: int) -> list[int]:
+        headings = self._ledger.event_headings(self._seq, MOST_LOOKED_AT)
+        old = [heading for heading in headings if heading.at < oldest and heading.seq < newest_seq]
+        self._seq = old[-1].seq if len(old) == MOST_LOOKED_AT else 0
+        return [heading.seq for heading in old if heading.name == EventName.REJECTED]
 
 
 def in_hours(duration_s: int) -> str:

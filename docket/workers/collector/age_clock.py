@@ -1,7 +1,8 @@
 """The time by which results grow old: the machine's clock, unless that has jumped. For the collector.
 
 A clock that is set three days ahead for a minute would have everything removed that is to be kept for two. So age goes
-on as the time that has really passed, until the new time has stood for a day.
+on as the time that has really passed, until the new time has stood for a day. A collector that starts more than a day
+after the last heartbeat in the ledger cannot know whether it was away so long, and waits for that day, too.
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ log = logging.getLogger(__name__)
 TOLERANCE_S = 300
 """Clocks are slewed, and machines sleep for a moment; what changes by less is no jump."""
 SETTLE_S = 86_400
+LONGEST_AWAY_S = 86_400
 
 
 class AgeClock:
     """Asked at least once a minute."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, seen_us: int | None = None) -> None:
+        """`seen_us`: the latest time that an earlier collector has written down."""
         self._clock = clock
         self._offset_us = self._apart_us()
         """The trusted time less the time since the machine's start."""
         self._jumped: tuple[int, float] | None = None
         """The offset after a jump, and since when it is seen."""
+        if seen_us is not None and clock.now_us() - seen_us > LONGEST_AWAY_S * US_PER_S:
+            log.warning("the last heartbeat is more than a day old: nothing grows too old before another day")
+            self._jumped = self._offset_us, clock.monotonic_s()
+            self._offset_us -= clock.now_us() - seen_us
 
     def now_us(self) -> int:
         apart_us, now_s = self._apart_us(), self._clock.monotonic_s()

@@ -15,8 +15,8 @@ import msgspec
 from docket.bus.interface import Delivery
 from docket.bus.messages import Fragment, decode_fragment, fragment_headers
 from docket.domain.clock import Clock
+from docket.spool.ledger_statements import ParkedFragment
 from docket.spool.ledger_writer import Ledger
-from docket.spool.parked_fragments import ParkedFragment
 from docket.workers.collector.commit import Batch
 from docket.workers.collector.open_job import OpenJob
 

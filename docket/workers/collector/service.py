@@ -24,7 +24,7 @@ from docket.runtime.job_figures import JobFigures
 from docket.spool.collector_health import HEARTBEAT_S
 from docket.spool.layout import Spool
 from docket.spool.ledger_writer import Ledger
-from docket.spool.retention import Retention
+from docket.spool.retention import RecordExpiry, Retention
 from docket.spool.signing import Signer
 from docket.workers.collector import command_queue, outcome_texts
 from docket.workers.collector.adoption import Adoption
@@ -179,7 +179,8 @@ class Collector:
         strays = self._retention.take_stock(self.ledger.with_results(), self.ledger.job)
         self._adoption = Adoption(spool, None if signer is None else signer.public_pem, strays)
         self._source_registry = SourceRegistry(self._broker, self._clock, names, self.ledger.sources())
-        self._house = SpaceManager(context, self._retention, self.jobs)
+        records = RecordExpiry(self.ledger, spool, self._config.spool.keep_records_s)
+        self._house = SpaceManager(context, self._retention, records, self.jobs)
         self._command_handler = CommandHandler(
             context, self.ledger, self._source_registry, self._house, self.jobs, self._config.jobs.open_per_user
         )
@@ -324,6 +325,7 @@ class Collector:
     def _tidy(self, batch: Batch) -> None:
         try:
             self._house.expire(batch)
+            self._house.erase_records(batch)
         except SpoolError as error:
             log.error("the spool cannot be tidied: %s", error)
 

@@ -10,7 +10,7 @@ from docket import __version__
 from docket.domain.job import Event, EventName
 from docket.errors import SpoolError
 from docket.spool.collector_health import CollectorHealth
-from docket.spool.retention import Retention
+from docket.spool.retention import RecordExpiry, Retention
 from docket.workers.collector.age_clock import AgeClock
 from docket.workers.collector.commit import Batch
 from docket.workers.collector.open_job import JobContext, OpenJob
@@ -21,9 +21,13 @@ log = logging.getLogger(__name__)
 class SpaceManager:
     """Applies the rules of `retention` to the spool as it is now."""
 
-    def __init__(self, context: JobContext, retention: Retention, jobs: Mapping[str, OpenJob]) -> None:
+    def __init__(
+        self, context: JobContext, retention: Retention, records: RecordExpiry, jobs: Mapping[str, OpenJob]
+    ) -> None:
+        """Raises SpoolError."""
         self.retention = retention
-        self._age_clock = AgeClock(context.clock)
+        self._records = records
+        self._age_clock = AgeClock(context.clock, records.seen_us())
         self._context = context
         self._jobs = jobs
         self._started_at = context.clock.now()
@@ -40,6 +44,13 @@ class SpaceManager:
         now_us = self._age_clock.now_us()
         for job_id, reason in self.retention.leaving(now_us, free_bytes, open_of.total(), open_of):
             self.let_go(job_id, reason, batch)
+
+    def erase_records(self, batch: Batch) -> None:
+        """Forget jobs whose result has gone long ago. Raises SpoolError."""
+        in_use = self._jobs.keys() | {event.job_id for event in batch.entries.events}
+        jobs, events = self._records.choose(self._age_clock.now_us(), in_use)
+        batch.entries.erased += jobs
+        batch.entries.erased_events += events
 
     def let_go(self, job_id: str, reason: str, batch: Batch, user: str = "") -> None:
         """Note that a finished job's files go; the record stays."""
