@@ -137,7 +137,10 @@ def test_columns_delta_marks_and_colours(looking: Person) -> None:
     page.reload()
     head = page.get_by_role("grid", name="Packets").get_by_role("columnheader")
     expect(head).to_have_text(
-        [re.compile(word) for word in ("No.", "Time", "Delta", "Destination", "Protocol", "Length", "Info")]
+        [
+            re.compile(word)
+            for word in ("No.", "Time", "Delta", "Recorded by", "Destination", "Protocol", "Length", "Info")
+        ]
     )
     expect(lines(page).nth(1).locator(".is-delta")).to_have_text(re.compile(r"^\d+\.\d{6}$"))
     expect(lines(page).first).not_to_have_class(re.compile("rule-"))

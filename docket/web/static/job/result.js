@@ -44,7 +44,13 @@ function File({ job }) {
   const { pcap } = job;
   return html`
     <a class="file" href=${pcapPath(job)} download><${Icon} name="download" /><span>${pcap.name}</span></a>
-    <p>or <a href=${pcapngPath(job.id)} download>the same as pcapng</a></p>
+    ${
+      pcap.format === "pcapng"
+        ? html`<p class="hint">pcapng, since its packets are of several link types; each names the source that recorded it</p>`
+        : html`<p>or <a href=${pcapngPath(job.id)} download>the same as pcapng</a>${
+            job.sources.length > 1 && ", which names the source of every packet"
+          }</p>`
+    }
     <p>with <a href=${manifestPath(job)} download>its manifest</a>, which <code>docket verify</code> reads</p>
     <dl class="facts">
       <dt>Size</dt><dd><span class="figure">${size(pcap.size)}</span>, ${counted(job.packets, "packet")}</dd>

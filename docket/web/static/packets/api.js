@@ -15,8 +15,8 @@ const get = async (id, rest, signal) => (await send("GET", below(id, rest), null
 
 export const packets = {
   summary: (id, signal) => get(id, "summary", signal),
-  /** One page of the list; `filter` is a display filter in Wireshark's words. */
-  page: (id, { filter, offset, limit }, signal) => get(id, `packets?${search({ filter, offset, limit })}`, signal),
+  /** One page of the list, `{ filter, source, offset, limit }`; `filter` is a display filter in Wireshark's words. */
+  page: (id, wanted, signal) => get(id, `packets?${search(wanted)}`, signal),
   /** One page of the conversations: `{ text, sort, by, offset, limit }`. */
   conversations: (id, wanted, signal) => get(id, `conversations?${search(wanted)}`, signal),
   /** DNS, TLS and HTTP, counted; `state` is "working" while they are. */

@@ -8,6 +8,7 @@ export const COLUMNS = [
   { name: "no", word: "No.", width: "3.75rem" },
   { name: "time", word: "Time", width: "8.5rem" },
   { name: "delta", word: "Delta", width: "6rem", optional: true, off: true },
+  { name: "recorded", word: "Recorded by", width: "minmax(5rem, 10rem)", optional: true, several: true },
   { name: "source", word: "Source", width: "minmax(6rem, 13rem)", optional: true },
   { name: "destination", word: "Destination", width: "minmax(6rem, 13rem)", optional: true },
   { name: "protocol", word: "Protocol", width: "5.5rem", optional: true },
@@ -16,9 +17,12 @@ export const COLUMNS = [
   { name: "info", word: "Info", width: "minmax(10rem, 1fr)" },
 ];
 
-export function useColumns() {
+/** `isSeveral`: the packets are of several sources; else one column says nothing. */
+export function useColumns(isSeveral) {
   const chosen = useSetting("packetColumns") ?? {};
-  return COLUMNS.filter(({ name, optional, off }) => !optional || (chosen[name] ?? !off));
+  return COLUMNS.filter(
+    ({ name, optional, off, several }) => (!several || isSeveral) && (!optional || (chosen[name] ?? !off)),
+  );
 }
 
 /** The template of the grid for these columns. */

@@ -39,6 +39,26 @@ export function outline(timeline, values, stretch, most) {
   return pieces.join("");
 }
 
+/** What each source recorded, one on top of the other: `[{ name, path }]`, the largest at the bottom. */
+export function layers(timeline, stretch, most) {
+  const scale = 1000 / (stretch.to - stretch.from);
+  const x = (index) => (timeline.start_us + index * timeline.bucket_us - stretch.from) * scale;
+  const base = timeline.packets.map(() => 0);
+  return timeline.sources.map(({ name, packets }) => {
+    const pieces = [];
+    packets.forEach((value, index) => {
+      if (!value) return;
+      const [low, high] = [base[index], base[index] + value].map((sum) => 100 - (sum / most) * 100);
+      base[index] += value;
+      const left = Math.min(x(index), 1000 - NARROWEST);
+      const right = Math.max(x(index + 1), left + NARROWEST);
+      const gap = packets.length > 120 ? 0 : (right - left) * 0.1;
+      pieces.push(`M${left.toFixed(2)} ${low.toFixed(2)}V${high.toFixed(2)}H${(right - gap).toFixed(2)}V${low.toFixed(2)}z`);
+    });
+    return { name, path: pieces.join("") };
+  });
+}
+
 /** What lies in the buckets that a stretch touches: `{ packets, bytes }`. */
 export function within(timeline, { from, to }) {
   const sum = (values) =>

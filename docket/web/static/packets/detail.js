@@ -68,6 +68,7 @@ function Facts({ detail }) {
   return html`
     <span class="detail-facts figure">${formatTime(us, zone)} ${zoneName(us, zone)}</span>
     <span class="detail-facts">${counted(detail.length, "byte")}${short}</span>
+    ${detail.capture_source && html`<span class="detail-facts">recorded by ${detail.capture_source}</span>`}
   `;
 }
 

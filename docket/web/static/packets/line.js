@@ -25,11 +25,14 @@ export function Nothing({ rows, total }) {
 
 const SEVERITIES = { error: "bad", warning: "warn", note: "idle" };
 
+const repeats = ({ duplicate_of: first }) => `Packet ${count(first)}, as another source recorded it`;
+
 /** The cells, each given the row, the one above it, and how times are shown. */
 const CELLS = {
   no: ({ row }) => count(row.number),
   time: ({ us, clock, zone, row }) => (clock === "clock" ? formatExactClock(us, zone) : row.relative_s.toFixed(6)),
   delta: ({ us, before }) => (before ? ((us - fromRfc(before.time)) / 1e6).toFixed(6) : ""),
+  recorded: ({ row }) => row.capture_source,
   source: ({ row }) => row.source,
   destination: ({ row }) => row.destination,
   protocol: ({ row }) => row.protocol,
@@ -37,12 +40,15 @@ const CELLS = {
   stream: ({ row }) => row.stream,
   info: ({ row }) => {
     const tone = SEVERITIES[row.severity];
-    return html`${tone && html`<span class=${`severity tone-${tone}`}>${row.severity}</span>`}${row.info}`;
+    return html`${row.duplicate_of > 0 && html`<span class="severity tone-idle" title=${repeats(row)}>duplicate</span>`}${
+      tone && html`<span class=${`severity tone-${tone}`}>${row.severity}</span>`
+    }${row.info}`;
   },
 };
 
 const TITLES = {
   time: ({ us, zone }) => formatTime(us, zone),
+  recorded: ({ row }) => row.capture_source,
   source: ({ row }) => row.source,
   destination: ({ row }) => row.destination,
   info: ({ row }) => row.info,

@@ -13,6 +13,7 @@ export function readOrder(values, readTime) {
     if (us === null) wrong(field, "this is no time that can be read");
     else order[field] = toRfc(us);
   }
+  if (values.source) order.sources = [values.source];
   const sender = values.sender.trim();
   if (sender) {
     order.sender = readEnd(sender);
@@ -20,6 +21,7 @@ export function readOrder(values, readTime) {
   }
   for (const [on, field] of [
     ["duplicates", "drop_duplicates_ms"],
+    ["taps", "drop_tap_duplicates_ms"],
     ["shorten", "snaplen"],
   ]) {
     if (!values[on]) continue;

@@ -7,7 +7,8 @@ import { useZone } from "../settings.js";
 import { formatClock, formatDuration, formatTime, fromRfc, zoneName } from "../time.js";
 import { count, counted, size } from "../figures.js";
 import { Brush } from "./brush.js";
-import { bucketName, grainOf, niceCeiling, outline, stretchOf, within } from "./course.js";
+import { bucketName, grainOf, layers, niceCeiling, outline, stretchOf, within } from "./course.js";
+import { originClass, placesOf } from "./origins.js";
 import { inTime, revealPackets } from "./view.js";
 
 const UNITS = [
@@ -41,13 +42,20 @@ export function Plot({ summary, view, onView }) {
       <div class="course-plot">
         <span class="course-most" aria-hidden="true">${unit.write(most)}</span>
         <svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label=${description(summary, zone)}>
-          <path d=${outline(timeline, timeline[unit.name], stretch, most)} />
+          ${
+            unit.name === "packets" && timeline.sources.length > 1
+              ? layers(timeline, stretch, most).map(
+                  ({ name, path }, place) => html`<path key=${name} class=${originClass(placeIn(timeline, name, place))}
+                    d=${path} />`,
+                )
+              : html`<path d=${outline(timeline, timeline[unit.name], stretch, most)} />`
+          }
         </svg>
         <${Axis} view=${stretch} zone=${zone} nowUs=${stretch.to} />
         <${Brush} stretch=${stretch} grain=${grainOf(stretch)} brush=${view.brush} zone=${zone} onBrush=${setBrush}
           onPoint=${(us) => setPointed(us === null ? null : bucketAt(timeline, us))} />
       </div>
-      <${Shares} summary=${summary} stretch=${stretch} zone=${zone} />
+      <${Shares} summary=${summary} stretch=${stretch} zone=${zone} view=${view} onView=${onView} />
     </section>
   `;
 }
@@ -103,8 +111,16 @@ function Brushed({ timeline, view, zone, pointed, onView, stretch }) {
   `;
 }
 
-/** When each source had packets in the result, below the plot. */
-function Shares({ summary, stretch, zone }) {
+const OTHERS = "others";
+const placeIn = (timeline, name, place) => (name === OTHERS ? -1 : place);
+
+/** When each source had packets in the result, below the plot; with the colour that it has there. */
+function Shares({ summary, stretch, zone, view, onView }) {
+  const places = placesOf(summary.timeline);
+  const choose = (source) => {
+    onView({ source, packet: null });
+    revealPackets();
+  };
   const sources = summary.sources.filter((source) => source.packets > 0 && source.first);
   if (sources.length < 2) return null;
   return html`
@@ -117,11 +133,23 @@ function Shares({ summary, stretch, zone }) {
           <li key=${source.name} title=${title}>
             <span class="course-share" aria-hidden="true">
               <span style=${{ ...span(stretch, first, last), "--from": from }}></span></span>
-            <span class="course-share-says"><strong>${source.name}</strong>
-              ${` ${counted(source.packets, "packet")}, ${size(source.bytes)}`}</span>
+            <span class=${`course-share-says ${originClass(places.get(source.name) ?? -1)}`}>
+              <span class="origin-mark" aria-hidden="true"></span><strong>${source.name}</strong>
+              ${` ${counted(source.packets, "packet")}, ${size(source.bytes)} `}
+              ${
+                view.source === source.name
+                  ? html`<button type="button" class="link" onClick=${() => choose("")}>all sources</button>`
+                  : html`<button type="button" class="link" onClick=${() => choose(source.name)}
+                      aria-label=${`Only the packets of ${source.name}`}>only this source</button>`
+              }</span>
           </li>
         `;
       })}
+      ${
+        summary.tap_duplicates > 0 &&
+        html`<li class="hint">${counted(summary.tap_duplicates, "packet")} a second source recorded too${" "}
+          <button type="button" class="link" onClick=${() => onView({ refine: { duplicates: true } })}>drop them</button></li>`
+      }
     </ul>
   `;
 }

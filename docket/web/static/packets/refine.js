@@ -11,9 +11,10 @@ import { formatTime, fromRfc, readTime, zoneName } from "../time.js";
 import { packets } from "./api.js";
 import { endName } from "./conversations.js";
 import { readOrder } from "./order.js";
+import { OriginChoice, originsOf } from "./origins.js";
 
 /** `from` says what is refined to: `{ filter, brush, ends }`, each of which may be missing. */
-export function RefineDialog({ job, from, onClose }) {
+export function RefineDialog({ job, summary, from, onClose }) {
   const zone = useZone();
   const [values, setValues] = useState(() => ({
     filter: from.filter ?? "",
@@ -21,8 +22,11 @@ export function RefineDialog({ job, from, onClose }) {
     after: formatTime(from.brush?.from ?? fromRfc(job.after), zone),
     before: formatTime(from.brush?.to ?? fromRfc(job.before), zone),
     sender: "",
+    source: from.source ?? "",
     duplicates: false,
     drop_duplicates_ms: "10",
+    taps: from.duplicates ?? false,
+    drop_tap_duplicates_ms: "50",
     shorten: false,
     snaplen: "128",
     note: "",
@@ -70,6 +74,13 @@ export function RefineDialog({ job, from, onClose }) {
           <${Text} label="To, not included" ...${of("before")} />
         </div>
         <${Sender} ends=${from.ends} ...${of("sender")} />
+        <${OriginChoice} names=${originsOf(summary)} chosen=${values.source}
+          onChoose=${(source) => setValues((before) => ({ ...before, source }))} />
+        ${
+          originsOf(summary).length > 0 &&
+          html`<${Switched} label="Drop what a second source recorded within" unit="ms" on=${values.taps}
+            onSwitch=${set("taps")} ...${of("drop_tap_duplicates_ms")} />`
+        }
         <${Switched} label="Drop duplicates within" unit="ms" on=${values.duplicates} onSwitch=${set("duplicates")}
           ...${of("drop_duplicates_ms")} />
         <${Switched} label="Shorten packets to" unit="bytes" on=${values.shorten} onSwitch=${set("shorten")}

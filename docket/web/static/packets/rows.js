@@ -9,9 +9,11 @@ const MOST_AT_ONCE = 3;
 const AGAIN_MS = 700;
 
 class Rows {
-  constructor(id, filter, changed) {
+  constructor(id, filter, source, changed) {
     this.id = id;
     this.filter = filter;
+    /** Only what this source recorded; empty for all. */
+    this.source = source;
     /** Facts of the newest answer: total, packets, state, note …; null before the first. */
     this.facts = null;
     this.error = null;
@@ -45,7 +47,7 @@ class Rows {
 
   /** The place of a packet in the list, or null if the filter does not show it: numbers ascend. */
   async placeOf(number) {
-    if (!this.filter.trim()) return Math.min(number, this.facts.total) - 1;
+    if (!this.filter.trim() && !this.source) return Math.min(number, this.facts.total) - 1;
     let [low, high] = [0, this.facts.total];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -62,7 +64,7 @@ class Rows {
     const known = this.at(place);
     if (known) return known.number;
     try {
-      const asked = { filter: this.filter, offset: place, limit: 1 };
+      const asked = { filter: this.filter, source: this.source, offset: place, limit: 1 };
       return (await packets.page(this.id, asked, this.stop.signal)).rows[0]?.number ?? null;
     } catch {
       return null; // the list itself says why
@@ -72,7 +74,7 @@ class Rows {
   async load(page) {
     this.busy.add(page);
     try {
-      const asked = { filter: this.filter, offset: page * PAGE, limit: PAGE };
+      const asked = { filter: this.filter, source: this.source, offset: page * PAGE, limit: PAGE };
       const { rows, ...facts } = await packets.page(this.id, asked, this.stop.signal);
       this.pages.delete(page);
       this.pages.set(page, { rows, stale: false });
@@ -108,12 +110,12 @@ class Rows {
   }
 }
 
-/** The rows that a filter shows; drawn again whenever more of them are there. `turn` starts over. */
-export function useRows(job, filter, turn) {
+/** The rows that a filter shows of a source, or of all; drawn again whenever more of them are there. `turn` starts over. */
+export function useRows(job, filter, source, turn) {
   const [, setVersion] = useState(0);
   const rows = useMemo(
-    () => new Rows(job.id, filter, () => setVersion((version) => version + 1)),
-    [job.id, filter, turn],
+    () => new Rows(job.id, filter, source, () => setVersion((version) => version + 1)),
+    [job.id, filter, source, turn],
   );
   useEffect(() => {
     rows.want(0, 0);

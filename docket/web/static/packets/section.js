@@ -54,9 +54,9 @@ function Content({ job, onDissected }) {
         <${Transactions} job=${job} view=${view} onFilter=${onFilter} />
         <${Objects} job=${job} onView=${change} />`
     }
-    ${isShown && html`<${Packets} job=${job} view=${view} onView=${change} onDissected=${onDissected} />`}
+    ${isShown && html`<${Packets} ...${common} onDissected=${onDissected} />`}
     ${view.stream && html`<${StreamDialog} job=${job} view=${view} onView=${change} />`}
-    ${view.refine && html`<${RefineDialog} job=${job} from=${view.refine} onClose=${() => change({ refine: null })} />`}
+    ${view.refine && html`<${RefineDialog} job=${job} summary=${summary} from=${view.refine} onClose=${() => change({ refine: null })} />`}
   `;
 }
 

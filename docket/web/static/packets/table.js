@@ -16,9 +16,9 @@ const SHOWN_ROWS = 16;
 const FEWEST_ROWS = 3;
 const SETTLE_MS = 120;
 
-export function PacketTable({ job, rows, view, clock, onView }) {
+export function PacketTable({ job, rows, view, clock, isSeveral, onView }) {
   const zone = useZone();
-  const columns = useColumns();
+  const columns = useColumns(isSeveral);
   const coloured = useSetting("packetColours") ?? true;
   const marks = useMarks(job.id);
   const isNarrow = useNarrow();

@@ -9,6 +9,7 @@ import { fromRfc, toRfc } from "../time.js";
 
 const STREAM = /^(tcp|udp|tls|http)-(\d{1,9})$/;
 const PACKET = /^[1-9]\d{0,9}$/;
+const SOURCE = /^[\w.@-]{1,63}:[\w.@-]{1,63}$/;
 const DIRECTIONS = ["both", "first", "second"];
 const FORMATS = ["text", "hex", "raw"];
 
@@ -20,6 +21,7 @@ export function readView(search) {
   const one = (name, known) => (known.includes(search.get(name)) ? search.get(name) : known[0]);
   return {
     filter: search.get("filter") ?? "",
+    source: SOURCE.test(search.get("source") ?? "") ? search.get("source") : "",
     packet: PACKET.test(packet) ? Number(packet) : null,
     stream: stream && { protocol: stream[1], number: Number(stream[2]) },
     direction: one("who", DIRECTIONS),
@@ -29,10 +31,11 @@ export function readView(search) {
 }
 
 /** The address of a view. Pure. */
-export function writeView({ filter, packet, stream, direction, format, brush }) {
+export function writeView({ filter, source, packet, stream, direction, format, brush }) {
   const search = new URLSearchParams();
   const put = (name, value) => value && search.set(name, value);
   put("filter", filter);
+  put("source", source);
   put("packet", packet);
   put("follow", stream && `${stream.protocol}-${stream.number}`);
   put("who", stream && direction !== DIRECTIONS[0] && direction);
@@ -47,6 +50,7 @@ export function isStep(before, next) {
   const streamKey = ({ stream }) => stream && `${stream.protocol}-${stream.number}`;
   return (
     before.filter !== next.filter ||
+    before.source !== next.source ||
     before.packet !== next.packet ||
     streamKey(before) !== streamKey(next) ||
     Boolean(before.brush) !== Boolean(next.brush)
