@@ -44,7 +44,9 @@ def test_hierarchy_and_conversations_are_shown(looking: Person, demo: Server, wh
     expect(panel(page, "Over time").get_by_role("img")).to_have_attribute(
         "aria-label", re.compile(f"^{whole['packets']:,} packets")
     )
-    expect(panel(page, "Over time").get_by_role("listitem")).to_have_count(2)
+    shares = panel(page, "Over time").get_by_role("listitem")
+    expect(shares.filter(has_text="only this source")).to_have_count(2)
+    expect(shares.filter(has_text="a second source recorded too")).to_have_count(int(summary["tap_duplicates"] > 0))
 
 
 def test_brush_by_keyboard(looking: Person) -> None:

@@ -25,10 +25,17 @@ export async function send(method, below, body, signal) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, [{ code: "no-connection", message: "The server cannot be reached." }]);
   }
-  const answer = await response.json().catch(() => null);
+  const answer = await response.json().catch((error) => unread(error, signal));
   if (response.ok) return { status: response.status, answer };
   const plain = { code: "http-" + response.status, message: `The server answered ${response.status}.` };
   throw new ApiError(response.status, answer?.errors ?? [answer?.error ?? plain]);
+}
+
+/** Only what is not JSON, or nothing at all, is an answer without content; one that broke off is none. */
+function unread(error, signal) {
+  if (error instanceof SyntaxError) return null;
+  if (signal?.aborted) throw signal.reason;
+  throw new ApiError(0, [{ code: "no-connection", message: "The connection broke off in the middle of an answer." }]);
 }
 
 const call = async (...request) => (await send(...request)).answer;
