@@ -154,6 +154,12 @@ def estimate(query: Query, stocks: Mapping[str, Capacity], past: Sequence[Sample
     )
 
 
+def kindred(query: Query, past: Iterable[Sample]) -> list[Sample]:
+    """The same jobs, without their answers to queries of other kinds; all traffic bounds every query."""
+    shapes = {shape(query), ""}
+    return [job._replace(answers=tuple(answer for answer in job.answers if answer.shape in shapes)) for job in past]
+
+
 def shape(query: Query) -> str:
     """The kinds of a query's terms without their values: "host and port". Empty for every packet."""
     return "" if query.root is None else _shape(query.root)

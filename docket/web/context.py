@@ -20,6 +20,7 @@ from docket.web.jobs.async_ledger import Ledger
 from docket.web.jobs.job_commands import JobCommands
 from docket.web.jobs.job_history import JobHistory
 from docket.web.jobs.service import JobService
+from docket.web.jobs.size_guard import SizeGuard
 from docket.web.jobs.surveys import Surveys
 from docket.web.live.event_feed import EventFeed
 from docket.web.live.snapshot import SnapshotBuilder
@@ -64,7 +65,9 @@ class AppContext:
         event_feed = EventFeed(link, ledger, urls, metrics)
         event_feed.add_listener(metrics.jobs.on_event)
         job_history = JobHistory(ledger, event_feed)
-        job_service = JobService(config, link, ledger, event_feed, spool, files, job_history)
+        surveys = Surveys(link)
+        guard = SizeGuard(config.jobs.max_bytes, job_history, surveys)
+        job_service = JobService(config, link, ledger, event_feed, spool, files, guard)
         return cls(
             config=config,
             link=link,
@@ -80,7 +83,7 @@ class AppContext:
             snapshots=SnapshotBuilder(ledger, job_service, urls),
             job_history=job_history,
             job_service=job_service,
-            surveys=Surveys(link),
+            surveys=surveys,
             access=Access(config.web, job_service),
             audit=Audit(link),
             job_commands=JobCommands(link, job_service, event_feed),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from docket.domain.estimate import Capacity, Confidence, Estimate, Sample, estimate, learn, shape, share
+from docket.domain.estimate import Capacity, Confidence, Estimate, Sample, estimate, kindred, learn, shape, share
 from docket.domain.job import Job, SourceAnswer, State, Verdict
 from docket.domain.query.canonical import parse
 from docket.domain.timewindow import US_PER_S, format_us
@@ -149,3 +149,19 @@ def test_share_is_a_part(query: str) -> None:
 def test_size(size_bytes: float, text: str) -> None:
     """Two figures, and no more."""
     assert size_text(size_bytes) == text
+
+
+def test_other_kinds_of_queries_prove_nothing() -> None:
+    """Where only they are known there is a guess, and nothing that a refusal could rest on."""
+    past = [learn(job("host 10.1.2.3", em1_bytes=6_000_000))]
+    assert guess("udp", *past).confidence is Confidence.LOW
+    assert guess("udp", *kindred(parse("udp"), past)).bytes is None
+    assert guess("host 10.9.9.9", *kindred(parse("host 10.9.9.9"), past)).bytes == 6_000_000
+
+
+def test_all_traffic_bounds_every_query() -> None:
+    """A query brings a part of what everything brought."""
+    past = kindred(parse("udp"), [learn(job("", em1_bytes=6_000))])
+    found = guess("udp", *past).bytes
+    assert found is not None
+    assert 0 < found <= 6_000

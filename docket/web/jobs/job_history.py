@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from docket.domain.estimate import Capacity, Estimate, Sample, estimate, learn
+from docket.domain.estimate import Capacity, Estimate, Sample, estimate, kindred, learn
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, State
 from docket.domain.query.canonical import Query
@@ -42,6 +42,12 @@ class JobHistory:
         await self._load()
         stocks = {status.name: _stock(status, window) for status in sources}
         return estimate(query, stocks, tuple(self._past.values()))
+
+    async def expected(self, query: Query, window: Window, sources: Iterable[SourceStatus]) -> Estimate:
+        """The same from answers to like queries, and to those for everything: what a refusal may rest on."""
+        await self._load()
+        stocks = {status.name: _stock(status, window) for status in sources}
+        return estimate(query, stocks, kindred(query, self._past.values()))
 
     async def _load(self) -> None:
         if self._loaded:

@@ -29,9 +29,9 @@ from docket.web.auth.authenticator import Principal
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.executor import Executor
 from docket.web.jobs.async_ledger import Ledger
-from docket.web.jobs.job_history import JobHistory
 from docket.web.jobs.known_sources import known_sources
 from docket.web.jobs.pending import Pending, PendingJob
+from docket.web.jobs.size_guard import SizeGuard
 from docket.web.live.event_feed import EventFeed, Watch
 
 PUBLISH_S = 5.0
@@ -58,7 +58,7 @@ class JobService:
         event_feed: EventFeed,
         spool: Spool,
         files: Executor,
-        job_history: JobHistory,
+        size_guard: SizeGuard,
     ) -> None:
         self._config = config
         self._link = link
@@ -66,7 +66,7 @@ class JobService:
         self._event_feed = event_feed
         self._spool = spool
         self._files = files
-        self._job_history = job_history
+        self._size_guard = size_guard
         self.pending = Pending()
         self._awaited = 0
         event_feed.add_listener(self.pending.on_event)
@@ -156,7 +156,7 @@ class JobService:
         request, will = self._check(raw, principal, [source.name for source in known])
         await self._check_space()
         await self._check_open(request.owner)
-        too_big = None if will.force else await self._too_big(request, raw, known)
+        too_big = None if will.force else await self._size_guard.refusal(request, raw, known)
         print_ = fingerprint(request)
         departures = -1
         while departures != self.pending.departures:
@@ -222,22 +222,6 @@ class JobService:
         most = self._config.jobs.max_bytes
         limits = Limits(bytes=min(request.limits.bytes or most, most), packets=request.limits.packets)
         return msgspec.structs.replace(request, sources=request.sources or tuple(known), limits=limits)
-
-    async def _too_big(self, request: Request, raw: Mapping[str, Any], known: list[SourceStatus]) -> ApiError | None:
-        """The refusal of what looks like a mistyped value: far more than a job may have, and no limit set."""
-        limits = raw.get("limits") or {}
-        if any(limits.values()):
-            return None
-        asked = [status for status in known if status.name in (request.sources or ())]
-        found = await self._job_history.estimate(request.parsed_query, request.window, asked)
-        most = self._config.jobs.max_bytes
-        if found.bytes is None or found.bytes <= most:
-            return None
-        message = (
-            f"this may be about {size_text(found.bytes)} and a job ends at {size_text(most)}: "
-            "narrow the window or the query, set a limit, or insist (force)"
-        )
-        return api_error(409, "too-big", message)
 
     async def _check_space(self) -> None:
         least_bytes = self._config.spool.min_free_bytes

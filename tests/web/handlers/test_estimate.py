@@ -82,3 +82,12 @@ def test_small_questions_pass_the_guard(site: Site) -> None:
     answer_once(site)
     wait_until(lambda: estimate(site, query="port 53", **over(3))["bytes"], "the estimate")
     assert site.call("POST", "api/v1/jobs", json={"query": "port 53", **over(3)}).status_code == 201
+
+
+def test_other_kinds_of_questions_do_not_refuse(site: Site) -> None:
+    """What a port brought says nothing of a protocol or of everything: the guess is shown, and they are asked."""
+    answer_once(site)
+    wait_until(lambda: estimate(site, query="port 53", **over(10))["bytes"], "the estimate")
+    for query in ("udp", "", "host 10.1.2.3"):
+        assert estimate(site, query=query, **over(10))["bytes"] > MOST_BYTES
+        assert site.call("POST", "api/v1/jobs", json={"query": query, **over(10)}).status_code == 201
