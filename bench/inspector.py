@@ -25,7 +25,7 @@ from docket.config.model import Config, SpoolConfig
 from docket.spool.layout import Spool
 from docket.workers.inspector.rpc_messages import Question
 from docket.workers.inspector.service import Inspector
-from tests.services.bulk import write_bulk
+from tests.services.bulk import NEEDLE_CLIENT, write_bulk
 from tests.services.waiting import wait_until
 from tests.workers.inspector.inspector_harness import Office, at_counter
 from tests.workers.inspector.processes import descendants, resident_mib
@@ -37,6 +37,7 @@ PAGE = 100
 DISPLAY_FILTER = "udp.port == 9999"
 BAR_PAGE_MS = 1000.0
 BAR_MIB = 300.0
+BAR_NEEDLE_S = 2.0
 
 
 def measure(stage: Stage, runs: int) -> Report:
@@ -55,6 +56,7 @@ def measure(stage: Stage, runs: int) -> Report:
         pages_s = [_timed(partial(_page, ask, job.id, at)) for at in (0, packets // 2, packets - PAGE)]
         filter_s = _timed(lambda: _settled(lambda: ask("packets", job.id, filter=DISPLAY_FILTER)))
         filter_reference_s = _timed(lambda: _tshark(capture, "-Y", DISPLAY_FILTER))
+        address_s, follow_s = _needle(ask, job.id)
         packet_s = _timed(lambda: ask("packet", job.id, number=packets))
         own_mib = peak_mib(pid)
     many = f"{packets:,} packets"
@@ -68,6 +70,8 @@ def measure(stage: Stage, runs: int) -> Report:
                 for which, page_s in zip(("first", "middle", "last"), pages_s, strict=True)
             ),
             Figure(f"a filter over {many}", "s", (filter_s,), "tshark -Y", (filter_reference_s,), Judged.RATIO),
+            Figure(f"a filter by address over {many}", "s", (address_s,), bar=BAR_NEEDLE_S),
+            Figure(f"a stream of {many} followed", "s", (follow_s,), bar=BAR_NEEDLE_S),
             Figure("the last packet in full", "s", (packet_s,)),
             Figure("memory of the inspector", "MiB", (own_mib,), bar=BAR_MIB),
             Figure("memory with its dissectors", "MiB", (tree_mib,)),
@@ -94,6 +98,16 @@ def _survey(pid: int, ask: Callable[[], Any]) -> tuple[float, float]:
 def _page(ask: Callable[..., Any], job_id: str, offset: int) -> None:
     page = ask("packets", job_id, offset=offset, limit=PAGE)
     assert [row["number"] for row in page["rows"]] == list(range(offset + 1, offset + 1 + PAGE))
+
+
+def _needle(ask: Callable[..., Any], job_id: str) -> tuple[float, float]:
+    """The packets of one host by its address, then the stream of the first of them."""
+    wanted = {"filter": f"ip.addr == {NEEDLE_CLIENT}"}
+    address_s = _timed(lambda: _settled(lambda: ask("packets", job_id, **wanted)))
+    (row, *_) = ask("packets", job_id, **wanted)["rows"]
+    protocol, number = row["stream"].split()
+    stream = {"protocol": protocol, "number": int(number)}
+    return address_s, _timed(lambda: _settled(lambda: ask("stream", job_id, **stream)))
 
 
 def _settled(ask: Callable[[], Any]) -> None:

@@ -35,7 +35,9 @@ def coverage(status: SourceStatus, window: Window) -> SourceCoverage:
         for gap in status.gaps
         if parse_time_us(gap.begins, None) < until_us and parse_time_us(gap.until, None) > begins_us
     ]
-    missing += [f"{name} shows no sign of recording from {gap.begins[:19]} to {gap.until[:19]}" for gap in gaps[:3]]
+    missing += [
+        f"{name} shows no sign of recording from {_human(gap.begins)} to {_human(gap.until)}" for gap in gaps[:3]
+    ]
     state = _state(begins_us > window.after_us, until_us < window.before_us)
     return SourceCoverage(
         source=name,
@@ -54,6 +56,10 @@ def _state(begins_late: bool, ends_early: bool) -> Reach:
 
 def _us(text: str | None) -> int | None:
     return None if text is None else parse_time_us(text, None)
+
+
+def _human(text: str) -> str:
+    return format_human(parse_time_us(text, None))
 
 
 def _because(status: SourceStatus) -> str:

@@ -54,6 +54,12 @@ export const api = {
   retry: (id) => call("POST", one(id) + "/retry"),
   annotate: (id, annotation) => call("POST", one(id) + "/annotation", annotation),
   remove: (id) => call("DELETE", one(id)),
+  /** Packets over time of these sources, where their captures have an index. */
+  timeline({ after, before, sources }, signal) {
+    const search = new URLSearchParams({ after, before });
+    for (const name of sources) search.append("source", name);
+    return call("GET", "timeline?" + search, null, signal);
+  },
   forgetSource: (name) => call("DELETE", "sources/" + encodeURIComponent(name)),
   /** One page of the list: `{ jobs, total, cursor }`. `filters` may leave out whatever is not asked for. */
   jobs(filters, signal) {

@@ -152,10 +152,11 @@ def waiting_for_window(window: Window, begins_us: int) -> str:
 def waiting_for_place(own_ahead: int, others: int, source: str) -> str:
     """For a job that has no place at a source yet."""
     jobs = "1 job" if own_ahead == 1 else f"{own_ahead:,} jobs"
+    before = f": {jobs} of the same user came before" if own_ahead else ""
     also = (
         "" if not others else f"; {others:,} other user{'s' if others > 1 else ''} also wait{'' if others > 1 else 's'}"
     )
-    return f"Waiting for a place at {source}: {jobs} of the same user came before{also}."
+    return f"Waiting for a place at {source}{before}{also}."
 
 
 def no_room(source: str) -> str:

@@ -3,20 +3,28 @@
 import { html, names } from "../dom.js";
 import { fromRfc } from "../time.js";
 import { store, useStore } from "../store.js";
+import { holesOf } from "./holes.js";
 import { place, span, ticksOf } from "./scale.js";
+import { pathOf } from "./traffic.js";
 
-/** What a row of the list has: since when, up to when, and what is not on its disk yet. */
-export function Lane({ row, view, nowUs, off = false }) {
+/** What a row of the list has: since when, up to when, where it has gaps, and what is not on its disk yet. `traffic`
+ *  is what `useTraffic` knows. */
+export function Lane({ row, view, nowUs, traffic, off = false }) {
   useStore((state) => (row.sensor ? state.presence : state.sources.get(row.name)));
-  const { some, all, online, isGroup } = reachOf(row.names ?? [row.name]);
+  const { members, some, all, online, isGroup } = reachOf(row.names ?? [row.name]);
+  const course = !isGroup && traffic?.get(row.name);
   const begins = some.from !== null && some.from > view.from && some.from < view.to;
   const stretch = (look, from, to) =>
     from !== null && to > view.from && to > from && html`<span class=${look} style=${span(view, from, to)}></span>`;
   return html`
-    <div class=${names("lane", { "is-off": off, "is-offline": !online })} aria-hidden="true">
+    <div class=${names("lane", { "is-off": off, "is-offline": !online, "has-course": course })} aria-hidden="true">
       <span class="lane-name">${row.sensor ?? row.name}</span>
       ${stretch(isGroup ? "has is-some" : "has", some.from, some.to ?? nowUs)}
       ${isGroup && stretch("has", all.from, all.to ?? nowUs)}
+      ${course && html`<svg class="course" viewBox="0 0 1000 100" preserveAspectRatio="none"><path d=${pathOf(course, view)} /></svg>`}
+      ${holesOf(members, view).map(
+        ({ from, to }) => html`<span class=${isGroup ? "hole is-some" : "hole"} key=${from} style=${span(view, from, to)}></span>`,
+      )}
       ${online && (some.to ?? nowUs) < nowUs && stretch("pending", some.to, nowUs)}
       ${begins && html`<span class="oldest" style=${span(view, some.from, some.from)}></span>`}
     </div>
@@ -30,6 +38,7 @@ function reachOf(members) {
   const edges = known.map((source) => fromRfc(source.readable_until)).filter((us) => us !== null);
   const end = (choose, values) => (values.length ? values.reduce((one, other) => choose(one, other)) : null);
   return {
+    members: known,
     some: { from: end(Math.min, oldest), to: end(Math.max, edges) },
     all: { from: oldest.length === known.length ? end(Math.max, oldest) : null, to: end(Math.min, edges) },
     online: known.some((source) => source.state === "online"),

@@ -2,15 +2,17 @@
 
 import { html, names as classes } from "../dom.js";
 import { Icon } from "../parts/icons.js";
-import { formatClock, formatDay, fromRfc, wholeSecond } from "../time.js";
+import { formatClock, formatDay, fromRfc, inZone, wholeSecond } from "../time.js";
 import { useZone } from "../settings.js";
 import { store, useStore } from "../store.js";
-import { counted } from "../figures.js";
+import { count, counted } from "../figures.js";
 import { ticksOf } from "./grouping.js";
+import { gapsOf } from "./holes.js";
 
 const LOOKS = {
   full: { icon: "check", tone: "good" },
   part: { icon: "half", tone: "warn" },
+  gap: { icon: "gap", tone: "warn" },
   "not-yet": { icon: "clock", tone: "idle" },
   "aged-out": { icon: "archive", tone: "warn" },
   offline: { icon: "unplug", tone: "bad" },
@@ -22,6 +24,7 @@ const COUNTED = [
   ["offline", "offline"],
   ["aged-out", "too young for the window"],
   ["part", "with a part of the window"],
+  ["gap", "with a gap"],
   ["not-yet", "not on disk yet"],
   ["full", "with the whole window"],
   ["unknown", "not known"],
@@ -74,9 +77,10 @@ function SourceSays({ row, says, known, wait }) {
   const source = useStore((state) => state.sources.get(row.name));
   const answer = says.get(row.name);
   const offline = source?.state !== "online";
-  const look = LOOKS[offline ? "offline" : answer?.state] ?? UNKNOWN;
-  const text = offline ? offlineText(source, answer) : answer ? coverageText(answer, zone, wait) : "";
-  return html`<${Says} look=${look} known=${known} text=${text} title=${answer?.sentence} />`;
+  const text = offline ? offlineText(source, answer) : answer ? coverageText(answer, zone, wait, source) : "";
+  const state = text.startsWith("Gap ") ? "gap" : answer?.state;
+  const look = LOOKS[offline ? "offline" : state] ?? UNKNOWN;
+  return html`<${Says} look=${look} known=${known} text=${text} title=${inZone(answer?.sentence, zone)} />`;
 }
 
 function GroupSays({ row, says, known }) {
@@ -95,8 +99,16 @@ const offlineText = (source, says) =>
   source?.error ? `Offline: ${source.error}` : says?.state === "offline" ? says.sentence : "Offline";
 
 /** Coverage in few words and in the reader's zone; the server's sentence, in UTC, says the same at length. */
-function coverageText(says, zone, wait) {
-  const time = (text) => shortTime(fromRfc(text), zone);
+function coverageText(says, zone, wait, source) {
+  const time = (us) => shortTime(us, zone);
+  const gap = gapText(gapsOf(source), fromRfc(says.from), fromRfc(says.until), time);
+  const rest = reachText(says, (text) => time(fromRfc(text)), wait);
+  if (says.state === "gap") return gap ?? inZone(says.sentence, zone);
+  return gap && rest ? `${gap}; ${rest[0].toLowerCase()}${rest.slice(1)}` : (rest ?? says.sentence);
+}
+
+/** What of the window it has, gaps aside; null where only the server has words for it. */
+function reachText(says, time, wait) {
   switch (says.state) {
     case "full":
       return "Has the whole window";
@@ -110,8 +122,16 @@ function coverageText(says, zone, wait) {
     case "aged-out":
       return "The window is older than its oldest packet";
     default:
-      return says.sentence;
+      return null;
   }
+}
+
+/** The first gap between two instants, and how many more there are; null where there is none. */
+function gapText(gaps, after, before, time) {
+  const inside = gaps.filter(({ from, to }) => from < before && to > after);
+  if (!inside.length) return null;
+  const more = inside.length > 1 ? ` and ${count(inside.length - 1)} more` : "";
+  return `Gap from ${time(Math.max(inside[0].from, after))} to ${time(Math.min(inside[0].to, before))}${more}`;
 }
 
 function shortTime(us, zone) {

@@ -8,6 +8,7 @@ import { store, useNow } from "../store.js";
 import { changeDraft, windowOf } from "./draft.js";
 import { ticksOf } from "./grouping.js";
 import { Axis, Lane } from "./lanes.js";
+import { useTraffic } from "./traffic.js";
 import { grain, rounded, span, viewAround, viewOfAll, zoomed } from "./scale.js";
 
 /** `rows` are those of the list beside it that are in view. */
@@ -18,6 +19,7 @@ export function Timeline({ rows, when, chosen, onWheel }) {
   const [held, setHeld] = useState(null);
   const view = held?.for === JSON.stringify(when) ? held.view : viewAround(window, nowUs);
   const hold = (next, forWhen = when) => setHeld({ view: next, for: JSON.stringify(forWhen) });
+  const traffic = useTraffic(named(rows), view);
   const setWindow = (after, before) => {
     const next = { after: Math.min(after, before), before: Math.min(Math.max(after, before), nowUs) };
     if (next.before <= next.after) return;
@@ -31,7 +33,7 @@ export function Timeline({ rows, when, chosen, onWheel }) {
       <div class="lanes" onWheel=${onWheel}>
         <div class="lane-window"><div class="lane-rows">
           ${rows.map(
-            (row) => html`<${Lane} key=${row.key} row=${row} view=${view} nowUs=${nowUs}
+            (row) => html`<${Lane} key=${row.key} row=${row} view=${view} nowUs=${nowUs} traffic=${traffic}
               off=${ticksOf(row.names ?? [row.name], chosen) === "none"} />`,
           )}
         </div></div>
@@ -47,6 +49,9 @@ export function Timeline({ rows, when, chosen, onWheel }) {
     </div>
   `;
 }
+
+/** Those of the rows that stand for one source. */
+export const named = (rows) => rows.filter((row) => !row.sensor).map((row) => row.name);
 
 const seconds = (us) => Math.round(us / 1e6);
 

@@ -86,7 +86,7 @@ function Times({ job }) {
       finished !== null
         ? html`<span>took ${formatDuration(Math.max(0, finished - begun(job)))}${job.revision > 1 && ` (revision ${job.revision})`}</span>`
         : html`<span>
-            running for ${formatDuration(Math.max(0, nowUs - created))}, closes ${formatAge(deadline, nowUs)} at the latest
+            running for ${formatDuration(Math.max(0, nowUs - begun(job)))}, closes ${formatAge(deadline, nowUs)} at the latest
           </span>`
     }
   `;

@@ -14,16 +14,27 @@ function partOf(source, job) {
   return nothing || job.state === "queued" ? 0 : source.progress;
 }
 
-const TIME = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)? UTC/g;
+const TIME = "(\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d) UTC";
+const BEGINS = new RegExp(TIME);
+/** The reason behind a stretch names times of its own, those of files: "between … and …". */
+const STRETCH = new RegExp(`from ${TIME} to ${TIME}`, "g");
 
 /** The parts of the window, 0 to 1, that a source says are missing: before its oldest packet, or in its gaps. Pure. */
 export function missingParts(source, job) {
   if (source.verdict !== "aged-out" && source.verdict !== "gap") return [];
   const [after, before] = [fromRfc(job.after), fromRfc(job.before)];
-  const place = (us) => Math.min(1, Math.max(0, (us - after) / (before - after)));
-  const times = [...(source.sentence ?? "").matchAll(TIME)].map((found) => place(fromRfc(`${found[1]}T${found[2]}Z`)));
-  if (source.verdict === "aged-out") return times.length && times[0] < 1 ? [{ from: 0, to: times[0] }] : [];
-  return times.flatMap((from, at) => (at % 2 === 0 && times[at + 1] > from ? [{ from, to: times[at + 1] }] : []));
+  const place = (text) => {
+    const us = fromRfc(text.replace(" ", "T") + "Z");
+    return Math.min(1, Math.max(0, (us - after) / (before - after)));
+  };
+  const sentence = source.sentence ?? "";
+  if (source.verdict === "aged-out") {
+    const begins = BEGINS.exec(sentence)?.[1];
+    const to = begins ? place(begins) : 0;
+    return to > 0 && to < 1 ? [{ from: 0, to }] : [];
+  }
+  const stretches = [...sentence.matchAll(STRETCH)].map(([, from, to]) => ({ from: place(from), to: place(to) }));
+  return stretches.filter(({ from, to }) => to > from);
 }
 
 /** One source's bar, with what it stands for as text for screen readers and pointers. */

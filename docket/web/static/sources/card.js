@@ -2,6 +2,8 @@
 
 import { html } from "../dom.js";
 import { api } from "../api.js";
+import { gapsOf } from "../ask/holes.js";
+import { count } from "../figures.js";
 import { Button, Fault } from "../parts/button.js";
 import { confirmed } from "../parts/dialog.js";
 import { Badge } from "../parts/icons.js";
@@ -9,11 +11,13 @@ import { say, sayError } from "../parts/toast.js";
 import { Link } from "../route.js";
 import { useZone } from "../settings.js";
 import { store, useNow, useStore } from "../store.js";
-import { formatAge, formatDuration, formatTime, fromRfc, wholeSecond } from "../time.js";
+import { formatAge, formatDuration, formatEdges, formatTime, fromRfc, inZone, wholeSecond } from "../time.js";
 import { VERDICTS } from "../words.js";
 import { newest } from "./busy.js";
 import { Counters } from "./counters.js";
 import { HEALTH } from "./health.js";
+
+const MOST_GAPS = 5;
 
 /** Follows its source by itself, so that news of one draws one card. */
 export function SourceCard({ name, busy }) {
@@ -36,6 +40,7 @@ function Card({ source, busy }) {
       </header>
       ${source.error && html`<${Fault} fault=${{ message: source.error }} />`}
       <${Edges} source=${source} nowUs=${nowUs} />
+      <${Gaps} source=${source} />
       <${Errors} source=${source} />
       <${Jobs} name=${source.name} busy=${busy} />
       <${Counters} source=${source} />
@@ -74,6 +79,24 @@ function Edges({ source, nowUs }) {
       <dt>Readable until</dt><dd>${instant(edge)}</dd>
       <dt>Last heard</dt><dd>${instant(seen)}</dd>
     </dl>
+  `;
+}
+
+/** Stretches without a sign of recording, the newest first: when, and how it is known. */
+function Gaps({ source }) {
+  const zone = useZone();
+  const gaps = [...gapsOf(source)].reverse();
+  if (!gaps.length) return null;
+  return html`
+    <h3>Gaps <span class="count">${count(gaps.length)}</span></h3>
+    <ul class="error-list gap-list">
+      ${gaps.slice(0, MOST_GAPS).map(
+        ({ from, to, reason }) => html`<li key=${from}>
+          <span class="figure">${formatEdges(wholeSecond(from), wholeSecond(to), zone).join(" to ")}</span>
+          ${" "}<span class="faint">(${formatDuration(to - from)})</span> ${inZone(reason, zone)}</li>`,
+      )}
+      ${gaps.length > MOST_GAPS && html`<li class="faint">and ${count(gaps.length - MOST_GAPS)} older</li>`}
+    </ul>
   `;
 }
 

@@ -4,6 +4,8 @@ import { html, names as classes } from "../dom.js";
 import { sensorOf } from "../ask/grouping.js";
 import { Axis, Lane } from "../ask/lanes.js";
 import { viewOfAll } from "../ask/scale.js";
+import { named } from "../ask/timeline.js";
+import { useTraffic } from "../ask/traffic.js";
 import { Badge, Icon } from "../parts/icons.js";
 import { useWindowed } from "../parts/windowed.js";
 import { Link } from "../route.js";
@@ -30,6 +32,7 @@ export function Reach({ rows, many, chosen, onFold, children }) {
   const inView = many ? IN_VIEW : rows.length;
   const list = useWindowed(rows.length, inView);
   const drawn = rows.slice(list.first, list.last);
+  const traffic = useTraffic(named(drawn), view);
   const sizes = { "--rows": rows.length, "--in-view": Math.min(inView, rows.length), "--first": list.first };
   const wheel = (event) => many && list.box.current.scrollBy({ top: event.deltaY });
   return html`
@@ -49,7 +52,8 @@ export function Reach({ rows, many, chosen, onFold, children }) {
           rows.length > 0 &&
           html`<div class="timeline"><div class="lanes" onWheel=${wheel}>
             <div class="lane-window"><div class="lane-rows">
-              ${drawn.map((row) => html`<${Lane} key=${row.key} row=${row} view=${view} nowUs=${nowUs} />`)}
+              ${drawn.map((row) => html`<${Lane} key=${row.key} row=${row} view=${view} nowUs=${nowUs}
+                traffic=${traffic} />`)}
             </div></div>
             <${Axis} view=${view} zone=${zone} nowUs=${nowUs} />
           </div></div>`
