@@ -1,7 +1,7 @@
-"""Classic PCAP as bytes: file headers, records, trimming to a window. Pure; anybody may import it.
+"""Classic PCAP as bytes: file headers and records. Pure; anybody may import it.
 
 Inside Docket every capture is little-endian, with micro- or nanoseconds; `convert` brings the other classic forms to
-that. Record scanning is the one step that costs time per packet, so its loop is written for speed.
+that. Where many records pass by, `docket.packet.records` finds them sooner, at the price of numpy.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def scan(buffer: Buffer, start: int = 0, *, nanoseconds: bool = False) -> tuple[
             # Ends with struct.error where the buffer has no whole header left: dearer once, cheaper each time.
             seconds, fraction, length = unpack(buffer, start)
             if length > 262_144 or not (length or seconds or fraction):
-                raise _impossible(start, length)
+                raise no_record(start, length)
             start += 16 + length
             add_offset(start)
             add_timestamp(seconds * per_s + fraction)
@@ -138,41 +138,6 @@ def in_nanoseconds(records: Buffer, offsets: Sequence[int]) -> bytes:
     return bytes(changed)
 
 
-def trim(
-    buffer: Buffer,
-    timestamps: Sequence[int],
-    offsets: Sequence[int],
-    after_us: int,
-    before_us: int,
-    *,
-    most_packets: int | None = None,
-    most_bytes: int | None = None,
-) -> Trimmed:
-    """Keep the scanned records whose time lies in `[after_us, before_us)`, as many as the limits allow.
-
-    `most_bytes` counts whole records with their 16-byte headers. In the usual case, when all stay, the body is
-    a view of the buffer and nothing is copied.
-    """
-    if not timestamps:
-        return Trimmed(b"", 0, 0, None, None, False)
-    first_us, last_us = min(timestamps), max(timestamps)
-    whole = after_us <= first_us and last_us < before_us
-    runs = [(0, len(timestamps))] if whole else _runs_inside(timestamps, after_us, before_us)
-    inside = sum(end - begin for begin, end in runs)
-    runs = _limited(runs, offsets, most_packets, most_bytes)
-    packets = sum(end - begin for begin, end in runs)
-    outside = len(timestamps) - inside
-    if not packets:
-        return Trimmed(b"", 0, outside, None, None, inside > 0)
-    view = memoryview(buffer)
-    pieces = [view[offsets[begin] : offsets[end]] for begin, end in runs]
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    if packets < len(timestamps):
-        first_us = min(min(timestamps[begin:end]) for begin, end in runs)
-        last_us = max(max(timestamps[begin:end]) for begin, end in runs)
-    return Trimmed(body, packets, outside, first_us, last_us, packets < inside)
-
-
 def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, int]:
     """Write the whole records of a foreign capture again, little-endian; nanoseconds stay what they are.
 
@@ -186,7 +151,7 @@ def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, 
     while start + RECORD_HEADER_BYTES <= size:
         seconds, fraction, length, wire_length = foreign.unpack_from(buffer, start)
         if length > LARGEST_RECORD_BYTES or not (length or seconds or fraction):
-            raise _impossible(start, length)
+            raise no_record(start, length)
         end = start + RECORD_HEADER_BYTES + length
         if end > size:
             break
@@ -197,44 +162,7 @@ def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, 
     return b"".join(pieces), start
 
 
-def _runs_inside(timestamps: Sequence[int], after_us: int, before_us: int) -> list[tuple[int, int]]:
-    """Index ranges of neighbouring records inside the window."""
-    runs: list[tuple[int, int]] = []
-    begin: int | None = None
-    for index, timestamp in enumerate(timestamps):
-        if after_us <= timestamp < before_us:
-            if begin is None:
-                begin = index
-        elif begin is not None:
-            runs.append((begin, index))
-            begin = None
-    if begin is not None:
-        runs.append((begin, len(timestamps)))
-    return runs
-
-
-def _limited(
-    runs: list[tuple[int, int]], offsets: Sequence[int], most_packets: int | None, most_bytes: int | None
-) -> list[tuple[int, int]]:
-    """The runs, ended after the last record that both limits allow."""
-    if most_packets is None and most_bytes is None:
-        return runs
-    kept: list[tuple[int, int]] = []
-    for begin, end in runs:
-        stop = end if most_packets is None else min(end, begin + most_packets)
-        if most_bytes is not None:
-            while stop > begin and offsets[stop] - offsets[begin] > most_bytes:
-                stop -= 1
-            most_bytes -= offsets[stop] - offsets[begin]
-        if most_packets is not None:
-            most_packets -= stop - begin
-        if stop > begin:
-            kept.append((begin, stop))
-        if stop < end:
-            break
-    return kept
-
-
-def _impossible(offset: int, length: int) -> CaptureError:
+def no_record(offset: int, length: int) -> CaptureError:
+    """The error for a record header that can be none: it tells of too many bytes, or of nothing at all."""
     would = f"its header would tell of {length} bytes" if length else "there are only zeros"
     return CaptureError(f"at byte {offset} there is no packet record: {would}", offset)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from docket.domain.timewindow import Window
 from docket.errors import CaptureError
+from docket.packet.octets import Integers, where
 from docket.packet.pcap import (
     ETHERNET,
     FILE_HEADER_BYTES,
     RECORD_HEADER_BYTES,
+    Buffer,
     FileHeader,
     Trimmed,
     convert,
-    in_us,
     parse_file_header,
-    scan,
-    trim,
 )
 from docket.packet.record_filter import RecordFilter
+from docket.packet.records import Positions, positions
 
 _NOTHING = Trimmed(b"", 0, 0, None, None, False)
 
@@ -109,31 +111,27 @@ class RecordCutter:
             raise CaptureError(f"it ends with half a record of {len(self._rest)} bytes")
 
     def _records(self, data: bytes, header: FileHeader) -> Trimmed:
-        if header.native:
-            records = data
-            timestamps, offsets, end = scan(data, nanoseconds=header.nanoseconds)
-        else:
-            records, end = convert(data, header)
-            timestamps, offsets, _ = scan(records, nanoseconds=header.nanoseconds)
-        timestamps = in_us(timestamps, nanoseconds=header.nanoseconds)
+        records, end = (data, 0) if header.native else convert(data, header)
+        found = _in_us(records, header)
+        end = end if records is not data else int(found.offsets[-1])
         self._rest = data[end:]
-        if timestamps:
-            self.received_packets += len(timestamps)
-            self.received_bytes += end
-            self.received_last_us = max(max(timestamps), self.received_last_us or 0)
-        if self._filter is None or not timestamps:
-            return self._trim(records, timestamps, offsets)
-        kept = self._filter.feed(memoryview(records)[: offsets[-1]])
-        timestamps, offsets, _ = scan(kept, nanoseconds=header.nanoseconds)
-        return self._trim(kept, in_us(timestamps, nanoseconds=header.nanoseconds), offsets)
+        if not found.times.size:
+            return _NOTHING
+        self.received_packets += found.times.size
+        self.received_bytes += end
+        self.received_last_us = max(int(found.times.max()), self.received_last_us or 0)
+        if self._filter is None:
+            return self._trim(records, found)
+        kept = self._filter.feed(memoryview(records)[: int(found.offsets[-1])])
+        return self._trim(kept, _in_us(kept, header))
 
-    def _trim(self, records: bytes | memoryview, timestamps: list[int], offsets: list[int]) -> Trimmed:
+    def _trim(self, records: bytes | memoryview, found: Positions) -> Trimmed:
+        window = self._window
         trimmed = trim(
             records,
-            timestamps,
-            offsets,
-            self._window.after_us,
-            self._window.before_us,
+            found,
+            window.after_us,
+            window.before_us,
             most_packets=self._packets_left,
             most_bytes=self._bytes_left,
         )
@@ -151,3 +149,61 @@ class RecordCutter:
     def _raise_fault(self) -> None:
         if self._fault is not None:
             raise self._fault
+
+
+def trim(
+    buffer: Buffer,
+    found: Positions,
+    after_us: int,
+    before_us: int,
+    *,
+    most_packets: int | None = None,
+    most_bytes: int | None = None,
+) -> Trimmed:
+    """Keep the records whose time, in µs, lies in `[after_us, before_us)`, as many as the limits allow.
+
+    `most_bytes` counts whole records with their 16-byte headers. In the usual case, when all stay, the body is
+    a view of the buffer and nothing is copied.
+    """
+    times, offsets = found
+    if not times.size:
+        return _NOTHING
+    first_us, last_us = int(times.min()), int(times.max())
+    size_bytes = int(offsets[-1] - offsets[0])
+    fits = most_packets is None or times.size <= most_packets
+    fits = fits and (most_bytes is None or size_bytes <= most_bytes)
+    if fits and after_us <= first_us and last_us < before_us:
+        whole = memoryview(buffer)[int(offsets[0]) : int(offsets[-1])]
+        return Trimmed(whole, times.size, 0, first_us, last_us, False)
+    inside = where((times >= after_us) & (times < before_us))
+    kept = _limited(inside, offsets, most_packets, most_bytes)
+    outside = times.size - inside.size
+    if not kept.size:
+        return Trimmed(b"", 0, outside, None, None, inside.size > 0)
+    view = memoryview(buffer)
+    pieces = [view[begin:end] for begin, end in _neighbours(kept, offsets)]
+    kept_us = times[kept]
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return Trimmed(body, kept.size, outside, int(kept_us.min()), int(kept_us.max()), kept.size < inside.size)
+
+
+def _limited(inside: Integers, offsets: Integers, most_packets: int | None, most_bytes: int | None) -> Integers:
+    """The records of these indices that both limits allow."""
+    kept = inside if most_packets is None else inside[:most_packets]
+    if most_bytes is None:
+        return kept
+    sizes = np.cumsum(offsets[kept + 1] - offsets[kept])
+    return kept[: int(np.searchsorted(sizes, most_bytes, side="right"))]
+
+
+def _neighbours(kept: Integers, offsets: Integers) -> list[tuple[int, int]]:
+    """Where the runs of neighbouring records begin and end."""
+    breaks = where(np.diff(kept) != 1)
+    begins = offsets[kept[np.append(0, breaks + 1)]]
+    ends = offsets[kept[np.append(breaks, kept.size - 1)] + 1]
+    return list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+
+def _in_us(records: Buffer, header: FileHeader) -> Positions:
+    found = positions(records, nanoseconds=header.nanoseconds)
+    return found._replace(times=found.times // 1000) if header.nanoseconds else found

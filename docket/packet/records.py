@@ -8,24 +8,28 @@
 The record i with its 16 byte header is block[data_at[i] - 16 : data_at[i] + captured[i]]. Nothing is shortened:
 records without a byte, fractions beyond a second and packets longer than the header's snaplen are whole records,
 as they are to tcpdump and Wireshark. Who reads other formats builds `Records` directly.
+
+`positions` tells less, sooner, and refuses what is no record: for code that passes records on.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docket.packet.octets import Buffer, Integers, bytes_of, no_integers, sliding, where
+from docket.packet.pcap import no_record
 
 RECORD_HEADER_BYTES = 16
 LARGEST_RECORD_BYTES = 262_144
 """libpcap's and Wireshark's bound; a longer record is garbage that only looks like a header."""
 
 _CAPTURED_AT = 8
+_US_PER_S = 1_000_000
 _NS_PER_S = 1_000_000_000
 _NS_PER_US = 1_000
 
@@ -65,6 +69,38 @@ class Scanned:
     """Offset behind the last whole record."""
     damaged_at: int | None
     """Offset of a record header that tells of more than 262,144 bytes; None if there is none."""
+
+
+class Positions(NamedTuple):
+    """Where the records of a buffer begin, and their times."""
+
+    times: Integers
+    """Since 1970 UTC, in µs or in ns as the capture has them."""
+    offsets: Integers
+    """Record i is buffer[offsets[i]:offsets[i + 1]], so there is one more than times."""
+
+
+def positions(buffer: Buffer, start: int = 0, *, nanoseconds: bool = False) -> Positions:
+    """The whole records of a little-endian capture, from the offset `start` on.
+
+    What follows the last offset is the beginning of a record whose rest is still to come. Raises CaptureError, with the
+    offset, for what `docket.packet.pcap.scan` refuses. About 0.1 µs per record.
+    """
+    data = bytes_of(buffer)
+    headers = _chain(data, "<", start)
+    if not headers.size:
+        return Positions(no_integers(), np.array([start], dtype=np.int64))
+    numbers = sliding(data, "<u4")
+    captured = numbers[headers + _CAPTURED_AT].astype(np.int64)
+    times = numbers[headers].astype(np.int64) * (_NS_PER_S if nanoseconds else _US_PER_S) + numbers[headers + 4]
+    impossible = (captured > LARGEST_RECORD_BYTES) | ((captured == 0) & (times == 0))
+    if impossible.any():
+        first = int(impossible.argmax())
+        raise no_record(int(headers[first]), int(captured[first]))
+    end = int(headers[-1] + RECORD_HEADER_BYTES + captured[-1])
+    if end > data.size:  # of the last record only a beginning is there
+        return Positions(times[:-1], headers)
+    return Positions(times, np.append(headers, end))
 
 
 def scan(buffer: Buffer, *, byte_order: ByteOrder = "<", nanoseconds: bool = False, start: int = 0) -> Scanned:

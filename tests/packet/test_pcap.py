@@ -17,8 +17,9 @@ from docket.packet.pcap import (
     in_us,
     parse_file_header,
     scan,
-    trim,
 )
+from docket.packet.record_cutter import trim
+from docket.packet.records import positions
 
 US = 1_000_000
 
@@ -32,8 +33,7 @@ def records(*timestamps_us: int) -> bytes:
 
 
 def cut(data: bytes, after_us: int, before_us: int, **limits: int | None) -> Trimmed:
-    timestamps, offsets, _ = scan(data)
-    return trim(data, timestamps, offsets, after_us, before_us, **limits)
+    return trim(data, positions(data), after_us, before_us, **limits)
 
 
 def test_own_header_is_read_back() -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docket.packet.records import LARGEST_RECORD_BYTES, ByteOrder, scan
+from docket.errors import CaptureError
+from docket.packet import pcap
+from docket.packet.records import LARGEST_RECORD_BYTES, ByteOrder, positions, scan
 
 
 def record(order: str, seconds: int, fraction: int, data: bytes, original: int | None = None) -> bytes:
@@ -68,3 +70,29 @@ def test_no_bytes_make_it_raise(block: bytes) -> None:
     scanned = scan(block)
     assert scanned.end <= len(block)
     assert all(scanned.records.data_at + scanned.records.captured <= len(block))
+
+
+_HEADERS = st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from([0, 1, 5, 40, 262_144, 262_145, 2**32 - 1]))
+
+
+@given(st.lists(_HEADERS, max_size=6), st.integers(0, 60), st.integers(0, 3), st.booleans())
+def test_positions_are_those_of_the_plain_loop(
+    headers: list[tuple[int, int, int]], cut: int, start: int, nanoseconds: bool
+) -> None:
+    """Good records, halves and headers that are none: both ways of finding records say the same, faults included."""
+    block = bytes(start) + b"".join(
+        struct.pack("<IIII", seconds, fraction, length, length) + bytes(min(length, 40))
+        for seconds, fraction, length in headers
+    )
+    block = block[: max(len(block) - cut, start)]
+
+    def found(how: str) -> object:
+        try:
+            if how == "plain":
+                return pcap.scan(block, start, nanoseconds=nanoseconds)[:2]
+            times, offsets = positions(block, start, nanoseconds=nanoseconds)
+            return times.tolist(), offsets.tolist()
+        except CaptureError as error:
+            return str(error), error.offset
+
+    assert found("plain") == found("quick")

@@ -74,7 +74,7 @@ class ExternalSort:
             source.end()
             while not source.exhausted:
                 source.load_block(self._run_bytes)
-                if source.times:
+                if source.times.size:
                     yield self._write_run(source)
 
     def _write_run(self, source: RecordStream) -> int:
@@ -83,11 +83,11 @@ class ExternalSort:
         path = self._run_directory / f"{place:06d}{RUN_SUFFIX}"
         run = RecordStream(source.name, place, path, start=0, form=form, origin=source.origin)
         run.linktype = source.linktype
-        run.starts_at = source.times[0]
-        records = memoryview(source.buffer)[: source.offsets[-1]]
+        run.starts_at = int(source.times[0])
+        records = memoryview(source.buffer)[: int(source.offsets[-1])]
         write_at(run.path, 0, [records])
         run.grow(len(records))
         run.end()
         self._runs.append(run)
-        source.give(len(source.times))
+        source.give(source.times.size)
         return len(records)

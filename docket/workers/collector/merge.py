@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise, takewhile
-from operator import itemgetter
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from docket.domain.request_message import Limits
 from docket.packet import pcapng
+from docket.packet.octets import Integers
 from docket.packet.pcap import ETHERNET, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import write_at
 from docket.spool.hashing import BackgroundHash
-from docket.workers.collector.record_stream import FOREVER, RecordStream
+from docket.workers.collector.record_stream import FOREVER, RecordStream, in_this_order
 
 STEP_BYTES = 1 << 20
 """About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
@@ -71,7 +73,19 @@ class _Range(NamedTuple):
     @property
     def view(self) -> memoryview:
         offsets = self.stream.offsets
-        return memoryview(self.stream.buffer)[offsets[self.start] : offsets[self.until]]
+        return memoryview(self.stream.buffer)[int(offsets[self.start]) : int(offsets[self.until])]
+
+    @property
+    def times(self) -> Integers:
+        return self.stream.times[self.start : self.until]
+
+    @property
+    def first(self) -> int:
+        return int(self.stream.times[self.start])
+
+    @property
+    def last(self) -> int:
+        return int(self.stream.times[self.until - 1])
 
     @property
     def packets(self) -> int:
@@ -79,7 +93,7 @@ class _Range(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        return self.stream.offsets[self.until] - self.stream.offsets[self.start]
+        return int(self.stream.offsets[self.until] - self.stream.offsets[self.start])
 
 
 class Merge:
@@ -205,8 +219,8 @@ class Merge:
     def _write(self, ranges: list[_Range]) -> int:
         if not self.size_bytes:
             self._begin(ranges[0].stream.linktype)
-        earliest = min((span.stream.times[span.start], span.stream.place) for span in ranges)
-        latest = max((span.stream.times[span.until - 1], span.stream.place) for span in ranges)
+        earliest = min((span.first, span.stream.place) for span in ranges)
+        latest = max((span.last, span.stream.place) for span in ranges)
         if earliest < self._written_to:
             self.disordered = True
         taken = [span.until for span in ranges]
@@ -252,19 +266,14 @@ class Merge:
 
     def _as_much_as_fits(self, ranges: Sequence[_Range]) -> tuple[_Settled, list[int]]:
         """The records up to the first one that a limit does not allow, and how far that goes in each range."""
-        records, order = _records(ranges)
-        origins = [code for span in ranges for code in [_code(span, self.shape.origin_bytes)] * span.packets]
+        records, offsets, order = _records(ranges)
         packets, size_bytes = self._room()
-        sizes = accumulate(len(records[index]) for index in order[:packets])
-        fitting = order[: sum(1 for size in takewhile(lambda size: size <= size_bytes, sizes))]
-        taken: list[int] = []
-        begin = 0
-        for span in ranges:
-            end = begin + span.packets
-            taken.append(span.start + sum(1 for index in fitting if begin <= index < end))
-            begin = end
-        kept = b"".join([records[index] for index in fitting])
-        return _Settled([kept], b"".join([origins[index] for index in fitting])), taken
+        sizes = np.cumsum(np.diff(offsets)[order[:packets]])
+        fitting = order[: int(sizes.searchsorted(size_bytes, "right"))]
+        given = np.bincount(_numbers(ranges)[fitting], minlength=len(ranges)).tolist()
+        taken = [span.start + count for span, count in zip(ranges, given, strict=True)]
+        kept = b"".join(in_this_order(records, offsets, fitting)) if fitting.size else b""
+        return _Settled([kept], _origins(ranges, fitting, self.shape.origin_bytes)), taken
 
 
 def origins_of(output: Path) -> Path:
@@ -274,31 +283,29 @@ def origins_of(output: Path) -> Path:
 
 def _in_time_order(ranges: Sequence[_Range], origin_bytes: int) -> _Settled:
     """The ranges as pieces to write one after the other. The ranges stand in the order of their places."""
-    by_start = sorted(ranges, key=lambda span: span.stream.times[span.start])
-    if all(one.stream.times[one.until - 1] < other.stream.times[other.start] for one, other in pairwise(by_start)):
-        origins = b"".join(_code(span, origin_bytes) * span.packets for span in by_start)
-        return _Settled([span.view for span in by_start], origins)
-    records, order = _records(ranges)
-    pick = itemgetter(*order)
-    origins = b""
-    if origin_bytes == 1:
-        origins = bytes(pick(b"".join(_code(span, 1) * span.packets for span in ranges)))
-    elif origin_bytes:
-        origins = b"".join(pick([code for span in ranges for code in [_code(span, origin_bytes)] * span.packets]))
-    return _Settled([b"".join(pick(records))], origins)
+    by_start = sorted(ranges, key=lambda span: span.first)
+    if all(one.last < other.first for one, other in pairwise(by_start)):
+        origins = b"".join(span.stream.origin.to_bytes(origin_bytes, "little") * span.packets for span in by_start)
+        return _Settled([span.view for span in by_start], origins if origin_bytes else b"")
+    records, offsets, order = _records(ranges)
+    return _Settled([b"".join(in_this_order(records, offsets, order))], _origins(ranges, order, origin_bytes))
 
 
-def _code(span: _Range, origin_bytes: int) -> bytes:
-    """What stands for the range's origin in the list."""
-    return span.stream.origin.to_bytes(origin_bytes, "little") if origin_bytes else b""
+def _origins(ranges: Sequence[_Range], order: Integers, origin_bytes: int) -> bytes:
+    """What stands for the origins of the records in the list, in this order of them."""
+    if not origin_bytes:
+        return b""
+    codes = np.array([span.stream.origin for span in ranges], dtype=f"<u{origin_bytes}")
+    return codes[_numbers(ranges)][order].tobytes()
 
 
-def _records(ranges: Sequence[_Range]) -> tuple[list[bytes], list[int]]:
-    """Every record of the ranges, and their indices in the total order: the sort is stable."""
-    times: list[int] = []
-    records: list[bytes] = []
-    for span in ranges:
-        stream, buffer = span.stream, span.stream.buffer
-        times += stream.times[span.start : span.until]
-        records += [buffer[a:b] for a, b in pairwise(stream.offsets[span.start : span.until + 1])]
-    return records, sorted(range(len(times)), key=times.__getitem__)
+def _numbers(ranges: Sequence[_Range]) -> Integers:
+    """For every record of the ranges, one range after the other, the number of its range."""
+    return np.repeat(np.arange(len(ranges)), [span.packets for span in ranges])
+
+
+def _records(ranges: Sequence[_Range]) -> tuple[bytes, Integers, Integers]:
+    """All records, one range after the other, their offsets, and their indices in the total order (a stable sort)."""
+    ends = np.cumsum(np.concatenate([np.diff(span.stream.offsets[span.start : span.until + 1]) for span in ranges]))
+    order = np.concatenate([span.times for span in ranges]).argsort(kind="stable")
+    return b"".join(span.view for span in ranges), np.append(0, ends), order

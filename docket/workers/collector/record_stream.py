@@ -7,13 +7,15 @@ a little late still finds its place.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 from docket.errors import CaptureError
-from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, in_nanoseconds, scan
+from docket.packet.octets import Integers, no_integers
+from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, in_nanoseconds
+from docket.packet.records import Positions, positions
 from docket.spool.file_io import read_at
 
 SLACK_US = 500_000
@@ -25,6 +27,9 @@ _KEPT_BACK = 1_024
 """Records held back while more will come: far more than the disorder between two capture threads."""
 
 FOREVER = 1 << 62
+
+
+_NO_OFFSETS = np.zeros(1, dtype=np.int64)
 
 
 class Horizon(NamedTuple):
@@ -102,9 +107,9 @@ class RecordStream:
         """Why the rest of the file cannot be read as records, if that is so."""
         self.starts_at: int | None = None
         """No record is earlier. Where it is known beforehand, nothing is loaded until it is needed."""
-        self.times: list[int] = []
+        self.times = no_integers()
         """Since 1970 UTC, in what the result counts: micro- or nanoseconds; all times here but those in `_us`."""
-        self.offsets: list[int] = [0]
+        self.offsets = _NO_OFFSETS
         self.position = 0
         self.packets = 0
         """Records given out so far; `bytes`, `first_us` and `last_us` tell of the same records."""
@@ -138,7 +143,7 @@ class RecordStream:
     @property
     def exhausted(self) -> bool:
         """Everything was given out and nothing will come."""
-        return self.ended and not self.unread_bytes and self.position == len(self.times)
+        return self.ended and not self.unread_bytes and self.position == self.times.size
 
     @property
     def buffer(self) -> bytes:
@@ -151,40 +156,44 @@ class RecordStream:
 
     def load_block(self, block_bytes: int) -> None:
         """Load one block, put it in order and keep nothing of it back. Raises SpoolError."""
-        while self.unread_bytes and not self.times:
+        while self.unread_bytes and not self.times.size:
             self._load(block_bytes)
 
     def horizon(self) -> Horizon:
         """Up to where everything that this stream will ever give is loaded now."""
-        if self.unread_bytes and not self.times:
+        if self.unread_bytes and not self.times.size:
             return Horizon(-1 if self.starts_at is None else self.starts_at, self.place)
         if self.ended and not self.unread_bytes:
             return Horizon(FOREVER, 0)
         promised = Horizon(max(self._through, self._newest - SLACK_US * self._per_us), -1)
         if self.unread_bytes:
             return self._settled
-        return max(promised, self._settled) if len(self.times) - self.position > 2 * _KEPT_BACK else promised
+        return max(promised, self._settled) if self.times.size - self.position > 2 * _KEPT_BACK else promised
 
     @property
     def _may_go(self) -> int:
         """Index after the last record that may go while more will come: half of what is loaded at least."""
-        return len(self.times) - min(_KEPT_BACK, (len(self.times) - self.position) // 2)
+        return self.times.size - min(_KEPT_BACK, (self.times.size - self.position) // 2)
 
     @property
     def _settled(self) -> Horizon:
         """As far as there are enough loaded records behind."""
-        return Horizon(self.times[self._may_go - 1], self.place)
+        return Horizon(int(self.times[self._may_go - 1]), self.place)
 
     def ready_until(self, horizon: Horizon) -> int:
         """Index after the last loaded record that comes before the horizon."""
         if horizon.time == FOREVER:
-            return len(self.times)
+            return self.times.size
         if self.place < horizon.place:
-            return bisect_right(self.times, horizon.time, self.position)
-        if self.place == horizon.place and self.times:
+            return self._after(horizon.time, "right")
+        if self.place == horizon.place and self.times.size:
             # The horizon is this stream's own: records of that very time that are loaded came before the rest.
             return self._may_go
-        return bisect_left(self.times, horizon.time, self.position)
+        return self._after(horizon.time, "left")
+
+    def _after(self, time: int, side: Literal["left", "right"]) -> int:
+        """Index after the last record that is not given out and is earlier than this time, or as early."""
+        return self.position + int(self.times[self.position :].searchsorted(time, side))
 
     def give(self, until: int) -> None:
         """Note that the records up to this index have been written."""
@@ -192,62 +201,63 @@ class RecordStream:
         if until == start:
             return
         if self.first_us is None:
-            self.first_us = self.times[start] // self._per_us
-        newest_us = self.times[until - 1] // self._per_us
+            self.first_us = int(self.times[start]) // self._per_us
+        newest_us = int(self.times[until - 1]) // self._per_us
         self.last_us = newest_us if self.last_us is None else max(self.last_us, newest_us)
         self.packets += until - start
-        self.bytes += self.offsets[until] - self.offsets[start]
+        self.bytes += int(self.offsets[until] - self.offsets[start])
         self.position = until
-        if until == len(self.times):
-            self._buffer = self._buffer[self.offsets[-1] :]
-            self.times, self.offsets, self.position = [], [0], 0
+        if until == self.times.size:
+            self._buffer = self._buffer[int(self.offsets[-1]) :]
+            self.times, self.offsets, self.position = no_integers(), _NO_OFFSETS, 0
 
     def _load(self, block_bytes: int) -> None:
-        base = self.offsets[self.position]
+        base = int(self.offsets[self.position])
         wanted = min(block_bytes, self.unread_bytes)
         block = read_at(self.path, self._loaded_to, wanted)
         if len(block) < wanted:
             self._break_off("the part on disk is shorter than it was")
         self._loaded_to += len(block)
-        self._buffer = self._buffer[base:] + block
+        kept = memoryview(self._buffer)[base:]
+        self._buffer = b"".join((kept, block)) if kept else block
         self.times = self.times[self.position :]
-        self.offsets = [offset - base for offset in self.offsets[self.position :]]
+        self.offsets = self.offsets[self.position :] - base
         self.position = 0
-        fine = self._per_us > 1 and not self._widen
+        start, fine = int(self.offsets[-1]), self._per_us > 1 and not self._widen
         try:
-            times, offsets, _ = scan(self._buffer, self.offsets[-1], nanoseconds=fine)
+            found = positions(self._buffer, start, nanoseconds=fine)
         except CaptureError:
-            times, offsets = _whole_records(self._buffer, self.offsets[-1], nanoseconds=fine)
+            found = _whole_records(self._buffer, start, nanoseconds=fine)
             self._break_off("what came after that were no packet records")
-        if self._widen and times:
-            self._buffer = in_nanoseconds(self._buffer, offsets)
-            times = [time_us * 1000 for time_us in times]
-        self._append(times, offsets)
+        if self._widen and found.times.size:
+            self._buffer = in_nanoseconds(self._buffer, found.offsets.tolist())
+            found = found._replace(times=found.times * 1000)
+        self._append(found)
         self._check_tail()
 
-    def _append(self, times: list[int], offsets: list[int]) -> None:
-        if not times:
+    def _append(self, found: Positions) -> None:
+        times = found.times
+        if not times.size:
             return
-        ordered = sorted(times)
-        in_order = ordered == times and (not self.times or self.times[-1] <= times[0])
-        self._newest = max(self._newest, ordered[-1])
-        self.times += times
-        self.offsets += offsets[1:]
+        in_order = bool((times[1:] >= times[:-1]).all())
+        self._newest = max(self._newest, int(times[-1] if in_order else times.max()))
+        in_order = in_order and (not self.times.size or bool(self.times[-1] <= times[0]))
+        self.times = np.concatenate((self.times, times))
+        self.offsets = np.concatenate((self.offsets, found.offsets[1:]))
         if not in_order:
             self._put_in_order()
 
     def _put_in_order(self) -> None:
         """Sort what is loaded by time; records of the same time stay as they came."""
-        order = sorted(range(len(self.times)), key=self.times.__getitem__)
-        buffer, offsets = self._buffer, self.offsets
-        pieces = [buffer[offsets[i] : offsets[i + 1]] for i in order]
-        pieces.append(buffer[offsets[-1] :])
-        self._buffer = b"".join(pieces)
-        self.times = [self.times[i] for i in order]
-        self.offsets = list(accumulate(map(len, pieces[:-1]), initial=0))
+        order = self.times.argsort(kind="stable")
+        end = int(self.offsets[-1])
+        rest = memoryview(self._buffer)[end:]
+        self._buffer = b"".join((*in_this_order(self._buffer, self.offsets, order), rest))
+        sizes = np.diff(self.offsets)[order]
+        self.times, self.offsets = self.times[order], np.concatenate((_NO_OFFSETS, np.cumsum(sizes)))
 
     def _check_tail(self) -> None:
-        if self.ended and not self.fault and not self.unread_bytes and len(self._buffer) > self.offsets[-1]:
+        if self.ended and not self.fault and not self.unread_bytes and len(self._buffer) > int(self.offsets[-1]):
             self._break_off("the last packet came only in part")
 
     def _break_off(self, fault: str) -> None:
@@ -257,16 +267,20 @@ class RecordStream:
         self._loaded_to = self.size_bytes
 
 
-def _whole_records(buffer: bytes, start: int, *, nanoseconds: bool) -> tuple[list[int], list[int]]:
-    """The good records before the one that cannot be: the longest beginning that `scan` does not refuse."""
-    low, high = start, len(buffer)
-    while low < high:
-        middle = (low + high + 1) // 2
+def in_this_order(buffer: bytes, offsets: Integers, order: Integers) -> list[bytes]:
+    """The records in an order of their indices; those that stay neighbours are one piece."""
+    breaks = np.flatnonzero(np.diff(order) != 1)
+    begins = offsets[order[np.append(0, breaks + 1)]].tolist()
+    ends = offsets[order[np.append(breaks, order.size - 1)] + 1].tolist()
+    return [buffer[begin:end] for begin, end in zip(begins, ends, strict=True)]
+
+
+def _whole_records(buffer: bytes, start: int, *, nanoseconds: bool) -> Positions:
+    """The good records before the one that cannot be."""
+    end = len(buffer)
+    while True:
         try:
-            scan(memoryview(buffer)[:middle], start, nanoseconds=nanoseconds)
-        except CaptureError:
-            high = middle - 1
-        else:
-            low = middle
-    times, offsets, _ = scan(memoryview(buffer)[:low], start, nanoseconds=nanoseconds)
-    return times, offsets
+            return positions(memoryview(buffer)[:end], start, nanoseconds=nanoseconds)
+        except CaptureError as error:
+            # Cut off before what cannot be a record, there is nothing left to refuse.
+            end = start if error.offset is None else error.offset

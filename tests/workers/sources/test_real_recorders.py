@@ -20,7 +20,9 @@ from docket.index import indexer as indexer_module
 from docket.index.index_files import IndexLayout
 from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
-from docket.packet.pcap import FILE_HEADER_BYTES, in_nanoseconds, in_us, parse_file_header, scan, trim
+from docket.packet.pcap import FILE_HEADER_BYTES, in_nanoseconds, parse_file_header, scan
+from docket.packet.record_cutter import trim
+from docket.packet.records import positions
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.faults.packets import Packet, capture, udp
 from tests.services.needs import program
@@ -216,9 +218,10 @@ def by_tcpdump(paths: Sequence[Path], query: str, window: Window) -> list[tuple[
         command += ["--", to_bpf(parse(query)) or ""] if query else []
         out = subprocess.run(command, check=True, timeout=60, capture_output=True).stdout
         header, body = parse_file_header(out), out[FILE_HEADER_BYTES:]
-        times, offsets, _ = scan(body, nanoseconds=header.nanoseconds)
-        times_us = in_us(times, nanoseconds=header.nanoseconds)
-        kept = trim(body, times_us, offsets, window.after_us, window.before_us).body
+        found_at = positions(body, nanoseconds=header.nanoseconds)
+        if header.nanoseconds:
+            found_at = found_at._replace(times=found_at.times // 1000)
+        kept = trim(body, found_at, window.after_us, window.before_us).body
         found += split(bytes(kept))
     return sorted(found)
 
