@@ -4,6 +4,7 @@ import pytest
 
 from docket.domain.timewindow import parse_time_us
 from tests.page.conftest import Call
+from tests.page.kin import KIN
 from tests.page.samples import SAMPLES, Sample
 
 pytestmark = pytest.mark.browser
@@ -28,6 +29,35 @@ def test_sample_becomes_one_question(call: Call, sample: Sample) -> None:
         assert when["after"] <= at_us < when["before"] <= when["after"] + WIDEST_US
 
 
+@pytest.mark.parametrize("sample", KIN, ids=[sample.name for sample in KIN])
+def test_kin_of_the_samples(call: Call, sample: Sample) -> None:
+    """The same records as other versions and other people write them: no port and no half of the day is lost."""
+    records = call("paste.js", "readAll", sample.text, CONTEXT)["records"]
+    assert [record["text"] for record in records] == [sample.query]
+    if sample.at is not None:
+        at_us = parse_time_us(f"{DAY}T{sample.at}Z", None)
+        assert (
+            records[0]["when"]["after"]
+            <= at_us
+            < records[0]["when"]["before"]
+            <= records[0]["when"]["after"] + WIDEST_US
+        )
+
+
+def test_table_of_what_is_understood(call: Call) -> None:
+    """At least 55 of 67 are right and none is silent; `pytest -s` shows the table."""
+    right = 0
+    for sample in SAMPLES:
+        answer = call("paste.js", "readAll", sample.text, CONTEXT)
+        texts = [record["text"] for record in answer["records"]]
+        missed = [words for record in answer["records"] for words in record["missed"]]
+        assert texts or answer["note"]
+        right += texts == [sample.query]
+        print(f"{sample.name:<32} {' | '.join(texts):<90} {'; '.join(missed) or answer['note']}")
+    print(f"{right} of {len(SAMPLES)} right")
+    assert right >= 55
+
+
 def test_there_are_sixty_seven() -> None:
     """Each under a name of its own."""
     assert len({sample.name for sample in SAMPLES}) == 67
@@ -42,6 +72,7 @@ def test_there_are_sixty_seven() -> None:
         ("15:04:05 on 12 May", "No address"),
         ('{"a": 1}', "No address"),
         ("tcp.stream eq 5", "No address"),
+        ("10.1.2.3-10.1.2.9", "range of addresses"),
     ],
 )
 def test_text_without_a_question_says_why(call: Call, text: str, words: str) -> None:
@@ -73,3 +104,21 @@ def test_several_records_are_one_question_if_wanted(call: Call) -> None:
     together = call("paste.js", "anyOf", records)
     assert together["text"] == " or ".join(f"({record['text']})" for record in records)
     assert together["when"] == {"after": records[0]["when"]["after"], "before": records[1]["when"]["before"]}
+
+
+def test_address_beside_a_link_is_a_record_of_its_own(call: Call) -> None:
+    """As in a letter that names both; in the log of a proxy they are the two ends of one connection."""
+    letter = "please check 198[.]51[.]100[.]20 and hxxp://203.0.113[.]7:8080/x"
+    records = call("paste.js", "readAll", letter, CONTEXT)["records"]
+    assert [record["text"] for record in records] == ["host 203.0.113.7 and port 8080", "host 198.51.100.20"]
+    proxy = f"{DAY} 14:02:11 10.1.2.3 TCP_MISS/200 GET http://203.0.113.7:8080/x"
+    (record,) = call("paste.js", "readAll", proxy, CONTEXT)["records"]
+    assert record["text"] == "host 10.1.2.3 and host 203.0.113.7 and port 8080"
+
+
+def test_filter_that_cannot_be_said_asks_for_all_its_addresses(call: Call) -> None:
+    """Its conditions are never made narrower in silence: an "or" does not become an "and"."""
+    text = 'ip.addr == 10.1.2.3 || (ip.addr == 10.9.8.7 && http.host contains "x")'
+    (record,) = call("paste.js", "readAll", text, CONTEXT)["records"]
+    assert record["text"] == "host 10.1.2.3 or host 10.9.8.7"
+    assert any("cannot be asked of a source as they stand" in words for words in record["missed"])

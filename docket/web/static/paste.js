@@ -1,8 +1,8 @@
 /** Makes questions of a pasted text: records of any kind, lines with addresses, links, filters, queries. Pure. */
 
-import { namesIn, readAddressList, readLine, readLinks, restOf } from "./pasted/lines.js";
+import { addressesIn, namesIn, readAddressList, readLine, readLinks, restOf } from "./pasted/lines.js";
 import { refanged } from "./pasted/flow.js";
-import { readFilter } from "./pasted/filters.js";
+import { looksLikeFilter, readFilter } from "./pasted/filters.js";
 import { linesOf, pairsOf, readValues } from "./pasted/keyed.js";
 import { readLegacyPath, readStenographer } from "./pasted/queries.js";
 import { readJson, readPlaces, readTable, readZeekLines } from "./pasted/records.js";
@@ -13,6 +13,9 @@ const LONGEST = 200_000;
 const MOST_RECORDS = 200;
 
 const COMMUNITY_ID = /\b1:[A-Za-z0-9+/]{27}=/;
+
+const OPERATOR = /==|!=|&&|\|\||\b(?:contains|matches)\b/;
+const RANGE = /(?:\d{1,3}\.){3}\d{1,3}\s*-\s*(?:\d{1,3}\.){1,3}\d{1,3}/;
 
 const KEYED_KINDS = [
   [/\bCEF:\d/, "CEF message"],
@@ -45,6 +48,7 @@ const WHOLE = [
   (text, context) => readPlaces(text, context, readAnyTime),
   (text, context) => list(readLegacyPath(text, context)),
   (text) => list(readFilter(text)),
+  readEndsOfFilter,
   (text, context) => list(readStenographer(text, context)),
   (text) => list(readAddressList(text)),
 ];
@@ -82,6 +86,14 @@ export function readAll(text, context) {
   if (!trimmed) return { records: [], note: "" };
   const records = unique(readText(trimmed, context)).slice(0, MOST_RECORDS);
   return { records, note: records.length ? "" : noteOf(trimmed) };
+}
+
+/** A filter that a query cannot say as a whole asks for all addresses in it: too much rather than too little. */
+function readEndsOfFilter(text) {
+  if (!looksLikeFilter(text) || !OPERATOR.test(text)) return [];
+  const ends = addressesIn(text).map(({ host, net }) => (net ? `net ${net}` : `host ${host}`));
+  const unsaid = "its conditions cannot be asked of a source as they stand: any of its addresses; filter the result by it";
+  return ends.length ? [{ kind: "filter", text: [...new Set(ends)].join(" or "), understood: ends, missed: [unsaid, "no time in it: the window stays as it is"] }] : [];
 }
 
 function readText(text, context) {
@@ -132,6 +144,7 @@ const unique = (records) => {
 function noteOf(text) {
   if (COMMUNITY_ID.test(text))
     return "A community id is a hash of a flow: its addresses cannot be computed from it. Paste the record that it stands in.";
+  if (RANGE.test(text)) return "A range of addresses is not read: write it as nets, such as 10.1.2.0/28.";
   const names = namesIn(text);
   if (names.length) return `Packets carry addresses, not names: look up the address of ${names[0].slice(0, 80)} and paste that.`;
   return "No address, net or query was found in this text.";

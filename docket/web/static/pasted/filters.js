@@ -2,13 +2,14 @@
 
 import { isAddress } from "./flow.js";
 
-const HOSTS = { "ip.addr": "", "ip.src": "src ", "ip.dst": "dst ", "ipv6.addr": "", "ipv6.src": "src ", "ipv6.dst": "dst ", ip: "", "source.ip": "src ", "destination.ip": "dst ", "client.ip": "src ", "server.ip": "dst ", "ip.host": "", host: "" };
+const HOSTS = { "ip.addr": "", "ip.src": "src ", "ip.dst": "dst ", "ipv6.addr": "", "ipv6.src": "src ", "ipv6.dst": "dst ", ip: "", "source.ip": "src ", "destination.ip": "dst ", "client.ip": "src ", "server.ip": "dst ", "ip.host": "", "ip.src_host": "src ", "ip.dst_host": "dst ", "ipv6.host": "", "ipv6.src_host": "src ", "ipv6.dst_host": "dst ", host: "" };
 const PORTS = { port: ["", ""], "port.src": ["", "src "], "port.dst": ["", "dst "], "source.port": ["", "src "], "destination.port": ["", "dst "], "tcp.port": ["tcp", ""], "tcp.srcport": ["tcp", "src "], "tcp.dstport": ["tcp", "dst "], "udp.port": ["udp", ""], "udp.srcport": ["udp", "src "], "udp.dstport": ["udp", "dst "] };
 const PROTOCOLS = ["ip.proto", "ip.protocol", "network.transport", "ipv6.nxt"];
+const MACS = { "eth.addr": "host", "eth.src": "src", "eth.dst": "dst" };
 const NUMBERS = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6", tcp: "tcp", udp: "udp", icmp: "icmp", icmpv6: "icmp6" };
-const BARE = { tcp: "tcp", udp: "udp", icmp: "icmp", icmpv6: "icmp6", dns: "port 53", tls: "tcp and port 443", http: "tcp and port 80", ssh: "tcp and port 22" };
+const BARE = { tcp: "tcp", udp: "udp", icmp: "icmp", icmpv6: "icmp6", dns: "port 53", tls: "tcp and port 443", http: "tcp and port 80", ssh: "tcp and port 22", arp: "arp", sctp: "sctp", ip: "ip", ipv6: "ip6" };
 const TOKEN = /\s*(&&|\|\||==|!=|>=|<=|[()<>~]|!|\{[^}]*\}|\[[^\]]*\]|"[^"]*"|:(?=\s)|[^\s()&|!={}]+)/gy;
-const LOOKS = /(?:^|[\s(!])(?:ip(?:v6)?(?:\.(?:addr|src|dst|host|proto|protocol))?|port(?:\.(?:src|dst))?|(?:tcp|udp)\.(?:port|srcport|dstport)|(?:source|destination)\.(?:ip|port))\s*(?:==|!=|:\s|\bin\b|\beq\b)/i;
+const LOOKS = /(?:^|[\s(!])(?:ip(?:v6)?(?:\.(?:addr|src|dst|host|src_host|dst_host|proto|protocol))?|port(?:\.(?:src|dst))?|(?:tcp|udp)\.(?:port|srcport|dstport)|(?:source|destination)\.(?:ip|port))\s*(?:==|!=|:\s|\bin\b|\beq\b)/i;
 
 /** Comparisons that a query has no word for. */
 const UNSAID = ["contains", "matches", "~", ">", "<", ">=", "<=", "gt", "lt", "ge", "le"];
@@ -112,7 +113,8 @@ function one(name, value) {
   if (name in HOSTS) return hostTerm(HOSTS[name], value);
   if (name in PORTS) return portTerm(...PORTS[name], value);
   if (PROTOCOLS.includes(name)) return NUMBERS[value.toLowerCase()] ?? (/^\d{1,3}$/.test(value) ? `ip proto ${value}` : "");
-  if (name === "eth.addr" && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return `ether host ${value.toLowerCase()}`;
+  if (name in MACS && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return `ether ${MACS[name]} ${value.toLowerCase()}`;
+  if (name === "vlan.id" && /^\d{1,4}$/.test(value)) return `vlan ${value}`;
   return "";
 }
 

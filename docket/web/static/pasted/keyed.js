@@ -9,7 +9,7 @@ const KEYS = {
   source: "idorigh srcip sourceip sourceaddress srcaddr sourceaddr ipsrc clientip saddr src srchost sa source localip localaddress cip",
   target: "idresph destip dstip destinationip destinationaddress dstaddr destaddr ipdst serverip daddr dst dest desthost da destination remoteip remoteaddress foreignaddress sip",
   sourcePort: "idorigp srcport sourceport spt sport clientport tcpsrcport udpsrcport sp spo localport",
-  targetPort: "idrespp destport dstport destinationport dpt dport serverport tcpdstport udpdstport dp dpo remoteport",
+  targetPort: "idrespp destport dstport destinationport dpt dport serverport tcpdstport udpdstport dp dpo remoteport p service",
   protocol: "proto networktransport transport protocol ipprotocol ipproto networkianaNumber transportprotocol",
   start: "flowstart eventstart firstpacket starttime start firstseen fp stime",
   at: "timestamp ts time utctime rt devtime eventtime datetime eventcreated timecreated systemtime receivedtime date",
@@ -47,7 +47,9 @@ function pick(values, what, fits) {
   return undefined;
 }
 
-const isPort = (value) => /^\d{1,5}$/.test(String(value ?? "").trim()) && Number(value) < 65_536;
+/** Kibana writes 51544 as "51,544". */
+const digitsOf = (value) => String(value ?? "").trim().replace(/^(\d{1,2}),(\d{3})$/, "$1$2");
+const isPort = (value) => /^\d{1,5}$/.test(digitsOf(value)) && Number(digitsOf(value)) < 65_536;
 const asEnd = (value) => (typeof value === "string" ? readEnd(value.trim(), true) : null);
 
 /** What a record with these named values asks for, or null if it names no address. `raw` is its text. */
@@ -56,7 +58,7 @@ export function readValues(kind, named, raw, context) {
   const ends = ["source", "target"].map((side) => {
     const end = asEnd(pick(values, side, (value) => asEnd(value) !== null));
     const port = pick(values, `${side}Port`, isPort);
-    return end && { host: end.host, port: end.port ?? (port === undefined ? undefined : String(port).trim()) };
+    return end && { host: end.host, port: end.port ?? (port === undefined ? undefined : digitsOf(port)) };
   });
   if (!ends[0] && !ends[1]) return null;
   const protocol = pick(values, "protocol", (value) => /^[\w-]{1,12}$/.test(String(value ?? "").trim()));
@@ -93,9 +95,17 @@ const PAIR = /([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|'[^']*'|[^\t\n]*?)(?=,?\s+
 const XML = /<Data Name=["'](\w+)["']>([^<]*)<\/Data>/g;
 const unquoted = (text) => text.trim().replace(/^(["'])(.*)\1$/, "$2");
 
+const LEEF = /\bLEEF:2\.0(?:\|[^|]*){4}\|(?:0?x([0-9a-f]{2})|([^|\w\s]))\|/i;
+
+/** LEEF 2.0 names the sign between its pairs. */
+function withTabs(text) {
+  const found = LEEF.exec(text);
+  return found ? text.replaceAll(found[2] ?? String.fromCharCode(parseInt(found[1], 16)), "\t") : text;
+}
+
 /** `src=10.1.2.3 dpt=443`, as in CEF, LEEF, FortiGate, iptables and Splunk. */
 export function pairsOf(text) {
-  return new Map([...text.matchAll(PAIR)].map((one) => [one[1], unquoted(one[2])]));
+  return new Map([...withTabs(text).matchAll(PAIR)].map((one) => [one[1], unquoted(one[2])]));
 }
 
 /** Lines of a key and a value, with a colon, a tab or a column of blanks between them; or the value on the next line. */

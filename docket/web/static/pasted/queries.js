@@ -49,7 +49,7 @@ export function readLegacyPath(text, context) {
     else if (name === "sensor" || name.startsWith("steno-limit")) next();
     else return null;
   }
-  return { kind: "link of the original Docket", text: terms.join(" and "), when: whenOf(times, context) };
+  return asked("link of the original Docket", terms.join(" and "), whenOf(times, context));
 }
 
 function decoded(part) {
@@ -65,7 +65,7 @@ export function readStenographer(text, context) {
   const query = COMMAND.exec(text)?.[2] ?? text;
   if (!STARTS.test(query) || query.includes("\n") || !words(query).every((word) => WORD.test(word.text))) return null;
   const { text: rest, times } = withoutTimes(query);
-  return { kind: "query", text: rest, when: whenOf(times, context) };
+  return asked("query", rest, whenOf(times, context));
 }
 
 /** How many parentheses each word stands in. */
@@ -100,3 +100,5 @@ function withoutTimes(query) {
   const untouched = times.after === undefined && times.before === undefined;
   return { text: untouched ? query : kept.join(" ").replaceAll("( ", "(").replaceAll(" )", ")"), times };
 }
+
+const asked = (kind, text, when) => ({ kind, text, when, understood: [text], missed: when ? [] : ["no time in it: the window stays as it is"] });

@@ -8,15 +8,18 @@ const MOST_RECORDS = 200;
 const ZEEK_FIELDS = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "service", "duration"];
 const ZEEK_UID = /^[A-Z][0-9A-Za-z]{8,20}$/;
 /** In these stand whole records, and what is around them is only a wrapping. */
-const WRAPPINGS = ["_source", "hits", "result", "results", "records", "data", "event", "suricata", "eve", "zeek", "message", "_raw", "fields", "doc"];
+const WRAPPINGS = ["_source", "hits", "result", "results", "records", "data", "event", "suricata", "eve", "zeek", "message", "_raw", "fields", "doc", "original", "log", "line"];
 
 function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {
-    return null;
+    return /^[[{]\s*\{?\s*'/.test(text) ? parsed(fromPython(text)) : null;
   }
 }
+
+/** A record as Python prints it. */
+const fromPython = (text) => text.replace(/'/g, '"').replace(/\b(None|True|False)\b/g, (word) => ({ None: "null", True: "true", False: "false" })[word]);
 
 /** The JSON in a text, which may have something in front of it. */
 function jsonIn(text) {

@@ -5,24 +5,29 @@ import { DAY, MIN, S, fromParts, fromRfc, partsOf } from "../time.js";
 const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const FIRST_US = Date.UTC(2000, 0, 1) * 1000;
 const NAMED_MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*";
-const CLOCK = "(\\d{1,2}):(\\d\\d)(?::(\\d\\d)(?:[.,](\\d{1,9}))?)?";
+const CLOCK = "(\\d{1,2}):(\\d\\d)(?::(\\d\\d)(?:[.,](\\d{1,9}))?)?(?:\\s?([ap])\\.?m\\b\\.?)?";
+const CLOCK_PARTS = "hour minute second fraction half";
 const OFFSET = "\\s?(Z|UTC|GMT|[+-]\\d\\d:?\\d\\d)?(?!\\w|:\\d)";
 
 /** Each form with what its groups mean. The first that is found counts, so that the most exact ones stand first. */
 const FORMS = [
-  [`(\\d{4})-(\\d\\d)-(\\d\\d)(?:T|\\s+)${CLOCK}${OFFSET}`, "year month day hour minute second fraction offset"],
-  [`(\\d{4})/(\\d\\d)/(\\d\\d)\\s+${CLOCK}${OFFSET}`, "year month day hour minute second fraction offset"],
-  [`(\\d\\d)/(\\d\\d)/(\\d{4})[-\\s]+${CLOCK}${OFFSET}`, "month day year hour minute second fraction offset"],
-  [`(\\d\\d)/(\\d\\d)-${CLOCK}()`, "month day hour minute second fraction offset"],
-  [`(\\d{1,2})/${NAMED_MONTH}/(\\d{4}):${CLOCK}${OFFSET}`, "day name year hour minute second fraction offset"],
-  [`(\\d{1,2})[ -]${NAMED_MONTH}[ -](\\d{4})[,\\s]+${CLOCK}${OFFSET}`, "day name year hour minute second fraction offset"],
-  [`${NAMED_MONTH}\\s+(\\d{1,2}),?\\s+(\\d{4})[,\\s@]+${CLOCK}${OFFSET}`, "name day year hour minute second fraction offset"],
-  [`${NAMED_MONTH}\\s+(\\d{1,2})\\s+${CLOCK}\\s+(\\d{4})()`, "name day hour minute second fraction year offset"],
-  [`${NAMED_MONTH}\\s+(\\d{1,2})\\s+${CLOCK}${OFFSET}`, "name day hour minute second fraction offset"],
+  [`(\\d{4})-(\\d\\d)-(\\d\\d)(?:T|,?\\s+(?:at\\s+|@\\s*)?)${CLOCK}${OFFSET}`, `year month day ${CLOCK_PARTS} offset`],
+  [`(\\d{4})/(\\d\\d)/(\\d\\d)\\s+${CLOCK}${OFFSET}`, `year month day ${CLOCK_PARTS} offset`],
+  [`(\\d{1,2})/(\\d{1,2})/(\\d{4})[-,\\s]+${CLOCK}${OFFSET}`, `month day year ${CLOCK_PARTS} offset`],
+  [`(\\d{1,2})/(\\d{1,2})/(\\d\\d)[-,\\s]+${CLOCK}${OFFSET}`, `month day year ${CLOCK_PARTS} offset`],
+  [`(\\d{1,2})\\.(\\d{1,2})\\.(\\d{4})(?:,|\\s+um|\\s+at)?\\s+${CLOCK}${OFFSET}`, `day month year ${CLOCK_PARTS} offset`],
+  [`(\\d\\d)/(\\d\\d)-${CLOCK}()`, `month day ${CLOCK_PARTS} offset`],
+  [`(\\d{1,2})/${NAMED_MONTH}/(\\d{4}):${CLOCK}${OFFSET}`, `day name year ${CLOCK_PARTS} offset`],
+  [`(\\d{1,2})[ -]${NAMED_MONTH}[ -](\\d{4})[,\\s]+${CLOCK}${OFFSET}`, `day name year ${CLOCK_PARTS} offset`],
+  [`${NAMED_MONTH}\\s+(\\d{1,2}),?\\s+(\\d{4})[,\\s@]+${CLOCK}${OFFSET}`, `name day year ${CLOCK_PARTS} offset`],
+  [`${NAMED_MONTH}\\s+(\\d{1,2})\\s+${CLOCK}\\s+(\\d{4})()`, `name day ${CLOCK_PARTS} year offset`],
+  [`${NAMED_MONTH}\\s+(\\d{1,2})\\s+${CLOCK}${OFFSET}`, `name day ${CLOCK_PARTS} offset`],
 ].map(([form, groups]) => [new RegExp(`(?<![\\d.:/-])${form}`, "i"), groups.split(" ")]);
 
 const EPOCH = /(?<![\w.:/-])(\d{10}(?:\.\d{1,9})?|\d{13}|\d{16}|\d{19})(?![\w:/.-])/;
 const BARE_CLOCK = new RegExp(`(?<![\\d.:/-])${CLOCK}${OFFSET}`, "i");
+
+const CENTURY = 2000;
 
 const micros = (digits) => Number((digits ?? "").padEnd(6, "0").slice(0, 6));
 
@@ -53,14 +58,21 @@ function instantOf(parts, offset, zone) {
   return found ? us - (found[1] === "-" ? -1 : 1) * (Number(found[2]) * 60 + Number(found[3])) * MIN : us;
 }
 
+/** The hour of a clock of twice twelve. */
+const hourOf = (hour, half) => (half ? (Number(hour) % 12) + (half.toLowerCase() === "p" ? 12 : 0) : Number(hour));
+
 function fromForm(found, groups, { nowUs, zone }) {
   const value = Object.fromEntries(groups.map((name, at) => [name, found[at + 1]]));
-  const month = value.name ? MONTHS.indexOf(value.name.slice(0, 3).toLowerCase()) : Number(value.month) - 1;
-  const [day, hour, minute] = [value.day, value.hour, value.minute].map(Number);
+  const named = value.name && MONTHS.indexOf(value.name.slice(0, 3).toLowerCase()) + 1;
+  // 24/11/2026 can only be a day before its month.
+  const isSwapped = !named && Number(value.month) > 12 && Number(value.day) <= 12;
+  const month = Number(named || (isSwapped ? value.day : value.month)) - 1;
+  const day = Number(isSwapped ? value.month : value.day);
+  const [hour, minute] = [hourOf(value.hour, value.half), Number(value.minute)];
   const second = Number(value.second ?? 0);
   if (month > 11 || day > 31 || hour > 23 || minute > 59 || second > 60) return null;
   const parts = { month, day, hour, minute, second, micro: micros(value.fraction) };
-  const year = value.year ? Number(value.year) : partsOf(nowUs, zone).year;
+  const year = value.year ? Number(value.year) + (value.year.length === 2 ? CENTURY : 0) : partsOf(nowUs, zone).year;
   const us = instantOf({ ...parts, year }, value.offset, zone);
   // Without a year it is the last such day.
   const isAhead = !value.year && us > nowUs + DAY;
@@ -69,12 +81,12 @@ function fromForm(found, groups, { nowUs, zone }) {
 
 /** A bare time of day is the last one that has been. */
 function fromClock(found, { nowUs, zone }) {
-  const [hour, minute, second] = [found[1], found[2], found[3] ?? 0].map(Number);
+  const [hour, minute, second] = [hourOf(found[1], found[5]), ...[found[2], found[3] ?? 0].map(Number)];
   if (hour > 23 || minute > 59 || second > 60) return null;
-  const { year, month, day } = partsOf(nowUs, found[5] ? "utc" : zone);
+  const { year, month, day } = partsOf(nowUs, found[6] ? "utc" : zone);
   const at = (days) =>
-    instantOf({ year, month, day: day + days, hour, minute, second, micro: micros(found[4]) }, found[5], zone);
-  return { us: at(0) > nowUs ? at(-1) : at(0), isZoned: Boolean(found[5]) };
+    instantOf({ year, month, day: day + days, hour, minute, second, micro: micros(found[4]) }, found[6], zone);
+  return { us: at(0) > nowUs ? at(-1) : at(0), isZoned: Boolean(found[6]) };
 }
 
 /**
