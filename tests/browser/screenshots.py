@@ -95,6 +95,7 @@ def _take_all(browser: Browser, stage: Stage, folder: Path, theme: Theme, width:
     person.query.fill("host 10.1.2.3 and (port 80 or port 443)")
     expect(person.page.locator(".tick-says.is-stale")).to_have_count(0)
     expect(person.page.locator(".estimate")).not_to_be_empty()
+    expect(person.page.locator(".traffic path")).to_have_count(2)
     person.page.evaluate("document.activeElement.blur()")
     take("ask-and-jobs")
     for name in ("running", "partial", "complete"):
@@ -105,6 +106,7 @@ def _take_all(browser: Browser, stage: Stage, folder: Path, theme: Theme, width:
         take(f"job-{name}")
     person.open("sources")
     expect(person.page.locator(".card")).to_have_count(3)
+    expect(person.page.locator(".traffic path")).to_have_count(2)
     take("sources")
     context.close()
 

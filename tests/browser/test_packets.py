@@ -327,3 +327,16 @@ def test_few_steps_of_the_keyboard_to_the_packets(looking: Person) -> None:
     scroll.focus()
     keys.press("ArrowDown")
     expect(scroll.locator("tbody tr").first.locator(".pick")).to_be_focused()
+
+
+def test_stream_is_followed_before_the_packet_is_dissected(looking: Person) -> None:
+    """The list knows the stream: a key that is pressed at once is not lost while a large file is being read."""
+    page = looking.page
+    show(page, "tcp")
+    expect(shown(page)).to_contain_text(" of ")
+    page.route(re.compile(r"/packets/\d+"), lambda _: None)
+    lines(page).first.click()
+    expect(page.locator(".detail")).to_contain_text("Dissecting")
+    page.keyboard.press("f")
+    expect(page.get_by_role("dialog", name=re.compile("TCP stream"))).to_be_visible()
+    page.unroute_all(behavior="ignoreErrors")

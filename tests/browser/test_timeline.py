@@ -66,9 +66,9 @@ def test_packets_over_time_are_drawn(visit: Visit, demo: Server) -> None:
     person = visit(demo.url).open()
     person.last("1 h")
     for name in ("demo:em1", SOURCE):
-        expect(lane(person, name).locator(".course path")).to_have_attribute("d", re.compile("^M"))
+        expect(lane(person, name).locator(".traffic path")).to_have_attribute("d", re.compile("^M"))
     begins, ends = lane(person, SOURCE).locator(".hole").evaluate(INSIDE)
-    drawn = lane(person, SOURCE).locator(".course path").get_attribute("d") or ""
+    drawn = lane(person, SOURCE).locator(".traffic path").get_attribute("d") or ""
     steps = [(float(left), float(right)) for left, right in re.findall(r"M([\d.]+) 100V[\d.]+H([\d.]+)V", drawn)]
     assert len(steps) > 5
     middle = 500 * (begins + ends)

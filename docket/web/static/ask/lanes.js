@@ -17,11 +17,11 @@ export function Lane({ row, view, nowUs, traffic, off = false }) {
   const stretch = (look, from, to) =>
     from !== null && to > view.from && to > from && html`<span class=${look} style=${span(view, from, to)}></span>`;
   return html`
-    <div class=${names("lane", { "is-off": off, "is-offline": !online, "has-course": course })} aria-hidden="true">
+    <div class=${names("lane", { "is-off": off, "is-offline": !online, "has-traffic": course })} aria-hidden="true">
       <span class="lane-name">${row.sensor ?? row.name}</span>
       ${stretch(isGroup ? "has is-some" : "has", some.from, some.to ?? nowUs)}
       ${isGroup && stretch("has", all.from, all.to ?? nowUs)}
-      ${course && html`<svg class="course" viewBox="0 0 1000 100" preserveAspectRatio="none"><path d=${pathOf(course, view)} /></svg>`}
+      ${course && html`<svg class="traffic" viewBox="0 0 1000 100" preserveAspectRatio="none"><path d=${pathOf(course, view)} /></svg>`}
       ${holesOf(members, view).map(
         ({ from, to }) => html`<span class=${isGroup ? "hole is-some" : "hole"} key=${from} style=${span(view, from, to)}></span>`,
       )}

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "../dom.js";
 import { api } from "../api.js";
 import { store } from "../store.js";
-import { fromRfc, toRfc } from "../time.js";
+import { MIN, fromRfc, toRfc } from "../time.js";
 
 const WAIT_MS = 300;
 /** As many as are drawn without scrolling; each costs its worker a look into the index. */
@@ -21,6 +21,8 @@ export function useTraffic(names, view) {
     if (!able.length) return undefined;
     const stop = new AbortController();
     const timer = setTimeout(async () => {
+      // Many leave the page open all day: only those who look at it ask, again when the view has moved on.
+      if (document.hidden) return;
       try {
         const answer = await api.timeline({ after: toRfc(after), before: toRfc(before), sources: able }, stop.signal);
         if (!stop.signal.aborted) setTraffic(read(answer));
@@ -38,8 +40,8 @@ export function useTraffic(names, view) {
 
 /** The stretch to ask for: the view on edges that do not move with each tick of the clock. Pure. */
 export function stretchOf({ from, to }) {
-  const step = Math.max(1, (to - from) / COARSE);
-  const near = 2 ** Math.round(Math.log2(step));
+  // The buckets of an index are a minute or longer.
+  const near = Math.max(MIN, 2 ** Math.round(Math.log2(Math.max(1, (to - from) / COARSE))));
   return { after: Math.max(0, Math.floor(from / near) * near), before: Math.ceil(to / near) * near };
 }
 

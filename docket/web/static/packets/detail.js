@@ -27,7 +27,7 @@ export function Detail({ job, number, rows, view, onView }) {
         ${detail && !stale && html`<${Facts} detail=${detail} />`}
         ${stale && !error && html`<span class="hint" role="status">Dissecting…</span>`}
         <span class="grow"></span>
-        ${detail && !stale && html`<${Follow} detail=${detail} onView=${onView} />`}
+        <${Follow} detail=${stale ? ofRow(rows.known(number)) : detail} onView=${onView} />
         <${IconButton} icon="left" label="Previous packet of the file" disabled=${number <= 1}
           onClick=${() => onView({ packet: number - 1 })} />
         <${IconButton} icon="right" label="Next packet of the file" disabled=${number >= most}
@@ -47,6 +47,9 @@ export function Detail({ job, number, rows, view, onView }) {
     </section>
   `;
 }
+
+/** What the list says already of a packet that is still being dissected: a key pressed at once shall not be lost. */
+const ofRow = (row) => ({ streams: row ? [row.stream] : [], layers: [] });
 
 function useDetail(job, number, exact) {
   const [found, setFound] = useState({ detail: null, error: null });

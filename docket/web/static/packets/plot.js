@@ -130,10 +130,10 @@ function Shares({ summary, stretch, zone, view, onView }) {
         const title = `from ${formatTime(first, zone)} to ${formatTime(last, zone)}`;
         const from = Math.min(place(stretch, first), 0.998);
         return html`
-          <li key=${source.name} title=${title}>
+          <li key=${source.name} title=${title} class=${originClass(places.get(source.name) ?? -1)}>
             <span class="course-share" aria-hidden="true">
               <span style=${{ ...span(stretch, first, last), "--from": from }}></span></span>
-            <span class=${`course-share-says ${originClass(places.get(source.name) ?? -1)}`}>
+            <span class="course-share-says">
               <span class="origin-mark" aria-hidden="true"></span><strong>${source.name}</strong>
               ${` ${counted(source.packets, "packet")}, ${size(source.bytes)} `}
               ${

@@ -30,6 +30,15 @@ class Rows {
     return place < 0 ? null : (this.pages.get(Math.floor(place / PAGE))?.rows[place % PAGE] ?? null);
   }
 
+  /** The row of a packet, if it is here already. */
+  known(number) {
+    for (const { rows } of this.pages.values()) {
+      const row = rows.find((one) => one.number === number);
+      if (row) return row;
+    }
+    return null;
+  }
+
   /** Make sure of the rows of these places. */
   want(first, last) {
     this.wanted = [Math.floor(first / PAGE), Math.floor(Math.max(first, last) / PAGE)];

@@ -26,13 +26,32 @@ export function expressionOf(text, kind) {
   }
 }
 
-/** The pieces that have a match; in hex digits only at whole bytes. Pure. */
+/** The places of a match in a text; in hex digits only at whole bytes. */
+const placesIn = (text, expression, kind) =>
+  [...text.matchAll(expression)].filter((found) => found[0] && (kind !== "hex" || found.index % 2 === 0));
+
+/** Stands for lost bytes, so that nothing is found across them; two signs, as a byte in hex has. */
+const LOST = "\0\0";
+
+/** The pieces that have a match, or in which one begins that goes on in the next piece of the same sender. Pure. */
 export function matching(pieces, expression, kind) {
   if (!expression) return [];
-  const holds = ({ content }) =>
-    [...content.matchAll(expression)].some((found) => found[0] && (kind !== "hex" || found.index % 2 === 0));
-  return pieces.flatMap((piece, at) => (holds(piece) ? [at] : []));
+  const found = new Set(pieces.flatMap(({ content }, at) => (placesIn(content, expression, kind).length ? [at] : [])));
+  for (const sender of [0, 1]) {
+    const own = pieces.flatMap((piece, at) => (piece.sender === sender ? [{ at, text: piece.lost ? LOST : piece.content }] : []));
+    let end = 0;
+    const ends = own.map(({ text }) => (end += text.length));
+    let piece = 0;
+    for (const match of placesIn(own.map(({ text }) => text).join(""), expression, kind)) {
+      while (ends[piece] <= match.index) piece += 1;
+      if (match.index + match[0].length > ends[piece]) found.add(own[piece].at);
+    }
+  }
+  return [...found].sort((one, other) => one - other);
 }
+
+/** The same for what was written; nothing for what is not understood. Pure. */
+export const found = (pieces, text, kind) => matching(pieces, expressionOf(text, kind), kind);
 
 /** The find box. `onFound` gets the piece to show; `onHex` asks for hex digits; `more` fetches what is not there yet. */
 export function Find({ pieces, page, loading, more, onFound, onExpression, onHex }) {
@@ -40,12 +59,12 @@ export function Find({ pieces, page, loading, more, onFound, onExpression, onHex
   const [kind, setKind] = useState("text");
   const [at, setAt] = useState(0);
   const expression = useMemo(() => expressionOf(text, kind), [text, kind]);
-  const found = useMemo(() => matching(pieces, expression, kind), [pieces, expression, kind]);
+  const places = useMemo(() => found(pieces, text, kind), [pieces, text, kind]);
   useEffect(() => onExpression(expression || null), [expression]);
   useEffect(() => {
-    if (found.length) onFound(found[Math.min(at, found.length - 1)]);
+    if (places.length) onFound(places[Math.min(at, places.length - 1)]);
     else if (expression && page?.next != null && !loading) more();
-  }, [found, at, loading]);
+  }, [places, at, loading]);
   const write = (event) => {
     setText(event.target.value);
     setAt(0);
@@ -54,13 +73,13 @@ export function Find({ pieces, page, loading, more, onFound, onExpression, onHex
     setKind(event.target.value);
     onHex(event.target.value === "hex");
   };
-  const go = (step) => found.length && setAt((at + step + found.length) % found.length);
+  const go = (step) => places.length && setAt((at + step + places.length) % places.length);
   const onKeyDown = (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
     go(event.shiftKey ? -1 : 1);
   };
-  const says = expression === false ? "not understood" : expression ? `${count(found.length)} found` : "";
+  const says = expression === false ? "not understood" : expression ? `${count(places.length)} found` : "";
   return html`
     <span class="stream-find" role="search">
       <input type="search" aria-label="Find in the stream" placeholder="Find" value=${text} onInput=${write}
@@ -68,8 +87,8 @@ export function Find({ pieces, page, loading, more, onFound, onExpression, onHex
       <select aria-label="Find as" value=${kind} onChange=${choose}>
         ${KINDS.map(([name, word]) => html`<option key=${name} value=${name}>${word}</option>`)}
       </select>
-      <${IconButton} icon="left" label="Match before" disabled=${!found.length} onClick=${() => go(-1)} />
-      <${IconButton} icon="right" label="Next match" disabled=${!found.length} onClick=${() => go(1)} />
+      <${IconButton} icon="left" label="Match before" disabled=${!places.length} onClick=${() => go(-1)} />
+      <${IconButton} icon="right" label="Next match" disabled=${!places.length} onClick=${() => go(1)} />
       <span class="hint" aria-live="polite">${says}</span>
     </span>
   `;
