@@ -12,7 +12,7 @@ import msgspec
 from docket.domain.annotation import Annotation
 from docket.domain.estimate import Estimate
 from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
-from docket.domain.source import SourceStatus
+from docket.domain.source import GapStatus, SourceStatus
 from docket.domain.survey import Survey
 from docket.errors import Fault
 
@@ -163,6 +163,8 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `packets` and `bytes` are those of the window, or those of whole stretches of the files."""
     sentence: str
     buckets: tuple[TimelineBucket, ...]
+    gaps: tuple[GapStatus, ...] = ()
+    """Where in the window the source shows no sign of recording."""
 
 
 class Timelines(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,3 +98,8 @@ def test_answer_with_a_gap_shows_it_at_its_place(visit: Visit, demo: Server, gap
     begins = float(missing.evaluate("span => span.style.getPropertyValue('--from')"))
     after_us, before_us = parse_time_us(job["after"], None), parse_time_us(job["before"], None)
     assert begins == pytest.approx((parse_time_us(gap["from"], None) - after_us) / (before_us - after_us), abs=0.02)
+    hole = person.page.locator(".course-hole")
+    expect(hole).to_have_count(1)
+    expect(hole).to_contain_text(f"{SOURCE}: gap")
+    left, right = hole.evaluate(INSIDE)
+    assert 0 < left < right < 1

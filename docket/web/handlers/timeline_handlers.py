@@ -7,6 +7,7 @@ from typing import ClassVar
 from docket.domain.api import Timeline, TimelineBucket, Timelines
 from docket.domain.clock import now_us
 from docket.domain.query.canonical import parse
+from docket.domain.source import GapStatus, gaps_within
 from docket.domain.survey import Survey
 from docket.domain.timewindow import US_PER_S, format_us, make_window
 from docket.web.http.base import Handler
@@ -40,18 +41,19 @@ class TimelineHandler(Handler):
         known = await self.services.job_service.sources_or_configured()
         sources = [one for one in known if not wanted or one.name in wanted]
         surveys = await self.services.surveys.ask(parse(""), window, sources)
+        gaps = {one.name: gaps_within(one, window) for one in sources}
         self.write_json(
             Timelines(
                 after=format_us(window.after_us),
                 before=format_us(window.before_us),
-                sources=tuple(map(_timeline, surveys)),
+                sources=tuple(_timeline(survey, gaps[survey.source]) for survey in surveys),
             )
         )
 
     head = get
 
 
-def _timeline(survey: Survey) -> Timeline:
+def _timeline(survey: Survey, gaps: tuple[GapStatus, ...]) -> Timeline:
     return Timeline(
         source=survey.source,
         bucket_s=survey.bucket_s,
@@ -63,4 +65,5 @@ def _timeline(survey: Survey) -> Timeline:
             TimelineBucket(begins=format_us(one.begins_s * US_PER_S), packets=one.packets, bytes=one.bytes)
             for one in survey.timeline
         ),
+        gaps=gaps,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docket.domain.api import Reach, SourceCoverage
-from docket.domain.source import SourceStatus
+from docket.domain.source import SourceStatus, gaps_within
 from docket.domain.timewindow import Window, format_human, format_us, parse_time_us
 
 
@@ -30,11 +30,7 @@ def coverage(status: SourceStatus, window: Window) -> SourceCoverage:
         missing.append(
             f"{'those' if missing else f'packets of {name}'} after {format_human(readable_us)} are not on disk yet"
         )
-    gaps = [
-        gap
-        for gap in status.gaps
-        if parse_time_us(gap.begins, None) < until_us and parse_time_us(gap.until, None) > begins_us
-    ]
+    gaps = gaps_within(status, Window(begins_us, until_us))
     missing += [
         f"{name} shows no sign of recording from {_human(gap.begins)} to {_human(gap.until)}" for gap in gaps[:3]
     ]

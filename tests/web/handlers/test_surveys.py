@@ -94,6 +94,17 @@ def test_the_timeline_of_a_window(site: Site) -> None:
     assert (one["source"], one["bucket_s"], one["packets"], one["exact"]) == (NAME, 60, 10 * FILES, True)
     assert [bucket["packets"] for bucket in one["buckets"]] == [10] * FILES
     assert one["buckets"][0]["begins"] == "2023-11-14T22:14:00.000000Z"
+    (gap,) = one["gaps"]
+    assert gap["from"] > one["buckets"][-1]["begins"]
+    assert gap["until"] == "2023-11-15T00:00:00.000000Z"
+    assert "no file was written since" in gap["reason"]
+
+
+def test_gaps_of_a_timeline_lie_in_its_window(site: Site) -> None:
+    """Of a window before them there are none."""
+    early = {"after": "2023-11-14T22:14:00Z", "before": "2023-11-14T22:15:00Z"}
+    (one,) = site.call("GET", "api/v1/timeline", params={"source": NAME, **early}).json()["sources"]
+    assert (one["packets"], one["gaps"]) == (10, [])
 
 
 def test_a_timeline_of_no_window_is_refused(site: Site) -> None:

@@ -3,6 +3,7 @@
 import { html, useState } from "../dom.js";
 import { Axis } from "../ask/lanes.js";
 import { place, span } from "../ask/scale.js";
+import { missingParts } from "../parts/bar.js";
 import { useZone } from "../settings.js";
 import { formatClock, formatDuration, formatTime, fromRfc, zoneName } from "../time.js";
 import { count, counted, size } from "../figures.js";
@@ -16,7 +17,7 @@ const UNITS = [
   { name: "bytes", word: "Bytes", write: size },
 ];
 
-export function Plot({ summary, view, onView }) {
+export function Plot({ job, summary, view, onView }) {
   const zone = useZone();
   const [unit, setUnit] = useState(UNITS[0]);
   const [pointed, setPointed] = useState(null);
@@ -51,6 +52,7 @@ export function Plot({ summary, view, onView }) {
               : html`<path d=${outline(timeline, timeline[unit.name], stretch, most)} />`
           }
         </svg>
+        <${Holes} job=${job} stretch=${stretch} />
         <${Axis} view=${stretch} zone=${zone} nowUs=${stretch.to} />
         <${Brush} stretch=${stretch} grain=${grainOf(stretch)} brush=${view.brush} zone=${zone} onBrush=${setBrush}
           onPoint=${(us) => setPointed(us === null ? null : bucketAt(timeline, us))} />
@@ -58,6 +60,22 @@ export function Plot({ summary, view, onView }) {
       <${Shares} summary=${summary} stretch=${stretch} zone=${zone} view=${view} onView=${onView} />
     </section>
   `;
+}
+
+/** Where sources recorded nothing, behind the plot: an empty stretch there does not mean that nothing passed. */
+function Holes({ job, stretch }) {
+  const [after, before] = [fromRfc(job.after), fromRfc(job.before)];
+  const at = (part) => after + part * (before - after);
+  const withGaps = job.sources.filter((source) => source.verdict === "gap");
+  return withGaps.flatMap((source) =>
+    missingParts(source, job)
+      .map(({ from, to }) => ({ from: at(from), to: at(to) }))
+      .filter(({ from, to }) => to > stretch.from && from < stretch.to)
+      .map(
+        ({ from, to }) => html`<span class="course-hole" key=${source.name + from} style=${span(stretch, from, to)}>
+          <span>${source.name}: gap</span></span>`,
+      ),
+  );
 }
 
 function description({ packets, bytes, first, last }, zone) {
