@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers fault-table sensor-table chaos questions crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
+.PHONY: help run test fresh brokers fault-table sensor-table chaos questions holes crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -22,6 +22,7 @@ help:
 	@echo "make crowds        one user with thousands of jobs and sockets, and how long another one waits"
 	@echo "make fuzz-services 100,000 spoiled messages on the bus, and requests over HTTP (CASES=…, SEED=…)"
 	@echo "make questions     2,000 questions to directories of real recorders, and 200 between kills (SEED=… repeats a run)"
+	@echo "make holes         2,000 captures with random holes, clocks and damage: what is called whole is whole (CASES=…, SEED=…)"
 	@echo "make check         formatting, lint, types"
 	@echo "make format        format the code, and wrap the prose"
 	@echo "make bench         measure against curl and mergecap in the same run"
@@ -83,6 +84,9 @@ crowds: .venv/.test
 questions: .venv/.test
 	@scripts/packages test
 	QUESTIONS=2000 KILLS=200 $(PYTHON) -m pytest -n0 --timeout=0 tests/index/test_recorded.py
+
+holes: .venv/.test
+	CASES=$${CASES:-2000} $(PYTHON) -m pytest -n0 --timeout=0 tests/holes
 
 check: .venv/.test
 	$(PYTHON) -m ruff format --check .

@@ -20,7 +20,7 @@ from docket.index.group_catalog import GroupCatalog, Place
 from docket.index.index_files import IndexLayout
 from docket.index.open_indexes import OpenIndexes
 from docket.index.state import read_state
-from docket.index.tallying import NOTHING, chosen_blocks, joined_minutes, tally, whole, within
+from docket.index.tallying import NOTHING, chosen_blocks, joined_minutes, stretches, tally, whole, within
 from docket.workers.sources.capture_files.block_selector import NO_MINUTES, Extent, Selection, Tally
 from docket.workers.sources.capture_files.identity import FileIdentity
 
@@ -115,6 +115,23 @@ class IndexSelector:
         if not (facts.is_exactly(identity) or facts.is_beginning_of(identity)):
             return NO_MINUTES
         return np.array(facts.minutes, dtype=np.int64).reshape(len(facts.minutes), 3)
+
+    def stretches(self, files: Sequence[FileIdentity]) -> list[list[tuple[int, int]] | None]:
+        """See `BlockSelector`."""
+        places = self._groups.places(files)
+        return [self._stretches_of(identity, place) for identity, place in zip(files, places, strict=True)]
+
+    def _stretches_of(self, identity: FileIdentity, place: Place | None) -> list[tuple[int, int]] | None:
+        try:
+            if place is None:
+                facts = self._opened.get(self.layout.file(identity)).facts
+                minutes = [minute for minute, _, _ in facts.minutes]
+            else:
+                facts, rows = place[0].files[place[1]], place[0].minutes()
+                minutes = rows[rows[:, 0] == place[1], 1].tolist()
+        except (OSError, Damaged):
+            return None
+        return stretches(facts, minutes) if facts.is_exactly(identity) else None
 
     def stats(self) -> dict[str, int]:
         """How far the indexer is, for the figures of the source; nothing where none is at work."""

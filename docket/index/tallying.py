@@ -5,7 +5,7 @@ A stretch of which all packets are asked for is counted; of another one the inde
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from docket.index.format.stored_file import StoredFile
 from docket.packet.octets import Mask
 from docket.packet.records import RECORD_HEADER_BYTES
 from docket.workers.sources.capture_files.block_selector import NO_MINUTES, Extent, Selection, Tally
+from docket.workers.sources.capture_files.file_facts import PAUSE_NS
+
+_MINUTE_NS = 60 * 10**9
 
 NOTHING = Tally(0, 0, 0, 0, Selection((), None))
 
@@ -73,6 +76,18 @@ def joined_minutes(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
     np.add.at(found[:, 1], place, rows[:, 1])
     np.add.at(found[:, 2], place, rows[:, 2])
     return found
+
+
+def stretches(facts: FileFacts, minutes: Sequence[int]) -> list[tuple[int, int]]:
+    """Runs of minutes of a file without a long pause, in nanoseconds, no longer than from its first packet to its last
+    one."""
+    found: list[tuple[int, int]] = []
+    for minute in sorted(minutes):
+        begin_ns, end_ns = minute * _MINUTE_NS, (minute + 1) * _MINUTE_NS
+        if found and begin_ns - found[-1][1] <= PAUSE_NS:
+            begin_ns = found.pop()[0]
+        found.append((begin_ns, end_ns))
+    return [(max(begin_ns, facts.first_ns), min(end_ns, facts.last_ns)) for begin_ns, end_ns in found]
 
 
 def _all_inside(table: BlockTable, window: Window) -> Mask:

@@ -20,6 +20,8 @@ SEVERAL = 3
 """So many usual intervals without a file are more than a late one."""
 FEWEST_INTERVALS = 3
 """Of fewer nothing is learned."""
+MOST_OF_MIDDLE = 4
+"""What is usual is at most so many times the interval in the middle."""
 SHORTEST_GAP_US = 60 * US_PER_S
 """Below that, files of a recorder that rotates quickly are late for many reasons."""
 MOST_GAPS = 100
@@ -27,11 +29,16 @@ MOST_GAPS = 100
 
 
 def usual_us(lengths_us: Sequence[int] | NDArray[np.int64]) -> int | None:
-    """What about nine in ten of these are not longer than; None where there are too few of them."""
+    """What about nine in ten of these are not longer than; None where there are too few of them.
+
+    Some times the one in the middle at most: where a tenth of the pauses are failures they are not usual.
+    """
     if len(lengths_us) < FEWEST_INTERVALS:
         return None
-    place = (len(lengths_us) - 1) * 9 // 10
-    return int(np.partition(np.asarray(lengths_us, dtype=np.int64), place)[place])
+    last = len(lengths_us) - 1
+    places = last // 2, last * 9 // 10
+    middle_us, highest_us = np.partition(np.asarray(lengths_us, dtype=np.int64), places)[list(places)].tolist()
+    return int(min(highest_us, max(MOST_OF_MIDDLE * middle_us, SHORTEST_GAP_US)))
 
 
 def rotation_gaps(starts_us: Sequence[int], until_us: int, longest_us: int) -> list[Gap]:

@@ -90,6 +90,10 @@ class BlockSelector(Protocol):
     def minutes(self, files: Sequence[FileIdentity]) -> NDArray[np.int64]:
         """The timeline of these files: rows of minute since 1970, packets, bytes on the wire. Never raises."""
 
+    def stretches(self, files: Sequence[FileIdentity]) -> list[list[tuple[int, int]] | None]:
+        """For each file from when to when it has packets, to the minute, in nanoseconds since 1970; None where it is
+        not known to its end. Never raises."""
+
     def stats(self) -> dict[str, int]:
         """How far the index is, for the figures of the source; empty where there is none. Never raises."""
 
@@ -125,6 +129,9 @@ class NoIndex:
 
     def minutes(self, files: Sequence[FileIdentity]) -> NDArray[np.int64]:  # noqa: ARG002
         return NO_MINUTES
+
+    def stretches(self, files: Sequence[FileIdentity]) -> list[list[tuple[int, int]] | None]:
+        return [None] * len(files)
 
     def stats(self) -> dict[str, int]:
         return {}

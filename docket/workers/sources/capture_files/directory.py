@@ -48,12 +48,13 @@ class CaptureFilesSource:
         self._config = config
         self._clock = clock or Clock()
         self._selector = selector or NoIndex()
+        self._selector_used = selector is not None
         self._catalog = Catalog(str(config.path))
         self._calls = WatchedCalls(lambda: self._catalog.examined)
         self._facts = FactsCache()
         self._known_times = KnownTimes(self._facts)
         self._oldest = OldestPacket(self._clock)
-        self._spans = WrittenSpans()
+        self._spans = WrittenSpans(self._facts, self._selector)
         self._times: FileTimes | None = None
         """Of the latest listing."""
         self._nanoseconds = False
@@ -124,6 +125,8 @@ class CaptureFilesSource:
             yield Reading(chunks, files_pass.through_us, shortfalls=shortfalls.found)
         finally:
             chunks.close()
+            if self._selector_used:
+                self._spans.index_used()
 
     def _chunks(self, files_pass: FilesPass) -> Generator[bytes, None, None]:
         try:

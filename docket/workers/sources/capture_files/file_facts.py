@@ -14,6 +14,12 @@ from docket.packet.octets import Integers
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.reading.record_block import FileEnd
 
+DISORDER_NS = 5 * 10**9
+"""Packets of one file may be this much older than the one before (several queues, several interfaces)."""
+PAUSE_NS = 600 * 10**9
+"""A longer one is noted."""
+MOST_STRETCHES = 100
+"""Of one file; what follows counts as one."""
 MOST_FILES = 200_000
 """Facts that are kept; about 60 MB. Beyond that the oldest go, which costs time."""
 
@@ -26,13 +32,32 @@ class FileFacts:
     last_ns: int | None = None
     packets: int = 0
     end: FileEnd = field(default_factory=FileEnd)
+    stretches: list[tuple[int, int]] = field(default_factory=list)
+    """First and last packet of each run without a pause and without a clock that was set back, in the file's order."""
+    _latest_ns: int | None = None
 
     def take(self, time_ns: Integers) -> None:
-        """Note the times of some packets."""
+        """Note the times of some packets, which follow those of before in the file."""
         earliest, latest = int(np.min(time_ns)), int(np.max(time_ns))
         self.first_ns = earliest if self.first_ns is None else min(self.first_ns, earliest)
         self.last_ns = latest if self.last_ns is None else max(self.last_ns, latest)
         self.packets += int(time_ns.size)
+        self._note_stretches(time_ns)
+
+    def _note_stretches(self, time_ns: Integers) -> None:
+        steps = np.diff(time_ns, prepend=time_ns[0] if self._latest_ns is None else self._latest_ns)
+        breaks = np.flatnonzero((steps < -DISORDER_NS) | (steps > PAUSE_NS))
+        if not self.stretches:
+            self.stretches.append((int(time_ns[0]), int(time_ns[0])))
+        room = MOST_STRETCHES - len(self.stretches)
+        begins = np.unique(np.concatenate(([0], breaks[:room]))).astype(np.intp)
+        first = np.minimum.reduceat(time_ns, begins).tolist()
+        last = np.maximum.reduceat(time_ns, begins).tolist()
+        if not breaks.size or breaks[0] > 0 or not room:
+            begin_ns, end_ns = self.stretches.pop()
+            first[0], last[0] = min(begin_ns, first[0]), max(end_ns, last[0])
+        self.stretches += zip(first, last, strict=True)
+        self._latest_ns = int(time_ns[-1])
 
     def touches(self, after_us: int, before_us: int) -> bool:
         """Whether some packet may lie in the window."""

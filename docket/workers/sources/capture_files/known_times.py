@@ -17,9 +17,9 @@ from docket.workers.sources.capture_files.file_facts import FactsCache
 from docket.workers.sources.capture_files.listing import CaptureFile, Listing
 
 UNKNOWN = -1
-_BEGIN, _LAST, _MODIFIED, _HAS_PACKETS = range(4)
+_BEGIN, _LAST, _MODIFIED, _HAS_PACKETS, _IN_PIECES = range(5)
 
-_Row = tuple[int, int, int, bool]
+_Row = tuple[int, int, int, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Times:
 
     files: NDArray[np.object_]
     table: Integers
-    """A row for each file: beginning, last packet if it is known, last write, whether there are packets."""
+    """A row for each file: beginning, last packet if it is known, last write, whether there are packets, whether they
+    came in several stretches."""
 
     @property
     def begins_us(self) -> Integers:
@@ -38,6 +39,12 @@ class Times:
     @property
     def has_packets(self) -> Mask:
         found: Mask = self.table[:, _HAS_PACKETS] != 0
+        return found
+
+    @property
+    def in_pieces(self) -> Mask:
+        """Long pauses, or steps of the clock, are known of."""
+        found: Mask = self.table[:, _IN_PIECES] != 0
         return found
 
     @property
@@ -82,7 +89,7 @@ class KnownTimes:
 
     def _of(self, files: Sequence[CaptureFile]) -> Times:
         rows = [self._row(file) for file in files]
-        table = np.array(rows, dtype=np.int64).reshape(len(rows), 4)
+        table = np.array(rows, dtype=np.int64).reshape(len(rows), 5)
         objects = np.empty(len(rows), dtype=np.object_)
         objects[:] = files
         order = np.argsort(table[:, _BEGIN], kind="stable")
@@ -92,5 +99,6 @@ class KnownTimes:
         facts, modified_us = self._facts.get(file.identity), file.modified_us
         first_us = modified_us if file.first_us is None else file.first_us
         if facts is None or facts.first_ns is None or facts.last_ns is None:
-            return first_us, UNKNOWN, modified_us, file.first_us is not None
-        return facts.first_ns // 1000, facts.last_ns // 1000, modified_us, True
+            return first_us, UNKNOWN, modified_us, file.first_us is not None, False
+        in_pieces = len(facts.stretches) > 1
+        return facts.first_ns // 1000, facts.last_ns // 1000, modified_us, True, in_pieces
