@@ -81,11 +81,12 @@ def once(script: Script) -> Script:
 
 
 def half_record(after: int) -> Script:
-    """So many packets, half a record, and then a normal end."""
+    """So many packets, or all if there are fewer, half a record, and then a normal end."""
 
     def script(asked: Asked) -> Iterator[bytes]:
         yield from itertools.islice(serve(asked), after + 1)
-        yield record(asked.packets[after])[:-5]
+        whole = record(asked.packets[after]) if after < len(asked.packets) else bytes(16)
+        yield whole[:-5]
 
     return script
 

@@ -20,7 +20,7 @@ from tests.faults.certificates import Authority, Pair
 from tests.faults.packets import Packet
 from tests.faults.stand_in import StandIn
 from tests.holes import files
-from tests.holes.oracle import Asked, Told, Truth, packets
+from tests.holes.oracle import Asked, Told, Truth, clear_holes, packets
 from tests.holes.recording import ETHERNET, QUESTIONS, US, Recording, random_recording
 from tests.workers.requests import Heard, SetClock, ask, read, steno_config
 
@@ -45,7 +45,7 @@ def of_a_directory(seed: int, place: Path) -> list[str]:
         made.recorded,
         made.intact,
         # A clock that was set ahead while a file grew looks like a pause, unless other files tell what is usual.
-        [] if recording.odd_clock and len(recording.files) < FEW_FILES else recording.holes,
+        [] if recording.odd_clock and len(recording.files) < FEW_FILES else clear_holes(recording),
         recording.period_us,
         _is_healthy(recording) and not made.damaged and not any(one.short for one in made.recorded),
         None if recording.odd_clock or made.damaged or not made.recorded else made.recorded[0].time_ns // 1000,
@@ -73,7 +73,7 @@ def of_a_store(seed: int, authority: Authority, server: Pair, client: Pair) -> l
             recording.wire,
             recorded,
             intact,
-            recording.holes,
+            clear_holes(recording),
             5 * 60 * US,
             _is_healthy(recording) and script is scripts.serve,
             known_us,

@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.holes.files import Key
-from tests.holes.recording import QUESTIONS, US, Frame
+from tests.holes.recording import QUESTIONS, US, Frame, Recording
 
 FULL = ("complete", "empty")
 CLEAR = 6
 """After so many periods without a file it is clear that the recorder does not run."""
+SETTLED_US = 60 * US
+"""For so long it may have been quiet before the recorder stopped for good."""
+FEWEST_PERIODS = 12
+"""A shorter hole cannot be told from a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,38 @@ class Truth:
         return wrong
 
     def _clearly_missed(self, time_us: int) -> bool:
-        """In a hole, and not shortly after the last packet before the recorder stopped for good."""
+        """In a hole that has lasted long enough; the last one, as long as it has lasted by now."""
         for begin_us, end_us in self.holes:
             if begin_us <= time_us < end_us:
-                return end_us < self.now_us or time_us > begin_us + CLEAR * max(self.period_us, 60 * US)
+                lasted_us = self.now_us - begin_us
+                stopped = lasted_us > CLEAR * max(self.period_us, 60 * US) and time_us > begin_us + SETTLED_US
+                return end_us < self.now_us or stopped
         return False
 
     def _plain(self, asked: Asked) -> bool:
         assert self.known_from_us is not None
         return self.known_from_us <= asked.after_us and asked.before_us <= self.recorded[-1].time_ns // 1000
+
+
+def clear_holes(recording: Recording) -> list[tuple[int, int]]:
+    """The holes as one list without overlaps; of one that a file with an odd clock claims a part of, what is left."""
+    found: list[tuple[int, int]] = []
+    for begin_us, end_us in sorted(recording.holes):
+        if found and begin_us <= found[-1][1]:
+            begin_us, end_us = found[-1][0], max(end_us, found.pop()[1])
+        found.append((begin_us, end_us))
+    if not recording.odd_clock:
+        return found
+    for file in recording.files:
+        times = [one.time_ns // 1000 for one in file]
+        found = [piece for hole in found for piece in _left(hole, min(times), max(times))]
+    return [hole for hole in found if hole[1] - hole[0] >= FEWEST_PERIODS * recording.period_us]
+
+
+def _left(hole: tuple[int, int], begin_us: int, end_us: int) -> list[tuple[int, int]]:
+    if end_us <= hole[0] or begin_us >= hole[1]:
+        return [hole]
+    return [piece for piece in ((hole[0], begin_us), (end_us, hole[1])) if piece[0] < piece[1]]
 
 
 def packets(body: bytes, linktype: int, *, nanoseconds: bool) -> Iterable[Key]:

@@ -216,11 +216,11 @@ class JobReading:
     def _read_slices(self, fragment_publisher: FragmentPublisher, coverage: Coverage, forward_limits: bool) -> None:
         """Read slice after slice up to the limit; one that was cut does not keep the later ones from being read."""
         now_us = self._clock.now_us()
-        oldest_us = coverage.oldest_us or 0
+        oldest_us = (coverage.oldest_us or 0) - coverage.clock_steps_us
         waiting = deque(
             piece
             for piece in self._source.slices(self._window)
-            if piece.before_us > oldest_us and piece.after_us <= now_us
+            if piece.before_us > oldest_us and piece.after_us <= now_us + coverage.clock_steps_us
         )
         while waiting:
             piece = waiting.popleft()

@@ -7,7 +7,7 @@ from the store itself. Where only silence is known, the reason says that nothing
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ FEWEST_INTERVALS = 3
 MOST_OF_MIDDLE = 4
 """What is usual is at most so many times the interval in the middle."""
 SHORTEST_GAP_US = 60 * US_PER_S
-"""Below that, files of a recorder that rotates quickly are late for many reasons."""
+"""Below that, files of a recorder that rotates quickly are late for many reasons, and a line may be quiet."""
 MOST_GAPS = 100
 """The newest that are kept; a store with more of them says so by their number."""
 
@@ -41,10 +41,14 @@ def usual_us(lengths_us: Sequence[int] | NDArray[np.int64]) -> int | None:
     return int(min(highest_us, max(MOST_OF_MIDDLE * middle_us, SHORTEST_GAP_US)))
 
 
-def rotation_gaps(starts_us: Sequence[int], until_us: int, longest_us: int) -> list[Gap]:
+def rotation_gaps(
+    starts_us: Sequence[int], until_us: int, longest_us: int, ends_us: Mapping[int, int] | None = None
+) -> list[Gap]:
     """Missed rotations of a recorder that begins a new file by time, at the latest every `longest_us`.
 
-    `starts_us` are the sorted starts of its files; packets up to `until_us` should be on disk.
+    `starts_us` are the sorted starts of its files; packets up to `until_us` should be on disk. A gap begins with the
+    start of the last file before it, whose name does not say until when it was written, or with the latest packet in
+    it, where `ends_us` has that by the file's start.
     """
     usual = usual_us([later - earlier for earlier, later in itertools.pairwise(starts_us)]) or longest_us
     late_us = max(min(SEVERAL * usual, 2 * longest_us), SHORTEST_GAP_US)
@@ -61,7 +65,10 @@ def rotation_gaps(starts_us: Sequence[int], until_us: int, longest_us: int) -> l
             if certain
             else f"it usually begins one after {format_length(usual)}: either nothing passed or nothing was recorded"
         )
-        gaps.append(Gap(begun_us + min(late_us, longest_us), next_us, f"{began} {times}, though {ground}"))
+        written_us = (ends_us or {}).get(begun_us)
+        if written_us is not None and last:
+            written_us = min(written_us + SHORTEST_GAP_US, next_us - 1)
+        gaps.append(Gap(begun_us if written_us is None else written_us, next_us, f"{began} {times}, though {ground}"))
     return gaps
 
 
@@ -95,8 +102,8 @@ class CoveredTime:
         if until_us > found.owed_us:
             times = format_human(found.newest_us)
             reason = f"no file was written since {times}: either nothing passed or nothing was recorded"
-            # The pause that is usual here, or the shortest that counts, may still be one.
-            gaps.append(Gap(found.newest_us + found.late_us, until_us, reason))
+            # For so long it may have been quiet before.
+            gaps.append(Gap(found.newest_us + SHORTEST_GAP_US, until_us, reason))
         return gaps
 
 
@@ -107,7 +114,6 @@ class _Holes:
     gaps: tuple[Gap, ...]
     """The newest of them."""
     newest_us: int
-    late_us: int
     owed_us: int
     """When a new file must have begun at the latest."""
 
@@ -125,7 +131,7 @@ def _holes(spans: NDArray[np.int64]) -> _Holes:
     owed_us = int(begins[-1]) + rhythm * 3 // 2 if regular else newest_us + SEVERAL * rhythm
     owed_us = max(owed_us, newest_us + max(late_us, 2 * SHORTEST_GAP_US))
     gaps = tuple(_silent(int(ends[place]), int(begins[place + 1])) for place in late)
-    return _Holes(gaps, newest_us, late_us, owed_us)
+    return _Holes(gaps, newest_us, owed_us)
 
 
 def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from docket.workers.sources.capture_files.first_packet import first_packet
-from docket.workers.sources.capture_files.formats import NotReadable, named_like_a_capture
+from docket.workers.sources.capture_files.formats import NotReadable
 from docket.workers.sources.capture_files.listing import (
     CaptureFile,
     Found,
@@ -271,8 +271,7 @@ def _opened(path: str) -> Found:
             return Unusable(path, opened.form.reason, opened.form.advice, identity.modified_ns // 1000, identity)
         if opened.fault:
             return Unusable(path, opened.fault, "Its packets are lost.", identity.modified_ns // 1000, identity)
-        empty = not identity.size_bytes and named_like_a_capture(path)
-        if opened.form is None and not opened.ended_early and not empty:
+        if opened.form is None and not opened.ended_early:
             return identity
         first_us, nanoseconds = first_packet(opened)
         return CaptureFile(path, identity, first_us, nanoseconds)

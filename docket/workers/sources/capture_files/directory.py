@@ -34,6 +34,10 @@ from docket.workers.sources.capture_files.watched_call import Hung, WatchedCalls
 from docket.workers.sources.capture_files.written_spans import WrittenSpans
 from docket.workers.sources.gaps import merged
 
+CLOCK_STEPS_US = 24 * 3600 * US_PER_S
+"""A question for so much before the oldest packet or after the present is asked of the files all the same: a clock
+that is set while a file grows, or a recorder ahead of this clock, leaves packets there."""
+
 
 class CaptureFilesSource:
     """One directory."""
@@ -81,7 +85,7 @@ class CaptureFilesSource:
         readable_until_us = self._clock.now_us() - lag_us
         times = self._known_times.of(listing)
         gaps = merged(self._spans.gaps(times, readable_until_us))
-        return Coverage(self._oldest.time_us(times), readable_until_us, counters, lag_us, gaps)
+        return Coverage(self._oldest.time_us(times), readable_until_us, counters, lag_us, gaps, CLOCK_STEPS_US)
 
     def slices(self, window: Window) -> list[Window]:
         """One: nothing stops a reading but the end of the files."""

@@ -135,8 +135,8 @@ class FilesPass:
                 self._shortfalls.overwritten(file.path)
             return
         if selection is None:
-            if opened.form is None and opened.identity.size_bytes:
-                facts.end.unfinished = "it ends in the middle of its compressed data, before the first packet"
+            if opened.form is None:
+                facts.end.unfinished = _before_packets(opened)
             if opened.still_the_same():
                 self._facts.put(opened.identity, facts)
         self._judge(file, facts)
@@ -187,6 +187,14 @@ class FilesPass:
 
 class _Overwritten(Exception):
     """The recorder began the file again while it was read."""
+
+
+def _before_packets(opened: OpenedFile) -> str:
+    """How a file ended that does not get as far as its first packet."""
+    if not opened.identity.size_bytes:
+        return "it is empty"
+    what = "header" if opened.packing is None else "compressed data"
+    return f"it ends in the middle of its {what}, before the first packet"
 
 
 def readers_of(opened: OpenedFile, selection: Selection | None) -> Iterator[CaptureReader]:

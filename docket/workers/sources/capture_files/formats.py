@@ -97,6 +97,7 @@ _CAPTURE_NAMES = (".pcap", ".pcapng", ".cap", ".dmp", ".dump", ".erf", ".snoop",
 _ADVICE = "Convert it to pcap or pcapng (editcap), or move it out of the directory."
 
 _SNIFFED_BYTES = 64
+_MAGIC_BYTES = 4
 
 
 def recognise(
@@ -110,10 +111,19 @@ def recognise(
         return NotReadable("is encrypted by Arkime", "Let Arkime write it without encryption, or export it there.")
     if head.startswith(PCAPNG_MAGIC):
         return "pcapng"
-    if head[:4] in _MAGIC:
+    if head[:_MAGIC_BYTES] in _MAGIC:
         return _classic(head)
     packing = None if packed else _packing(head)
-    return packing or _foreign(head, name)
+    return packing or (None if is_begun(head, name) else _foreign(head, name))
+
+
+def is_begun(head: bytes, name: str) -> bool:
+    """Whether this is all of a file that may become a capture, or that was one before its packets were lost."""
+    if len(head) >= FILE_HEADER_BYTES:
+        return False
+    if len(head) >= _MAGIC_BYTES:
+        return head[:_MAGIC_BYTES] in _MAGIC
+    return named_like_a_capture(name) and any(magic.startswith(head) for magic in (*_MAGIC, PCAPNG_MAGIC))
 
 
 def _classic(head: bytes) -> Classic | NotReadable | None:

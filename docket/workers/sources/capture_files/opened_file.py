@@ -22,6 +22,7 @@ from docket.workers.sources.capture_files.formats import (
     Classic,
     NotReadable,
     Packing,
+    is_begun,
     recognise,
 )
 from docket.workers.sources.capture_files.identity import HEAD_BYTES, FileIdentity
@@ -49,7 +50,7 @@ class OpenedFile:
     fault: str
     """What is wrong with its compressed beginning."""
     ended_early: bool
-    """Its compressed beginning ends before it tells what it is."""
+    """It ends before it tells what it is, or before a packet can begin."""
 
     def reader(self) -> CaptureReader | None:
         """For the whole file, once; None if it is no capture that can be read."""
@@ -95,7 +96,7 @@ def open_capture(path: str) -> Iterator[OpenedFile]:
 def _recognised(file: BinaryIO, identity: FileIdentity, head: bytes, name: str) -> OpenedFile:
     form = recognise(head, name)
     if not isinstance(form, Packing):
-        return OpenedFile(file, identity, None, form, "", False)
+        return OpenedFile(file, identity, None, form, "", is_begun(head, name))
     file.seek(0)
     stream = PackedStream(file, form)
     inner = recognise(stream.read(HEAD_BYTES), name, packed=True)

@@ -18,6 +18,8 @@ LATE_MTIME_US = 60 * US_PER_S
 """How long after a file was last written its last packet may have been captured, clocks being what they are."""
 _WRITING_US = 60 * US_PER_S
 """A file that was written to within this time is taken to be still growing."""
+_BUFFERED_US = 24 * 3600 * US_PER_S
+"""For so long a recorder may keep its first packets to itself (tcpdump without -U on a quiet line)."""
 _NEVER_US = np.iinfo(np.int64).max
 
 
@@ -38,6 +40,11 @@ class FileTimes:
         # For each file, when one of the files behind it was last written to.
         behind = np.append(np.maximum.accumulate(self.modified_us[::-1])[::-1][1:], 0)
         self.later_us: Integers = behind[: self.modified_us.size]
+        # Those without packets stand at the end, whenever they were begun.
+        undated = self.modified_us[self.begins_us.size :]
+        if undated.size:
+            latest_us = self.modified_us.max()
+            self.later_us[self.begins_us.size :] = np.where(undated == latest_us, 0, latest_us)
 
     def likely(self, window: Window) -> Mask:
         """The files that the hints say to hold something of the window."""
@@ -71,7 +78,14 @@ class ReadingOrder:
         return file.first_us - DISORDER_US < self._window.before_us and not ended
 
     def may_grow(self, file: CaptureFile) -> bool:
-        """Whether its recorder may still have it open: it was written to lately, or no later file was written since."""
-        if self._now_us is not None and self._now_us - file.modified_us < _WRITING_US:
+        """Whether its recorder may still have it open: it was written to lately, or no later file was written since.
+
+        One without packets may be that of another recorder that has not filled its buffer, and then holds what came
+        after its last write.
+        """
+        age_us = None if self._now_us is None else self._now_us - file.modified_us
+        if age_us is not None and age_us < _WRITING_US:
             return True
+        if file.first_us is None and file.modified_us + LATE_MTIME_US < self._window.after_us:
+            return age_us is None or age_us < _BUFFERED_US
         return int(self._times.later_us[self._times.place[file.path]]) < file.modified_us

@@ -14,7 +14,7 @@ from docket.workers.sources.capture_files.file_facts import DISORDER_NS, FactsCa
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.known_times import UNKNOWN, Times
 from docket.workers.sources.capture_files.oldest_packet import OLDEST_SENSIBLE_US
-from docket.workers.sources.gaps import CoveredTime, usual_us
+from docket.workers.sources.gaps import SEVERAL, CoveredTime, usual_us
 
 LATE_WRITE_US = 60 * US_PER_S
 """A file that was written to so long after the next one began was copied, or is one of several at a time."""
@@ -46,7 +46,7 @@ class WrittenSpans:
 
         A file that was read whole, or that an index knows, has its packets' times. Of another one the last write
         counts, unless a later file began before it: then it may be the time of a copy, and the file is taken to last
-        until the next one.
+        until the next one. The index is asked only for files of which that is in doubt.
         """
         if self._latest is None or self._latest[0] is not times:
             self._latest = times, CoveredTime(self._spans(times))
@@ -61,7 +61,8 @@ class WrittenSpans:
         until, in_doubt = _guessed(begins, times.modified_us)
         spans = np.stack((begins, np.maximum(begins, np.where(known, times.last_us, until))), axis=1)
         runs, apart = self._runs(times, ~known & in_doubt)
-        return without_pauses(_sensible(spans[~apart]), [_sensible(run) for run in runs])
+        kept = ~apart & (begins >= OLDEST_SENSIBLE_US)
+        return without_pauses(spans if kept.all() else spans[kept], [_sensible(run) for run in runs])
 
     def _runs(self, times: Times, in_doubt: Mask) -> tuple[list[Integers], Mask]:
         """The stretches of files that have several, or that only the index knows; and which files these are."""
@@ -114,10 +115,14 @@ def _joined(run: Sequence[Sequence[int]], longest_us: int) -> list[Span]:
 
 def _guessed(begins_us: Integers, modified_us: Integers) -> tuple[Integers, Mask]:
     """Until when a file was written that begins then and was last written to then, and whether that is in doubt."""
-    ordered = np.append(np.sort(begins_us), _NEVER_US)
-    next_us = ordered[np.searchsorted(ordered, begins_us, side="right")]
+    next_us = np.append(begins_us[1:], _NEVER_US)
+    if np.any(begins_us >= next_us):
+        ordered = np.append(np.sort(begins_us), _NEVER_US)
+        next_us = ordered[np.searchsorted(ordered, begins_us, side="right")]
+    until_us = np.minimum(modified_us, next_us)
+    usual = usual_us(until_us - begins_us) or 0
     in_doubt = (next_us == _NEVER_US) | (modified_us - LATE_WRITE_US > next_us)
-    return np.minimum(modified_us, next_us), in_doubt
+    return until_us, in_doubt | (until_us - begins_us > SEVERAL * usual)
 
 
 def _sensible(spans: Integers) -> Integers:

@@ -27,10 +27,11 @@ from docket.domain.survey import Survey
 from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.errors import SourceError
 from docket.runtime.cert_expiry import not_after
-from docket.workers.sources.base import Coverage, Reading, Received, Wording
+from docket.workers.sources.base import Coverage, Gap, Reading, Received, Wording
 from docket.workers.sources.gaps import merged, rotation_gaps
 from docket.workers.sources.stenographer.body import Body
 from docket.workers.sources.stenographer.completeness import Answer, prove
+from docket.workers.sources.stenographer.file_ends import FileEnds
 from docket.workers.sources.stenographer.session import StenoSession
 
 STOPS_AFTER_S = 900
@@ -51,6 +52,8 @@ class _Seen:
 
     coverage: Coverage
     starts: list[list[int]]
+    open_gaps: list[Gap]
+    """Those that begin with the start of a file, because until when it was written is not known."""
 
 
 class StenographerSource:
@@ -65,7 +68,8 @@ class StenographerSource:
         self._clock = clock or Clock()
         self._idle: list[StenoSession] = []
         self._lock = threading.Lock()
-        self._latest = _Seen(Coverage(None, None), [])
+        self._latest = _Seen(Coverage(None, None), [], [])
+        self._ends = FileEnds()
 
     def close(self) -> None:
         """Close its connections."""
@@ -93,9 +97,11 @@ class StenographerSource:
             oldest_us = max(thread[0] for thread in starts)
             newest_us = min(thread[-1] for thread in starts)
             readable_until_us = max(newest_us, readable_until_us)
-        gaps = merged(gap for thread in starts for gap in rotation_gaps(thread, readable_until_us, LONGEST_FILE_US))
-        coverage = Coverage(oldest_us, readable_until_us, counters, lag_us, gaps)
-        self._latest = _Seen(coverage, starts)
+        ends_us = self._ends.latest_us if len(starts) == 1 else {}
+        gaps = [gap for thread in starts for gap in rotation_gaps(thread, readable_until_us, LONGEST_FILE_US, ends_us)]
+        coverage = Coverage(oldest_us, readable_until_us, counters, lag_us, merged(gaps))
+        begun = frozenset(starts[0]) - ends_us.keys() if len(starts) == 1 else ()
+        self._latest = _Seen(coverage, starts, [gap for gap in gaps if gap.after_us in begun])
         return coverage
 
     def slices(self, window: Window) -> list[Window]:
@@ -179,6 +185,9 @@ class StenographerSource:
             known_until_us = self._clock.now_us()
         plan = for_stenographer(query, look_inside=self.look_inside)
         prove(session, Answer(self.name, plan.asked, window, asked, before.starts, known_until_us), received, stop)
+        with contextlib.suppress(SourceError):
+            if self._ends.look(session, self._latest.open_gaps, window, stop):
+                return self._ask_coverage(session)
         return after
 
     def _wider(self, window: Window) -> Window:
