@@ -6,13 +6,14 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers fault-table sensor-table chaos questions holes crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
+.PHONY: help run test fresh brokers suricata fault-table sensor-table chaos questions holes crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
 	@echo "make test          install what the tests need and run them all"
 	@echo "make fresh         both of them in a pristine Debian, made for it (as root; RELEASE=trixie for another)"
 	@echo "make brokers       the tests of the bus on RabbitMQ 3.10, 4.0 and 4.3 (as root)"
+	@echo "make suricata      ask while a real Suricata of Debian 13 writes its packet log (as root)"
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
 	@echo "make sensor-table  run every command of the pages on a sensor with a real systemd, and show what happened (as root)"
 	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
@@ -47,6 +48,10 @@ fresh:
 
 brokers: .venv/.test
 	@scripts/brokers
+
+suricata: .venv/.test
+	@scripts/packages test
+	@scripts/suricata
 
 fault-table: .venv/.test
 	@scripts/packages test

@@ -99,8 +99,9 @@ class _Live:
     def __enter__(self) -> _Live:
         self._opened = ExitStack()
         self._begun_s = time.monotonic()
+        places = ("--config", str(self._config), "--spool", str(self._home / "spool"))
         self._running = self._opened.enter_context(
-            DemoServer(self._home, options=("--listen", "127.0.0.1:0", "--config", str(self._config)), demo=False)
+            DemoServer(self._home, options=("--listen", "127.0.0.1:0", *places), demo=False)
         )
         self.url = self._running.url
         self._server = Server(self.url)

@@ -77,7 +77,7 @@ def record(
     needs.program("tcpreplay", "tcpreplay")
     options = [f"--fileage_sec={file_age_s}", f"--blocks={blocks}"]
     with ExitStack() as cleanup:
-        cleanup.enter_context(_packets_stamped_once())
+        cleanup.enter_context(packets_stamped_once())
         network = Namespace(directory)
         cleanup.callback(network.close)
         takes = {}
@@ -209,7 +209,7 @@ class _Take:
             self._tcpdump.kill()
 
 
-def _packets_stamped_once() -> socket.socket:
+def packets_stamped_once() -> socket.socket:
     """Give an open socket that makes the kernel stamp each packet on arrival.
 
     Otherwise each capturing program gets the time at which the packet was copied for it, and stenotype's and
