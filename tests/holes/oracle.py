@@ -13,8 +13,6 @@ from tests.holes.recording import QUESTIONS, US, Frame, Recording
 FULL = ("complete", "empty")
 CLEAR = 6
 """After so many periods without a file it is clear that the recorder does not run."""
-SETTLED_US = 60 * US
-"""For so long it may have been quiet before the recorder stopped for good."""
 FEWEST_PERIODS = 12
 """A shorter hole cannot be told from a pause."""
 
@@ -94,12 +92,10 @@ class Truth:
         return wrong
 
     def _clearly_missed(self, time_us: int) -> bool:
-        """In a hole that has lasted long enough; the last one, as long as it has lasted by now."""
+        """In a hole, and not shortly after the last packet before the recorder stopped for good."""
         for begin_us, end_us in self.holes:
             if begin_us <= time_us < end_us:
-                lasted_us = self.now_us - begin_us
-                stopped = lasted_us > CLEAR * max(self.period_us, 60 * US) and time_us > begin_us + SETTLED_US
-                return end_us < self.now_us or stopped
+                return end_us < self.now_us or time_us > begin_us + CLEAR * max(self.period_us, 60 * US)
         return False
 
     def _plain(self, asked: Asked) -> bool:

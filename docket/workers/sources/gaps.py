@@ -102,8 +102,8 @@ class CoveredTime:
         if until_us > found.owed_us:
             times = format_human(found.newest_us)
             reason = f"no file was written since {times}: either nothing passed or nothing was recorded"
-            # For so long it may have been quiet before.
-            gaps.append(Gap(found.newest_us + SHORTEST_GAP_US, until_us, reason))
+            # The pause that is usual here, or the shortest that counts, may still be one.
+            gaps.append(Gap(found.newest_us + found.late_us, until_us, reason))
         return gaps
 
 
@@ -114,6 +114,7 @@ class _Holes:
     gaps: tuple[Gap, ...]
     """The newest of them."""
     newest_us: int
+    late_us: int
     owed_us: int
     """When a new file must have begun at the latest."""
 
@@ -131,7 +132,7 @@ def _holes(spans: NDArray[np.int64]) -> _Holes:
     owed_us = int(begins[-1]) + rhythm * 3 // 2 if regular else newest_us + SEVERAL * rhythm
     owed_us = max(owed_us, newest_us + max(late_us, 2 * SHORTEST_GAP_US))
     gaps = tuple(_silent(int(ends[place]), int(begins[place + 1])) for place in late)
-    return _Holes(gaps, newest_us, owed_us)
+    return _Holes(gaps, newest_us, late_us, owed_us)
 
 
 def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
