@@ -78,6 +78,7 @@ def of_a_store(seed: int, authority: Authority, server: Pair, client: Pair) -> l
             _is_healthy(recording) and script is scripts.serve,
             known_us,
             recording.now_us,
+            settled_us=5 * US,
         )
         try:
             return _asked(chance, source, truth, STORE_QUESTIONS, clock)

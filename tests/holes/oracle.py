@@ -56,6 +56,8 @@ class Truth:
     known_from_us: int | None
     """When its first packet is from; None where clocks are odd."""
     now_us: int
+    settled_us: int = 0
+    """How long after the last packet before a hole it may still have been quiet, as far as the source can tell."""
 
     def faults(self, asked: Asked, told: Told) -> list[str]:
         """What of the answer is not true."""
@@ -94,7 +96,8 @@ class Truth:
     def _clearly_missed(self, time_us: int) -> bool:
         """In a hole, and not shortly after the last packet before the recorder stopped for good."""
         for begin_us, end_us in self.holes:
-            if begin_us <= time_us < end_us:
+            last_us = max((one.time_ns // 1000 for one in self.recorded if one.time_ns < begin_us * 1000), default=0)
+            if max(begin_us, last_us + self.settled_us) <= time_us < end_us:
                 return end_us < self.now_us or time_us > begin_us + CLEAR * max(self.period_us, 60 * US)
         return False
 

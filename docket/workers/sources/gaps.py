@@ -24,6 +24,8 @@ MOST_OF_MIDDLE = 4
 """What is usual is at most so many times the interval in the middle."""
 SHORTEST_GAP_US = 60 * US_PER_S
 """Below that, files of a recorder that rotates quickly are late for many reasons, and a line may be quiet."""
+SETTLED_US = 5 * US_PER_S
+"""So much after the last packet of a file is taken to have been recorded: packets have pauses."""
 MOST_GAPS = 100
 """The newest that are kept; a store with more of them says so by their number."""
 
@@ -46,9 +48,9 @@ def rotation_gaps(
 ) -> list[Gap]:
     """Missed rotations of a recorder that begins a new file by time, at the latest every `longest_us`.
 
-    `starts_us` are the sorted starts of its files; packets up to `until_us` should be on disk. A gap begins with the
-    start of the last file before it, whose name does not say until when it was written, or with the latest packet in
-    it, where `ends_us` has that by the file's start.
+    `starts_us` are the sorted starts of its files; packets up to `until_us` should be on disk. Until when the last file
+    before a gap was written its name does not say: a gap begins shortly after the latest packet in it, which `ends_us`
+    has by the file's start, and where it is not in there with that start. None: files last as long as is usual.
     """
     usual = usual_us([later - earlier for earlier, later in itertools.pairwise(starts_us)]) or longest_us
     late_us = max(min(SEVERAL * usual, 2 * longest_us), SHORTEST_GAP_US)
@@ -65,10 +67,11 @@ def rotation_gaps(
             if certain
             else f"it usually begins one after {format_length(usual)}: either nothing passed or nothing was recorded"
         )
-        written_us = (ends_us or {}).get(begun_us)
-        if written_us is not None and last:
-            written_us = min(written_us + SHORTEST_GAP_US, next_us - 1)
-        gaps.append(Gap(begun_us if written_us is None else written_us, next_us, f"{began} {times}, though {ground}"))
+        written_us = begun_us + min(usual, longest_us)
+        if ends_us is not None:
+            pause_us = SHORTEST_GAP_US if last else SETTLED_US
+            written_us = ends_us[begun_us] + pause_us if begun_us in ends_us else begun_us
+        gaps.append(Gap(min(written_us, next_us - 1), next_us, f"{began} {times}, though {ground}"))
     return gaps
 
 

@@ -24,18 +24,18 @@ def minutes(*numbers: int) -> list[int]:
     ("starts", "until", "expected"),
     [
         (range(60), 60, []),
-        ([*range(30), *range(130, 160)], 160, [(89, 190)]),
-        (range(30), 61, [(89, 121)]),
+        ([*range(30), *range(130, 160)], 160, [(90, 190)]),
+        (range(30), 61, [(90, 121)]),
         (range(30), 32, []),
         ([0, 3, 6, 8, 12, 15], 18, []),
         ([0], 4, []),
-        ([0], 20, [(60, 80)]),
+        ([0], 20, [(65, 80)]),
         ([0, 5, 10, 15, 20], 25, []),
     ],
     ids=["every minute", "hole", "stopped", "late", "uneven", "one file", "one old file", "quiet link, five minutes"],
 )
 def test_missed_rotations_are_gaps(starts: list[int], until: int, expected: list[tuple[int, int]]) -> None:
-    """A gap begins with the last file before it, which may have ended at once, and ends with the file that came."""
+    """A gap begins when a file is usually done and ends with the file that came."""
     assert bare(rotation_gaps(minutes(*starts), HOUR + until * MINUTE, LONGEST)) == expected
 
 
