@@ -13,7 +13,7 @@ help:
 	@echo "make test          install what the tests need and run them all"
 	@echo "make fresh         both of them in a pristine Debian, made for it (as root; RELEASE=trixie for another)"
 	@echo "make brokers       the tests of the bus on RabbitMQ 3.10, 4.0 and 4.3 (as root)"
-	@echo "make suricata      ask while a real Suricata of Debian 13 writes its packet log (as root)"
+	@echo "make suricata      a real Suricata of Debian 13: asked while it writes, and its alerts become packets (as root)"
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"
 	@echo "make sensor-table  run every command of the pages on a sensor with a real systemd, and show what happened (as root)"
 	@echo "make chaos         kill services at random under 200 jobs, three times (SEED=… repeats a run)"
