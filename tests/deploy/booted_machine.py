@@ -40,7 +40,8 @@ root=$machine/disk/root
 mount -t overlay -o "lowerdir=/,upperdir=$machine/disk/upper,workdir=$machine/disk/work" overlay "$root"
 # Nothing of what this machine itself has switched on starts in there, and packages may start what they install.
 rm -rf "$root"/etc/systemd/system/*.wants "$root"/usr/sbin/policy-rc.d "$root"/var/lib/rabbitmq/mnesia
-rm -rf "$root"/etc/docket "$root"/var/spool/docket "$root"/etc/rabbitmq "$root"/var/lib/rabbitmq/.erlang.cookie
+rm -rf "$root"/etc/docket "$root"/var/spool/docket "$root"/var/lib/docket
+rm -rf "$root"/etc/rabbitmq "$root"/var/lib/rabbitmq/.erlang.cookie
 mkdir -p "$root/etc/rabbitmq" "$root/etc/systemd/system-generators"
 ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-sysv-generator"
 : > "$root/etc/machine-id"; : > "$root/etc/fstab"

@@ -1,9 +1,13 @@
-"""Certificates as stenographer's own stenokeys makes them: X.509 v1, a CN and no subjectAltName.
+"""Certificates as stenographer's own stenokeys makes them: on Debian 12 X.509 v1, a CN and no subjectAltName.
+
+That of Debian 13 writes the names as subjectAltName, too; where it is installed, ours do so as well.
 
 The commands and their settings are those of stenokeys, so the shape follows OpenSSL the same way; only the keys
 are shorter, because a 4096-bit key takes seconds. A test compares both.
 """
 
+import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +33,12 @@ subjectKeyIdentifier = hash
 keyUsage = critical,digitalSignature
 basicConstraints = CA:false
 extendedKeyUsage = clientAuth
+{names}
 [ server_ext ]
 keyUsage = critical,digitalSignature,keyEncipherment
 basicConstraints = CA:false
 extendedKeyUsage = serverAuth
+{names}
 [ ca_config ]
 private_key = ca_key.pem
 certificate = ca_cert.pem
@@ -42,10 +48,14 @@ serial = ca/serial
 default_md = default
 default_days = 9999
 policy = policy_match
+{copied}
 [ policy_match ]
 organizationName = match
 countryName = match
 commonName = supplied
+[ alternate_names ]
+DNS.1 = {name}
+{address}
 """
 
 
@@ -114,13 +124,20 @@ def describe(certificate: Path) -> tuple[str, ...]:
     return tuple(line for line in lines if line.startswith(wanted))
 
 
+def _writes_names() -> bool:
+    stenokeys = shutil.which("stenokeys", path="/usr/sbin:/usr/bin")
+    return stenokeys is not None and "alternate_names" in Path(stenokeys).read_text()
+
+
 def _make_key(directory: Path, kind: str) -> None:
     _run(directory, ["genrsa", "-out", f"{kind}_key.pem", _KEY_BITS])
 
 
 def _openssl(directory: Path, common_name: str, arguments: str) -> None:
     config = directory / "openssl.conf"
-    config.write_text(_REQUEST.format(name=common_name))
+    names, copied = ("subjectAltName = @alternate_names", "copy_extensions = copyall") if _writes_names() else ("", "")
+    address = f"IP.1 = {common_name}" if re.fullmatch(r"[0-9.]+", common_name) else ""
+    config.write_text(_REQUEST.format(name=common_name, names=names, copied=copied, address=address))
     command, *rest = arguments.split()
     _run(directory, [command, "-config", str(config), *rest])
 

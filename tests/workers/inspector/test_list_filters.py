@@ -14,6 +14,7 @@ import pytest
 from docket.workers.inspector.tshark.conversation_list import joined_by_pair, read_conversations
 from docket.workers.inspector.tshark.statistics import Protocol
 from docket.workers.inspector.tshark.summary import Summary
+from docket.workers.inspector.tshark.tshark_programs import has_field
 from tests.packet.linked import packets
 from tests.services import frames, needs
 from tests.workers.inspector.inspector_harness import Office
@@ -115,6 +116,10 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
 }
 
 
+FIELD_UNTIL_4_2 = "http.response_for.uri"
+"""Tells an older tshark from 4.4."""
+
+
 @pytest.mark.parametrize("name", CAPTURES)
 def test_filters_find_what_rows_count(name: str, office: Office, tmp_path: Path) -> None:
     """Talkers, conversations, pairs of addresses, names and protocols."""
@@ -128,7 +133,9 @@ def test_filters_find_what_rows_count(name: str, office: Office, tmp_path: Path)
     # Statistics pass over malformed packets; what they do not confirm is asked for by itself.
     doubted = [row for row in offered if counts.get(row.filter) != row.packets]
     assert [row for row in doubted if shown(path, row.filter) != row.packets] == []
-    assert len(offered) >= 0.6 * len(rows), [row for row in rows if not row.filter]
+    # tshark 4.4 leaves the IP header behind an MPLS label out of the layers: what lies behind it has no filter there.
+    share = 0.6 if has_field(FIELD_UNTIL_4_2) else 0.45
+    assert len(offered) >= share * len(rows), [row for row in rows if not row.filter]
 
 
 def rows_of(summary: Summary, office: Office, job_id: str) -> Iterator[Row]:

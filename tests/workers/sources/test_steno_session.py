@@ -1,6 +1,7 @@
 """HTTPS to a stenographer: whose certificate is believed, what each TLS failure is called, and where a body ends."""
 
 import http.server
+import re
 import ssl
 import subprocess
 import threading
@@ -43,11 +44,12 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def test_certificates_are_like_stenographers(server: Pair) -> None:
-    """The stand-in shows what the real one shows: version 1, a common name, no subjectAltName."""
+    """The stand-in shows what the real one of Debian 12 shows: a common name, no subjectAltName."""
     openssl = program("openssl", "openssl")
     command = [openssl, "x509", "-in", str(server.cert), "-noout", "-text"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert ("Version: 1 (0x0)" in text, "CN = 127.0.0.1" in text, "X509v3" in text) == (True, True, False)
+    assert re.search(r"Subject: .*CN ?= ?127\.0\.0\.1$", text, re.MULTILINE)
+    assert "Subject Alternative Name" not in text
 
 
 def test_own_ca_and_name_are_accepted(steno: StandIn, client: Pair) -> None:

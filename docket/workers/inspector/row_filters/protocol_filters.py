@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -36,28 +37,43 @@ class LayerCounter:
         if self._overflow:
             return tuple(hierarchy)
         stacks = [(tuple(layers.split(":")), packets) for layers, packets in self._packets.items()]
-        return tuple(_filled(hierarchy, (), stacks))
+        tree = tuple(hierarchy)
+        lines = Counter(_names(tree))
+        return tuple(_filled(tree, (), stacks, frozenset(name for name, count in lines.items() if count == 1)))
 
 
 _Stacks = list[tuple[tuple[str, ...], int]]
 
 
-def _filled(hierarchy: Iterable[Protocol], above: tuple[str, ...], stacks: _Stacks) -> Iterator[Protocol]:
+def _names(hierarchy: Iterable[Protocol]) -> Iterator[str]:
+    for protocol in hierarchy:
+        yield protocol.name
+        yield from _names(protocol.children)
+
+
+def _filled(
+    hierarchy: Iterable[Protocol], above: tuple[str, ...], stacks: _Stacks, single: frozenset[str]
+) -> Iterator[Protocol]:
     for protocol in hierarchy:
         path = (*above, protocol.name)
         here = [(names, packets) for names, packets in stacks if _counted(names)[: len(path)] == path]
-        children = tuple(_filled(protocol.children, path, stacks))
-        yield msgspec.structs.replace(protocol, children=children, filter=_filter(protocol, path, here, stacks))
+        children = tuple(_filled(protocol.children, path, stacks, single))
+        found = _filter(protocol, path, here, stacks if protocol.name in single else [])
+        yield msgspec.structs.replace(protocol, children=children, filter=found)
 
 
 def _counted(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name != _UNCOUNTED)
 
 
-def _filter(protocol: Protocol, path: tuple[str, ...], here: _Stacks, stacks: _Stacks) -> str:
+def _filter(protocol: Protocol, path: tuple[str, ...], here: _Stacks, everywhere: _Stacks) -> str:
+    """`everywhere`: the stacks that may have its name; none where other lines of the tree have it.
+
+    tshark 4.4 leaves the rest of a TLS record out of a packet's layers, but not out of the tree, and `tls` finds it.
+    """
     if sum(packets for _, packets in here) != protocol.packets:
         return ""
-    if sum(packets for names, packets in stacks if protocol.name in names) == protocol.packets:
+    if sum(packets for names, packets in everywhere if protocol.name in names) == protocol.packets:
         return protocol.name
     words = f":({_UNCOUNTED}:)*".join(name.replace(".", "[.]").replace("+", "[+]") for name in path)
     return f'frame.protocols matches "^{words}(:|$)"'

@@ -24,7 +24,7 @@ from docket.errors import DissectionError
 from docket.spool.file_io import write_whole
 from docket.workers.inspector.tshark.process import Limits, SandboxedProcess
 from docket.workers.inspector.tshark.result_capture import Capture
-from docket.workers.inspector.tshark.tshark_programs import tshark
+from docket.workers.inspector.tshark.tshark_programs import has_field, tshark
 
 PROTOCOLS = ("http", "smb", "imf", "ftp-data", "tftp")
 """As tshark calls them; `imf` is a message of SMTP."""
@@ -35,8 +35,10 @@ WALL_S = 300.0
 MEMORY_BYTES = 1_500_000_000
 LONGEST_NAME = 200
 
-_FIELDS = ("frame.number", "frame.protocols", "http.host", "http.response_for.uri", "http.request.full_uri",
-           "http.content_type", "imf.subject", "smb2.filename", "tftp.source_file")  # fmt: skip
+_ANSWERED = "http.response_for.uri"
+"""Of a response, before tshark 4.4; from then on a response has `http.request.full_uri`, as the request has."""
+_FIELDS = ("frame.number", "frame.protocols", "http.host", "http.request.full_uri", "http.content_type", "imf.subject",
+           "smb2.filename", "tftp.source_file")  # fmt: skip
 _CARRIERS = "http.file_data or imf or tftp.source_file"
 _NUMBERED = re.compile(r"\((\d+)\)(?=\.[^.]*$|$)")
 _HOSTED = re.compile(r"^[a-z]+://([^/]+)")
@@ -89,7 +91,8 @@ def export(capture: Capture, marks: array[int], into: Path, stop: Event) -> Obje
 def _run(capture: Capture, marks: array[int], scratch: Path, stop: Event) -> dict[tuple[str, str], list[_Carrier]]:
     """Have tshark write the files; the packets that ended them, by protocol and name."""
     arguments = [part for protocol in PROTOCOLS for part in ("--export-objects", f"{protocol},{scratch / protocol}")]
-    fields = [part for name in _FIELDS for part in ("-e", name)]
+    names = (*_FIELDS, _ANSWERED) if has_field(_ANSWERED) else _FIELDS
+    fields = [part for name in names for part in ("-e", name)]
     command = tshark(*capture.arguments, *arguments, "-Y", _CARRIERS, "-T", "fields", "-E", "occurrence=l", *fields)
     limits = Limits(WALL_S, WALL_S, MEMORY_BYTES, 200_000_000, nice=10, file_bytes=MOST_FILE_BYTES)
     found: dict[tuple[str, str], list[_Carrier]] = defaultdict(list)
@@ -97,17 +100,17 @@ def _run(capture: Capture, marks: array[int], scratch: Path, stop: Event) -> dic
     with SandboxedProcess(command, limits, source, stop=stop, readable=readable, writable=str(scratch)) as child:
         for line in child.lines():
             cells = line.decode("utf-8", "replace").split("\t")
-            if len(cells) == len(_FIELDS) and cells[0].isdigit():
+            if len(cells) == len(names) and cells[0].isdigit():
                 protocol, name, carrier = _carrier(cells)
                 found[protocol, name].append(carrier)
         # A file that is too large ends tshark; what was written until then is kept.
-        child.finish(accept=(0, 1, 2, -25))
+        child.finish(accept=(0, 2, -25))
     return found
 
 
 def _carrier(cells: list[str]) -> tuple[str, str, _Carrier]:
-    packet, layers, host, answered, asked, kind, subject, _share, tftp = cells
-    uri = answered or asked
+    packet, layers, host, asked, kind, subject, _share, tftp, *answered = cells
+    uri = "".join(answered) or asked
     hosted = _HOSTED.match(uri)
     protocol = "imf" if ":imf" in layers else "tftp" if tftp else "http"
     name = {"imf": f"{subject}.eml", "tftp": tftp, "http": _basename(uri)}[protocol]

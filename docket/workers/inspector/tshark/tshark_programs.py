@@ -7,6 +7,7 @@ import subprocess
 from functools import cache
 
 from docket.errors import DissectorMissing
+from docket.packet.pcap import file_header
 from docket.runtime.programs import find_program
 from docket.workers.inspector.tshark.process import ENVIRONMENT
 
@@ -39,6 +40,23 @@ def _version_of(path: str) -> str:
     if found is None:
         raise DissectorMissing("what is installed as tshark does not say its version")
     return found[1].decode()
+
+
+def has_field(name: str) -> bool:
+    """Whether this tshark knows a field; some come and go with its versions. Raises DissectorMissing."""
+    return _knows(_found("tshark", "tshark"), name)
+
+
+@cache
+def _knows(path: str, name: str) -> bool:
+    command = [path, "-n", "-r", "-", "-Y", name]
+    try:
+        done = subprocess.run(
+            command, env=ENVIRONMENT, input=file_header(), capture_output=True, timeout=VERSION_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DissectorMissing(f"tshark cannot be run: {error}") from error
+    return done.returncode == 0
 
 
 def has_tshark() -> bool:
