@@ -19,6 +19,16 @@ class QueueDepth(NamedTuple):
     consumers: int
 
 
+class Publication(NamedTuple):
+    """A message that is to be published."""
+
+    exchange: str
+    routing_key: str
+    body: bytes | memoryview
+    headers: Mapping[str, Any] = {}
+    persistent: bool = True
+
+
 class Delivery(Protocol):
     """One message in hand. Settle it exactly once, from any thread; it takes effect at the next `receive`.
 
@@ -70,6 +80,14 @@ class Publisher(Protocol):
 
         Waits and tries again while the queue is full or the broker is away, for `wait_s` at most or until
         `give_up` is set. Raises BusFull or BusLost then, Unroutable at once (with `mandatory`).
+        """
+
+    def publish_all(
+        self, messages: Sequence[Publication], *, wait_s: float = 30.0, give_up: Event | None = None
+    ) -> None:
+        """Return once the broker has taken all of them: in order, and without a wait after each.
+
+        Waits and raises as `publish` does. How many it has taken by then is not known.
         """
 
     def close(self) -> None: ...

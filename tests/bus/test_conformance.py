@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 
 from docket.bus import dead_letters, topology
-from docket.bus.interface import Broker, Delivery, Publisher, QueueDepth
+from docket.bus.interface import Broker, Delivery, Publication, Publisher, QueueDepth
 from docket.errors import BusFull, Unroutable
 from tests.bus.bus_actions import attach, publishing, receiving, settle_now, take, take_bodies
 from tests.bus.conftest import SOURCE
@@ -64,6 +64,35 @@ def test_order_is_kept(bus: Broker) -> None:
         for body in bodies:
             publisher.publish(topology.FRAGMENTS, "1", body, persistent=False)
         assert take_bodies(receiver, 50) == bodies
+
+
+def test_many_are_published_together(bus: Broker) -> None:
+    """More than are under way at once, and larger than what is: each arrives once, in order, with its facts."""
+    bodies = [b"%d" % number for number in range(150)] + [BLOCK, BLOCK, b"last"]
+    messages = [Publication(topology.JOBS, "job.request", body, {"size": len(body)}) for body in bodies]
+    with publishing(bus) as publisher, receiving(bus, [topology.COLLECTOR_QUEUE], prefetch=200) as receiver:
+        publisher.publish_all([])
+        publisher.publish_all(messages)
+        publisher.publish(topology.JOBS, "job.request", b"after")
+        arrived = [take(receiver) for _ in range(len(bodies) + 1)]
+    assert [one.body for one in arrived] == [*bodies, b"after"]
+    assert [one.headers["size"] for one in arrived[:-1]] == [len(body) for body in bodies]
+
+
+def test_what_a_full_queue_refuses_of_many_follows(bus: Broker) -> None:
+    """Those of a full queue wait until there is room, and raise BusFull when the time is up; all others are taken."""
+    many = [Publication(topology.FRAGMENTS, shard, BLOCK, persistent=False) for shard in ("1", "3", "1")]
+    with publishing(bus) as filler, publishing(bus) as publisher:
+        fill(filler, "1", give_up=None)
+        with pytest.raises(BusFull, match="is full"):
+            publisher.publish_all(many, wait_s=0.5)
+        with receiving(bus, [topology.fragment_queue(1)], prefetch=10) as receiver:
+            thread = threading.Thread(target=publisher.publish_all, args=(many,))
+            thread.start()
+            while thread.is_alive():
+                if (delivery := receiver.receive(0.1)) is not None:
+                    delivery.ack()
+            thread.join()
 
 
 def test_memoryview_and_empty_body(bus: Broker) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from docket.bus import topology
 from docket.bus.dead_letters import dead_headers
-from docket.bus.interface import QueueDepth
+from docket.bus.interface import Publication, QueueDepth
 from docket.bus.memory.memory_consumer import MemoryConsumer
 from docket.bus.memory.memory_queue import Entry, MemoryQueue, Message
 from docket.bus.memory.routing import key_matches
@@ -237,6 +237,12 @@ class MemoryPublisher:
         kept = body if isinstance(body, bytes) else bytes(body)
         message = Message(exchange, routing_key, kept, dict(headers or {}), reply_to, correlation_id)
         self._broker.offer_until(message, mandatory=mandatory, wait_s=wait_s, give_up=give_up)
+
+    def publish_all(
+        self, messages: Sequence[Publication], *, wait_s: float = 30.0, give_up: Event | None = None
+    ) -> None:
+        for one in messages:
+            self.publish(one.exchange, one.routing_key, one.body, headers=one.headers, wait_s=wait_s, give_up=give_up)
 
     def close(self) -> None:
         """Nothing to close."""

@@ -17,6 +17,8 @@ from docket.domain.decoding import prepare
 
 PREFETCH = 4_096
 """Commands in hand."""
+MOST_TAKEN = 16
+"""Carried out in one turn at most, beside the fragments."""
 MOST_BYTES = 16 * 1024 * 1024
 """Beyond this, no more is taken in before some of it was carried out."""
 
@@ -73,9 +75,12 @@ class CommandQueue:
                 return delivery
         return None
 
-    def take(self, most: int, generation: int) -> Iterator[Delivery]:
-        """Take out so many at most, in turn."""
-        for _ in range(most):
+    def take(self, generation: int, *, one_each: bool = False) -> Iterator[Delivery]:
+        """Take some out, in turn; with `one_each` no more than one of each sender.
+
+        That is for while answers wait: jobs that are nearly done come before more of the jobs of one user.
+        """
+        for _ in range(min(len(self._lines), MOST_TAKEN) if one_each else MOST_TAKEN):
             delivery = self.next(generation)
             if delivery is None:
                 return

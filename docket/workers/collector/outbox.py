@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from threading import Event as Flag
 
 from docket.bus.addressing import address
 from docket.bus.cloud_events import attributes
-from docket.bus.interface import Publisher
+from docket.bus.interface import Publication, Publisher
 from docket.bus.messages import Order, Retry, encode
 from docket.bus.replies import trace_headers
 from docket.bus.topology import EVENTS, JOBS, RETRY_KEY
@@ -35,6 +36,9 @@ PROGRESS_S = 0.25
 
 PUBLISH_WAIT_S = 2.0
 PUBLISH_AGAIN_S = 1.0
+
+MOST_AT_ONCE = 64
+"""Events that are published together, and are published once more if the bus is lost meanwhile."""
 
 MOST_REMEMBERED = 10_000
 """Jobs of which is remembered how they came."""
@@ -102,16 +106,10 @@ class Outbox:
             return
         try:
             while self._unpublished:
-                recorded = self._unpublished[0]
-                message = EventMessage.of(recorded.event, recorded.job)
-                provenance = recorded.event.provenance or self._provenance(recorded.event.job_id)
-                self._publish_event(message, provenance)
-                if self._figures is not None:
-                    self._figures.on_event(message)
-                self._unpublished.popleft()
-                self._reply(message, provenance)
+                self._tell_recorded(list(islice(self._unpublished, MOST_AT_ONCE)))
             for job in jobs:
-                self._tell_of(job, now_s)
+                self._tell_attempts(job)
+            self._tell_progress([job for job in jobs if job.changed and now_s >= self._next_progress_s(job)], now_s)
         except BusError as error:
             log.warning("events wait for the bus: %s", error)
             self._again_at_s = self._clock.monotonic_s() + PUBLISH_AGAIN_S
@@ -128,21 +126,37 @@ class Outbox:
     def _tell_of_source(self, event: EventName, status: SourceStatus) -> None:
         message = EventMessage(event=event, at=self._clock.now(), source=status)
         try:
-            self._publish_event(message, persistent=False)
+            self._publish_all([_publication(message, persistent=False)])
         except BusError as error:
             log.info("%s of %s is not published: %s", event.value, status.name, error)
 
-    def _tell_of(self, job: OpenJob, now_s: float) -> None:
+    def _tell_recorded(self, several: Sequence[Recorded]) -> None:
+        """Publish events that are in the ledger. The bus confirms them together: a wait for each takes longer than all
+        else that the collector does for a small job."""
+        messages = [EventMessage.of(one.event, one.job) for one in several]
+        provenances = [one.event.provenance or self._provenance(one.event.job_id) for one in several]
+        self._publish_all(map(_publication, messages, provenances))
+        for message, provenance in zip(messages, provenances, strict=True):
+            if self._figures is not None:
+                self._figures.on_event(message)
+            self._unpublished.popleft()
+            self._reply(message, provenance)
+
+    def _tell_attempts(self, job: OpenJob) -> None:
         if job.to_ask and (attempts := job.orders()):
             order = Retry(id=job.id, order=Order(request=job.request, attempts=attempts))
             headers = address(order) | trace_headers(self._provenance(job.id).traceparent)
-            self._publish(JOBS, RETRY_KEY, encode(order), headers=headers)
+            self._publish_all([Publication(JOBS, RETRY_KEY, encode(order), headers)])
             job.ordered(attempts)
-        if job.changed and now_s >= self._next_progress_s(job):
+
+    def _tell_progress(self, jobs: Sequence[OpenJob], now_s: float) -> None:
+        publications = []
+        for job in jobs:
             self._progress_published_s[job.id] = now_s
             snapshot = job.snapshot()
             message = EventMessage(event=EventName.PROGRESS, at=self._clock.now(), job=snapshot, job_id=job.id)
-            self._publish_event(message, self._provenance(job.id), persistent=False)
+            publications.append(_publication(message, self._provenance(job.id), persistent=False))
+        self._publish_all(publications)
 
     def _next_progress_s(self, job: OpenJob) -> float:
         return self._progress_published_s.get(job.id, 0.0) + PROGRESS_S
@@ -165,24 +179,12 @@ class Outbox:
             self._provenances[job_id] = known
         return known
 
-    def _publish_event(
-        self, message: EventMessage, provenance: Provenance = _UNKNOWN, *, persistent: bool = True
-    ) -> None:
-        headers = _headers(message, provenance)
-        self._publish(EVENTS, message.event.value, encode(message), headers=headers, persistent=persistent)
+    def _publish_all(self, publications: Iterable[Publication]) -> None:
+        self._publisher.publish_all(list(publications), wait_s=PUBLISH_WAIT_S, give_up=self._give_up)
 
-    def _publish(
-        self,
-        exchange: str,
-        key: str,
-        body: bytes,
-        *,
-        persistent: bool = True,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        self._publisher.publish(
-            exchange, key, body, headers=headers, persistent=persistent, wait_s=PUBLISH_WAIT_S, give_up=self._give_up
-        )
+
+def _publication(message: EventMessage, provenance: Provenance = _UNKNOWN, *, persistent: bool = True) -> Publication:
+    return Publication(EVENTS, message.event.value, encode(message), _headers(message, provenance), persistent)
 
 
 def _headers(message: EventMessage, provenance: Provenance) -> dict[str, str]:

@@ -47,9 +47,6 @@ PREFETCH = 8
 BATCH_MESSAGES = 16
 """Committed together at most; a commit costs about as much as writing a small fragment."""
 
-BATCH_COMMANDS = 16
-"""Carried out together at most, beside the fragments."""
-
 MOST_TAKEN = 500
 """Messages taken from the bus in one turn; commands are only put in line then."""
 
@@ -209,7 +206,7 @@ class Collector:
             handled, size_bytes = handled + 1, size_bytes + len(delivery.body)
             if handled >= BATCH_MESSAGES or size_bytes >= BATCH_BYTES:
                 break
-        for command in self._commands.take(BATCH_COMMANDS, self._receiver.generation):
+        for command in self._commands.take(self._receiver.generation, one_each=handled > 0):
             self._handle(command, batch)
         return idle
 

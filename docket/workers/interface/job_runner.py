@@ -11,8 +11,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -29,6 +27,7 @@ from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError, BusLost, Unroutable
 from docket.runtime.traces import traceparent_of
 from docket.workers.interface import verdict_texts
+from docket.workers.interface.active_job import ActiveJob, Ending
 from docket.workers.interface.announcer import Announcer
 from docket.workers.interface.fragment_publisher import Publish, refusal
 from docket.workers.interface.reader import Lane, Stopped, Task, latest_begin_us
@@ -48,38 +47,6 @@ READ_AGAIN_S = 1.0
 REMEMBERED = 10_000
 """Jobs that were finished here and whose request may come once more, because an acknowledgement got lost."""
 LEAVE_S = 5.0
-
-
-class Ending(Enum):
-    """Why a job is no longer read here."""
-
-    DONE = auto()
-    FINAL = auto()
-    """The job is closed or cancelled: its packets are not wanted."""
-    SUPERSEDED = auto()
-    """A later attempt of the same job came."""
-    LATE = auto()
-    """The deadline has come; the collector says so."""
-    LEAVING = auto()
-    """This worker stops: the next one reads it again."""
-
-
-@dataclass(eq=False)
-class _Active:
-    request: Request
-    base: int
-    """The attempt that the message asked for; redeliveries of the same message have the same."""
-    attempt: int
-    deliveries: list[Delivery]
-    """The message, once per time it was delivered; those of lost connections settle to nothing."""
-    answered: bool = False
-    """The whole answer is on the bus; the message need not come again, even if this worker leaves. Without it, the
-    message goes only when the job waits for no answer any more."""
-    owner: str = ""
-    """Whose share of the source it takes."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    ending: Ending = Ending.DONE
-    thread: threading.Thread | None = None
 
 
 class Named(Protocol):
@@ -130,10 +97,12 @@ class JobRunner(Generic[S]):
         self._scheduler = Scheduler(queries_at_once, most_at_once)
         self._cost_model = CostModel()
         self._lock = threading.Lock()
-        self._active: dict[str, _Active] = {}
-        self._waiting: WaitingJobs[_Active] = WaitingJobs(PLACES)
+        self._active: dict[str, ActiveJob] = {}
+        self._waiting: WaitingJobs[ActiveJob] = WaitingJobs(PLACES)
         self._announcer = Announcer(source.name, self._publish_status, self._waits_for)
         self._leaving = False
+        self._taking = False
+        """Messages come one after the other: what begins now would hold them up, and the next user's with them."""
         self._finished: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -168,8 +137,9 @@ class JobRunner(Generic[S]):
                 return
             if running is not None:
                 self._stop(running, Ending.SUPERSEDED)
+            self._taking = True
             owner = sender(delivery.user_id, request.owner, delivery.account)
-            active = _Active(request, base, base + delivery.count - 1, [delivery], owner=owner)
+            active = ActiveJob(request, base, base + delivery.count - 1, [delivery], owner=owner)
             self._active[request.id] = active
             surplus = self._waiting.put(
                 request.id, active, owner=owner, size_bytes=len(delivery.body), due_us=self._due_us(request)
@@ -199,6 +169,7 @@ class JobRunner(Generic[S]):
         """Stop what has come to its deadline, and begin what has a place and has come to its time."""
         now_us = self._deadline_clock.now_us()
         with self._lock:
+            self._taking = False
             late = [one for one in self._active.values() if now_us >= one.request.deadline_us]
             for active in late:
                 self._stop(active, Ending.LATE)
@@ -220,7 +191,7 @@ class JobRunner(Generic[S]):
             if thread is not None:
                 thread.join(max(give_up_s - time.monotonic(), 0.0))
 
-    def _stop(self, active: _Active, ending: Ending) -> None:
+    def _stop(self, active: ActiveJob, ending: Ending) -> None:
         """Under the lock."""
         if active.ending is not Ending.DONE:
             return
@@ -238,7 +209,7 @@ class JobRunner(Generic[S]):
                 return
             self._start(active, self._work)
 
-    def _start(self, active: _Active, work: Callable[[_Active], None]) -> None:
+    def _start(self, active: ActiveJob, work: Callable[[ActiveJob], None]) -> None:
         name = f"{self.source.name} {active.request.id}"
         thread = threading.Thread(target=work, args=(active,), name=name, daemon=True)
         thread.start()
@@ -265,7 +236,7 @@ class JobRunner(Generic[S]):
         """Raises BusError."""
         self._send(fragment, persistent=False, mandatory=False, wait_s=STATUS_S, give_up=threading.Event())
 
-    def _turn_away(self, active: _Active) -> None:
+    def _turn_away(self, active: ActiveJob) -> None:
         """Refuse a job for which there is no room: its owner has more that wait than anybody else."""
         log.warning(
             "job %s: %s has no room for it, %d jobs wait", active.request.id, self.source.name, len(self._waiting)
@@ -275,7 +246,7 @@ class JobRunner(Generic[S]):
         )
         self._end(active, "")
 
-    def _work(self, active: _Active) -> None:
+    def _work(self, active: ActiveJob) -> None:
         """The life of one job here."""
         request, name = active.request, self.source.name
         task = Task(request, active.attempt, self._most_bytes, self._patience_s)
@@ -307,9 +278,8 @@ class JobRunner(Generic[S]):
             reason = f"the worker of {name} failed: {type(error).__name__}: {error}"
             self._answer_refused(active, f"{reason[:1].upper()}{reason[1:]}.", "See the worker's log.")
         self._end(active, reason, placed=True)
-        self._begin()
 
-    def _end(self, active: _Active, reason: str, *, placed: bool = False) -> None:
+    def _end(self, active: ActiveJob, reason: str, *, placed: bool = False) -> None:
         """The thread of a job is done with it."""
         if not active.answered:
             active.stop.wait(READ_AGAIN_S)  # whatever the bus has, it is not asked for ever more
@@ -317,8 +287,11 @@ class JobRunner(Generic[S]):
             self._settle(active, reason)
             if placed:
                 self._waiting.end(active.owner)
+            taking = self._taking
+        if placed and not taking:
+            self._begin()
 
-    def _settle(self, active: _Active, reason: str) -> None:
+    def _settle(self, active: ActiveJob, reason: str) -> None:
         """Decide in one place what becomes of the message: back, dead, or done. Under the lock."""
         if self._active.get(active.request.id) is active:
             del self._active[active.request.id]
@@ -341,7 +314,7 @@ class JobRunner(Generic[S]):
         while len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
 
-    def _publish(self, active: _Active, fragment: Fragment) -> None:
+    def _publish(self, active: ActiveJob, fragment: Fragment) -> None:
         """Return when the bus has it; a status may get lost, the rest waits until the deadline. Raises BusError."""
         if fragment.kind is FragmentKind.STATUS:
             try:
@@ -385,7 +358,7 @@ class JobRunner(Generic[S]):
                 give_up=give_up,
             )
 
-    def _answer_refused(self, active: _Active, sentence: str, next_step: str) -> None:
+    def _answer_refused(self, active: ActiveJob, sentence: str, next_step: str) -> None:
         """An answer in place of a reading, of a later run than one that failed."""
         try:
             for fragment in refusal(active.request.id, self.source.name, active.attempt, sentence, next_step):

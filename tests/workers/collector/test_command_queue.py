@@ -32,6 +32,20 @@ def test_senders_take_turns() -> None:
     assert (len(queue), queue.is_full) == (0, False)
 
 
+def test_one_command_of_each_sender_is_taken_while_answers_wait() -> None:
+    """Without them, many of one sender; in both cases no more than the collector carries out in one turn."""
+    queue = CommandQueue()
+    for number in range(100):
+        queue.put(command(f"a{number}", "a"))
+    queue.put(command("b0", "b"))
+    one_each = [delivery.name for delivery in queue.take(1, one_each=True)]  # type: ignore[attr-defined]
+    assert one_each == ["a0", "b0"]
+    assert len(list(queue.take(1))) == command_queue.MOST_TAKEN
+    for number in range(50):
+        queue.put(command(f"c{number}", f"c{number}"))
+    assert len(list(queue.take(1, one_each=True))) == command_queue.MOST_TAKEN
+
+
 def test_the_brokers_word_on_the_sender_counts() -> None:
     """Whoever names a thousand owners has one line; the web app speaks for its users."""
     queue = CommandQueue()

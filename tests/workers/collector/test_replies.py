@@ -175,6 +175,9 @@ class Refusing:
         if self.error is not None:
             raise self.error
 
+    def publish_all(self, *_: object, **__: object) -> None:
+        raise NotImplementedError
+
     def close(self) -> None:
         """Nothing to close."""
 
