@@ -7,8 +7,9 @@ evict everybody else's. Only the collector uses it. A running job is never touch
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left, insort
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,9 @@ from docket.spool.ledger_writer import Ledger
 
 log = logging.getLogger(__name__)
 
+MOST_LEAVING = 1_000
+"""Results in one pass, whose events are committed together; the next pass goes on."""
+MOST_LOOKED_FOR = 5_000
 MOST_LOOKED_AT = 1_000
 """Records in one pass."""
 MOST_ERASED_EVENTS = 5_000
@@ -60,6 +64,10 @@ class Retention:
         self._config = config
         self._kept_s = {one.owner: one.keep_s for one in config.keep_of}
         self._held: dict[str, _Held] = {}
+        self._lines: dict[str, list[tuple[int, str]]] = {}
+        """The results of each owner by the time of their end, so that none has to be sorted to find the oldest."""
+        self._bytes_of: Counter[str] = Counter()
+        self._to_look_for: deque[str] = deque()
         self.used_bytes = 0
         """What finished jobs take up."""
 
@@ -100,18 +108,29 @@ class Retention:
         self.forget(job.id)
         held = _Held(parse_time_us(job.finished_at, None), self._spool.size_of(job.id), job.owner)
         self._held[job.id] = held
+        insort(self._lines.setdefault(held.owner, []), (held.finished_us, job.id))
+        self._bytes_of[held.owner] += held.size_bytes
         self.used_bytes += held.size_bytes
 
     def forget(self, job_id: str) -> None:
         """A job is open again, or its files are gone."""
         held = self._held.pop(job_id, None)
-        if held is not None:
-            self.used_bytes -= held.size_bytes
+        if held is None:
+            return
+        line = self._lines[held.owner]
+        del line[bisect_left(line, (held.finished_us, job_id))]
+        self._bytes_of[held.owner] -= held.size_bytes
+        self.used_bytes -= held.size_bytes
+        if not line:
+            del self._lines[held.owner], self._bytes_of[held.owner]
 
     def missing(self) -> Iterator[str]:
-        """Jobs whose result another program has removed."""
-        for job_id in self._held:
-            if not self._spool.result(job_id).exists():
+        """Jobs whose result another program has removed; so many are looked for each time."""
+        if not self._to_look_for:
+            self._to_look_for.extend(self._held)
+        for _ in range(min(MOST_LOOKED_FOR, len(self._to_look_for))):
+            job_id = self._to_look_for.popleft()
+            if job_id in self._held and not self._spool.result(job_id).exists():
                 yield job_id
 
     def leaving(
@@ -121,38 +140,33 @@ class Retention:
 
         `open_bytes` is what open jobs take up, `open_of` how much of it is each owner's.
         """
-        oldest_first = sorted(self._held.items(), key=lambda item: item[1].finished_us)
-        old = {
-            job_id: held for job_id, held in oldest_first if now_us - held.finished_us > self._keep_s(held) * US_PER_S
-        }
-        leaving = [Leaving(job_id, f"older than {in_hours(self._keep_s(held))}") for job_id, held in old.items()]
-        gone_bytes = sum(held.size_bytes for held in old.values())
-        used_bytes, free_bytes = self.used_bytes + open_bytes - gone_bytes, free_bytes + gone_bytes
-        of_owner, bytes_of = self._by_owner([item for item in oldest_first if item[0] not in old], open_of or {})
-        while of_owner and (reason := self._makes_room(used_bytes, free_bytes)):
-            greediest = max(of_owner, key=bytes_of.__getitem__)
-            job_id, held = of_owner[greediest].popleft()
-            if not of_owner[greediest]:
-                del of_owner[greediest]
+        leaving: list[Leaving] = []
+        bytes_of = self._bytes_of + Counter(open_of or {})
+        used_bytes, taken = self.used_bytes + open_bytes, Counter[str]()
+
+        def take(owner: str, reason: str) -> None:
+            nonlocal used_bytes, free_bytes
+            job_id = self._lines[owner][taken[owner]][1]
+            size_bytes = self._held[job_id].size_bytes
+            taken[owner] += 1
             leaving.append(Leaving(job_id, reason))
-            bytes_of[greediest] -= held.size_bytes
-            used_bytes, free_bytes = used_bytes - held.size_bytes, free_bytes + held.size_bytes
+            bytes_of[owner] -= size_bytes
+            used_bytes, free_bytes = used_bytes - size_bytes, free_bytes + size_bytes
+
+        for owner, line in self._lines.items():
+            keep_s = self._kept_s.get(owner, self._config.keep_s)
+            for _ in range(min(self._count_old(line, now_us - keep_s * US_PER_S), MOST_LEAVING - len(leaving))):
+                take(owner, f"older than {in_hours(keep_s)}")
+        while len(leaving) < MOST_LEAVING and (reason := self._makes_room(used_bytes, free_bytes)):
+            holding = [owner for owner, line in self._lines.items() if taken[owner] < len(line)]
+            if not holding:
+                break
+            take(max(holding, key=bytes_of.__getitem__), reason)
         return leaving
 
-    def _keep_s(self, held: _Held) -> int:
-        """How long a result is kept by age; room is made of all owners alike."""
-        return self._kept_s.get(held.owner, self._config.keep_s)
-
-    def _by_owner(
-        self, oldest_first: Iterable[tuple[str, _Held]], open_of: Mapping[str, int]
-    ) -> tuple[dict[str, deque[tuple[str, _Held]]], Counter[str]]:
-        """The results of each owner, and how much all that is his takes up."""
-        of_owner: dict[str, deque[tuple[str, _Held]]] = {}
-        bytes_of = Counter(open_of)
-        for job_id, held in oldest_first:
-            of_owner.setdefault(held.owner, deque()).append((job_id, held))
-            bytes_of[held.owner] += held.size_bytes
-        return of_owner, bytes_of
+    @staticmethod
+    def _count_old(line: Sequence[tuple[int, str]], before_us: int) -> int:
+        return bisect_left(line, (before_us, ""))
 
     def _makes_room(self, used_bytes: int, free_bytes: int) -> str:
         """Why something has to go; empty if nothing has."""

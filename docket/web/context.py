@@ -13,6 +13,7 @@ from docket.web.auth.audit import Audit
 from docket.web.auth.authenticator import Authenticator
 from docket.web.compat.link_cache import LinkCache
 from docket.web.handlers.health_faults import HealthFaults
+from docket.web.handlers.queue_depths import QueueDepths
 from docket.web.http.executor import Executor
 from docket.web.http.metrics import Metrics
 from docket.web.http.urls import Urls
@@ -52,6 +53,7 @@ class AppContext:
     job_commands: JobCommands
     link_cache: LinkCache
     health_faults: HealthFaults
+    queue_depths: QueueDepths
 
     @classmethod
     def build(cls, config: Config, link: AsyncBusClient, reader: LedgerReader, spool: Spool) -> AppContext:
@@ -89,6 +91,7 @@ class AppContext:
             job_commands=JobCommands(link, job_service, event_feed),
             link_cache=LinkCache(),
             health_faults=HealthFaults(),
+            queue_depths=QueueDepths(),
         )
 
     @property

@@ -12,6 +12,7 @@ from docket.config.model import KeepOf, SpoolConfig
 from docket.domain.job import Job, PcapFile, State
 from docket.domain.timewindow import format_us
 from docket.domain.units import size_text
+from docket.spool import retention as retention_module
 from docket.spool.file_io import write_at
 from docket.spool.layout import Spool
 from docket.spool.retention import Leaving, Retention, in_hours
@@ -140,3 +141,46 @@ def test_owner_may_have_results_kept_for_longer_or_shorter(tmp_path: Path) -> No
     retention = stock(tmp_path, ["alerts", "anna", "anna", "guest"], keep_s=9_000, keep_of=keep_of)
     old = [Leaving(job_id(1), "older than 150 min"), Leaving(job_id(3), "older than 30 min")]
     assert retention.leaving(NOW_US, 1 << 40, 0) == old
+
+
+def test_a_pass_is_bounded_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By age and for room, the oldest first; what is looked for takes turns."""
+    monkeypatch.setattr(retention_module, "MOST_LEAVING", 3)
+    monkeypatch.setattr(retention_module, "MOST_LOOKED_FOR", 3)
+    for settings in ({"keep_s": 60}, {"max_bytes": 0}):
+        retention = stock(tmp_path / str(settings), "abab", **settings)
+        passes = []
+        for _ in range(3):
+            left = [job_id for job_id, _ in retention.leaving(NOW_US, 1 << 40, 0)]
+            passes.append(len(left))
+            for job in left:
+                retention.forget(job)
+        assert (passes, retention.used_bytes) == ([3, 1, 0], 0)
+    retention = stock(tmp_path / "looked", "abab")
+    for n in range(4):
+        Spool(tmp_path / "looked").result(job_id(n)).unlink()
+    assert [len(list(retention.missing())) for _ in range(3)] == [3, 1, 3]
+
+
+def test_what_is_noted_again_is_counted_once(tmp_path: Path) -> None:
+    """A job that is finished anew, or whose summary came, takes its place by its later end."""
+    retention = stock(tmp_path, "aaaa", max_bytes=3_000)
+    first = retention.leaving(NOW_US, 1 << 40, 0)
+    done = Job(
+        id=job_id(0),
+        state=State.COMPLETED,
+        query="",
+        asked="",
+        explanation="",
+        after="",
+        before="",
+        owner="aaaa",
+        note="",
+        created_at="",
+        deadline="",
+        finished_at=format_us(NOW_US),
+        pcap=PcapFile(name="x", size=1_000, sha256=""),
+    )
+    retention.note(done)
+    assert retention.used_bytes == 4_000
+    assert [leaving.job_id for leaving in [*first, *retention.leaving(NOW_US, 1 << 40, 0)]] == [job_id(0), job_id(1)]

@@ -75,13 +75,13 @@ async def _probe(services: AppContext) -> list[Check]:
 
 
 async def _of_queues(services: AppContext, sources: Sequence[SourceStatus]) -> list[Check]:
-    online = [source.name for source in sources if source.state == "online"]
-    names = [queue.name for queue in topology.queues(online) if queue.name != topology.INSPECTOR_QUEUE]
     try:
-        depths = await services.link.depths(names)
+        depths = await services.queue_depths.of(services.link, [source.name for source in sources])
     except BusError:
         return []
-    return [check for name, depth in depths.items() for check in _of_queue(name, depth)]
+    offline = {topology.source_queue(source.name) for source in sources if source.state != "online"}
+    unread = {topology.INSPECTOR_QUEUE, *offline}
+    return [check for name, depth in depths.items() if name not in unread for check in _of_queue(name, depth)]
 
 
 def _of_queue(name: str, depth: QueueDepth) -> Iterator[Check]:

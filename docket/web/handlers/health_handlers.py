@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from docket import __version__
-from docket.bus import topology
 from docket.domain.api import Check, Health, Status
 from docket.domain.clock import now_us
 from docket.domain.job import State
@@ -140,9 +139,8 @@ class MetricsHandler(Handler):
 
     async def _add_queues(self, page: Exposition) -> None:
         names = [source.name for source in await self.services.job_service.sources_or_configured()]
-        queues = [queue.name for queue in topology.queues(names)]
         try:
-            depths = await self.services.link.depths(queues)
+            depths = await self.services.queue_depths.of(self.services.link, names)
         except BusError:
             return
         messages = (({"queue": name}, depth.messages) for name, depth in depths.items())
