@@ -9,16 +9,18 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from bench.figure import Figure, Report
+from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
-from bench.needle import FILE_BYTES, NEEDLE_HOST, Maker
+from bench.needle import FEW, FILE_BYTES, NEEDLE_HOST, Maker, build
 from bench.process import peak_mib
+from docket.index.index_files import IndexLayout
 from tests.browser.conftest import FLAGS
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
@@ -50,6 +52,7 @@ def measure(stage: Stage, runs: int) -> Report:
         answers = [live.asked_by_command(window, needles) for _ in range(runs)]
         pages = [live.asked_on_page(window, needles) for _ in range(runs)]
         memory_mib = live.memory_mib
+    growth, reader_mib = _grown(stage, directory, window, runs)
     what = f"a directory of {files * FILE_BYTES / 1e9:.0f} GB in use"
     return Report(
         (
@@ -57,8 +60,54 @@ def measure(stage: Stage, runs: int) -> Report:
             Figure(f"{what}: `docket get` of {needles} packets, from its start to its end", "s", tuple(answers)),
             Figure(f"{what}: on the page, from the click to the list of packets", "s", tuple(pages)),
             Figure(f"{what}: most memory of `docket run` with its indexer", "MiB", (memory_mib,)),
+            growth,
+            Figure(f"{what}: most memory of a process that lists and asks it", "MiB", (reader_mib,), bar=100),
         )
     )
+
+
+_READER = """
+import sys, time
+from pathlib import Path
+from bench.needle import read, source_of
+from docket.domain.timewindow import Window
+from docket.index.index_files import IndexLayout
+source = source_of(Path(sys.argv[1]), IndexLayout(Path(sys.argv[2])))
+window = Window(int(sys.argv[4]), int(sys.argv[5]))
+source.coverage()
+read(source, sys.argv[3], window)
+for _ in range(int(sys.argv[6])):
+    began_s = time.perf_counter()
+    read(source, sys.argv[3], window)
+    print(time.perf_counter() - began_s)
+(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+print(int(peak) / 1024)
+"""
+
+
+def _grown(stage: Stage, directory: Path, window: tuple[int, int], runs: int) -> tuple[Figure, float]:
+    """One packet in the first files alone, and in all; and what a process that asks all of them holds."""
+    few = stage.scratch() / "few"
+    few.mkdir()
+    for path in sorted(directory.iterdir())[:FEW]:
+        (few / path.name).hardlink_to(path)
+    sizes = [len(list(place.iterdir())) * FILE_BYTES / 1e9 for place in (directory, few)]
+    large, small = (_reading(stage, place, window, runs * 5) for place in (directory, few))
+    title = f"one packet, as the directory grows from {sizes[1]:.0f} to {sizes[0]:.0f} GB"
+    values_ms, before_ms = (tuple(s * 1000 for s in one[:-1]) for one in (large, small))
+    reference = f"{sizes[1]:.0f} GB"
+    return Figure(title, "ms", values_ms, reference, before_ms, Judged.RATIO, bar=2, stretch=1.1), large[-1]
+
+
+def _reading(stage: Stage, directory: Path, window: tuple[int, int], times: int) -> list[float]:
+    """Seconds of each reading, then the most memory in MiB."""
+    layout = IndexLayout(stage.scratch() / "index")
+    build(directory, layout)
+    query = f"host {NEEDLE_HOST} and port 40000"  # of the first file alone
+    window_us = [str(at_s * 1_000_000) for at_s in window]
+    command: list[str | Path] = [sys.executable, "-c", _READER, directory, layout.root, query, *window_us, str(times)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(line) for line in done.stdout.split()]
 
 
 def _must_fit(directory: Path, files: int) -> None:

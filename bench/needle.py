@@ -54,7 +54,7 @@ def measure(stage: Stage, runs: int) -> Report:
     for number in range(files):
         maker.write(directory, number, needle=number < NEEDLES)
     layout = IndexLayout(stage.scratch() / "index")
-    built = _build(directory, layout)
+    built = build(directory, layout)
     figures = [*_costs(directory, layout, built), _needle(directory, layout, runs), _hour(directory, layout, runs)]
     figures.append(_growing(stage, directory, layout, maker, runs))
     figures += _listing(stage, runs)
@@ -132,7 +132,7 @@ print(spent_s, int(peak) / 1024)
 """
 
 
-def _build(directory: Path, layout: IndexLayout) -> _Built:
+def build(directory: Path, layout: IndexLayout) -> _Built:
     """Index everything, in a process of its own."""
     command = [sys.executable, "-c", _INDEXER, str(directory), str(layout.root)]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
@@ -167,12 +167,13 @@ class _Counted:
     packets: int
 
 
-def _source(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
+def source_of(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
+    """The directory as its worker has it."""
     config = CaptureFilesConfig("bench:em1", directory)
     return CaptureFilesSource(config, selector=IndexSelector(layout.root))
 
 
-def _read(source: CaptureFilesSource, text: str, window: Window) -> int:
+def read(source: CaptureFilesSource, text: str, window: Window) -> int:
     """Bytes of packets that match."""
     with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()) as reading:
         return sum(map(len, reading.chunks)) - FILE_HEADER_BYTES
@@ -206,12 +207,12 @@ def _compared(title: str, mine: Callable[[], int], theirs: Callable[[], int], ru
 
 
 def _needle(directory: Path, layout: IndexLayout, runs: int) -> Figure:
-    files, source = sorted(directory.iterdir()), _source(directory, layout)
+    files, source = sorted(directory.iterdir()), source_of(directory, layout)
     text = f"host {NEEDLE_HOST}"
     title = f"needle: {min(NEEDLES, len(files))} packets in {len(files)} files of 64 MB"
     source.coverage()
-    _read(source, text, EVER)  # both warm: tcpdump's files are in memory as well, from their making and indexing
-    values, references = _compared(title, lambda: _read(source, text, EVER), lambda: _tcpdump(files, text), runs * 3)
+    read(source, text, EVER)  # both warm: tcpdump's files are in memory as well, from their making and indexing
+    values, references = _compared(title, lambda: read(source, text, EVER), lambda: _tcpdump(files, text), runs * 3)
     ours_ms, theirs_ms = (tuple(seconds * 1000 for seconds in side) for side in (values, references))
     reference = "tcpdump over the files"
     return Figure(title, "ms", ours_ms, reference, theirs_ms, Judged.RATIO, bar=1 / 50, stretch=1 / 200)
@@ -219,13 +220,13 @@ def _needle(directory: Path, layout: IndexLayout, runs: int) -> Figure:
 
 def _hour(directory: Path, layout: IndexLayout, runs: int) -> Figure:
     """Everything of a twenty-fourth of the time, from one file's first packet to another's last."""
-    files, source = sorted(directory.iterdir()), _source(directory, layout)
+    files, source = sorted(directory.iterdir()), source_of(directory, layout)
     begin = len(files) // 2
     wanted = files[begin : begin + max(1, len(files) // 24)]
     after_s = FIRST_S + begin * SPAN_S
     window = Window(after_s * 1_000_000, (after_s + len(wanted) * SPAN_S) * 1_000_000)
     title = f"everything of {len(wanted)} of {len(files)} files"
-    values, references = _compared(title, lambda: _read(source, "", window), lambda: _tcpdump(wanted, ""), runs)
+    values, references = _compared(title, lambda: read(source, "", window), lambda: _tcpdump(wanted, ""), runs)
     reference = "tcpdump over just these"
     return Figure(title, "s", tuple(values), reference, tuple(references), Judged.RATIO, bar=1.2, stretch=1)
 
@@ -237,18 +238,18 @@ def _growing(stage: Stage, directory: Path, layout: IndexLayout, maker: Maker, r
     small.mkdir()
     for path in sorted(directory.iterdir())[:few]:
         (small / path.name).hardlink_to(path)
-    _build(small, small_layout)
+    build(small, small_layout)
     for number in range(len(list(directory.iterdir())), few * GROWTH):
         maker.write(directory, number, needle=False)
     for path in sorted(directory.iterdir())[few:]:
         if int(path.stem) < NEEDLES:
             path.unlink()  # as many hits in both, so that only what is around them grows
-    _build(directory, layout)
-    sources = (_source(directory, layout), _source(small, small_layout))
+    build(directory, layout)
+    sources = (source_of(directory, layout), source_of(small, small_layout))
     for source in sources:
         source.coverage()
-        _read(source, text, EVER)
-    pairs = [[_timed(partial(_read, one, text, EVER))[0] for one in sources] for _ in range(runs * 5)]
+        read(source, text, EVER)
+    pairs = [[_timed(partial(read, one, text, EVER))[0] for one in sources] for _ in range(runs * 5)]
     title = f"needle as the directory grows from {few} to {len(list(directory.iterdir()))} files of 64 MB"
     large_ms, before_ms = (tuple(seconds * 1000 for seconds in side) for side in zip(*pairs, strict=True))
     return Figure(title, "ms", large_ms, f"{few} files", before_ms, Judged.RATIO, bar=2, stretch=1.1)
@@ -265,7 +266,7 @@ def _listing(stage: Stage, runs: int) -> list[Figure]:
         path = directory / f"{number:06}.pcap"
         path.write_bytes(file_header() + head + frame)
         os.utime(path, (at_s + SPAN_S, at_s + SPAN_S))
-    source = _source(directory, IndexLayout(stage.scratch() / "index"))
+    source = source_of(directory, IndexLayout(stage.scratch() / "index"))
     source.coverage()
     rest, came = [], []
     for run in range(runs):
