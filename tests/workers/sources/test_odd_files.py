@@ -13,7 +13,9 @@ from backports import zstd
 
 from docket.domain.job import Verdict
 from docket.packet.pcap import file_header
+from docket.workers.sources.capture_files import catalog as catalog_module
 from docket.workers.sources.capture_files import files_pass
+from docket.workers.sources.capture_files.catalog import Catalog
 from docket.workers.sources.capture_files.opened_file import open_capture
 from tests.faults.packets import capture, udp
 from tests.workers.requests import START_US, US
@@ -40,6 +42,20 @@ def test_names_of_captures_that_are_no_files(tmp_path: Path, name: str) -> None:
     place(tmp_path, "x", WHOLE)
     finding, body = ask_all(tmp_path)
     assert (finding.verdict, body) == (Verdict.COMPLETE, TRUTH)
+
+
+def test_what_comes_later_and_is_no_file_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that is followed by its changes is seen as in a look at everything."""
+    monkeypatch.setattr(catalog_module, "_SETTLED_NS", -(10**18))  # no change is too young to be trusted
+    place(tmp_path, "x", WHOLE)
+    catalog = Catalog(str(tmp_path))
+    before = catalog.look()
+    (tmp_path / "loop.pcap").symlink_to(tmp_path / "loop.pcap")
+    (tmp_path / "nowhere.pcap").symlink_to("gone")
+    os.mkfifo(tmp_path / "fifo.pcap")
+    os.mknod(tmp_path / "socket.pcap", 0o140644)
+    assert [one.path for one in catalog.glance().unusable] == []
+    assert catalog.glance().files == before.files
 
 
 def test_files_without_a_size_are_not_read_for_ever(tmp_path: Path) -> None:

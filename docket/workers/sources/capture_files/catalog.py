@@ -167,10 +167,12 @@ class Catalog:
             if any(os.path.isdir(os.path.join(path, name)) for name in came) or not gone.isdisjoint(known.directories):
                 return None
             files = tuple(name for name in known.files if name not in gone) if gone else known.files
+            # As in a look at everything: sockets, pipes, and links in circles are no files.
+            new = tuple(name for name in came if os.path.isfile(os.path.join(path, name)))
             stamp = (status.st_mtime_ns, status.st_ctime_ns)
             cost_ns = time.thread_time_ns() - began_ns
-            self._directories[path] = _Directory(stamp, read_at_ns, (*files, *came), known.directories, names, cost_ns)
-            changed |= {os.path.join(path, name) for name in came | gone}
+            self._directories[path] = _Directory(stamp, read_at_ns, (*files, *new), known.directories, names, cost_ns)
+            changed |= {os.path.join(path, name) for name in gone.union(new)}
         return changed
 
     def _take(self, replaced: list[Replaced]) -> bool:
