@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.browser.server import Server
 from tests.cli.running_demo import DemoServer
-from tests.faults.layouts import BEGIN_US, LAYOUTS, Layout
+from tests.faults.layout_recipes import BEGIN_US
+from tests.faults.layouts import LAYOUTS, Layout
 from tests.faults.outcome import FULL, Outcome, seconds
 from tests.faults.packets import US_PER_S, Packet
 from tests.services.truth import packets_of

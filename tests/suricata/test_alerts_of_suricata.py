@@ -5,9 +5,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from tests.services.network import Namespace
 from tests.services.sensor import FINAL, Sensor
 from tests.services.waiting import wait_until
 from tests.suricata.conftest import TREE
+from tests.suricata.suricata import HTTP, Folder
 
 FLOWS, ALERTS_OF_EACH = 20, 50
 PORT = 8080
@@ -31,50 +31,18 @@ RULE = (
 )
 
 
-class SuricataOnFile:
-    """A folder that both see: it writes there, Docket reads."""
-
-    def __init__(self, command: Sequence[str], folder: Path, inside: str) -> None:
-        """`inside` is the folder's path as Suricata sees it."""
-        self._command = command
-        self._inside = inside
-        self.eve, self.pcaps = folder / "eve.json", folder / "pcaps"
-        self.recording = folder / "attack.pcap"
-        self.pcaps.mkdir()
-        (folder / "attack.rules").write_text(RULE)
-        outputs: list[dict[str, Any]] = [
-            {"eve-log": {"enabled": True, "filename": "eve.json", "types": ["alert"]}},
-            {
-                "pcap-log": {
-                    "enabled": True,
-                    "filename": "log.%n.%t.pcap",
-                    "mode": "multi",
-                    "compression": "lz4",
-                    "lz4-checksum": True,
-                    "dir": f"{inside}/pcaps",
-                }
-            },
-        ]
-        settings = {
-            "outputs": outputs,
-            "app-layer": {"protocols": {"http": {"enabled": True}}},
-            "classification-file": "/etc/suricata/classification.config",
-        }
-        (folder / "suricata.yaml").write_text(f"%YAML 1.1\n---\n{yaml.safe_dump(settings)}")
-
-    def look(self) -> None:
-        """Let it look at the recording."""
-        files = ("-c", f"{self._inside}/suricata.yaml", "-S", f"{self._inside}/attack.rules")
-        more = ("-l", self._inside, "-k", "none", "-r", f"{self._inside}/attack.pcap")
-        done = subprocess.run([*self._command, *files, *more], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture
-def suricata() -> Iterator[SuricataOnFile]:
+def folder() -> Iterator[Folder]:
     needs.root("to record in a network namespace")
-    with TemporaryDirectory(dir=Path(TREE) / "srv") as folder:
-        yield SuricataOnFile(["chroot", TREE, "suricata"], Path(folder), f"/{Path(folder).relative_to(TREE)}")
+    made = Folder(Path(TREE), mode="multi", compression="lz4", rules=RULE, more=HTTP)
+    yield made
+    made.close()
+
+
+def look_at(folder: Folder, recording: str) -> None:
+    """Let Suricata read a capture of its folder."""
+    done = subprocess.run([*folder.command, "-k", "none", "-r", f"{folder.inside}/{recording}"], capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def record_attack(folder: Path, recording: Path) -> None:
@@ -127,20 +95,21 @@ def recorded_by_port(recording: Path) -> Counter[int]:
 
 
 @pytest.mark.rabbitmq
-def test_alerts_of_a_recorded_attack_become_packets(tmp_path: Path, amqp_url: str, suricata: SuricataOnFile) -> None:
+def test_alerts_of_a_recorded_attack_become_packets(tmp_path: Path, amqp_url: str, folder: Folder) -> None:
     """1,000 alerts of 20 conversations are 20 jobs, each with its packets out of Suricata's own files."""
-    source = {"name": "rock01:suricata", "kind": "capture-files", "path": str(suricata.pcaps), "flush_lag": "1s"}
+    source = {"name": "rock01:suricata", "kind": "capture-files", "path": str(folder.captures), "flush_lag": "1s"}
+    recording = folder.place / "attack.pcap"
     sensor = Sensor(tmp_path, amqp_url, [source])
     rules = tmp_path / "alerts.yaml"
     state = tmp_path / "state.json"
     rule = {"name": "grave", "severity": 1, "before": "1s", "after": "15s", "jobs_per_hour": FLOWS}
-    rules.write_text(yaml.safe_dump({"inputs": [str(suricata.eve)], "state": str(state), "rules": [rule]}))
+    rules.write_text(yaml.safe_dump({"inputs": [str(folder.eve)], "state": str(state), "rules": [rule]}))
     command = [sys.executable, "-m", "docket", "--config", str(sensor.config), "alerts", "--rules", str(rules)]
     alerts = ChildProcess(command, tmp_path / "alerts.log")
     try:
         sensor.start_all()
-        record_attack(tmp_path, suricata.recording)
-        suricata.look()
+        record_attack(tmp_path, recording)
+        look_at(folder, recording.name)
         url = f"{sensor.url}api/v1/jobs?tag=alert:{SIGNATURE}&limit=100"
 
         def jobs() -> list[dict[str, Any]]:
@@ -151,12 +120,12 @@ def test_alerts_of_a_recorded_attack_become_packets(tmp_path: Path, amqp_url: st
     finally:
         alerts.stop()
         sensor.stop()
-    said = [json.loads(line) for line in suricata.eve.read_text().splitlines()]
+    said = [json.loads(line) for line in folder.eve.read_text().splitlines()]
     assert len(said) == FLOWS * ALERTS_OF_EACH
     assert {Path(alert["capture_file"]).suffix for alert in said} == {".lz4"}
     noted = msgspec.json.decode(state.read_bytes(), type=AlertState)
     assert (noted.seen, noted.joined, noted.budgets["grave"].left_out) == (len(said), len(said) - FLOWS, {})
-    there = recorded_by_port(suricata.recording)
+    there = recorded_by_port(recording)
     for job in found:
         port = next(port for port in there if f":{port}" in job["query"])
         assert (job["state"], job["packets"]) == ("completed", there[port]), job["sources"]
