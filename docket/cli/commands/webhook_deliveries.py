@@ -42,5 +42,5 @@ def _list(store: DeliveryStore, terminal: Terminal) -> None:
     if not dead:
         terminal.tell("Everything was delivered, or still waits.")
         return
-    rows = [(one.hook, one.event, one.subject, str(one.attempts), text.safe(one.words)) for one in dead]
+    rows = [(one.hook, one.event, one.subject, str(one.attempts), text.safe(one.last_failure)) for one in dead]
     terminal.say(text.table(HEADER, rows))

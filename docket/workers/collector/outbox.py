@@ -106,31 +106,31 @@ class Outbox:
             return
         try:
             while self._unpublished:
-                self._tell_recorded(list(islice(self._unpublished, MOST_AT_ONCE)))
+                self._publish_recorded(list(islice(self._unpublished, MOST_AT_ONCE)))
             for job in jobs:
-                self._tell_attempts(job)
-            self._tell_progress([job for job in jobs if job.changed and now_s >= self._next_progress_s(job)], now_s)
+                self._publish_attempts(job)
+            self._publish_progress([job for job in jobs if job.changed and now_s >= self._next_progress_s(job)], now_s)
         except BusError as error:
             log.warning("events wait for the bus: %s", error)
             self._again_at_s = self._clock.monotonic_s() + PUBLISH_AGAIN_S
 
     def tell_offline(self, status: SourceStatus) -> None:
         """Say on behalf of a source that it is offline. Not worth waiting for: it is in the ledger."""
-        self._tell_of_source(EventName.SOURCE_OFFLINE, status)
+        self._publish_source(EventName.SOURCE_OFFLINE, status)
 
     def tell_forgotten(self, name: str) -> None:
         """Say that a source is not asked any more."""
         status = SourceStatus(name=name, kind="", state="offline", last_seen=self._clock.now())
-        self._tell_of_source(EventName.SOURCE_FORGOTTEN, status)
+        self._publish_source(EventName.SOURCE_FORGOTTEN, status)
 
-    def _tell_of_source(self, event: EventName, status: SourceStatus) -> None:
+    def _publish_source(self, event: EventName, status: SourceStatus) -> None:
         message = EventMessage(event=event, at=self._clock.now(), source=status)
         try:
             self._publish_all([_publication(message, persistent=False)])
         except BusError as error:
             log.info("%s of %s is not published: %s", event.value, status.name, error)
 
-    def _tell_recorded(self, several: Sequence[Recorded]) -> None:
+    def _publish_recorded(self, several: Sequence[Recorded]) -> None:
         """Publish events that are in the ledger. The bus confirms them together: a wait for each takes longer than all
         else that the collector does for a small job."""
         messages = [EventMessage.of(one.event, one.job) for one in several]
@@ -142,14 +142,14 @@ class Outbox:
             self._unpublished.popleft()
             self._reply(message, provenance)
 
-    def _tell_attempts(self, job: OpenJob) -> None:
+    def _publish_attempts(self, job: OpenJob) -> None:
         if job.to_ask and (attempts := job.orders()):
             order = Retry(id=job.id, order=Order(request=job.request, attempts=attempts))
             headers = address(order) | trace_headers(self._provenance(job.id).traceparent)
             self._publish_all([Publication(JOBS, RETRY_KEY, encode(order), headers)])
             job.ordered(attempts)
 
-    def _tell_progress(self, jobs: Sequence[OpenJob], now_s: float) -> None:
+    def _publish_progress(self, jobs: Sequence[OpenJob], now_s: float) -> None:
         publications = []
         for job in jobs:
             self._progress_published_s[job.id] = now_s

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     number INTEGER PRIMARY KEY, hook TEXT NOT NULL, id TEXT NOT NULL, event TEXT NOT NULL, subject TEXT NOT NULL,
     body BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, next_at_s INTEGER NOT NULL,
     dead INTEGER NOT NULL DEFAULT 0,
-    words TEXT NOT NULL DEFAULT '', UNIQUE (hook, id)
+    last_failure TEXT NOT NULL DEFAULT '', UNIQUE (hook, id)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS due ON deliveries (hook, dead, next_at_s);
 """
@@ -44,7 +44,7 @@ class Waiting(NamedTuple):
     body: bytes
     attempts: int
     next_at_s: int
-    words: str
+    last_failure: str
 
 
 _COLUMNS = ", ".join(Waiting._fields)
@@ -66,28 +66,30 @@ class DeliveryStore:
         """Keep it until it is delivered; one that is there already stays. False: too many wait already."""
         if self.count(hook, dead=False) >= MOST_WAITING:
             return False
-        words = "INSERT OR IGNORE INTO deliveries (hook, id, event, subject, body, next_at_s) VALUES (?, ?, ?, ?, ?, ?)"
-        self._run(words, hook, event_id, event, subject, body, at_s)
+        statement = (
+            "INSERT OR IGNORE INTO deliveries (hook, id, event, subject, body, next_at_s) VALUES (?, ?, ?, ?, ?, ?)"
+        )
+        self._run(statement, hook, event_id, event, subject, body, at_s)
         return True
 
     def due(self, hook: str, at_s: int) -> Waiting | None:
         """The one that waits for longest, if its time has come."""
-        words = f"SELECT {_COLUMNS} FROM deliveries WHERE hook = ? AND NOT dead AND next_at_s <= ?"
-        found = self._run(f"{words} ORDER BY next_at_s, number LIMIT 1", hook, at_s)
+        statement = f"SELECT {_COLUMNS} FROM deliveries WHERE hook = ? AND NOT dead AND next_at_s <= ?"
+        found = self._run(f"{statement} ORDER BY next_at_s, number LIMIT 1", hook, at_s)
         return Waiting(*found[0]) if found else None
 
     def delivered(self, waiting: Waiting) -> None:
         self._run("DELETE FROM deliveries WHERE number = ?", waiting.number)
 
-    def later(self, waiting: Waiting, next_at_s: int, words: str) -> None:
+    def later(self, waiting: Waiting, next_at_s: int, last_failure: str) -> None:
         """Try again at that time."""
-        statement = "UPDATE deliveries SET attempts = attempts + 1, next_at_s = ?, words = ? WHERE number = ?"
-        self._run(statement, next_at_s, words, waiting.number)
+        statement = "UPDATE deliveries SET attempts = attempts + 1, next_at_s = ?, last_failure = ? WHERE number = ?"
+        self._run(statement, next_at_s, last_failure, waiting.number)
 
-    def dead(self, waiting: Waiting, words: str) -> None:
+    def dead(self, waiting: Waiting, last_failure: str) -> None:
         """Keep it for people to look at."""
-        statement = "UPDATE deliveries SET attempts = attempts + 1, dead = 1, words = ? WHERE number = ?"
-        self._run(statement, words, waiting.number)
+        statement = "UPDATE deliveries SET attempts = attempts + 1, dead = 1, last_failure = ? WHERE number = ?"
+        self._run(statement, last_failure, waiting.number)
         old = "SELECT number FROM deliveries WHERE hook = ? AND dead ORDER BY number DESC LIMIT -1 OFFSET ?"
         self._run(f"DELETE FROM deliveries WHERE number IN ({old})", waiting.hook, MOST_DEAD)
 

@@ -60,18 +60,18 @@ class HookSender:
         return True
 
     def _note(self, waiting: Waiting, attempt: Attempt) -> None:
-        words = f"{waiting.event} of {waiting.subject} to hook {waiting.hook}"
+        what = f"{waiting.event} of {waiting.subject} to hook {waiting.hook}"
         if attempt.delivered:
             self._store.delivered(waiting)
             outcome = "delivered"
         elif attempt.final or waiting.attempts >= len(self._delays_s):
-            self._store.dead(waiting, attempt.words)
-            log.error("%s is given up after attempt %d: %s", words, waiting.attempts + 1, attempt.words)
+            self._store.dead(waiting, attempt.outcome)
+            log.error("%s is given up after attempt %d: %s", what, waiting.attempts + 1, attempt.outcome)
             outcome = "dead"
         else:
             wait_s = max(self._delays_s[waiting.attempts], attempt.retry_after_s)
-            self._store.later(waiting, self._now_s() + wait_s, attempt.words)
-            log.warning("%s is tried again in %d s: %s", words, wait_s, attempt.words)
+            self._store.later(waiting, self._now_s() + wait_s, attempt.outcome)
+            log.warning("%s is tried again in %d s: %s", what, wait_s, attempt.outcome)
             outcome = "failed"
         DELIVERIES.labels(waiting.hook, outcome).inc()
 

@@ -75,10 +75,12 @@ def read_hooks(path: Path, *, own_jobs_only: bool) -> WebhooksConfig:
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise ConfigError([Fault("bad-hooks", f"{path}: {error}", "hooks")]) from error
     names = [hook.name for hook in config.hooks]
-    words = [f"{name}: there are two hooks of this name" for name in sorted({n for n in names if names.count(n) > 1})]
-    words += [f"{hook.name}: {fault}" for hook in config.hooks for fault in _faults(hook, own_jobs_only)]
-    if words:
-        raise ConfigError([Fault("bad-hooks", f"{path}: {sentence}", "hooks") for sentence in words])
+    sentences = [
+        f"{name}: there are two hooks of this name" for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    sentences += [f"{hook.name}: {fault}" for hook in config.hooks for fault in _faults(hook, own_jobs_only)]
+    if sentences:
+        raise ConfigError([Fault("bad-hooks", f"{path}: {sentence}", "hooks") for sentence in sentences])
     return config
 
 

@@ -27,7 +27,7 @@ class Attempt(NamedTuple):
     """What came of one attempt."""
 
     delivered: bool
-    words: str
+    outcome: str
     final: bool = False
     """Trying again makes no sense."""
     away: bool = False
@@ -83,8 +83,8 @@ def _post(hook: Hook, connected: socket.socket, headers: dict[str, str], body: b
     if 200 <= status < 300:
         return Attempt(True, f"answered {status}")
     redirected = ", and redirects are not followed" if 300 <= status < 400 else ""
-    words = f"answered {status}{redirected}"
-    return Attempt(False, words, status == GONE, status in _LATER, _retry_after_s(response.getheader("Retry-After")))
+    outcome = f"answered {status}{redirected}"
+    return Attempt(False, outcome, status == GONE, status in _LATER, _retry_after_s(response.getheader("Retry-After")))
 
 
 def _retry_after_s(value: str | None) -> int:

@@ -79,7 +79,12 @@ def test_refusal_is_said(hook_for: Callable[..., Hook], status: int, final: bool
     with receiving() as receiver:
         receiver.answer = status
         attempt = deliver(hook_for(receiver.port), "msg_1", BODY, NOW_S)
-    assert (attempt.delivered, attempt.words, attempt.final, attempt.away) == (False, f"answered {status}", final, away)
+    assert (attempt.delivered, attempt.outcome, attempt.final, attempt.away) == (
+        False,
+        f"answered {status}",
+        final,
+        away,
+    )
 
 
 def test_redirect_is_not_followed(hook_for: Callable[..., Hook]) -> None:
@@ -88,14 +93,14 @@ def test_redirect_is_not_followed(hook_for: Callable[..., Hook]) -> None:
         receiver.answer = 307
         attempt = deliver(hook_for(receiver.port), "msg_1", BODY, NOW_S)
         assert len(receiver.received) == 1
-    assert (attempt.delivered, attempt.words) == (False, "answered 307, and redirects are not followed")
+    assert (attempt.delivered, attempt.outcome) == (False, "answered 307, and redirects are not followed")
 
 
 def test_receiver_that_is_away_is_said(hook_for: Callable[..., Hook]) -> None:
     """Nothing listens there."""
     attempt = deliver(hook_for(free_port()), "msg_1", BODY, NOW_S)
     assert (attempt.delivered, attempt.away, attempt.final) == (False, True, False)
-    assert "refused" in attempt.words
+    assert "refused" in attempt.outcome
 
 
 @pytest.mark.parametrize("way", ["silent", "drip"])
@@ -117,12 +122,12 @@ def test_certificate_is_verified(hook_for: Callable[..., Hook], tmp_path: Path) 
         hook = hook_for(receiver.port, "https")
         for ca, works in ((None, False), (str(other), False), (str(right), True)):
             attempt = deliver(hook_for(receiver.port, "https", ca=ca), "msg_1", BODY, NOW_S)
-            assert attempt.delivered is works, attempt.words
-            assert works or "certificate verify failed" in attempt.words
+            assert attempt.delivered is works, attempt.outcome
+            assert works or "certificate verify failed" in attempt.outcome
         assert len(receiver.received) == 1
     with receiving(other) as receiver:
         attempt = deliver(hook_for(receiver.port, "https", ca=str(other)), "msg_1", BODY, NOW_S)
-        assert "IP address mismatch" in attempt.words
+        assert "IP address mismatch" in attempt.outcome
         assert receiver.received == []
     assert hook.ca is None
 
@@ -133,7 +138,7 @@ def test_private_addresses_must_be_named(hook_for: Callable[..., Hook]) -> None:
         attempt = deliver(hook_for(receiver.port, networks=()), "msg_1", BODY, NOW_S)
         assert receiver.received == []
     assert (attempt.delivered, attempt.final) == (False, True)
-    assert "not public" in attempt.words
+    assert "not public" in attempt.outcome
     public, private = ("93.184.216.34", "2606:4700::1111"), ("10.1.2.3", "192.168.1.1", "::1", "fd00::1")
     assert all(is_allowed(ipaddress.ip_address(one), ()) for one in public)
     assert not any(is_allowed(ipaddress.ip_address(one), ()) for one in private)

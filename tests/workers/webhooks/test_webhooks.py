@@ -143,7 +143,12 @@ def test_what_is_given_up_is_shown(tmp_path: Path, memory: MemoryBroker, receive
         wait_until(store.dead_ones, "it to be given up")
         wait_until(lambda: REGISTRY.get_sample_value("docket_webhook_dead", {"hook": "n8n"}) == 1, "the figure")
     (dead,) = store.dead_ones()
-    assert (dead.hook, dead.event, dead.attempts, dead.words) == ("n8n", "docket.job.completed", 3, "answered 500")
+    assert (dead.hook, dead.event, dead.attempts, dead.last_failure) == (
+        "n8n",
+        "docket.job.completed",
+        3,
+        "answered 500",
+    )
     receiver.answer = 200
     assert store.again(0) == 1
     with running(tmp_path, memory, hook(receiver, secret)):
