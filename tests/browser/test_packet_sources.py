@@ -56,6 +56,8 @@ def test_plot_is_stacked_by_source(visit: Visit, demo: Server, job: dict[str, An
     expect(plot.locator("path")).to_have_count(2)
     for name, packets in counts_of(job).items():
         expect(plot.get_by_role("listitem").filter(has_text=name)).to_contain_text(f"{packets:,} packets")
+    plot.get_by_role("button", name="Bytes").click()
+    expect(plot.locator("path")).to_have_count(2)
     assert faults_of(person) == []
     taken(page, f"plot-{scheme}")
 

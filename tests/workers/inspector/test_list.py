@@ -179,6 +179,25 @@ def test_plot_counts_every_packet_once() -> None:
     assert (timeline.packets[last], len(timeline.packets) <= MOST_BUCKETS) == (1, True)
 
 
+def test_plot_divides_packets_and_bytes_among_the_sources() -> None:
+    """Stretch by stretch they add up to the whole, also after the stretches became wider."""
+    counter = TimelineCounter(1_000_000, 1_000_500, ("sensor:a", "sensor:b"))
+    for start_us, at in ((1_000_000, 0), (90_000_000, 3_000)):
+        offsets = [at, at + 116, at + 1_132, at + 1_208]
+        sources = np.array([0, 1, 0], np.uint16)
+        counter.add(Run([start_us, start_us + 1, start_us + 400], offsets, offsets, sources))
+    timeline = counter.timeline()
+    assert [(one.name, sum(one.packets), sum(one.bytes)) for one in timeline.sources] == [
+        ("sensor:a", 4, 2 * (100 + 60)),
+        ("sensor:b", 2, 2 * 1_000),
+    ]
+    for whole, parts in (
+        (timeline.packets, [one.packets for one in timeline.sources]),
+        (timeline.bytes, [one.bytes for one in timeline.sources]),
+    ):
+        assert list(whole) == [sum(column) for column in zip(*parts, strict=True)]
+
+
 @pytest.fixture
 def dying_tshark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tshark that crashes after seven packets, each time."""

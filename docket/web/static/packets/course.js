@@ -40,19 +40,19 @@ export function outline(timeline, values, stretch, most) {
 }
 
 /** What each source recorded, one on top of the other: `[{ name, path }]`, the largest at the bottom. */
-export function layers(timeline, stretch, most) {
+export function layers(timeline, unit, stretch, most) {
   const scale = 1000 / (stretch.to - stretch.from);
   const x = (index) => (timeline.start_us + index * timeline.bucket_us - stretch.from) * scale;
   const base = timeline.packets.map(() => 0);
-  return timeline.sources.map(({ name, packets }) => {
+  return timeline.sources.map(({ name, [unit]: values }) => {
     const pieces = [];
-    packets.forEach((value, index) => {
+    values.forEach((value, index) => {
       if (!value) return;
       const [low, high] = [base[index], base[index] + value].map((sum) => 100 - (sum / most) * 100);
       base[index] += value;
       const left = Math.min(x(index), 1000 - NARROWEST);
       const right = Math.max(x(index + 1), left + NARROWEST);
-      const gap = packets.length > 120 ? 0 : (right - left) * 0.1;
+      const gap = values.length > 120 ? 0 : (right - left) * 0.1;
       pieces.push(`M${left.toFixed(2)} ${low.toFixed(2)}V${high.toFixed(2)}H${(right - gap).toFixed(2)}V${low.toFixed(2)}z`);
     });
     return { name, path: pieces.join("") };

@@ -44,8 +44,8 @@ export function Plot({ job, summary, view, onView }) {
         <span class="course-most" aria-hidden="true">${unit.write(most)}</span>
         <svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label=${description(summary, zone)}>
           ${
-            unit.name === "packets" && timeline.sources.length > 1
-              ? layers(timeline, stretch, most).map(
+            timeline.sources.length > 1
+              ? layers(timeline, unit.name, stretch, most).map(
                   ({ name, path }, place) => html`<path key=${name} class=${originClass(placeIn(timeline, name, place))}
                     d=${path} />`,
                 )

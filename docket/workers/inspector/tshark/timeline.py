@@ -25,6 +25,8 @@ class SourceTimeline(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Or `others`: all that are not named."""
     packets: tuple[int, ...]
+    bytes: tuple[int, ...]
+    """As captured."""
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +39,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     bytes: tuple[int, ...]
     """As captured."""
     sources: tuple[SourceTimeline, ...] = ()
-    """Where there are several: the packets of each, the largest first."""
+    """Where there are several: the packets and bytes of each, the one with the most packets first."""
 
 
 class TimelineCounter:
@@ -46,7 +48,8 @@ class TimelineCounter:
     def __init__(self, first_us: int, last_us: int, names: tuple[str, ...] = ()) -> None:
         """`first_us` and `last_us` are a guess that saves work; `names` are those of the sources, by number."""
         self._names = names
-        self._by_source: NDArray[np.int64] = np.zeros((len(names), MOST_BUCKETS), np.int64)
+        self._by_source: NDArray[np.int64] = np.zeros((2, len(names), MOST_BUCKETS), np.int64)
+        """Packets, then bytes."""
         self._bucket_us = nice_bucket(max(last_us - first_us, 0) + 1)
         self._start_us = first_us - first_us % self._bucket_us
         self._packets = [0]
@@ -54,6 +57,7 @@ class TimelineCounter:
 
     def add(self, run: Run) -> None:
         times, offsets = run.timestamps, run.volume
+        lengths = _lengths(offsets) if len(self._names) > 1 else None
         while not self._fits(times[0], times[-1]):
             self._widen()
         place = 0
@@ -69,9 +73,15 @@ class TimelineCounter:
                 self._bytes += [0] * more
             self._packets[bucket] += end - place
             self._bytes[bucket] += offsets[end] - offsets[place] - RECORD_HEADER_BYTES * (end - place)
-            if len(self._names) > 1:
-                self._by_source[:, bucket] += np.bincount(run.sources[place:end], minlength=len(self._names))
+            if lengths is not None:
+                self._add_by_source(bucket, run.sources[place:end], lengths[place:end])
             place = end
+
+    def _add_by_source(self, bucket: int, sources: NDArray[np.uint16], lengths: NDArray[np.int64]) -> None:
+        packets, octets = self._by_source
+        packets[:, bucket] += np.bincount(sources, minlength=len(self._names))
+        counted = np.bincount(sources, weights=lengths, minlength=len(self._names))
+        octets[:, bucket] += counted.astype(np.int64)
 
     def timeline(self) -> Timeline:
         return Timeline(
@@ -85,16 +95,16 @@ class TimelineCounter:
 
     def _sources(self, buckets: int) -> tuple[SourceTimeline, ...]:
         counts: dict[str, NDArray[np.int64]] = {}
-        for name, row in zip(self._names, self._by_source[:, :buckets], strict=True):
-            counts[name] = counts.get(name, 0) + row
+        for number, name in enumerate(self._names):
+            counts[name] = counts.get(name, 0) + self._by_source[:, number, :buckets]
         if len(counts) < 2:
             return ()
-        ranked = sorted((name for name in counts if counts[name].any()), key=lambda name: -int(counts[name].sum()))
+        ranked = sorted((name for name in counts if counts[name].any()), key=lambda name: -int(counts[name][0].sum()))
         shown, rest = ranked[:MOST_SOURCES], ranked[MOST_SOURCES:]
         if rest:
             counts[OTHERS] = np.sum([counts[name] for name in rest], axis=0)
             shown.append(OTHERS)
-        return tuple(SourceTimeline(name=name, packets=tuple(counts[name].tolist())) for name in shown)
+        return tuple(_of_one(name, counts[name]) for name in shown)
 
     def _fits(self, first_us: int, last_us: int) -> bool:
         return first_us >= self._start_us and last_us < self._start_us + self._bucket_us * MOST_BUCKETS
@@ -104,9 +114,9 @@ class TimelineCounter:
         wide_us = self._bucket_us * 2
         shift = (self._start_us % wide_us) // self._bucket_us
         self._start_us -= shift * self._bucket_us
-        shifted = np.zeros((len(self._names), 2 * MOST_BUCKETS), np.int64)
-        shifted[:, shift : shift + MOST_BUCKETS] = self._by_source
-        self._by_source = shifted.reshape(len(self._names), MOST_BUCKETS, 2).sum(axis=2)
+        shifted = np.zeros((2, len(self._names), 2 * MOST_BUCKETS), np.int64)
+        shifted[..., shift : shift + MOST_BUCKETS] = self._by_source
+        self._by_source = shifted.reshape(2, len(self._names), MOST_BUCKETS, 2).sum(axis=3)
         self._packets = _paired([0] * shift + self._packets)
         self._bytes = _paired([0] * shift + self._bytes)
         self._bucket_us = wide_us
@@ -135,7 +145,7 @@ class ShareCounter:
 
     def add(self, run: Run) -> None:
         count = len(self._names)
-        lengths = np.diff(np.array(run.volume, dtype=np.int64)) - RECORD_HEADER_BYTES
+        lengths = _lengths(run.volume)
         times_us = np.array(run.timestamps, dtype=np.int64)
         if count == 1:
             counted = np.array([len(lengths)])
@@ -177,6 +187,16 @@ def nice_bucket(length_us: int) -> int:
             if step * power * (MOST_BUCKETS - 1) >= length_us:
                 return step * power
         power *= 10
+
+
+def _lengths(offsets: list[int]) -> NDArray[np.int64]:
+    places = np.array(offsets, dtype=np.int64)
+    return places[1:] - places[:-1] - RECORD_HEADER_BYTES
+
+
+def _of_one(name: str, counts: NDArray[np.int64]) -> SourceTimeline:
+    packets, octets = counts.tolist()
+    return SourceTimeline(name=name, packets=tuple(packets), bytes=tuple(octets))
 
 
 def _paired(values: list[int]) -> list[int]:
