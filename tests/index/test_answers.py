@@ -28,6 +28,7 @@ from tests.index.captures import FIRST_S
 from tests.services import frames
 from tests.services.needs import program
 from tests.services.waiting import wait_until
+from tests.workers.sources.capture_formats import interface, packet, section, statistics
 
 US = 1_000_000
 HOSTS = [f"10.1.{n}.7" for n in range(40)]
@@ -111,6 +112,23 @@ def _index(captures: Path, layout: IndexLayout) -> None:
     indexer = SourceIndexer(str(captures), layout, 0)
     while indexer.step(threading.Event()):
         pass
+
+
+@pytest.mark.parametrize("indexed_before", [False, True])
+def test_index_hides_no_dropped_packets(indexed_before: bool, tmp_path: Path, layout: IndexLayout) -> None:
+    """What the recorder says it dropped is said, whether it was there when the file was indexed or came behind it."""
+    (directory := tmp_path / "captures").mkdir()
+    path = directory / "em1_00001_20261124.pcapng"
+    written = section() + interface() + packet(FIRST_S * US, b"\0" * 60)
+    for content in (written, written + statistics(5)) if indexed_before else (written + statistics(5),):
+        path.write_bytes(content)
+        os.utime(path, (FIRST_S, FIRST_S))
+        if content is written or not indexed_before:
+            _index(directory, layout)
+    for text in ("", "host 10.9.9.9"):
+        answer = _answer(directory, IndexSelector(layout.root), text, Window(0, 1 << 60))
+        assert answer == _answer(directory, None, text, Window(0, 1 << 60))
+        assert [one.verdict for one in answer[1]] == ["gap"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("state", ["whole", "half", "damaged"])

@@ -50,6 +50,15 @@ class Ring:
             removed += 1
         return removed
 
+    def newest(self) -> Path | None:
+        """The file that is written, or was written last. Raises OSError."""
+        files = self._files()
+        return files[-1][2] if files else None
+
+    def used_bytes(self) -> int:
+        """Raises OSError."""
+        return sum(size for _, size, _ in self._files())
+
     def free_bytes(self) -> int:
         """Free for those who are not root. Raises OSError."""
         status = os.statvfs(self.directory)

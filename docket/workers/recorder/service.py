@@ -8,6 +8,8 @@ import threading
 
 from docket.errors import ConfigError, DocketError, Fault
 from docket.runtime.programs import find_program
+from docket.workers.recorder.dropped_packets import DroppedPackets
+from docket.workers.recorder.recorder_figures import RECORDING, REMOVED_FILES, RING_BYTES, RING_MAX_BYTES, begin
 from docket.workers.recorder.ring import Ring
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ class RecorderEnded(DocketError):
 
 
 class Recorder:
-    """One interface. Packets that were lost stand in the statistics that dumpcap writes at the end of each file."""
+    """One interface. Packets that were lost stand in the statistics at the end of the file that lacks them."""
 
     def __init__(self, ring: Ring) -> None:
         """Raises ConfigError without dumpcap."""
@@ -43,6 +45,8 @@ class Recorder:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set. Raises RecorderEnded."""
+        begin(self._ring.interface)
+        RING_MAX_BYTES.labels(self._ring.interface).set(self._ring.most_bytes)
         try:
             while not stop.is_set():
                 self._ring.directory.mkdir(parents=True, exist_ok=True)
@@ -54,7 +58,7 @@ class Recorder:
     def _wait_for_room(self, stop: threading.Event) -> bool:
         reported = False
         while not stop.is_set():
-            self._ring.prune()
+            self._prune()
             if self._ring.has_room():
                 return True
             if not reported:
@@ -65,16 +69,29 @@ class Recorder:
 
     def _record(self, stop: threading.Event) -> None:
         """Run dumpcap until it is to stop, or the disk is full."""
+        recording, ring = RECORDING.labels(self._ring.interface), self._ring
         with subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True) as child:
-            log.info("%s is recorded into %s", self._ring.interface, self._ring.directory)
+            log.info("%s is recorded into %s", ring.interface, ring.directory)
+            recording.set(1)
+            dropped = DroppedPackets(ring.interface, child.pid)
             try:
-                while child.poll() is None and self._ring.has_room() and not stop.wait(self._ring.look_every_s):
-                    self._ring.prune()
+                while child.poll() is None and ring.has_room() and not stop.wait(ring.look_every_s):
+                    dropped.look(ring.newest())
+                    self._prune()
             finally:
+                recording.set(0)
                 ended = child.poll()
+                # dumpcap, too, asks the kernel at its end, and what it is given is gone from there.
+                dropped.look(ring.newest())
                 _end(child)
+                dropped.close()
         if ended is not None and not stop.is_set():
-            raise RecorderEnded(f"dumpcap on {self._ring.interface} has ended with code {ended}; see its message above")
+            raise RecorderEnded(f"dumpcap on {ring.interface} has ended with code {ended}; see its message above")
+
+    def _prune(self) -> None:
+        """Raises OSError."""
+        REMOVED_FILES.labels(self._ring.interface).inc(self._ring.prune())
+        RING_BYTES.labels(self._ring.interface).set(self._ring.used_bytes())
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from docket.domain.timewindow import Window
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import scan
 from docket.workers.recorder.ring import Ring
+from docket.workers.sources.base import Shortfall
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.cli.running_demo import DOCKET
 from tests.services import frames
@@ -98,6 +102,55 @@ def test_dumpcap_is_held_within_the_ring_and_nothing_is_lost(tmp_path: Path) -> 
         namespace.close()
 
 
+def test_what_the_kernel_drops_is_counted_and_is_a_gap(tmp_path: Path) -> None:
+    """dumpcap is stopped while more passes than the kernel keeps: not one packet is missing that was not counted, the
+    figure says so at once, and the file that lacks them does when the next one is begun."""
+    directory, config = tmp_path / "captures", tmp_path / "docket.yaml"
+    config.write_text(f"sources: [{{name: 'rock01:em1', kind: capture-files, path: {directory}, ring: 500MB}}]\n")
+    namespace = Namespace(tmp_path)
+    recorder: ChildProcess | None = None
+    try:
+        namespace.add_cable("em1", "wire1")
+        command = [*DOCKET, "--config", str(config), "record", "em1", "--metrics", "127.0.0.1:9471"]
+        recorder = ChildProcess(namespace.command(command), tmp_path / "record.log")
+        wait_until(lambda: not recorder.running or list(directory.glob("em1_*")), "the first file", timeout_s=30)
+        recorder.must_run()
+        traffic, _ = _traffic(tmp_path / "traffic.pcap")
+        replay = [program("tcpreplay", "tcpreplay"), "-q", "-i", "wire1", "--topspeed"]
+        namespace.run([*replay, str(traffic)])
+        wait_until(lambda: _figure(namespace, "packets") == 2200, "the first packets")
+        assert (_figure(namespace, "dropped_packets"), _shortfalls(directory)) == (0, ())
+        tasks = Path(f"/proc/{recorder.pid}/task").glob("*/children")
+        (child,) = [pid for task in tasks for pid in task.read_text().split()]
+        os.kill(int(child), signal.SIGSTOP)
+        namespace.run([*replay, "--loop=30", str(traffic)])
+        os.kill(int(child), signal.SIGCONT)
+        wait_until(lambda: _figure(namespace, "dropped_packets"), "the figure")
+        wait_until(
+            lambda: _figure(namespace, "packets") + _figure(namespace, "dropped_packets") == 31 * 2200, "every packet"
+        )
+        wait_until(lambda: len(list(directory.iterdir())) > 3, "files after the one that lacks them")
+        wait_until(lambda: _shortfalls(directory), "the gap")
+        dropped = int(_figure(namespace, "dropped_packets"))
+        assert recorder.stop() == 0
+        (shortfall,) = _shortfalls(directory)
+        assert shortfall.verdict == "gap"
+        assert "the recorder dropped" in shortfall.sentence
+        assert _found(directory, "") + dropped == 31 * 2200
+    finally:
+        if recorder is not None:
+            recorder.kill()
+        namespace.close()
+
+
+def _figure(namespace: Namespace, name: str) -> float:
+    """One of the recorder's own."""
+    fetch = namespace.command([program("curl", "curl"), "-s", "http://127.0.0.1:9471/metrics"])
+    text = subprocess.run(fetch, capture_output=True, text=True, check=False).stdout
+    found = re.search(rf'^docket_record_{name}_total{{interface="em1"}} (\S+)$', text, flags=re.MULTILINE)
+    return float(found[1]) if found else -1.0
+
+
 def _traffic(path: Path) -> tuple[Path, int]:
     """3 MB, and how many packets of it go to port 7777."""
     records, wanted = [], 0
@@ -113,10 +166,23 @@ def _traffic(path: Path) -> tuple[Path, int]:
     return path, wanted
 
 
-def _found(directory: Path) -> int:
-    """Packets to port 7777, as the source finds them."""
+def _found(directory: Path, query: str = "port 7777") -> int:
+    """Packets that the source finds."""
+    return _asked(directory, query)[0]
+
+
+def _shortfalls(directory: Path) -> tuple[Shortfall, ...]:
+    """What the source says is missing; that the newest file still grows is not meant."""
+    return tuple(one for one in _asked(directory, "")[1] if one.verdict != "not-yet")
+
+
+def _asked(directory: Path, query: str) -> tuple[int, tuple[Shortfall, ...]]:
     source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", directory))
     stop, window = threading.Event(), Window(0, 1 << 60)
-    with source.read(parse("port 7777"), window, most_bytes=None, most_packets=None, stop=stop) as reading:
+    with source.read(parse(query), window, most_bytes=None, most_packets=None, stop=stop) as reading:
         answer = b"".join(reading.chunks)
+        return _packets(answer), reading.shortfalls()
+
+
+def _packets(answer: bytes) -> int:
     return len(scan(answer, start=FILE_HEADER_BYTES).records)

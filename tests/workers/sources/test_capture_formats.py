@@ -155,6 +155,21 @@ def test_statistics_of_pcapng_tell_what_was_lost(tmp_path: Path) -> None:
         assert reader.end.dropped == 9
 
 
+def test_what_a_recorder_says_it_lost_is_a_gap(tmp_path: Path) -> None:
+    """In the window of the file that says so; every packet that is there comes, and a later minute is whole."""
+    packets = b"".join(packet(START_US + n * US, data) for n, data in enumerate(DATA))
+    place(tmp_path, "x.pcapng", section() + interface() + packets + statistics(7))
+    later = b"".join(packet(START_US + 2 * MINUTE_US + n * US, data) for n, data in enumerate(DATA))
+    place(tmp_path, "y.pcapng", section() + interface() + later + statistics(0))
+    finding, body = ask_all(tmp_path)
+    assert (finding.verdict, body) == (Verdict.GAP, TRUTH)
+    assert "the recorder dropped 7 packets between 2023-" in finding.sentence
+    assert "as x.pcapng says" in finding.sentence
+    opened = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=tmp_path))
+    finding = read(opened, ask(START_US + 2 * MINUTE_US, START_US + 3 * MINUTE_US, "port 53"), Heard())
+    assert finding.verdict == Verdict.COMPLETE
+
+
 @pytest.mark.parametrize(
     "magic",
     [b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x34\xcd\xb2\xa1", b"\xa1\xb2\xcd\x34"],

@@ -19,6 +19,7 @@ from docket.workers.sources.capture_files.reading_order import LATE_MTIME_US
 _SHOWN = 3
 _DISORDER_US = 5 * US_PER_S
 _LOOK_AT_FILES = "Asking again would bring the same: look at the files that are named."
+_ON_NO_DISK = "Asking again would bring the same: what a recorder drops is on no disk."
 _LATER = "Retry later, when the recorder has written more, or let it write each packet at once (tcpdump -U)."
 
 
@@ -30,6 +31,7 @@ class Shortfalls:
         self._root = root
         self._cut: list[str] = []
         self._not_yet: list[str] = []
+        self._dropped: list[str] = []
         self._advice: list[str] = []
         self._undecided: Counter[str] = Counter()
         self._unfiltered: Counter[tuple[str, int]] = Counter()
@@ -64,6 +66,8 @@ class Shortfalls:
     def file_ended(self, file: CaptureFile, facts: FileFacts, window: Window, *, growing: bool) -> None:
         """What was odd about a file that was read, as far as it may have cost packets of the window."""
         end = facts.end
+        if end.dropped:
+            self._recorder_dropped(file, facts, window)
         if not (end.fault or end.undated or end.unfinished):
             return
         written_us = file.modified_us + LATE_MTIME_US
@@ -76,6 +80,18 @@ class Shortfalls:
             self._cut.append(f"{name}: {packets_text(end.undated)} without a time, which no window can hold")
         if end.unfinished:
             self._unfinished(name, facts, window, growing=growing, within=within)
+
+    def _recorder_dropped(self, file: CaptureFile, facts: FileFacts, window: Window) -> None:
+        """Its statistics count packets that are on no disk, at times that are not known but by the file's."""
+        since_us = None if facts.first_ns is None else facts.first_ns // 1000
+        until_us = file.modified_us if facts.last_ns is None else facts.last_ns // 1000
+        if window.before_us <= (since_us or 0) - _DISORDER_US or window.after_us > until_us + _DISORDER_US:
+            return
+        when = f"before {format_human(until_us)}"
+        if since_us is not None:
+            when = f"between {format_human(since_us)} and {format_human(until_us)}"
+        count = packets_text(facts.end.dropped)
+        self._dropped.append(f"the recorder dropped {count} {when}, as {self._name(file.path)} says")
 
     def _unfinished(self, name: str, facts: FileFacts, window: Window, *, growing: bool, within: bool) -> None:
         """The file ends in the middle of something: what is missing there is no older than the last packet."""
@@ -103,6 +119,9 @@ class Shortfalls:
             verdict = "cut" if self.any_read else "refused"
             text = f"Not every packet of {self._source} could be read: {_joined(cut)}"
             found.append(Shortfall(verdict, text, step, usable=self.any_read))
+        if self._dropped:
+            text = f"Packets of {self._source} may be missing: {_joined(self._dropped)}"
+            found.append(Shortfall("gap", text, _ON_NO_DISK))
         if self._not_yet:
             found.append(Shortfall("not-yet", _joined(self._not_yet), _LATER))
         return tuple(found)
