@@ -18,7 +18,7 @@ from pathlib import Path
 
 from docket.bus.factory import open_broker, open_link
 from docket.cli.client.discovery import announced
-from docket.cli.commands.services import listening_on
+from docket.cli.overrides import listening_on
 from docket.cli.service_factory import (
     collector_service,
     indexer_service,

@@ -21,6 +21,7 @@ from docket.web.compat.docket1_handlers import LEGACY
 from docket.web.compat.stenoread import STENOREAD
 from docket.web.context import AppContext
 from docket.web.handlers import (
+    base,
     check_handlers,
     dissection_handlers,
     download_handlers,
@@ -28,6 +29,7 @@ from docket.web.handlers import (
     health_handlers,
     job_handlers,
     manifest_handlers,
+    openapi_handlers,
     packet_handlers,
     page_handlers,
     page_settings_handlers,
@@ -37,7 +39,7 @@ from docket.web.handlers import (
     source_handlers,
     timeline_handlers,
 )
-from docket.web.http import base, listen, openapi
+from docket.web.http import listen, openapi
 from docket.web.http.connections import BoundedServer, make_room
 from docket.web.http.route_spec import Route
 from docket.web.live.event_feed import MOST_SOCKETS
@@ -75,7 +77,7 @@ ROUTES = (
     Route("api/v1/health", health_handlers.HealthHandler),
     Route("api/v1/events", event_handlers.EventsHandler),
     Route("api/v1/signing-key", manifest_handlers.SigningKeyHandler),
-    Route("api/v1/openapi.json", openapi.OpenApiHandler),
+    Route("api/v1/openapi.json", openapi_handlers.OpenApiHandler),
     Route("metrics", health_handlers.MetricsHandler),
 )
 """The API, in the order of the documentation. A new room adds its routes here."""

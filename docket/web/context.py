@@ -6,25 +6,27 @@ from dataclasses import dataclass
 
 from docket.bus.async_interface import AsyncBusClient
 from docket.config.model import Config
+from docket.domain.job import Job
 from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
 from docket.web.auth.access import Access
 from docket.web.auth.audit import Audit
 from docket.web.auth.authenticator import Authenticator
-from docket.web.compat.link_cache import LinkCache
-from docket.web.handlers.health_faults import HealthFaults
-from docket.web.handlers.queue_depths import QueueDepths
+from docket.web.health.health_faults import HealthFaults
+from docket.web.health.queue_depths import QueueDepths
 from docket.web.http.executor import Executor
 from docket.web.http.metrics import Metrics
 from docket.web.http.urls import Urls
-from docket.web.jobs.async_ledger import Ledger
 from docket.web.jobs.job_commands import JobCommands
 from docket.web.jobs.job_history import JobHistory
+from docket.web.jobs.link_cache import LinkCache
+from docket.web.jobs.result_follower import ResultFollower
 from docket.web.jobs.service import JobService
 from docket.web.jobs.size_guard import SizeGuard
+from docket.web.jobs.snapshot import SnapshotBuilder
 from docket.web.jobs.surveys import Surveys
+from docket.web.live.async_ledger import Ledger
 from docket.web.live.event_feed import EventFeed
-from docket.web.live.snapshot import SnapshotBuilder
 
 LEDGER_THREADS = 4
 FILE_THREADS = 8
@@ -68,6 +70,7 @@ class AppContext:
         event_feed.add_listener(metrics.jobs.on_event)
         job_history = JobHistory(ledger, event_feed)
         surveys = Surveys(link)
+        queue_depths = QueueDepths()
         guard = SizeGuard(config.jobs.max_bytes, job_history, surveys)
         job_service = JobService(config, link, ledger, event_feed, spool, files, guard)
         return cls(
@@ -90,9 +93,13 @@ class AppContext:
             audit=Audit(link),
             job_commands=JobCommands(link, job_service, event_feed),
             link_cache=LinkCache(),
-            health_faults=HealthFaults(),
-            queue_depths=QueueDepths(),
+            health_faults=HealthFaults(link, queue_depths, files, tuple(config.bus_tls.values())),
+            queue_depths=queue_depths,
         )
+
+    def follow(self, job: Job) -> ResultFollower:
+        """The job's result while it grows."""
+        return ResultFollower(self.job_service, self.spool, self.files, job)
 
     @property
     def pools(self) -> tuple[tuple[str, Executor], ...]:

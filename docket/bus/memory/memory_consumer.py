@@ -7,13 +7,11 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from threading import Condition
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from docket.bus.memory.memory_exchanges import MemoryExchanges
 from docket.bus.memory.memory_queue import Entry, MemoryQueue, Message
 from docket.bus.topology import LISTENER_MESSAGES
-
-if TYPE_CHECKING:
-    from docket.bus.memory.memory_broker import MemoryBroker
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +69,7 @@ class MemoryConsumer:
     generation = 1
     """There is no connection that could be lost."""
 
-    def __init__(self, broker: MemoryBroker, name: str, prefetch: Mapping[str, int]) -> None:
+    def __init__(self, broker: MemoryExchanges, name: str, prefetch: Mapping[str, int]) -> None:
         self._broker = broker
         self._name = name
         self._condition = Condition(broker.lock)
@@ -83,6 +81,7 @@ class MemoryConsumer:
         self._woken = False
         self._closed = False
         with broker.lock:
+            broker.attach(self._condition)
             for queue in prefetch:
                 broker.consume(queue, self._condition)
 
@@ -114,7 +113,7 @@ class MemoryConsumer:
             if self._closed:
                 return
             self._closed = True
-            self._broker.forget(self, self._condition)
+            self._broker.forget(self._condition, self.on_event)
             for held in self._in_hand.values():
                 for queue, entry in held.values():
                     self._broker.put_back(queue, entry)

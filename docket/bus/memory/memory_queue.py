@@ -1,4 +1,4 @@
-"""One queue of the embedded broker. Only `docket.bus.memory.memory_broker` uses it, and always under its lock."""
+"""One queue of the embedded broker. Only `docket.bus.memory.memory_exchanges` uses it, and always under its lock."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from docket.client.follow import follow
 from docket.client.save import save
 from docket.domain.units import packets_text, size_text
 from docket.runtime.exit_codes import ExitCode
+from docket.workers.inspector.row_filters.protocol_filters import Protocol
 from docket.workers.inspector.rpc_messages import MOST_ROWS, PacketPage
-from docket.workers.inspector.tshark.statistics import Protocol
 from docket.workers.inspector.tshark.summary import Summary
 
 T = TypeVar("T")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from docket.cli.broker_login import refuse_guest
+from docket.cli.overrides import listening_on, only_sources
 from docket.cli.ui.arguments import bus_url, listen, tcp_address
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import find_config, load_config
@@ -221,32 +221,3 @@ def _service_config(args: argparse.Namespace, terminal: Terminal) -> Config:
     config = load_config(args.config, terminal.environ, allow_memory=False)
     refuse_guest(config, find_config(args.config, terminal.environ))
     return config
-
-
-def listening_on(config: Config, addresses: list[str] | None) -> Config:
-    """The configuration with other addresses to listen on, if there are any. Raises ConfigError."""
-    if not addresses:
-        return config
-    return dataclasses.replace(config, web=dataclasses.replace(config.web, listen=tuple(addresses)))
-
-
-def only_sources(config: Config, names: list[str]) -> Config:
-    """The configuration with the named sources only; all if none is named. Raises ConfigError.
-
-    An interface alone names the one source with that interface, so that a systemd instance can be `em1`.
-    """
-    if not names:
-        return config
-    chosen, faults = [], []
-    for name in dict.fromkeys(names):
-        found = [one for one in config.sources if name in (one.name, one.name.partition(":")[2])]
-        exact = [one for one in found if one.name == name] or found
-        if len(exact) == 1:
-            chosen += exact
-        else:
-            what = f"several sources are called {name}" if exact else f"there is no source {name}"
-            known = ", ".join(one.name for one in config.sources)
-            faults.append(Fault("bad-source", f"{what}; the configuration has {known or 'none'}"))
-    if faults:
-        raise ConfigError(faults)
-    return dataclasses.replace(config, sources=tuple(dict.fromkeys(chosen)))

@@ -62,7 +62,7 @@ class Access:
         if isinstance(parent, str):
             await self.job(parent, principal)
         only_of = None if self.sees_all(principal) else principal.user
-        return await self._job_service.ask(raw, principal, only_of, traceparent)
+        return await self._job_service.ask(raw, principal.user, only_of, traceparent)
 
     async def job(self, job_id: str, principal: Principal) -> Job:
         """The job, for a user who may see it. Raises NoSuchJob (also for what is hidden), SpoolError."""

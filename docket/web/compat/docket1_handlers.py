@@ -25,10 +25,10 @@ from docket.spool.ledger_reader import NEWEST_FIRST
 from docket.web.compat import docket1_answers as answers
 from docket.web.compat import docket1_requests
 from docket.web.compat.steno_query import raw_question
+from docket.web.handlers.base import Handler
 from docket.web.handlers.download_handlers import PcapHandler
 from docket.web.handlers.job_handlers import asked, job_id
 from docket.web.http.api_errors import ApiError, api_error
-from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Route
 
 DEPRECATED_SINCE = "@1795046400"

@@ -18,11 +18,11 @@ from docket.packet.pcap import file_header
 from docket.web.compat.steno_query import RawQuestion, raw_question
 from docket.web.handlers.download_handlers import PCAP_TYPE
 from docket.web.handlers.job_handlers import asked
+from docket.web.handlers.streaming import DeliveringHandler
 from docket.web.http import api_errors
 from docket.web.http.api_errors import api_error
 from docket.web.http.route_spec import Operation, Operations, Route
-from docket.web.http.streaming import DeliveringHandler
-from docket.web.jobs.result_follower import Broken, ResultFollower
+from docket.web.jobs.result_follower import Broken
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class StenoreadHandler(DeliveringHandler):
         """The bytes, then the judgement. Raises Broken where the answer is not whole."""
         sent = False
         try:
-            async for chunk in ResultFollower(self.services, job).chunks():
+            async for chunk in self.services.follow(job).chunks():
                 sent = True
                 yield chunk
         except Broken:

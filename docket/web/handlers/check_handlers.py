@@ -18,7 +18,7 @@ from docket.domain.source import SourceStatus
 from docket.domain.survey import Survey, refined
 from docket.domain.timewindow import US_PER_S, Window, format_us, lacks_zone, make_window
 from docket.errors import Fault, InvalidRequest
-from docket.web.http.base import Handler
+from docket.web.handlers.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 from docket.web.jobs.coverage import coverage
 from docket.web.jobs.source_plan import plan_of, source_plan

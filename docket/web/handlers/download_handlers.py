@@ -17,12 +17,12 @@ from docket.bus.messages import AuditAction
 from docket.domain.job import Job, PcapFile, State
 from docket.web.auth.authenticator import forwarded
 from docket.web.handlers.job_handlers import job_id
+from docket.web.handlers.streaming import DeliveringHandler
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.ranges import ByteRange, Unsatisfiable, none_match, parse_range, range_holds
 from docket.web.http.route_spec import Operation, Operations, Param
-from docket.web.http.streaming import DeliveringHandler
 from docket.web.jobs.result_file import ResultFile
-from docket.web.jobs.result_follower import Broken, ResultFollower
+from docket.web.jobs.result_follower import Broken
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class PcapHandler(DeliveringHandler):
             # The client learns at once that it is being served, though the first packet may take a while.
             await self.flush()
             self.record(AuditAction.DOWNLOADED, job.id, "while it grows")
-            await self.deliver(ResultFollower(self.services, job).chunks())
+            await self.deliver(self.services.follow(job).chunks())
 
     async def _open(self, job: Job) -> tuple[ResultFile, PcapFile]:
         """The file that the ledger speaks of, in the revision that it speaks of. Raises ApiError."""

@@ -11,8 +11,8 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler
 
 from docket.errors import DocketError
+from docket.web.handlers.base import Handler
 from docket.web.http.api_errors import ApiError, api_error
-from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param
 from docket.web.live.send_queue import SLOW_CODE, Ended, SendQueue
 

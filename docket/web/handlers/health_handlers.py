@@ -15,8 +15,8 @@ from docket.domain.units import size_text
 from docket.errors import BusError, SpoolError
 from docket.spool.collector_health import HEARTBEAT_S, CollectorHealth
 from docket.web.context import AppContext
-from docket.web.handlers.health_faults import fault
-from docket.web.http.base import Handler
+from docket.web.handlers.base import Handler
+from docket.web.health.health_faults import fault
 from docket.web.http.metrics import CONTENT_TYPE, Exposition
 from docket.web.http.route_spec import Operation, Operations, Param
 
@@ -54,7 +54,7 @@ class HealthHandler(Handler):
         ledger, collector = await self._ledger()
         space = await self._space()
         statuses = await self.services.job_service.sources_or_configured()
-        faults = await self.services.health_faults.others(self.services, statuses) if broker.ok else []
+        faults = await self.services.health_faults.others(statuses) if broker.ok else []
         needed = (broker, ledger, space)
         checks = (*needed, collector, *map(_source, statuses), *faults)
         if not all(check.ok for check in needed):
@@ -66,7 +66,7 @@ class HealthHandler(Handler):
     async def _broker(self) -> Check:
         if not self.services.link.connected:
             return fault("broker", "no connection to the message bus", "systemctl status rabbitmq-server")
-        refusal = await self.services.health_faults.broker(self.services)
+        refusal = await self.services.health_faults.broker()
         return refusal or Check(name="broker", ok=True, message="connected")
 
     async def _ledger(self) -> tuple[Check, Check]:
@@ -187,8 +187,8 @@ def _add_collector(page: Exposition, health: CollectorHealth | None) -> None:
 
 async def _add_faults(page: Exposition, services: AppContext, sources: list[SourceStatus]) -> None:
     """One sample for each thing that is wrong and stands in no other figure."""
-    refusal = await services.health_faults.broker(services) if services.link.connected else None
-    faults = [refusal] if refusal else await services.health_faults.others(services, sources)
+    refusal = await services.health_faults.broker() if services.link.connected else None
+    faults = [refusal] if refusal else await services.health_faults.others(sources)
     page.add("docket_fault", "gauge", "1 for each fault of GET health.", (({"fault": one.name}, 1) for one in faults))
 
 

@@ -16,8 +16,8 @@ from docket.domain.request import LONGEST_DEADLINE_S
 from docket.domain.request_message import RequestBody
 from docket.errors import Fault, InvalidRequest
 from docket.spool.ledger_reader import NEWEST_FIRST, SORTS
+from docket.web.handlers.base import Handler
 from docket.web.http.api_errors import api_error, no_such_job
-from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param
 
 MOST_PER_PAGE = 500

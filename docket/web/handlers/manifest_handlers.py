@@ -7,10 +7,10 @@ from typing import ClassVar
 from docket.spool.layout import read_evidence
 from docket.spool.manifest import Manifest
 from docket.spool.signing import public_path
+from docket.web.handlers.base import Handler
 from docket.web.handlers.download_handlers import disposition, no_result
 from docket.web.handlers.job_handlers import job_id
 from docket.web.http.api_errors import api_error
-from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 
 SIGNATURE_TYPE = "application/octet-stream"

@@ -14,12 +14,12 @@ from tornado.iostream import StreamClosedError
 
 from docket.bus.messages import AuditAction
 from docket.domain.refinement import MOST_SOURCES
+from docket.web.handlers.base import Handler
 from docket.web.handlers.download_handlers import disposition, no_result
 from docket.web.handlers.job_handlers import job_id
+from docket.web.handlers.streaming import STALL_S
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
-from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param
-from docket.web.http.streaming import STALL_S
 from docket.workers.inspector import rpc_client
 from docket.workers.inspector.rpc_messages import (
     DIRECTIONS,

@@ -11,8 +11,8 @@ import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
+from docket.web.handlers.base import Handler
 from docket.web.http.api_errors import api_error
-from docket.web.http.base import Handler
 from docket.web.http.ranges import none_match
 
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}

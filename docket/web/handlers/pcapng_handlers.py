@@ -19,9 +19,9 @@ from docket.spool.packet_sources import PacketSourceList
 from docket.spool.result_format import ResultFormat, read_format
 from docket.web.handlers.download_handlers import PCAPNG_TYPE, disposition, no_result
 from docket.web.handlers.job_handlers import job_id
+from docket.web.handlers.streaming import DeliveringHandler
 from docket.web.http.api_errors import api_error
 from docket.web.http.route_spec import Operation, Operations
-from docket.web.http.streaming import DeliveringHandler
 from docket.web.jobs.result_file import PIECE_BYTES, ResultFile
 from docket.web.jobs.result_follower import Broken
 

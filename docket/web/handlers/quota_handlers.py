@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from docket.web.http.base import Handler
+from docket.web.handlers.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 
 

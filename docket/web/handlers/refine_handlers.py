@@ -13,10 +13,10 @@ from docket.domain.job import Job
 from docket.domain.refinement import LONGEST_FILTER, Refinement, Sender
 from docket.domain.request_message import Limits
 from docket.errors import Fault, InvalidRequest
+from docket.web.handlers.base import Handler
 from docket.web.handlers.download_handlers import no_result
 from docket.web.handlers.job_handlers import asked, job_id
 from docket.web.http.api_errors import ApiError
-from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 from docket.workers.inspector import rpc_client
 from docket.workers.inspector.rpc_messages import Question

@@ -8,8 +8,8 @@ import msgspec
 
 from docket.bus.messages import AuditAction
 from docket.domain.api import SourceList
+from docket.web.handlers.base import Handler
 from docket.web.http.api_errors import api_error
-from docket.web.http.base import Handler
 from docket.web.http.route_spec import Operation, Operations
 
 

@@ -10,7 +10,7 @@ from docket.domain.query.canonical import parse
 from docket.domain.source import GapStatus, gaps_within
 from docket.domain.survey import Survey
 from docket.domain.timewindow import US_PER_S, format_us, make_window
-from docket.web.http.base import Handler
+from docket.web.handlers.base import Handler
 from docket.web.http.route_spec import Operation, Operations, Param
 
 _PARAMS = (

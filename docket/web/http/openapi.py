@@ -1,32 +1,20 @@
-"""The OpenAPI description, generated from the route table and the message classes, and the route that serves it."""
+"""The OpenAPI description, generated from the route table and the message classes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
 from docket import __version__
 from docket.domain.api import ErrorBody
-from docket.web.http.base import Handler
-from docket.web.http.route_spec import Operation, Operations, Param, Route
+from docket.web.http.route_spec import Operation, Param, Route
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _NO_SCHEMA: Mapping[str, Any] = {}
-
-
-class OpenApiHandler(Handler):
-    """The description of this API."""
-
-    operations: ClassVar[Operations] = {"GET": Operation("This description, OpenAPI 3.1", gives={200: dict[str, Any]})}
-
-    def get(self) -> None:
-        self.write_raw_json(self.settings["openapi"])
-
-    head = get
 
 
 def describe(routes: Iterable[Route], base_path: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from docket.domain.source import SourceStatus
 from docket.domain.timewindow import Window, parse_time_us
 from docket.errors import SpoolError
 from docket.spool.ledger_reader import NEWEST_FIRST
-from docket.web.jobs.async_ledger import Ledger
+from docket.web.live.async_ledger import Ledger
 from docket.web.live.event_feed import EventFeed
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,10 @@ import hashlib
 from collections.abc import AsyncGenerator
 
 from docket.domain.job import Job
-from docket.web.context import AppContext
+from docket.spool.layout import Spool
+from docket.web.http.executor import Executor
 from docket.web.jobs.result_file import PIECE_BYTES, ResultFile
+from docket.web.jobs.service import JobService
 from docket.web.live.event_feed import Watch
 
 LOOK_S = 0.05
@@ -28,11 +30,12 @@ class Broken(Exception):
 class ResultFollower:
     """One client that follows one job."""
 
-    def __init__(self, services: AppContext, job: Job) -> None:
-        self._services = services
-        self._run = services.files.run
+    def __init__(self, job_service: JobService, spool: Spool, files: Executor, job: Job) -> None:
+        self._job_service = job_service
+        self._spool = spool
+        self._run = files.run
         self._job = job
-        self._growing = services.spool.partial(job.id)
+        self._growing = spool.partial(job.id)
         self._file: ResultFile | None = None
         self._sent_bytes = 0
         self._digest = hashlib.sha256()
@@ -40,8 +43,8 @@ class ResultFollower:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The file's bytes as they come. Raises Broken."""
         try:
-            with self._services.job_service.watch(self._job.id) as watch:
-                self._job = await self._services.job_service.job(self._job.id)
+            with self._job_service.watch(self._job.id) as watch:
+                self._job = await self._job_service.job(self._job.id)
                 while not self._job.is_final:
                     async for chunk in self._grown():
                         yield chunk
@@ -70,7 +73,7 @@ class ResultFollower:
                 return
             if await self._has_grown():
                 return
-        self._job = await self._services.job_service.job(self._job.id)
+        self._job = await self._job_service.job(self._job.id)
 
     async def _has_grown(self) -> bool:
         if self._file is None:
@@ -80,7 +83,7 @@ class ResultFollower:
     async def _rest(self) -> AsyncGenerator[bytes, None]:
         """The finished file after what was sent, once its beginning is known to be the same."""
         pcap = self._job.pcap
-        path = self._services.spool.result(self._job.id)
+        path = self._spool.result(self._job.id)
         finished = await self._run(ResultFile.open, path) if pcap is not None else None
         if pcap is None or finished is None:
             raise Broken(f"the job is {self._job.state} and has no result")

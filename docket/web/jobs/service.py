@@ -25,13 +25,12 @@ from docket.domain.units import size_text
 from docket.errors import BusError, Fault, InvalidRequest, NoSuchJob, SpoolError, SpoolFull
 from docket.runtime.traces import remember
 from docket.spool.layout import Spool
-from docket.web.auth.authenticator import Principal
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.executor import Executor
-from docket.web.jobs.async_ledger import Ledger
 from docket.web.jobs.known_sources import known_sources
 from docket.web.jobs.pending import Pending, PendingJob
 from docket.web.jobs.size_guard import SizeGuard
+from docket.web.live.async_ledger import Ledger
 from docket.web.live.event_feed import EventFeed, Watch
 
 PUBLISH_S = 5.0
@@ -145,15 +144,16 @@ class JobService:
         return known_sources(self._config.sources, await self._ledger.sources(), self._event_feed.sources, now_us())
 
     async def ask(
-        self, raw: Mapping[str, Any], principal: Principal, only_of: str | None = None, traceparent: str = ""
+        self, raw: Mapping[str, Any], user: str, only_of: str | None = None, traceparent: str = ""
     ) -> tuple[Job, bool]:
         """Hand in a question; gives its job, and whether that is a new one.
 
-        With `only_of`, only a job of that owner may stand for the new one; `traceparent` goes with the request.
+        A `user` is the job's owner, whatever the question says; with `only_of`, only a job of that owner may stand
+        for the new one; `traceparent` goes with the request.
         Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, ApiError.
         """
         known = await self.sources_or_configured()
-        request, will = self._check(raw, principal, [source.name for source in known])
+        request, will = self._check(raw, user, [source.name for source in known])
         await self._check_space()
         await self._check_open(request.owner)
         too_big = None if will.force else await self._size_guard.refusal(request, raw, known)
@@ -186,7 +186,7 @@ class JobService:
         except SpoolError:
             return known_sources(self._config.sources, (), self._event_feed.sources, now_us())
 
-    def _check(self, raw: Mapping[str, Any], principal: Principal, known: list[str]) -> tuple[Request, _Will]:
+    def _check(self, raw: Mapping[str, Any], user: str, known: list[str]) -> tuple[Request, _Will]:
         question = dict(raw)
         faults: list[Fault] = []
         flags = {name: question.pop(name, False) for name in _Will._fields}
@@ -195,8 +195,8 @@ class JobService:
                 faults.append(Fault("bad-flag", f"{name} must be true or false", name))
         if question.get("id") is None:
             question["id"] = new_id()
-        if principal.user:
-            question["owner"] = principal.user
+        if user:
+            question["owner"] = user
         at_us = now_us()
         faults += _clock_faults(question.get("requested_at"), at_us)
         faults += _unknown_sources(question.get("sources"), known)

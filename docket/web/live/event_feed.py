@@ -22,7 +22,7 @@ from docket.errors import MessageError, SpoolError
 from docket.web.http.api_errors import ApiError
 from docket.web.http.metrics import Metrics
 from docket.web.http.urls import Urls
-from docket.web.jobs.async_ledger import Ledger
+from docket.web.live.async_ledger import Ledger
 from docket.web.live.messages import EventFrame, encode
 from docket.web.live.send_queue import RESTART_CODE, SLOW_CODE, Outstanding, SendQueue
 

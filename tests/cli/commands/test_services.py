@@ -13,7 +13,7 @@ import pytest
 
 from docket import __version__
 from docket.bus import topology
-from docket.cli.commands.services import only_sources
+from docket.cli.overrides import only_sources
 from docket.config.model import CaptureFilesConfig, Config
 from docket.errors import ConfigError
 from docket.runtime.exit_codes import MEANINGS, ExitCode

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from docket.web.app import PAGES, ROUTES
-from docket.web.http.base import LARGEST_BODY_BYTES
+from docket.web.handlers.base import LARGEST_BODY_BYTES
 from docket.web.jobs.service import JobService
 from tests.web.docket_site import SOURCES, Site
 

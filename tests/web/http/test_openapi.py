@@ -13,9 +13,9 @@ from docket.domain.request_message import RequestBody
 from docket.domain.timewindow import parse_time_us
 from docket.web.app import ROUTES
 from docket.web.auth import authenticator
-from docket.web.handlers import check_handlers, download_handlers, event_handlers, job_handlers, page_handlers
-from docket.web.http import api_errors, base, executor, openapi
-from docket.web.http.base import Handler
+from docket.web.handlers import base, check_handlers, download_handlers, event_handlers, job_handlers, page_handlers
+from docket.web.handlers.base import Handler
+from docket.web.http import api_errors, executor, openapi
 from docket.web.http.route_spec import Route
 from docket.web.jobs import job_commands, service
 from tests.web.docket_site import Site

@@ -14,7 +14,8 @@ from docket.domain.clock import now_text
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, State, Verdict
 from docket.domain.timewindow import parse_time_us
-from docket.web.live import send_queue, snapshot
+from docket.web.jobs import snapshot
+from docket.web.live import send_queue
 from tests.services.waiting import wait_until
 from tests.web.docket_site import SOURCES, Site
 from tests.web.scripted import ScriptedWorker

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from docket.workers.inspector.row_filters.protocol_filters import Protocol
 from docket.workers.inspector.tshark.conversation_list import joined_by_pair, read_conversations
-from docket.workers.inspector.tshark.statistics import Protocol
 from docket.workers.inspector.tshark.summary import Summary
 from docket.workers.inspector.tshark.tshark_programs import has_field
 from tests.packet.linked import packets

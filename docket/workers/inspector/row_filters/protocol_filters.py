@@ -10,13 +10,22 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from docket.workers.inspector.tshark.statistics import Protocol
-
 MOST_KINDS = 3_000
 """Different stacks of layers; with more of them there are no filters."""
 
 _UNCOUNTED = "ethertype"
 """A layer that tshark names, but does not count in the hierarchy."""
+
+
+class Protocol(msgspec.Struct, frozen=True, kw_only=True):
+    """A protocol, and those that were found inside it."""
+
+    name: str
+    packets: int
+    bytes: int
+    children: tuple[Protocol, ...] = ()
+    filter: str = ""
+    """A display filter that shows the packets; empty where none can."""
 
 
 class LayerCounter:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from docket.errors import DissectionError, DissectorMissing
-from docket.workers.inspector.row_filters.protocol_filters import LayerCounter
+from docket.workers.inspector.row_filters.protocol_filters import LayerCounter, Protocol
 from docket.workers.inspector.tshark import columns, statistics
 from docket.workers.inspector.tshark.belonging import Belonging
 from docket.workers.inspector.tshark.columns import LineReader, Row
@@ -20,7 +20,7 @@ from docket.workers.inspector.tshark.conversations import ConversationCounter
 from docket.workers.inspector.tshark.process import Limits, OutOfTime, SandboxedProcess
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.row_store import RowStore
-from docket.workers.inspector.tshark.statistics import Finding, Protocol
+from docket.workers.inspector.tshark.statistics import Finding
 from docket.workers.inspector.tshark.tshark_programs import tshark
 
 log = logging.getLogger(__name__)

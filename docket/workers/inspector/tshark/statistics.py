@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from docket.workers.inspector.row_filters.protocol_filters import Protocol
+
 ARGUMENTS = ("-z", "io,phs", "-z", "expert,note")
 
 MOST_FINDINGS = 100
@@ -20,17 +22,6 @@ _SECTION = re.compile(r"^(Errors|Warns|Notes) \(\d+\)$")
 _FINDING = re.compile(r"^ *(\d+) +(\S+) +(\S+)  (.*)$")
 _FRAME_NUMBERS = re.compile(r"\b(frame) #?\d+|\(#\d+\)", re.IGNORECASE)
 _SEVERITIES = {"Errors": "error", "Warns": "warning", "Notes": "note"}
-
-
-class Protocol(msgspec.Struct, frozen=True, kw_only=True):
-    """A protocol, and those that were found inside it."""
-
-    name: str
-    packets: int
-    bytes: int
-    children: tuple[Protocol, ...] = ()
-    filter: str = ""
-    """A display filter that shows the packets; empty where none can."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,9 +11,10 @@ from docket.domain.decoding import prepare
 from docket.domain.timewindow import format_us
 from docket.spool.file_io import write_whole
 from docket.spool.manifest import Manifest
+from docket.workers.inspector.row_filters.protocol_filters import Protocol
 from docket.workers.inspector.tshark.conversations import Conversation, Name, Talker
 from docket.workers.inspector.tshark.full_pass import Listing
-from docket.workers.inspector.tshark.statistics import Finding, Protocol
+from docket.workers.inspector.tshark.statistics import Finding
 from docket.workers.inspector.tshark.timeline import SourceShare, Timeline
 
 LARGEST_BYTES = 2_000_000

@@ -15,8 +15,8 @@ from contextlib import aclosing
 from tornado.iostream import StreamClosedError
 
 from docket.errors import DocketError
+from docket.web.handlers.base import Handler
 from docket.web.http.api_errors import ApiError
-from docket.web.http.base import Handler
 from docket.web.jobs.result_follower import Broken
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import msgspec
 from docket.domain.clock import now_text
 from docket.domain.event import EventMessage
 from docket.web.http.urls import Urls
-from docket.web.jobs.async_ledger import Ledger
 from docket.web.jobs.service import JobService
+from docket.web.live.async_ledger import Ledger
 from docket.web.live.messages import EventFrame, Snapshot, encode
 
 MOST_MISSED_EVENTS = 1_000

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from docket.bus import topology
+from docket.bus.async_interface import AsyncBusClient
 from docket.bus.interface import QueueDepth
 from docket.bus.messages import AuditAction, AuditMessage, encode
 from docket.domain.api import Check
@@ -20,9 +20,8 @@ from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError
 from docket.runtime.cert_expiry import not_after
 from docket.runtime.service_units import advice, failed_units
-
-if TYPE_CHECKING:
-    from docket.web.context import AppContext
+from docket.web.health.queue_depths import QueueDepths
+from docket.web.http.executor import Executor
 
 PROBE_S = 1.5
 """How long the broker may take for one small message."""
@@ -40,48 +39,52 @@ def fault(name: str, message: str, advice: str) -> Check:
 class HealthFaults:
     """Looks, and remembers for a moment what it saw. One per process."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, link: AsyncBusClient, queue_depths: QueueDepths, files: Executor, certificates: Sequence[str]
+    ) -> None:
+        self._link = link
+        self._queue_depths = queue_depths
+        self._files = files
+        self._certificates = certificates
         self._seen: dict[str, tuple[float, list[Check]]] = {}
 
-    async def broker(self, services: AppContext) -> Check | None:
+    async def broker(self) -> Check | None:
         """Why the broker takes no messages; None where it does. Only a message tells: an alarm stops no one else."""
         known = self._fresh("broker")
         if known is None:
-            known = await _probe(services)
+            known = await self._probe()
             self._seen["broker"] = (time.monotonic(), known)
         return known[0] if known else None
 
-    async def others(self, services: AppContext, sources: Sequence[SourceStatus]) -> list[Check]:
+    async def others(self, sources: Sequence[SourceStatus]) -> list[Check]:
         known = self._fresh("others")
         if known is None:
-            known = await services.files.run(_of_this_machine, [*services.config.bus_tls.values()])
+            known = await self._files.run(_of_this_machine, self._certificates)
             self._seen["others"] = (time.monotonic(), known)
-        return [*await _of_queues(services, sources), *_of_sources(sources), *known]
+        return [*await self._of_queues(sources), *_of_sources(sources), *known]
+
+    async def _probe(self) -> list[Check]:
+        event = f"audit.{AuditAction.PROBE.value}"
+        body = encode(AuditMessage(event=event, at=now_text(), user="", address="", job_id="", request="", detail=""))
+        try:
+            await self._link.publish(topology.EVENTS, event, body, mandatory=False, timeout_s=PROBE_S)
+        except BusError as error:
+            what = "rabbitmqctl status (Alarms): make room on its disk or in its memory; it goes on by itself then"
+            return [fault("broker", str(error), what)]
+        return []
+
+    async def _of_queues(self, sources: Sequence[SourceStatus]) -> list[Check]:
+        try:
+            depths = await self._queue_depths.of(self._link, [source.name for source in sources])
+        except BusError:
+            return []
+        offline = {topology.source_queue(source.name) for source in sources if source.state != "online"}
+        unread = {topology.INSPECTOR_QUEUE, *offline}
+        return [check for name, depth in depths.items() if name not in unread for check in _of_queue(name, depth)]
 
     def _fresh(self, what: str) -> list[Check] | None:
         at_s, checks = self._seen.get(what, (0.0, []))
         return checks if at_s and time.monotonic() - at_s < LOOK_AGAIN_S else None
-
-
-async def _probe(services: AppContext) -> list[Check]:
-    event = f"audit.{AuditAction.PROBE.value}"
-    body = encode(AuditMessage(event=event, at=now_text(), user="", address="", job_id="", request="", detail=""))
-    try:
-        await services.link.publish(topology.EVENTS, event, body, mandatory=False, timeout_s=PROBE_S)
-    except BusError as error:
-        what = "rabbitmqctl status (Alarms): make room on its disk or in its memory; it goes on by itself then"
-        return [fault("broker", str(error), what)]
-    return []
-
-
-async def _of_queues(services: AppContext, sources: Sequence[SourceStatus]) -> list[Check]:
-    try:
-        depths = await services.queue_depths.of(services.link, [source.name for source in sources])
-    except BusError:
-        return []
-    offline = {topology.source_queue(source.name) for source in sources if source.state != "online"}
-    unread = {topology.INSPECTOR_QUEUE, *offline}
-    return [check for name, depth in depths.items() if name not in unread for check in _of_queue(name, depth)]
 
 
 def _of_queue(name: str, depth: QueueDepth) -> Iterator[Check]:

@@ -10,7 +10,7 @@ import pytest
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
 from docket.errors import BusLost
-from docket.web.handlers.queue_depths import MOST_AT_ONCE, QueueDepths
+from docket.web.health.queue_depths import MOST_AT_ONCE, QueueDepths
 
 SOURCES = [f"rock{number:03}:em1" for number in range(250)]
 SHARED = [queue.name for queue in topology.queues([])]
@@ -33,7 +33,7 @@ class Link:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     made = SimpleNamespace(now_s=0.0)
-    monkeypatch.setattr("docket.web.handlers.queue_depths.time", SimpleNamespace(monotonic=lambda: made.now_s))
+    monkeypatch.setattr("docket.web.health.queue_depths.time", SimpleNamespace(monotonic=lambda: made.now_s))
     return made
 
 
