@@ -47,3 +47,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     def is_beginning_of(self, identity: FileIdentity) -> bool:
         """Whether the file has grown since, and begins with what was indexed."""
         return identity.size_bytes > self.identity.size_bytes and identity.grown_from(self.identity)
+
+    def is_no_older_than(self, other: FileFacts) -> bool:
+        """Which of two facts about one inode is to be kept: a file that is written to again leaves old ones behind."""
+        return self.identity.modified_ns >= other.identity.modified_ns

@@ -1,4 +1,4 @@
-"""The second level of the index: 64 capture files at once. One look says which of them can hold what is asked.
+"""The second level of the index: up to 64 capture files at once. One look says which can hold what is asked.
 
     write_group(path, [stored, …])                 files that were indexed whole, and are closed
     group = Group(path)
@@ -31,6 +31,7 @@ from docket.packet.octets import Mask
 
 _FILES, _UNSURE, _MATRIX, _CHECKSUMS, _MINUTES = "files", "unsure", "matrix", "checksums", "minutes"
 _DECODER = msgspec.msgpack.Decoder(list[FileFacts])
+_KEPT_BYTES = 16 * 1024 * 1024
 
 
 def fits(facts: FileFacts) -> bool:
@@ -43,16 +44,38 @@ def write_group(path: Path, indexes: Sequence[Path]) -> int:
     if len(indexes) > bloom.MOST_FILES:
         raise ValueError(f"a group has {bloom.MOST_FILES} files at most")
     facts, uncertain, most = [], [], 0
-    for index in indexes:
+    kept = _KeptKeys()
+    for column, index in enumerate(indexes):
         with open_index(index) as stored:
             facts.append(stored.facts)
             uncertain.append(any(bool(segment.table.unsure.any()) for segment in stored.segments()))
-            most = max(most, _keys(stored).size)
+            keys = _keys(stored)
+        most = max(most, keys.size)
+        kept.put(column, keys)
     rows = bloom.matrix(bloom.page_count(most))
     for column, index in enumerate(indexes):
-        with open_index(index) as stored:
-            bloom.enter(rows, column, _keys(stored))
+        bloom.enter(rows, column, kept.get(column, index))
     return container.write(path, _sections(facts, uncertain, rows))
+
+
+class _KeptKeys:
+    """To find the keys of a file takes a hundredth of a second; they are needed twice."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, bloom.Keys] = {}
+        self._room_bytes = _KEPT_BYTES
+
+    def put(self, column: int, keys: bloom.Keys) -> None:
+        if keys.nbytes <= self._room_bytes:
+            self._keys[column] = keys
+            self._room_bytes -= keys.nbytes
+
+    def get(self, column: int, index: Path) -> bloom.Keys:
+        """Those that were put, or found again."""
+        if column in self._keys:
+            return self._keys.pop(column)
+        with open_index(index) as stored:
+            return _keys(stored)
 
 
 def _sections(facts: list[FileFacts], uncertain: list[bool], rows: NDArray[np.uint64]) -> dict[str, bytes]:

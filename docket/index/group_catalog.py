@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 Place = tuple[Group, int]
 
+_SETTLED_NS = 2_000_000_000
+"""The time of a directory may not show a change that came so soon after another one."""
 _QUERIES = 8
 """Whose answers are kept: those of the readings that are under way."""
 
@@ -44,6 +47,7 @@ class GroupCatalog:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._changed_ns = -1
+        self._listed_ns = 0
         self._groups: dict[str, Group | None] = {}
         self._places: dict[tuple[int, int], Place] = {}
         self._exact: dict[tuple[int, int], FileIdentity] = {}
@@ -85,34 +89,42 @@ class GroupCatalog:
             return answers
 
     def forget(self, group: Group) -> None:
-        """It turned out to be damaged."""
+        """It turned out to be damaged, or is not there any more."""
         with self._lock:
             self._groups[group.path.name] = None
-            self._index()
+            self._take_out([group])
 
     def _refresh(self) -> None:
         try:
             changed_ns = os.stat(self._directory).st_mtime_ns
-            if changed_ns == self._changed_ns:
+            if changed_ns == self._changed_ns and self._listed_ns - changed_ns > _SETTLED_NS:
                 return
+            listed_ns = time.time_ns()
             names = {name for name in os.listdir(self._directory) if name.endswith(".group")}
         except OSError:
             self._groups, self._places, self._exact, self._changed_ns = {}, {}, {}, -1
             return
-        self._groups = {name: group for name, group in self._groups.items() if name in names}
         for name in sorted(names - self._groups.keys()):
-            self._groups[name] = _opened(self._directory / name)
-        self._changed_ns = changed_ns
-        self._index()
+            self._groups[name] = group = _opened(self._directory / name)
+            if group is not None:
+                self._take_in(group)
+        gone = [self._groups.pop(name) for name in self._groups.keys() - names]
+        self._take_out([group for group in gone if group is not None])
+        self._changed_ns, self._listed_ns = changed_ns, listed_ns
 
-    def _index(self) -> None:
-        self._exact = {}
-        self._places = {
-            (facts.identity.device, facts.identity.inode): (group, place)
-            for _, group in sorted(self._groups.items())
-            if group is not None
-            for place, facts in enumerate(group.files)
-        }
+    def _take_in(self, group: Group) -> None:
+        """Before those whose place it takes are taken out."""
+        for place, facts in enumerate(group.files):
+            key = (facts.identity.device, facts.identity.inode)
+            known = self._places.get(key)
+            if known is None or facts.is_no_older_than(known[0].files[known[1]]):
+                self._places[key] = group, place
+                self._exact.pop(key, None)
+
+    def _take_out(self, groups: Sequence[Group]) -> None:
+        if groups:
+            self._places = {key: place for key, place in self._places.items() if place[0] not in groups}
+            self._exact = {key: identity for key, identity in self._exact.items() if key in self._places}
 
 
 def _opened(path: Path) -> Group | None:

@@ -1,7 +1,7 @@
 """Where the index of one source keeps its files. Pure.
 
 DIRECTORY/<source>/files/<device>-<inode>.index      one capture file
-DIRECTORY/<source>/groups/<number>.group             64 capture files that were indexed whole
+DIRECTORY/<source>/groups/<time>-<random>.group      4 to 64 capture files that were indexed whole
 DIRECTORY/<source>/state.json                        how far the indexer is
 """
 

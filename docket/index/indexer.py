@@ -20,7 +20,7 @@ from docket.index.format.container import Damaged
 from docket.index.format.stored_file import open_index, write_index
 from docket.index.group import write_group
 from docket.index.index_files import IndexLayout
-from docket.index.inventory import Inventory, Key, key_of
+from docket.index.inventory import Indexed, Inventory, Key, key_of
 from docket.index.state import IndexState, write_state
 from docket.workers.sources.capture_files.catalog import Catalog
 from docket.workers.sources.capture_files.identity import FileIdentity
@@ -36,8 +36,11 @@ STEP_SHARE = 16
 """A growing file is indexed when it has grown by both. The whole index is written each time, hence the share."""
 SLICE_BYTES = 4 * 1024**3
 """Of a large file that are read before the index is written."""
-GROUP_FILES = 64
-SETTLED_NS = 60 * 10**9
+GROUP_FILES = (4, 16, 64)
+"""So few files become a group at first, and four groups of one size then one of the next: a question looks at three
+files and six groups at most besides the full ones, and each file is entered three times."""
+_MERGED = 4
+SETTLED_NS = 20 * 10**9
 """Files go into a group when they were not written to for so long."""
 PLAN_S = 5.0
 """How old the list of what is to be done may become."""
@@ -78,7 +81,8 @@ class SourceIndexer:
             inventory = self._loaded()
             self._look(inventory)
             self._make_room(inventory)
-            worked = self._next(inventory, stop) or self._group(inventory)
+            full, few = GROUP_FILES[-1], GROUP_FILES[0]
+            worked = self._group(inventory, full) or self._next(inventory, stop) or self._group(inventory, few)
         except OSError as error:
             if not self._layout.root.is_dir():
                 self._inventory = None  # it went with its directory, and is made again as at a start
@@ -185,13 +189,11 @@ class SourceIndexer:
             return
         inventory.add(built.facts, write_index(place, built.facts, built.sections))
 
-    def _group(self, inventory: Inventory) -> bool:
-        """Write a group if there are enough files for one."""
-        settled_ns = time.time_ns() - SETTLED_NS
-        ready = [one for one in inventory.ungrouped() if one.facts.identity.modified_ns < settled_ns]
-        if len(ready) < GROUP_FILES:
+    def _group(self, inventory: Inventory, least: int) -> bool:
+        """Write a group if there are so many files for one, or several groups that one can take the place of."""
+        members = _ready(inventory, least) or (_mergeable(inventory) if least < GROUP_FILES[-1] else [])
+        if not members:
             return False
-        members = ready[:GROUP_FILES]
         name = f"{members[0].facts.first_ns:020}-{uuid.uuid4().hex[:8]}.group"
         indexes = [self._layout.file(one.facts.identity) for one in members]
         try:
@@ -253,3 +255,27 @@ class SourceIndexer:
             index_bytes=inventory.index_bytes,
             error=error,
         )
+
+
+def _ready(inventory: Inventory, least: int) -> list[Indexed]:
+    """Files that a group can take, as many as make one of some size; none if there are fewer than `least`."""
+    if inventory.ungrouped_count() < least:
+        return []
+    settled_ns = time.time_ns() - SETTLED_NS
+    ready = [one for one in inventory.ungrouped() if one.facts.identity.modified_ns < settled_ns]
+    return ready[: max((size for size in GROUP_FILES if least <= size <= len(ready)), default=0)]
+
+
+def _mergeable(inventory: Inventory) -> list[Indexed]:
+    """The files of several groups that one group can take the place of."""
+    for least, behind in ((1, GROUP_FILES[1]), (GROUP_FILES[1], GROUP_FILES[2] // 2 + 1)):
+        groups = inventory.groups_of(range(least, behind))
+        if len(groups) < _MERGED:
+            continue
+        members: list[Indexed] = []
+        for group in groups[:_MERGED]:
+            more = inventory.members(group)
+            if len(members) + len(more) <= GROUP_FILES[-1]:
+                members += more
+        return members
+    return []

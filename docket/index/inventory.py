@@ -30,6 +30,15 @@ class Indexed:
     """Name of the group that it is in."""
 
 
+@dataclass(frozen=True, slots=True)
+class _GroupFile:
+    """A group that is on disk."""
+
+    size_bytes: int
+    files: int
+    """That it was written with, whether they are still there or not."""
+
+
 class Inventory:
     """Of one source. `load` once, then kept up to date by its user."""
 
@@ -40,8 +49,8 @@ class Inventory:
         """Those of the files that a group can still take."""
         self._members: Counter[str] = Counter()
         """How many files each group has that are still there."""
-        self._groups: dict[str, int] = {}
-        """Sizes by name."""
+        self._groups: dict[str, _GroupFile] = {}
+        """By name."""
         self.indexed_bytes = 0
         """Of the captures."""
         self.index_bytes = 0
@@ -69,18 +78,33 @@ class Inventory:
         return self._files.get(key_of(identity))
 
     def add(self, facts: FileFacts, size_bytes: int) -> None:
-        """An index was written."""
+        """An index was written. Raises OSError."""
         self._put(Indexed(facts, size_bytes))
+        self._remove_empty_groups()
 
     def add_group(self, name: str, size_bytes: int, members: Iterable[Indexed]) -> None:
-        """A group was written."""
-        self._put_group(name, size_bytes)
+        """A group was written. Those that it takes the place of go. Raises OSError."""
+        members = list(members)
+        self._put_group(name, _GroupFile(size_bytes, len(members)))
         for one in members:
             self._put(Indexed(one.facts, one.size_bytes, name))
+        self._remove_empty_groups()
 
     def ungrouped(self) -> list[Indexed]:
         """What a group can still take, the earliest packets first."""
         return sorted(self._ungrouped.values(), key=lambda one: one.facts.first_ns)
+
+    def ungrouped_count(self) -> int:
+        return len(self._ungrouped)
+
+    def groups_of(self, sizes: range) -> list[str]:
+        """The groups that were written with so many files, the earliest packets first."""
+        return sorted(name for name, group in self._groups.items() if group.files in sizes)
+
+    def members(self, group: str) -> list[Indexed]:
+        """The files of a group that are still there, the earliest packets first."""
+        found = [one for one in self._files.values() if one.group == group]
+        return sorted(found, key=lambda one: one.facts.first_ns)
 
     def earliest(self) -> list[Indexed]:
         """All, the earliest packets first."""
@@ -96,9 +120,12 @@ class Inventory:
             if key in self._files:
                 (self._layout.files / file_name(*key)).unlink(missing_ok=True)
                 self._take_out(key)
+        self._remove_empty_groups()
+
+    def _remove_empty_groups(self) -> None:
         for name in [name for name in self._groups if not self._members[name]]:
             (self._layout.groups / name).unlink(missing_ok=True)
-            self.index_bytes -= self._groups.pop(name)
+            self.index_bytes -= self._groups.pop(name).size_bytes
 
     def _put(self, one: Indexed) -> None:
         key = key_of(one.facts.identity)
@@ -120,22 +147,23 @@ class Inventory:
             if one.group is not None:
                 self._members[one.group] -= 1
 
-    def _put_group(self, name: str, size_bytes: int) -> None:
-        self._groups[name] = size_bytes
-        self.index_bytes += size_bytes
+    def _put_group(self, name: str, group: _GroupFile) -> None:
+        self._groups[name] = group
+        self.index_bytes += group.size_bytes
 
     def _load_groups(self, sizes: dict[str, int]) -> None:
         for path in sorted(self._layout.groups.glob("*.group")):
             try:
                 group = Group(path)
-                self._put_group(path.name, path.stat().st_size)
+                self._put_group(path.name, _GroupFile(path.stat().st_size, len(group.files)))
             except (OSError, Damaged) as error:
                 log.warning("a group is made again: %s", error)
                 path.unlink(missing_ok=True)
                 continue
             for facts in group.files:
-                name = file_name(*key_of(facts.identity))
-                if name in sizes:
+                key = key_of(facts.identity)
+                name, known = file_name(*key), self._files.get(key)
+                if name in sizes and (known is None or facts.is_no_older_than(known.facts)):
                     self._put(Indexed(facts, sizes[name], path.name))
 
     def _add_loaded(self, name: str, facts: FileFacts, size_bytes: int) -> None:

@@ -16,7 +16,7 @@ from docket.index.format.blocks import merged
 from docket.index.format.container import Damaged
 from docket.index.format.stored_file import StoredFile
 from docket.index.group import Group
-from docket.index.group_catalog import GroupCatalog, Place
+from docket.index.group_catalog import GroupAnswers, GroupCatalog, Place
 from docket.index.index_files import IndexLayout
 from docket.index.open_indexes import OpenIndexes
 from docket.index.state import read_state
@@ -39,9 +39,17 @@ class IndexSelector:
 
     def left_out(self, files: Sequence[FileIdentity], root: FilterNode | None, window: Window) -> list[bool]:
         """See `BlockSelector`."""
+        answers = self._groups.answers(root, window)
+        candidates: dict[Group, list[bool]] = {}
         found = []
         for place in self._groups.places(files):
-            found.append(place is not None and not self._may_hold(*place, root, window))
+            if place is None:
+                found.append(False)
+                continue
+            group, number = place
+            if group not in candidates:
+                candidates[group] = self._candidates(group, answers)
+            found.append(not candidates[group][number])
         return found
 
     def select(
@@ -138,14 +146,16 @@ class IndexSelector:
         state = read_state(self.layout.state)
         return state.figures() if state is not None else {}
 
-    def _may_hold(self, group: Group, place: int, root: FilterNode | None, window: Window) -> bool:
-        """Whether the file at this place of the group may; one whose group is damaged may."""
+    def _candidates(self, group: Group, answers: GroupAnswers) -> list[bool]:
+        """Which files of a group may hold something; all of one that is damaged, or has just gone."""
         try:
-            return bool(self._groups.answers(root, window).of(group)[place])
+            return answers.of(group)
+        except FileNotFoundError:
+            log.debug("a larger group has taken the place of %s", group.path)
         except (OSError, Damaged) as error:
             log.warning("a group of the index cannot be used, its files are looked up one by one: %s", error)
-            self._groups.forget(group)
-            return True
+        self._groups.forget(group)
+        return [True] * len(group.files)
 
 
 def _selected(stored: StoredFile, identity: FileIdentity, root: FilterNode | None, window: Window) -> Selection | None:

@@ -129,12 +129,12 @@ def test_many_files_become_a_group_that_leaves_files_out(
     captures: Path, layout: IndexLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A question about one of them opens the index of no other, and gets the same packets."""
-    monkeypatch.setattr(indexer_module, "GROUP_FILES", 8)
+    monkeypatch.setattr(indexer_module, "GROUP_FILES", (2, 4, 8))
     for number in range(20):
         (captures / f"{number}.pcap").write_bytes(file_header() + _one_packet(number))
     one = indexer(captures, layout)
     catch_up(one, captures)
-    assert len(list(layout.groups.iterdir())) == 2
+    assert len(list(layout.groups.iterdir())) == 3
     selector = IndexSelector(layout.root)
     for text in ("host 192.0.2.3", "net 192.0.2.0/24", "host 192.0.2.3 or port 1005", "vlan 4", "net 198.0.0.0/8"):
         root = parse(text).root
@@ -147,7 +147,51 @@ def test_many_files_become_a_group_that_leaves_files_out(
         if path.name != layout.file(identity_of(captures / "3.pcap")).name:
             path.unlink()
     root = parse("host 192.0.2.3").root
-    assert sum(_left_out(selector, path, root) for path in grouped) >= 14
+    assert sum(_left_out(selector, path, root) for path in grouped) >= 18
+
+
+def test_groups_grow_as_files_come(captures: Path, layout: IndexLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question looks at few files and groups besides the full ones, at each moment and after each restart, and a
+    worker that has been running all the time leaves out the right files."""
+    monkeypatch.setattr(indexer_module, "GROUP_FILES", (2, 4, 8))
+    monkeypatch.setattr(indexer_module, "_MERGED", 2)
+    one, selector = indexer(captures, layout), IndexSelector(layout.root)
+    for number in range(27):
+        (captures / f"{number}.pcap").write_bytes(file_header() + _one_packet(number))
+        catch_up(one, captures)
+        if number % 9 == 8:
+            one = indexer(captures, layout)
+            catch_up(one, captures)
+        assert len(list(layout.groups.iterdir())) <= (number + 1) // 8 + 2
+        root = parse(f"host 192.0.2.{number // 2}").root
+        left_in = [path for path in captures.iterdir() if not _left_out(selector, path, root)]
+        assert captures / f"{number // 2}.pcap" in left_in
+        assert len(left_in) <= 3
+    for number in range(20):
+        (captures / f"{number}.pcap").unlink()
+    catch_up(one, captures)
+    assert len(list(layout.groups.iterdir())) <= 3
+
+
+def test_a_file_that_is_written_to_again_is_in_a_newer_group(
+    captures: Path, layout: IndexLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group that knew it before hides nothing, whichever of the two comes first by name, and also after a start."""
+    monkeypatch.setattr(indexer_module, "GROUP_FILES", (2, 4, 8))
+    for number in range(2):
+        (captures / f"{number}.pcap").write_bytes(file_header() + _one_packet(number + 10))
+    one, selector = indexer(captures, layout), IndexSelector(layout.root)
+    catch_up(one, captures)
+    with (captures / "1.pcap").open("ab") as file:
+        file.write(_one_packet(30))
+    assert not _left_out(selector, captures / "1.pcap", parse("host 192.0.2.30").root)
+    (captures / "2.pcap").write_bytes(file_header() + _one_packet(1))
+    for again in (one, indexer(captures, layout)):
+        catch_up(again, captures)
+        for asked in (selector, IndexSelector(layout.root)):
+            assert not _left_out(asked, captures / "1.pcap", parse("host 192.0.2.30").root)
+            assert _left_out(asked, captures / "1.pcap", parse("host 192.0.2.31").root)
+    assert len(list(layout.groups.iterdir())) == 2
 
 
 def _left_out(selector: IndexSelector, path: Path, root: Node | None) -> bool:
@@ -170,7 +214,7 @@ def test_a_damaged_group_is_not_used(
     seed: int, captures: Path, layout: IndexLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever byte is wrong."""
-    monkeypatch.setattr(indexer_module, "GROUP_FILES", 8)
+    monkeypatch.setattr(indexer_module, "GROUP_FILES", (2, 4, 8))
     for number in range(8):
         (captures / f"{number}.pcap").write_bytes(file_header() + _one_packet(number))
     catch_up(indexer(captures, layout), captures)

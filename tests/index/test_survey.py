@@ -34,7 +34,8 @@ pytestmark = pytest.mark.usefixtures("small_blocks")
 @pytest.fixture
 def source(tmp_path: Path, layout: IndexLayout, monkeypatch: pytest.MonkeyPatch) -> CaptureFilesSource:
     """A minute of traffic in each file, all of them indexed, most of them in groups."""
-    monkeypatch.setattr(indexer_module, "GROUP_FILES", 8)
+    monkeypatch.setattr(indexer_module, "GROUP_FILES", (2, 4, 8))
+    monkeypatch.setattr(survey_module, "READ_S", 60.0)
     directory = tmp_path / "captures"
     directory.mkdir()
     chance = random.Random(3)

@@ -55,6 +55,7 @@ class _Directory:
     changed: tuple[int, int]
     read_at_ns: int
     files: tuple[str, ...]
+    """Their whole paths: to put them together each time costs as much as to ask about them."""
     directories: tuple[str, ...]
     names: frozenset[str]
     """Of both."""
@@ -109,23 +110,30 @@ class Catalog:
     def _look(self, *, rebuild: bool = False) -> None:
         """`rebuild`: the listing does not show what was known before."""
         known: dict[str, Found] = {}
+        replaced: list[Replaced] = []
+        changed: list[str] = []
         troubles: list[Unusable] = []
         directories: dict[str, _Directory] = {}
+        earlier, examined = self._known.get, self._examined
         for path in self._paths(troubles, directories):
-            if len(known) >= MOST_FILES:
-                troubles.append(_too_many(self._root))
-                break
-            found = self._examined(path)
+            before = earlier(path)
+            found = examined(path, before)
             if found is not None:
                 known[path] = found
-        if rebuild or troubles or self._troubles or not self._take(_replaced(self._known, known)):
+                if found is not before:
+                    replaced.append((before, found))
+                    changed.append(path)
+        replaced = _gone(self._known, known) + replaced
+        if rebuild or troubles or self._troubles or not self._take(replaced):
             self._listing = listed(known.values(), troubles)
             identities = [identity_of(found) for found in known.values()]
             self._inodes = {(one.device, one.inode) for one in identities if one is not None}
             self._has_doubles = len(self._inodes) < sum(one is not None for one in identities)
         self._known, self._directories, self._troubles = known, directories, troubles
-        now_ns = time.time_ns()
-        self._warm = {path for path, found in known.items() if now_ns - _modified_ns(found) < WARM_S * 10**9}
+        warm_ns = time.time_ns() - WARM_S * 10**9
+        # What was cold and has not changed is cold.
+        maybe = self._warm.intersection(known).union(changed)
+        self._warm = {path for path in maybe if _modified_ns(known[path]) > warm_ns}
         self._looked_s = time.monotonic()
 
     def _follow(self) -> bool:
@@ -139,7 +147,8 @@ class Catalog:
         self._warm = {path for path in self._warm if path in self._known}
         different: dict[str, Replaced] = {}
         for path in changed | self._warm:
-            before, found = self._known.get(path), self._examined(path)
+            before = self._known.get(path)
+            found = self._examined(path, before)
             if found is not before and not _is_as_bad(before, found):
                 different[path] = before, found
         if not self._take(list(different.values())):
@@ -166,13 +175,14 @@ class Catalog:
             came, gone = names - known.names, known.names - names
             if any(os.path.isdir(os.path.join(path, name)) for name in came) or not gone.isdisjoint(known.directories):
                 return None
-            files = tuple(name for name in known.files if name not in gone) if gone else known.files
+            left = {os.path.join(path, name) for name in gone}
+            files = tuple(file for file in known.files if file not in left) if left else known.files
             # As in a look at everything: sockets, pipes, and links in circles are no files.
-            new = tuple(name for name in came if os.path.isfile(os.path.join(path, name)))
+            new = tuple(filter(os.path.isfile, (os.path.join(path, name) for name in came)))
             stamp = (status.st_mtime_ns, status.st_ctime_ns)
             cost_ns = time.thread_time_ns() - began_ns
             self._directories[path] = _Directory(stamp, read_at_ns, (*files, *new), known.directories, names, cost_ns)
-            changed |= {os.path.join(path, name) for name in gone.union(new)}
+            changed |= left.union(new)
         return changed
 
     def _take(self, replaced: list[Replaced]) -> bool:
@@ -192,7 +202,8 @@ class Catalog:
         return True
 
     def _paths(self, troubles: list[Unusable], directories: dict[str, _Directory]) -> Iterator[str]:
-        """Every file below the root."""
+        """Every file below the root, so many as are looked at."""
+        room = MOST_FILES
         entered: set[tuple[int, int]] = set()
         waiting = [self._root]
         while waiting:
@@ -216,7 +227,12 @@ class Catalog:
                 continue
             directories[path] = names
             waiting += [os.path.join(path, name) for name in names.directories]
-            yield from (os.path.join(path, name) for name in names.files)
+            if len(names.files) > room:
+                troubles.append(_too_many(self._root))
+                yield from names.files[:room]
+                return
+            yield from names.files
+            room -= len(names.files)
 
     def _names(self, path: str, status: os.stat_result) -> _Directory:
         known = self._directories.get(path)
@@ -235,21 +251,21 @@ class Catalog:
                     if entry.is_dir():
                         directories.append(entry.name)
                     elif entry.is_file():
-                        files.append(entry.name)
+                        files.append(entry.path)
                 except OSError:
                     continue  # a link that leads nowhere, or in circles
-        stamp, names = (status.st_mtime_ns, status.st_ctime_ns), frozenset((*files, *directories))
+        stamp = (status.st_mtime_ns, status.st_ctime_ns)
+        names = frozenset((*map(os.path.basename, files), *directories))
         cost_ns = time.thread_time_ns() - began_ns
         return _Directory(stamp, read_at_ns, tuple(files), tuple(directories), names, cost_ns, is_cut)
 
-    def _examined(self, path: str) -> Found | None:
-        """What the file is; None if it is gone."""
-        known = self._known.get(path)
+    def _examined(self, path: str, known: Found | None) -> Found | None:
+        """What the file is that was `known` before; None if it is gone."""
         self.examined += 1
         try:
             status = os.stat(path)
             if known is not None:
-                identity = identity_of(known)
+                identity = known.identity if isinstance(known, CaptureFile) else identity_of(known)
                 if identity is not None and identity.unchanged(status):
                     return known
             return _opened(path)
@@ -279,9 +295,10 @@ def _opened(path: str) -> Found:
         return CaptureFile(path, identity, first_us, nanoseconds)
 
 
-def _replaced(before: dict[str, Found], now: dict[str, Found]) -> list[Replaced]:
-    gone: list[Replaced] = [(found, None) for path, found in before.items() if path not in now]
-    return gone + [(before.get(path), found) for path, found in now.items() if before.get(path) is not found]
+def _gone(before: dict[str, Found], now: dict[str, Found]) -> list[Replaced]:
+    if before.keys() <= now.keys():
+        return []
+    return [(found, None) for path, found in before.items() if path not in now]
 
 
 def _is_one_file(replaced: Replaced) -> bool:
