@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docket.bus.messages import JobMessage, Retry
+from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.request import Request
 
 HEADER = "docket-sources"
@@ -32,3 +33,16 @@ def is_for(headers: Mapping[str, Any], source: str) -> bool:
     """Whether the message may be for this source; only reading it tells for certain."""
     line = headers.get(HEADER)
     return not isinstance(line, str) or source in line.split(",")
+
+
+def reading_for(message: JobMessage, source: str) -> tuple[Request, int] | None:
+    """What the message has this source read, and in which attempt; None where it is for others.
+
+    A request without names is for every sensor.
+    """
+    if isinstance(message, Request):
+        named = source != SPOOL_SOURCE if message.sources is None else source in message.sources
+        return (message, 1) if named else None
+    if isinstance(message, Retry) and message.order is not None and source in message.order.attempts:
+        return message.order.request, message.order.attempts[source]
+    return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 
 from docket.errors import BusRefused, QueueHidden
+from docket.runtime.backoff import Backoff
 
 FIRST_S = 0.2
 MOST_S = 10.0
@@ -18,28 +18,21 @@ UNSEEN_S = 600.0
 """For how long a queue that this user may not look at is not looked at again."""
 
 
-class Backoff:
-    """Doubles from FIRST_S to MOST_S; each wait is shortened by up to half at random, so that services that lost
-    the broker together do not come back together."""
+class BrokerBackoff:
+    """Two back-offs: one for a broker that is away, and a slower one after a refusal."""
 
     def __init__(self) -> None:
-        self._next_s = FIRST_S
-        self._refused_s = REFUSED_FIRST_S
+        self._away = Backoff(FIRST_S, MOST_S)
+        self._refused = Backoff(REFUSED_FIRST_S, REFUSED_MOST_S)
 
     def next_s(self, error: BaseException | None = None) -> float:
-        """The wait before the next attempt, in seconds; longer after a refusal."""
-        if isinstance(error, BusRefused):
-            chosen_s = self._refused_s * random.uniform(0.5, 1.0)
-            self._refused_s = min(self._refused_s * 2, REFUSED_MOST_S)
-            return chosen_s
-        chosen_s = self._next_s * random.uniform(0.5, 1.0)
-        self._next_s = min(self._next_s * 2, MOST_S)
-        return chosen_s
+        """The wait before the next attempt, in seconds."""
+        return (self._refused if isinstance(error, BusRefused) else self._away).next_s()
 
     def reset(self) -> None:
         """Begin again, after an attempt that worked."""
-        self._next_s = FIRST_S
-        self._refused_s = REFUSED_FIRST_S
+        self._away.reset()
+        self._refused.reset()
 
 
 class Unseen:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from prometheus_client import REGISTRY
 
 from docket.bus.async_interface import AsyncBusClient
+from docket.bus.declaring import until_broker
 from docket.bus.factory import open_broker, open_link
 from docket.bus.interface import Broker
 from docket.bus.permissions import COLLECTOR
-from docket.bus.retry import Backoff
 from docket.cli.ui.terminal import Terminal
 from docket.config.model import CaptureFilesConfig, Config, SourceConfig
-from docket.errors import BusError, BusLost, NotDeclared, SpoolError
+from docket.errors import SpoolError
 from docket.index.index_files import of_source
 from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
@@ -57,18 +57,7 @@ class RetryUntilBroker:
         self._make = make
 
     def run(self, stop: threading.Event) -> None:
-        backoff = Backoff()
-        logged: type[BusError] | None = None
-        while not stop.is_set():
-            try:
-                self._make().run(stop)
-                return
-            except (BusLost, NotDeclared) as error:
-                # One line per outage: the rest of the attempts say nothing new.
-                known = logged is type(error)
-                log.log(logging.DEBUG if known else logging.WARNING, "waiting for the broker: %s", error)
-                logged = type(error)
-                stop.wait(backoff.next_s(error))
+        until_broker(lambda: self._make().run(stop), stop)
 
 
 def collector_service(config: Config, broker: Broker, figures: JobFigures | None = None) -> Service:

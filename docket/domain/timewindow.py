@@ -14,6 +14,7 @@ from docket.domain.time_forms import has_zone, read_foreign_us
 from docket.errors import Fault, InvalidRequest
 
 US_PER_S = 1_000_000
+NS_PER_S = 1_000_000_000
 _US_PER_DAY = 86_400 * US_PER_S
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 import msgspec
 
 from docket.domain.decoding import prepare
+from docket.runtime.whole_file import replace_file
 
 
 class IndexState(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +38,7 @@ class IndexState(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_state(path: Path, state: IndexState) -> None:
     """Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    beside.write_bytes(msgspec.json.encode(msgspec.structs.replace(state, written_at=time.time())))
-    beside.rename(path)
+    replace_file(path, [msgspec.json.encode(msgspec.structs.replace(state, written_at=time.time()))])
 
 
 def read_state(path: Path) -> IndexState | None:

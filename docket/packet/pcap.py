@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from docket.domain.timewindow import NS_PER_S
 from docket.errors import CaptureError
 
 FILE_HEADER_BYTES = 24
@@ -23,7 +24,6 @@ LARGEST_RECORD_BYTES = 262_144
 """libpcap's MAXIMUM_SNAPLEN. A longer record is garbage that only looks like a header."""
 
 _US_PER_S = 1_000_000
-_NS_PER_S = 1_000_000_000
 _LATEST_S = 2**32 - 1
 _LINKTYPE_BITS = 0x0FFF_FFFF
 """The upper four bits of the link type field tell the length of the frame check sequence."""
@@ -99,7 +99,7 @@ def scan(buffer: Buffer, start: int = 0, *, nanoseconds: bool = False) -> tuple[
     them.
     """
     unpack = struct.Struct("<III4x").unpack_from
-    per_s = _NS_PER_S if nanoseconds else _US_PER_S
+    per_s = NS_PER_S if nanoseconds else _US_PER_S
     timestamps: list[int] = []
     offsets = [start]
     add_timestamp = timestamps.append
@@ -145,7 +145,7 @@ def convert(buffer: Buffer, header: FileHeader, start: int = 0) -> tuple[bytes, 
     `scan` does.
     """
     foreign = struct.Struct(header.byte_order + "IIII")
-    per_s = _NS_PER_S if header.nanoseconds else _US_PER_S
+    per_s = NS_PER_S if header.nanoseconds else _US_PER_S
     size = len(buffer)
     pieces: list[Buffer] = []
     while start + RECORD_HEADER_BYTES <= size:

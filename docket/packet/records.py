@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from docket.domain.timewindow import NS_PER_S
 from docket.packet.octets import Buffer, Integers, bytes_of, no_integers, sliding, where
 from docket.packet.pcap import no_record
 
@@ -30,7 +31,6 @@ LARGEST_RECORD_BYTES = 262_144
 
 _CAPTURED_AT = 8
 _US_PER_S = 1_000_000
-_NS_PER_S = 1_000_000_000
 _NS_PER_US = 1_000
 
 ByteOrder = Literal["<", ">"]
@@ -92,7 +92,7 @@ def positions(buffer: Buffer, start: int = 0, *, nanoseconds: bool = False) -> P
         return Positions(no_integers(), np.array([start], dtype=np.int64))
     numbers = sliding(data, "<u4")
     captured = numbers[headers + _CAPTURED_AT].astype(np.int64)
-    times = numbers[headers].astype(np.int64) * (_NS_PER_S if nanoseconds else _US_PER_S) + numbers[headers + 4]
+    times = numbers[headers].astype(np.int64) * (NS_PER_S if nanoseconds else _US_PER_S) + numbers[headers + 4]
     impossible = (captured > LARGEST_RECORD_BYTES) | ((captured == 0) & (times == 0))
     if impossible.any():
         first = int(impossible.argmax())
@@ -122,7 +122,7 @@ def scan(buffer: Buffer, *, byte_order: ByteOrder = "<", nanoseconds: bool = Fal
     end = int(headers[count]) if count < headers.size else int(headers[-1] + RECORD_HEADER_BYTES + captured[-1])
     headers, captured = headers[:count], captured[:count]
     fraction = numbers[headers + 4].astype(np.int64)
-    time_ns = numbers[headers].astype(np.int64) * _NS_PER_S + fraction * (1 if nanoseconds else _NS_PER_US)
+    time_ns = numbers[headers].astype(np.int64) * NS_PER_S + fraction * (1 if nanoseconds else _NS_PER_US)
     original = numbers[headers + 12].astype(np.int64)
     return Scanned(Records(headers + RECORD_HEADER_BYTES, captured, original, time_ns), end, damaged_at)
 

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from docket.errors import SpoolError, SpoolFull
-from docket.runtime.whole_file import replace_file
+from docket.runtime.whole_file import FILE_MODE, replace_file
 
-FILE_MODE = 0o640
 """The group may read: the proxy that hands out downloads is in it."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -22,9 +22,10 @@ from docket.domain.provenance import Provenance
 from docket.domain.request import Request, fingerprint
 from docket.domain.source import SourceStatus
 from docket.errors import SpoolError
+from docket.runtime.whole_file import FILE_MODE
 from docket.spool import ledger_statements
 from docket.spool.collector_health import CollectorHealth
-from docket.spool.file_io import FILE_MODE, spool_error
+from docket.spool.file_io import spool_error
 from docket.spool.ledger_statements import EndedJob, EventHeading, Extent, ParkedFragment, ParkedShare
 from docket.spool.schema import file_identity, ledger_error, open_for_writing
 

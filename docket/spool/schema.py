@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from docket.errors import SpoolError, SpoolFull
-from docket.spool.file_io import FILE_MODE
+from docket.runtime.whole_file import FILE_MODE
 
 logger = logging.getLogger(__name__)
 

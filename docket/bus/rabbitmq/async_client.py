@@ -12,7 +12,7 @@ from docket.bus.interface import QueueDepth
 from docket.bus.memory.routing import topic_matches
 from docket.bus.rabbitmq.address import CONFIRM_TIMEOUT_S, Address
 from docket.bus.rabbitmq.pika_session import Answer, Session, open_session
-from docket.bus.retry import Backoff, Unseen
+from docket.bus.retry import BrokerBackoff, Unseen
 from docket.errors import BusFull, BusLost, QueueHidden, Unroutable
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class AmqpAsyncClient:
 
     async def _keep(self) -> None:
         """Keep a session until cancelled."""
-        backoff = Backoff()
+        backoff = BrokerBackoff()
         in_outage = False
         while True:
             failure: BusLost | None = None

@@ -22,7 +22,7 @@ from docket.bus.dead_letters import DELIVERY_COUNT_HEADER, dead_headers
 from docket.bus.rabbitmq.address import HEARTBEAT_S, Address
 from docket.bus.rabbitmq.connection import LOST, BrokerConnection, account_of, reason_of
 from docket.bus.rabbitmq.publisher import AmqpPublisher
-from docket.bus.retry import Backoff
+from docket.bus.retry import BrokerBackoff
 from docket.bus.senders import objection_to_event
 from docket.bus.wakeup import Wakeup
 from docket.errors import BusError, BusLost, BusRefused
@@ -140,7 +140,7 @@ class AmqpConsumer:
         self._woken = False
         self._asleep = False
         self._closed = False
-        self._backoff = Backoff()
+        self._backoff = BrokerBackoff()
         self._connect_at_s = 0.0
         self._in_outage = False
         self._undertaker: AmqpPublisher | None = None

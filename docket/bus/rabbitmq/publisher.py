@@ -14,7 +14,7 @@ from docket.bus.interface import Publication
 from docket.bus.rabbitmq.address import Address
 from docket.bus.rabbitmq.connection import LOST, reason_of
 from docket.bus.rabbitmq.outlet import Limit, Outlet
-from docket.bus.retry import Backoff
+from docket.bus.retry import BrokerBackoff
 from docket.bus.topology import FRAGMENTS
 from docket.errors import BusFull, BusLost, Unroutable
 
@@ -80,7 +80,7 @@ class AmqpPublisher:
 
     def _publish(self, messages: Sequence[_Prepared], limit: Limit) -> None:
         """Until the broker has all of them. Raises BusFull, BusLost, Unroutable."""
-        backoff = Backoff()
+        backoff = BrokerBackoff()
         full: BusFull | None = None
         while True:
             failure: BusFull | BusLost

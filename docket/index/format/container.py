@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from docket.runtime.whole_file import replace_file
+
 VERSION = 1
 _MAGIC = b"DKTINDEX"
 _HEADER = struct.Struct("<8sHxxIII")
@@ -24,7 +26,6 @@ _HEADER = struct.Struct("<8sHxxIII")
 _ENTRY = struct.Struct("<12sQII")
 """Name, offset, length, checksum."""
 _MOST_TABLE_BYTES = 16 * 1024 * 1024
-FILE_MODE = 0o640
 _FIRST_READ_BYTES = 8192
 """Holds the table of most files, and the small sections that are written first."""
 
@@ -41,19 +42,7 @@ def write(path: Path, sections: Mapping[str, bytes]) -> int:
         offset += len(data)
     entries = b"".join(table)
     header = _HEADER.pack(_MAGIC, VERSION, len(sections), len(entries), zlib.crc32(entries))
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(header + entries)
-            for data in sections.values():
-                file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    replace_file(path, [header, entries, *sections.values()], sync=True)
     return offset
 
 

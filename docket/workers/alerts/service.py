@@ -25,6 +25,7 @@ from docket.domain.plain_text import printable
 from docket.domain.request import Request, check_request
 from docket.domain.timewindow import US_PER_S, format_us
 from docket.errors import BusError, InvalidRequest
+from docket.runtime.whole_file import replace_file
 from docket.workers.alerts.alert_inputs import AlertInput, open_input
 from docket.workers.alerts.alert_rules import AlertRule, AlertsConfig, Budget
 from docket.workers.alerts.eve import Alert, read_alert
@@ -189,11 +190,9 @@ class AlertService:
             return AlertState()
 
     def _save(self) -> None:
-        beside = self._path.with_name(f".{self._path.name}.new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.encode(self.state))
-            beside.replace(self._path)
+            replace_file(self._path, [msgspec.json.encode(self.state)])
         except OSError as error:
             log.warning("%s cannot be written: %s", self._path, error.strerror)
 

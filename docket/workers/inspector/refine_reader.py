@@ -86,12 +86,7 @@ class RefineReader:
                 began_s = time.monotonic()
                 finding = self._answer(fragment_publisher)
                 self.read_s = time.monotonic() - began_s
-            fragment_publisher.finish(
-                verdict=finding.verdict,
-                sentence=finding.sentence,
-                next_step=finding.next_step,
-                usable=finding.usable,
-            )
+            fragment_publisher.finish(finding)
             return finding
         finally:
             fragment_publisher.close()

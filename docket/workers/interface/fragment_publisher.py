@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from docket.bus.messages import Fragment, FragmentKind
 from docket.domain.ids import new_run
 from docket.domain.job import Verdict
 from docket.packet.pcap import Trimmed
+from docket.workers.interface.verdict_texts import Finding
 
 FRAGMENT_BYTES = 1024 * 1024
 """Each fragment costs worker, broker and collector about half a millisecond, whatever is in it."""
@@ -102,11 +104,11 @@ class FragmentPublisher:
             self._words.append(self._fragment(FragmentKind.STATUS, seq=-1, sentence=sentence))
             self._condition.notify_all()
 
-    def finish(self, **facts: Any) -> None:
-        """Send the rest, then the `end` with these facts; returns when it is confirmed. Raises BusError."""
+    def finish(self, finding: Finding) -> None:
+        """Send the rest, then the `end` with the verdict; returns when it is confirmed. Raises BusError."""
         with self._condition:
             self._raise_error()
-            self._end = self._fragment(FragmentKind.END, seq=0, **facts)
+            self._end = self._fragment(FragmentKind.END, seq=0, **asdict(finding))
             self._condition.notify_all()
         self._thread.join()
         self._raise_error()

@@ -27,6 +27,7 @@ from docket.errors import CaptureError, DocketError, SourceError
 from docket.packet.pcap import FileHeader
 from docket.packet.record_cutter import RecordCutter
 from docket.packet.record_filter import RecordFilter
+from docket.runtime.backoff import Backoff
 from docket.workers.interface import verdict_texts
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
 from docket.workers.interface.verdict_texts import Finding
@@ -158,12 +159,7 @@ class JobReading:
             if self._undecided:
                 text = f"{finding.sentence} {verdict_texts.undecided(self._undecided)}"
                 finding = replace(finding, sentence=text)
-            fragment_publisher.finish(
-                verdict=finding.verdict,
-                sentence=finding.sentence,
-                next_step=finding.next_step,
-                usable=finding.usable,
-            )
+            fragment_publisher.finish(finding)
             return finding
         finally:
             fragment_publisher.close()
@@ -318,8 +314,9 @@ class JobReading:
     def _patiently(self, fragment_publisher: FragmentPublisher, ask: Callable[[], T]) -> T:
         """Ask a store that may be away for a moment. Raises SourceError, Stopped."""
         give_up_s = time.monotonic() + self._task.patience_s
-        pause_s, said = FIRST_PAUSE_S, False
+        backoff, said = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S), False
         while True:
+            pause_s = backoff.next_s()
             self._check_stop()
             try:
                 answer = ask()
@@ -334,7 +331,6 @@ class JobReading:
                     fragment_publisher.say(verdict_texts.answers_again(self._source.name))
                 return answer
             self._pause(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _pause(self, pause_s: float) -> None:
         self._stop.wait(pause_s)

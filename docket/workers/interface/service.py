@@ -12,21 +12,14 @@ import threading
 import time
 from collections.abc import Sequence
 
-from docket.bus.addressing import is_for
 from docket.bus.declaring import declare_when_possible
-from docket.bus.interface import Broker, Consumer, Delivery
-from docket.bus.messages import Retry, decode_event, decode_job_message
+from docket.bus.interface import Broker, Consumer
 from docket.bus.permissions import WORKER
-from docket.bus.replies import TRACE_HEADER
 from docket.bus.survey_messages import ASKED_KEY
 from docket.bus.topology import source_queue
 from docket.config.model import Config
-from docket.domain.clock import Clock
-from docket.domain.job import EventName
-from docket.domain.request import Request
-from docket.errors import InvalidRequest, MessageError
-from docket.runtime.traces import remember
 from docket.workers.interface.heartbeat import Heartbeat
+from docket.workers.interface.job_messages import CLOSING, JobMessages
 from docket.workers.interface.job_runner import JobRunner
 from docket.workers.interface.reader import JobReading
 from docket.workers.interface.surveyor import Surveyor
@@ -46,16 +39,6 @@ LOOK_UP_S = 0.2
 
 BUSY_LOOK_S = 2.0
 """The same while one message follows the other."""
-
-CLOSING = (
-    EventName.CANCELLED,
-    EventName.PARTIAL,
-    EventName.FAILED,
-    EventName.COMPLETED,
-    EventName.REJECTED,
-    EventName.EXPIRED,
-)
-"""Events after which a job's packets are not wanted any more."""
 
 
 class InterfaceWorker:
@@ -81,6 +64,7 @@ class InterfaceWorker:
         }
         self._surveyor = Surveyor({source.name: source for source in sources}, self._publishers)
         self._by_queue = {source_queue(name): job_runner for name, job_runner in self._job_runners.items()}
+        self._messages = JobMessages(self._by_queue, {ASKED_KEY: self._surveyor.take})
         self._heartbeats = [
             Heartbeat(job_runner.source, self._publishers, job_runner.load) for job_runner in self._job_runners.values()
         ]
@@ -118,50 +102,13 @@ class InterfaceWorker:
                         heartbeat.announce()
                 generation = receiver.generation
             if delivery is not None:
-                self._cope(delivery)
+                self._messages.handle(delivery)
             # While messages wait they are taken first: what is read meanwhile would hold them up.
             wait_s = LOOK_UP_S if delivery is None else 0.0
             if delivery is None or time.monotonic() - looked_s > BUSY_LOOK_S:
                 for job_runner in self._job_runners.values():
                     job_runner.look()
                 looked_s = time.monotonic()
-
-    def _cope(self, delivery: Delivery) -> None:
-        """Handle a message; what cannot be handled must not come back for ever."""
-        try:
-            self._handle(delivery)
-        except (MessageError, InvalidRequest) as error:
-            # The collector has the same message; it dead-letters and reports it.
-            log.warning("a message from %s is not valid: %s", delivery.queue or "the events", error)
-            delivery.ack()
-        except Exception as error:
-            log.exception("a message from %s could not be handled", delivery.queue or "the events")
-            delivery.dead(f"the worker failed at it: {type(error).__name__}: {error}")
-
-    def _handle(self, delivery: Delivery) -> None:
-        """Raises MessageError, InvalidRequest."""
-        if delivery.routing_key == ASKED_KEY and not delivery.queue:
-            self._surveyor.take(delivery.body)
-            return
-        if not delivery.queue:
-            event = decode_event(delivery.body, delivery.routing_key)
-            for job_runner in self._job_runners.values():
-                job_runner.on_event(event)
-            return
-        job_runner = self._by_queue[delivery.queue]
-        name = job_runner.source.name
-        if not is_for(delivery.headers, name):
-            delivery.ack()
-            return
-        message = decode_job_message(delivery.body, delivery.routing_key, Clock().now_us())
-        if isinstance(message, Request) and (message.sources is None or name in message.sources):
-            remember(message.id, delivery.headers.get(TRACE_HEADER))
-            job_runner.take(message, 1, delivery)
-        elif isinstance(message, Retry) and message.order is not None and name in message.order.attempts:
-            remember(message.id, delivery.headers.get(TRACE_HEADER))
-            job_runner.take(message.order.request, message.order.attempts[name], delivery)
-        else:
-            delivery.ack()
 
     def _leave(self, receiver: Consumer) -> None:
         """The order of leaving: no new jobs, give back what is read, announce the end, close the connections."""

@@ -7,6 +7,7 @@ import threading
 
 from docket.domain.clock import Clock
 from docket.domain.timewindow import US_PER_S
+from docket.runtime.backoff import Backoff
 from docket.workers.webhooks.delivery_store import DeliveryStore, StoreFailed, Waiting
 from docket.workers.webhooks.hooks import Hook
 from docket.workers.webhooks.webhook_figures import DELIVERIES
@@ -30,6 +31,7 @@ class HookSender:
         self._clock = clock
         self._delays_s = delays_s
         self._wake = threading.Event()
+        self._backoff = Backoff(FIRST_PAUSE_S, MOST_PAUSE_S)
         self._pause_s = 0.0
 
     def wake(self) -> None:
@@ -55,7 +57,9 @@ class HookSender:
         if waiting is None:
             return False
         attempt = deliver(self._hook, waiting.id, waiting.body, self._now_s())
-        self._pause_s = min(MOST_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s)) if attempt.away else 0.0
+        self._pause_s = self._backoff.next_s() if attempt.away else 0.0
+        if not attempt.away:
+            self._backoff.reset()
         self._note(waiting, attempt)
         return True
 

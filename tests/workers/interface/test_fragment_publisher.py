@@ -9,6 +9,7 @@ from docket.domain.job import Verdict
 from docket.errors import BusLost
 from docket.packet.pcap import Trimmed
 from docket.workers.interface.fragment_publisher import FRAGMENT_BYTES, MOST_WAITING_BYTES, FragmentPublisher
+from docket.workers.interface.verdict_texts import Finding
 from tests.services.waiting import wait_until
 
 TEMPLATE = Fragment(job="job", source="rock01:em1", attempt=1, run="run", seq=0, sent="port 53")
@@ -40,7 +41,7 @@ def test_begin_data_end_are_numbered_without_a_hole() -> None:
     bus = Bus()
     fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
     fragment_publisher.add(piece(10, 7, outside=2), 1)
-    fragment_publisher.finish(verdict=Verdict.COMPLETE, sentence="All.")
+    fragment_publisher.finish(Finding(Verdict.COMPLETE, "All."))
     fragment_publisher.close()
     assert numbers(bus) == [(0, FragmentKind.BEGIN), (1, FragmentKind.DATA), (2, FragmentKind.END)]
     assert [fragment.sent for fragment in bus.fragments] == ["port 53", "", ""]
@@ -56,7 +57,7 @@ def test_small_pieces_travel_together() -> None:
     for _ in range(64):
         fragment_publisher.add(piece(FRAGMENT_BYTES // 32), 1)
     bus.open.set()
-    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.finish(Finding(Verdict.COMPLETE, ""))
     fragment_publisher.close()
     assert [len(fragment.body) for fragment in bus.fragments] == [0, FRAGMENT_BYTES, FRAGMENT_BYTES, 0]
 
@@ -88,7 +89,7 @@ def test_reader_waits_while_the_bus_is_full() -> None:
     wait_until(lambda: len(added) * FRAGMENT_BYTES == MOST_WAITING_BYTES, "the reader to stand still")
     bus.open.set()
     reader.join(10)
-    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.finish(Finding(Verdict.COMPLETE, ""))
     fragment_publisher.close()
     assert sum(len(fragment.body) for fragment in bus.fragments) == 8 * FRAGMENT_BYTES
 
@@ -101,7 +102,7 @@ def test_link_types_do_not_mix() -> None:
     for linktype in (1, 1, 113):
         fragment_publisher.add(piece(10), linktype)
     bus.open.set()
-    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.finish(Finding(Verdict.COMPLETE, ""))
     fragment_publisher.close()
     assert [(fragment.linktype, fragment.packets) for fragment in bus.fragments[1:-1]] == [(1, 2), (113, 1)]
 
@@ -115,7 +116,7 @@ def test_progress_is_told_only_for_what_has_left() -> None:
         fragment_publisher.add(piece(FRAGMENT_BYTES, time_us), 1)
     fragment_publisher.advance(100)
     bus.open.set()
-    fragment_publisher.finish(verdict=Verdict.COMPLETE)
+    fragment_publisher.finish(Finding(Verdict.COMPLETE, ""))
     fragment_publisher.close()
     assert [fragment.through_us for fragment in bus.fragments[1:]] == [None, 100, 100]
 
@@ -140,7 +141,7 @@ def test_what_the_bus_does_not_take_is_an_error_of_the_reading(error: Exception)
 
     fragment_publisher = FragmentPublisher(fail, TEMPLATE)
     with pytest.raises(type(error)):
-        fragment_publisher.finish(verdict=Verdict.COMPLETE)
+        fragment_publisher.finish(Finding(Verdict.COMPLETE, ""))
     fragment_publisher.close()
 
 

@@ -17,7 +17,8 @@ import msgspec
 
 from docket.domain.decoding import prepare
 from docket.errors import SpoolError
-from docket.spool.file_io import FILE_MODE, spool_error, write_whole
+from docket.runtime.whole_file import FILE_MODE
+from docket.spool.file_io import spool_error, write_whole
 from docket.workers.inspector.tshark.columns import Row
 
 ROWS_PER_BLOCK = 512

@@ -10,12 +10,12 @@ import struct
 
 import numpy as np
 
+from docket.domain.timewindow import NS_PER_S
 from docket.packet.octets import Integers
 from docket.packet.pcap import RECORD_HEADER_BYTES
 from docket.packet.records import LARGEST_RECORD_BYTES
 from docket.workers.sources.capture_files.reading.record_block import RecordBlock
 
-_NS_PER_S = 1_000_000_000
 _MICRO, _NANO = 0xA1B2_C3D4, 0xA1B2_3C4D
 
 
@@ -45,7 +45,7 @@ def _runs(block: RecordBlock, chosen: Integers) -> bytes:
 
 def _rewritten(block: RecordBlock, chosen: Integers, *, nanoseconds: bool) -> bytes:
     records = block.records.chosen(chosen)
-    seconds, fraction = np.divmod(records.time_ns, _NS_PER_S)
+    seconds, fraction = np.divmod(records.time_ns, NS_PER_S)
     headers = np.empty((chosen.size, 4), dtype="<u4")
     headers[:, 0] = seconds
     headers[:, 1] = fraction if nanoseconds else fraction // 1000

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from docket.domain.timewindow import NS_PER_S
 from docket.packet.octets import Integers, Wide
 from docket.packet.records import ByteOrder
 
 _RESOLUTION, _OFFSET = 9, 14
 _DROPPED_BY_INTERFACE, _DROPPED_BY_SYSTEM = 5, 7
-_NS_PER_S = 1_000_000_000
 _NEVER_NS = (1 << 63) - 1
 """A time beyond what 64 bits of nanoseconds can say: the year 2262."""
 _MOST_DECIMALS, _MOST_BITS = 19, 34
@@ -58,9 +58,9 @@ class Interface:
             ticks = ticks >> np.uint64(min(bits - _MOST_BITS, 63))
             bits = _MOST_BITS
         seconds = ticks >> np.uint64(bits)
-        fraction = (ticks & np.uint64((1 << bits) - 1)) * np.uint64(_NS_PER_S) >> np.uint64(bits)
-        seconds = np.minimum(seconds, np.uint64(_NEVER_NS // _NS_PER_S - 1))
-        nanoseconds: Integers = (seconds * np.uint64(_NS_PER_S) + fraction).astype(np.int64)
+        fraction = (ticks & np.uint64((1 << bits) - 1)) * np.uint64(NS_PER_S) >> np.uint64(bits)
+        seconds = np.minimum(seconds, np.uint64(_NEVER_NS // NS_PER_S - 1))
+        nanoseconds: Integers = (seconds * np.uint64(NS_PER_S) + fraction).astype(np.int64)
         return nanoseconds
 
 
@@ -68,8 +68,8 @@ def _moved(nanoseconds: Integers, offset_s: int) -> Integers:
     if not offset_s:
         return nanoseconds
     bounded_s = max(-_LONGEST_OFFSET_S, min(offset_s, _LONGEST_OFFSET_S))
-    room = _NEVER_NS - max(bounded_s, 0) * _NS_PER_S
-    moved: Integers = np.minimum(nanoseconds, room) + bounded_s * _NS_PER_S
+    room = _NEVER_NS - max(bounded_s, 0) * NS_PER_S
+    moved: Integers = np.minimum(nanoseconds, room) + bounded_s * NS_PER_S
     return moved
 
 

@@ -6,10 +6,9 @@ import struct
 
 import numpy as np
 
+from docket.domain.timewindow import NS_PER_S
 from docket.packet.records import LARGEST_RECORD_BYTES, NO_RECORDS, Records, Scanned
 from docket.workers.sources.capture_files.formats import Classic
-
-_NS_PER_S = 1_000_000_000
 
 
 def scan_long(data: bytes, form: Classic) -> Scanned:
@@ -28,7 +27,7 @@ def scan_long(data: bytes, form: Classic) -> Scanned:
         data_at = at + form.record_header_bytes
         if data_at + captured > size:
             break
-        found.append((data_at, captured, original, seconds * _NS_PER_S + fraction * per_fraction))
+        found.append((data_at, captured, original, seconds * NS_PER_S + fraction * per_fraction))
         at = data_at + captured
     if not found:
         return Scanned(NO_RECORDS, at, damaged_at)
