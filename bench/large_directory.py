@@ -24,7 +24,7 @@ from docket.index.index_files import IndexLayout
 from tests.browser.conftest import FLAGS
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running_demo import DOCKET, DemoServer
+from tests.cli.running_server import DOCKET, RunningServer
 from tests.services import needs
 from tests.services.waiting import wait_until
 
@@ -150,7 +150,7 @@ class _Live:
         self._begun_s = time.monotonic()
         places = ("--config", str(self._config), "--spool", str(self._home / "spool"))
         self._running = self._opened.enter_context(
-            DemoServer(self._home, options=("--listen", "127.0.0.1:0", *places), demo=False)
+            RunningServer(self._home, options=("--listen", "127.0.0.1:0", *places), demo=False)
         )
         self.url = self._running.url
         self._server = Server(self.url)

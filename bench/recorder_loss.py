@@ -20,7 +20,7 @@ from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.packet.records import scan
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
-from tests.cli.running_demo import DOCKET
+from tests.cli.running_server import DOCKET
 from tests.services.bulk import write_bulk
 from tests.services.child import ChildProcess
 from tests.services.needs import program

@@ -11,7 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling, Scheduling
 
-pytest_plugins = ["tests.services.rabbitmq", "tests.services.stenographer", "tests.cli.running_demo"]
+pytest_plugins = ["tests.services.rabbitmq", "tests.services.stenographer", "tests.cli.running_server"]
 
 SENSITIVE = (
     "tests/browser",

@@ -10,7 +10,7 @@ from tests.browser.held_answers import Held, running_sensor
 from tests.browser.packet_view import look, place_hostile_packets
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services import needs
 from tests.services.rabbitmq import Broker
 from tests.workers.inspector.reference_tshark import Reference
@@ -72,14 +72,14 @@ def visit(chromium: Browser) -> Iterator[Visit]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """`docket run --demo`, fresh for each module."""
-    with DemoServer(tmp_path_factory.mktemp("demo")) as server:
+    with RunningServer(tmp_path_factory.mktemp("demo")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def demo(running: DemoServer) -> Iterator[Server]:
+def demo(running: RunningServer) -> Iterator[Server]:
     """The same, as a tool sees it."""
     server = Server(running.url)
     yield server
@@ -110,7 +110,7 @@ def held(sensor_of_package: Held) -> Iterator[Held]:
 
 
 @pytest.fixture(scope="module")
-def whole(running: DemoServer, demo: Server) -> dict[str, Any]:
+def whole(running: RunningServer, demo: Server) -> dict[str, Any]:
     """A job with everything of the last hour, the attacker's packets among it."""
     (folder,) = running.scratch.glob("docket-demo-*/captures/em1")
     place_hostile_packets(folder)

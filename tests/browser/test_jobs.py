@@ -12,7 +12,7 @@ from tests.browser.held_answers import END, START, Held
 from tests.browser.network_cut import Cable
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services.waiting import wait_until
 
 FAR = {"after": "2026-01-01T00:00:00Z", "before": "2026-01-01T00:01:00Z"}
@@ -227,7 +227,7 @@ def test_paging(visit: Visit, demo: Server) -> None:
 
 def test_an_empty_list_says_what_to_do(visit: Visit, tmp_path: Path) -> None:
     """Before the first question there is a hint, and no empty table."""
-    with DemoServer(tmp_path) as fresh:
+    with RunningServer(tmp_path) as fresh:
         person = visit(fresh.url).open()
         expect(person.page.get_by_text(re.compile("No jobs yet"))).to_be_visible()
         expect(person.rows).to_have_count(0)

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visit
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services import needs
 
 
@@ -66,7 +66,7 @@ def test_a_download_is_verified_with_the_downloaded_manifest(person: Person, tmp
 
 
 def test_copied_commands_fetch_the_same_bytes(
-    person: Person, demo: Server, running: DemoServer, tmp_path: Path
+    person: Person, demo: Server, running: RunningServer, tmp_path: Path
 ) -> None:
     """`curl` and `docket get`, as copied, work in a shell and bring the file of the page."""
     person.ask_and_open("port 22")

@@ -10,7 +10,7 @@ from docket.domain.timewindow import parse_time_us
 from tests.browser.conftest import Visit
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services.waiting import wait_until
 
 SOURCE = "demo:em2"
@@ -23,7 +23,7 @@ INSIDE = """span => {
 
 
 @pytest.fixture(scope="module")
-def gap(running: DemoServer, demo: Server) -> dict[str, Any]:
+def gap(running: RunningServer, demo: Server) -> dict[str, Any]:
     """Two of the files of one source are gone, as if its recorder had stood still for twenty minutes."""
     for path in sorted(running.scratch.glob("docket-demo-*/captures/em2/*.pcap"))[2:4]:
         path.unlink()

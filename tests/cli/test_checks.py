@@ -10,7 +10,7 @@ from docket.cli.checks import advice, certificates, queues
 from docket.config.model import Config, StenographerConfig
 from docket.runtime.cert_expiry import not_after
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import DemoServer, docket
+from tests.cli.running_server import RunningServer, docket
 from tests.services import needs
 from tests.services.certificates import make_certificates
 from tests.services.waiting import wait_until
@@ -94,7 +94,7 @@ def test_every_check_has_an_advice(check: str) -> None:
     assert advice(check)
 
 
-def test_status_shows_queues_and_ends_well(demo: DemoServer) -> None:
+def test_status_shows_queues_and_ends_well(demo: RunningServer) -> None:
     """The one screen has services, sources and queues, without colours where no terminal is."""
     outcomes = []
 

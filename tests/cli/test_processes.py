@@ -9,7 +9,7 @@ import pytest
 
 from docket.demo import place_demo
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import DOCKET, clean_environ, docket
+from tests.cli.running_server import DOCKET, clean_environ, docket
 from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.ports import free_port

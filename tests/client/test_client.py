@@ -9,7 +9,7 @@ import pytest
 from docket.client import AsyncDocket, Docket, Job, ServerRefused, ServerUnreachable, State, Verdict
 from docket.client.login import Login, find_login
 from docket.client.question import new_question
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def examples(page: str) -> list[str]:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/client.md"])
 def test_documented_examples_run(
-    page: str, demo: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, demo: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each saves a capture; only the address is another one here."""
     monkeypatch.chdir(tmp_path)
@@ -42,7 +42,7 @@ def test_example_of_the_readme_has_ten_lines() -> None:
     assert len([line for line in example.splitlines() if line]) == 10
 
 
-def test_watching_ends_with_the_final_state_and_its_verdicts(demo: DemoServer) -> None:
+def test_watching_ends_with_the_final_state_and_its_verdicts(demo: RunningServer) -> None:
     """The states are values with types, and the last one is final."""
     with Docket(demo.url) as docket:
         seen = list(docket.watch(docket.ask("port 53", after="30m", fresh=True)))
@@ -51,7 +51,7 @@ def test_watching_ends_with_the_final_state_and_its_verdicts(demo: DemoServer) -
     assert {answer.verdict for answer in seen[-1].sources} <= {Verdict.COMPLETE, Verdict.EMPTY}
 
 
-def test_loop_over_states_can_be_left(demo: DemoServer) -> None:
+def test_loop_over_states_can_be_left(demo: RunningServer) -> None:
     """The thread behind it ends with it."""
     with Docket(demo.url) as docket:
         states = docket.watch(docket.ask("port 53", after="20m", fresh=True))
@@ -60,7 +60,7 @@ def test_loop_over_states_can_be_left(demo: DemoServer) -> None:
         assert wait_until(lambda: docket.job(first).is_final, "the job to end")
 
 
-def test_check_tells_what_a_question_means(demo: DemoServer) -> None:
+def test_check_tells_what_a_question_means(demo: RunningServer) -> None:
     """And which of its characters is wrong, without asking anything."""
     with Docket(demo.url) as docket:
         checked = docket.check("port 53 and host 192.0.2.1", after="10m")
@@ -71,12 +71,12 @@ def test_check_tells_what_a_question_means(demo: DemoServer) -> None:
     assert wrong.errors[0].position is not None
 
 
-def demo_sources(demo: DemoServer) -> list[str]:
+def demo_sources(demo: RunningServer) -> list[str]:
     with Docket(demo.url) as docket:
         return [source.name for source in docket.sources()]
 
 
-def test_refusal_carries_every_fault(demo: DemoServer) -> None:
+def test_refusal_carries_every_fault(demo: RunningServer) -> None:
     """Two faults in one question are two faults in one exception."""
     with Docket(demo.url) as docket, pytest.raises(ServerRefused) as caught:
         docket.ask("prot 53", after="yesteryear")
@@ -90,7 +90,7 @@ def test_server_that_is_not_there_is_named() -> None:
         docket.sources()
 
 
-def test_two_jobs_are_watched_in_one_loop(demo: DemoServer, tmp_path: Path) -> None:
+def test_two_jobs_are_watched_in_one_loop(demo: RunningServer, tmp_path: Path) -> None:
     """Neither holds up the other."""
 
     async def both() -> list[Path]:

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from docket.client import Docket
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 
 PAGE = (Path(__file__).parents[2] / "docs/neighbours/README.md").read_text()
 LINKS = re.findall(r"^    DOCKET(/api/uri/\S+)$", PAGE, flags=re.MULTILINE)
@@ -24,7 +24,7 @@ FILLED = {
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_link_of_a_recipe_leads_to_a_job(link: str, demo: DemoServer) -> None:
+def test_link_of_a_recipe_leads_to_a_job(link: str, demo: RunningServer) -> None:
     """A GET makes a job, or finds it, and leads to its page."""
     for pattern, value in FILLED.items():
         link = re.sub(pattern, value, link)
@@ -32,7 +32,7 @@ def test_link_of_a_recipe_leads_to_a_job(link: str, demo: DemoServer) -> None:
     assert (answer.status_code, "/jobs/" in answer.headers.get("Location", "")) == (302, True), answer.text
 
 
-def test_body_of_the_webhook_is_a_question(demo: DemoServer) -> None:
+def test_body_of_the_webhook_is_a_question(demo: RunningServer) -> None:
     """As it stands in the page."""
     (body,) = re.findall(r"```json\n(.*?)```", PAGE, flags=re.DOTALL)
     answer = requests.post(f"{demo.url}api/v1/jobs", json=json.loads(body), timeout=30)
@@ -44,7 +44,7 @@ def test_there_are_links_to_try() -> None:
     assert len(LINKS) == 3
 
 
-def test_pages_that_tools_fetch_are_there(demo: DemoServer) -> None:
+def test_pages_that_tools_fetch_are_there(demo: RunningServer) -> None:
     """The job, its file and its conversations."""
     with Docket(demo.url) as docket:
         job = docket.wait(docket.ask("port 443", after="20m"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.server import Server
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.faults.layout_recipes import BEGIN_US
 from tests.faults.layouts import LAYOUTS, Layout
 from tests.faults.outcome import FULL, Outcome, seconds
@@ -53,7 +53,7 @@ def ask_directories(place: Path) -> Iterator[Outcome]:
     home = place / "home"
     home.mkdir()
     options = ("--listen", "127.0.0.1:0", "--config", str(config), "--spool", str(home / "spool"))
-    with DemoServer(home, options=options, demo=False) as docket:
+    with RunningServer(home, options=options, demo=False) as docket:
         server = Server(docket.url)
         asked = [
             _Asked(layout, name, _ask(server, layout, name, query), query)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from docket import __version__
-from tests.cli.running_demo import DemoServer, clean_environ, docket
+from tests.cli.running_server import RunningServer, clean_environ, docket
 from tests.services import needs
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def test_demo_runs_from_the_wheel(command: Path, tmp_path: Path) -> None:
     """From the wheel alone the page is served, the demo answers a question, and the version is right."""
     needs.program("tcpdump", "tcpdump")
     run = (str(command),)
-    with DemoServer(tmp_path, run) as server:
+    with RunningServer(tmp_path, run) as server:
         assert docket("--version", environ=server.environ, command=run).stdout == f"docket {__version__}\n"
         with urllib.request.urlopen(server.url, timeout=10.0) as page:
             assert b"<html" in page.read()

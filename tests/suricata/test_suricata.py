@@ -15,7 +15,7 @@ import pytest
 from docket.domain.timewindow import format_us, parse_time_us
 from docket.packet.pcap import file_header
 from tests.browser.server import Server
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.index.recorded import Packet, packets_of
 from tests.services import frames
 from tests.services.needs import program
@@ -47,7 +47,7 @@ def test_answers_are_what_tcpdump_saw(tmp_path: Path, mode: str, compression: st
         home = tmp_path / "home"
         home.mkdir()
         options = ("--listen", "127.0.0.1:0", "--config", str(config), "--spool", str(home / "spool"))
-        with DemoServer(home, options=options, demo=False) as docket:
+        with RunningServer(home, options=options, demo=False) as docket:
             server = Server(docket.url)
             begins_us = time.time_ns() // 1000
             replay = suricata.replay(made, MBPS)

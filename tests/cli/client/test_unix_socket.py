@@ -10,20 +10,20 @@ import pytest
 
 from docket.cli.ui.terminal import usual_socket
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import DemoServer, clean_environ, docket
+from tests.cli.running_server import RunningServer, clean_environ, docket
 from tests.services import needs
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A demo that listens on a socket, and on nothing else."""
     needs.program("tcpdump", "tcpdump")
     home = tmp_path_factory.mktemp("socket")
-    with DemoServer(home, options=("--listen", f"unix:{home}/docket.socket")) as running:
+    with RunningServer(home, options=("--listen", f"unix:{home}/docket.socket")) as running:
         yield running
 
 
-def test_question_is_asked_watched_and_saved_through_the_socket(server: DemoServer, tmp_path: Path) -> None:
+def test_question_is_asked_watched_and_saved_through_the_socket(server: RunningServer, tmp_path: Path) -> None:
     """`docket get --server unix:…` ends 0 with its capture, and asks no proxy; the user that ran it owns the job."""
     environ = clean_environ(tmp_path, http_proxy="http://127.0.0.1:9")
     done = docket("get", "port 53", "--after", "1h", "-w", "x", "--server", server.url, environ=environ, cwd=tmp_path)
@@ -34,14 +34,14 @@ def test_question_is_asked_watched_and_saved_through_the_socket(server: DemoServ
     assert f"docket job {job['id']}" in done.stderr
 
 
-def test_server_that_was_started_by_the_same_user_is_found(server: DemoServer) -> None:
+def test_server_that_was_started_by_the_same_user_is_found(server: RunningServer) -> None:
     """`docket run` announces its socket like any other address."""
     assert server.url.startswith("unix:/")
     done = docket("jobs", environ=server.environ)
     assert done.returncode == ExitCode.OK, done.stderr
 
 
-def test_socket_of_the_configuration_is_found(server: DemoServer, tmp_path: Path) -> None:
+def test_socket_of_the_configuration_is_found(server: RunningServer, tmp_path: Path) -> None:
     """Where the configuration names a socket alone, commands go there."""
     config = tmp_path / "docket.yaml"
     config.write_text(f'web: {{listen: ["{server.url}"]}}\nsources: [{{name: "a:b", kind: capture-files, path: /}}]\n')

@@ -9,14 +9,14 @@ import pytest
 
 from docket.runtime.exit_codes import ExitCode
 from tests.cli.commands.test_commands import ago
-from tests.cli.running_demo import DemoServer, docket
+from tests.cli.running_server import RunningServer, docket
 
 VERIFY = "openssl pkeyutl -verify -pubin -inkey signing-key.pem -rawin -in job.json -sigfile job.json.sig"
 SUMS = "sha256sum -c SHA256SUMS"
 
 
 @pytest.fixture
-def case(demo: DemoServer, tmp_path: Path) -> Path:
+def case(demo: RunningServer, tmp_path: Path) -> Path:
     """The unpacked zip of a finished job."""
     question = ("get", "port 53", "--after", ago(minutes=50), "--before", ago(minutes=4), "--fresh")
     done = docket(*question, "-w", "out.pcap", environ=demo.environ, cwd=tmp_path)
@@ -55,7 +55,7 @@ def test_other_programs_check_the_case(case: Path) -> None:
     assert not succeeds(VERIFY, case)
 
 
-def test_docket_checks_the_case(demo: DemoServer, case: Path) -> None:
+def test_docket_checks_the_case(demo: RunningServer, case: Path) -> None:
     """With the key that lies in it, also as a directory; a changed capture is found."""
     words = ("verify", "--key", str(case / "signing-key.pem"))
     for path in (case, case / "job.pcap", case.parent / "case.zip"):
@@ -66,7 +66,7 @@ def test_docket_checks_the_case(demo: DemoServer, case: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["audit.jsonl", "README.txt", "signing-key.pem", "SHA256SUMS", "job.json.sig"])
-def test_changes_beside_the_capture_are_found(demo: DemoServer, case: Path, name: str) -> None:
+def test_changes_beside_the_capture_are_found(demo: RunningServer, case: Path, name: str) -> None:
     """Also without a key: in the audit lines, the page, the key, the sums and the signature, unpacked or in a zip."""
     assert docket("verify", str(case), environ=demo.environ).returncode == ExitCode.OK
     body = bytearray((case / name).read_bytes())

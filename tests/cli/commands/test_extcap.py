@@ -12,7 +12,7 @@ import pytest
 
 from docket.client import Docket, Job, State
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import DOCKET, DemoServer, docket
+from tests.cli.running_server import DOCKET, RunningServer, docket
 from tests.services import needs
 from tests.services.waiting import wait_until
 
@@ -25,7 +25,7 @@ QUERY, WINDOW = "port 53", "40m"
 class Shark:
     """tshark with the interface installed, in the environment of the demo's user."""
 
-    def __init__(self, folder: Path, system_folder: str, demo: DemoServer) -> None:
+    def __init__(self, folder: Path, system_folder: str, demo: RunningServer) -> None:
         self._command = ["unshare", "--mount", "sh", "-c", IN_ITS_FOLDER, str(folder), system_folder, "tshark"]
         self.environ = demo.environ
 
@@ -39,7 +39,7 @@ class Shark:
 
 
 @pytest.fixture(scope="module")
-def shark(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Shark:
+def shark(demo: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Shark:
     tshark = needs.program("tshark", "tshark")
     needs.root("to put a folder over that of the system, where only this tshark sees it")
     folder = tmp_path_factory.mktemp("extcap")
@@ -62,7 +62,7 @@ def interfaces(path: Path) -> set[str]:
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
-def newest(demo: DemoServer) -> Job:
+def newest(demo: RunningServer) -> Job:
     with Docket(demo.url) as client:
         return client.client.jobs(limit=1).jobs[0]
 
@@ -73,7 +73,7 @@ def test_interface_is_listed(shark: Shark) -> None:
     assert re.search(r"^\d+\. docket \(Docket\)$", listed.stdout, flags=re.MULTILINE) is not None, listed.stderr
 
 
-def test_capture_equals_the_download_of_the_command_line(shark: Shark, demo: DemoServer, tmp_path: Path) -> None:
+def test_capture_equals_the_download_of_the_command_line(shark: Shark, demo: RunningServer, tmp_path: Path) -> None:
     """The same question through tshark and through `docket get` brings the same packets in the same order."""
     captured, saved = tmp_path / "captured.pcapng", tmp_path / "saved.pcap"
     done = shark.run("-i", "docket", "-f", QUERY, "-o", f"extcap.docket.after:{WINDOW}", "-w", str(captured))
@@ -96,7 +96,7 @@ def test_fault_of_the_capture_filter_is_shown(shark: Shark) -> None:
     assert "'prot' is not a word of the query language" in done.stderr
 
 
-def test_query_of_the_dialog_and_capture_filter_must_both_hold(shark: Shark, demo: DemoServer) -> None:
+def test_query_of_the_dialog_and_capture_filter_must_both_hold(shark: Shark, demo: RunningServer) -> None:
     """They are joined by and."""
     done = shark.run("-i", "docket", "-o", "extcap.docket.query:port 53 or port 443", "-f", "udp", "-c", "1")
     assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def fifo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def capturing(demo: DemoServer, fifo: Path) -> Iterator[subprocess.Popen[str]]:
+def capturing(demo: RunningServer, fifo: Path) -> Iterator[subprocess.Popen[str]]:
     """A capture as Wireshark starts it, whose job waits: sources begin when its window has ended, in an hour."""
     before = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     command = [*DOCKET, "extcap", "--capture", "--extcap-interface", "docket", "--fifo", str(fifo)]
@@ -126,7 +126,7 @@ def capturing(demo: DemoServer, fifo: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("how", ["signal", "closed"])
 def test_end_of_a_capture_cancels_its_job(
-    how: str, capturing: subprocess.Popen[str], demo: DemoServer, fifo: Path
+    how: str, capturing: subprocess.Popen[str], demo: RunningServer, fifo: Path
 ) -> None:
     """Wireshark's signal as well as a FIFO that is not read any more."""
     with fifo.open("rb", buffering=0) as reader, Docket(demo.url) as client:
@@ -139,7 +139,7 @@ def test_end_of_a_capture_cancels_its_job(
         assert client.wait(job).state is State.CANCELLED
 
 
-def test_dialog_offers_sources_and_checks_the_query(demo: DemoServer) -> None:
+def test_dialog_offers_sources_and_checks_the_query(demo: RunningServer) -> None:
     """The values of the boxes are the sources; the check says what the query means, or what is wrong with it."""
     config = docket("extcap", "--extcap-interface", "docket", "--extcap-config", environ=demo.environ).stdout
     assert re.findall(r"^value \{arg=8\}\{value=(.+?)\}", config, flags=re.MULTILINE) == ["demo:em1", "demo:em2"]
@@ -149,25 +149,25 @@ def test_dialog_offers_sources_and_checks_the_query(demo: DemoServer) -> None:
     assert "is not a word of the query language (character 1)" in check(demo, "prot 53")
 
 
-def check(demo: DemoServer, query: str) -> str:
+def check(demo: RunningServer, query: str) -> str:
     command = ("extcap", "--extcap-interface", "docket", "--extcap-config", "--extcap-reload-option", "check")
     return docket(*command, "--query", query, environ=demo.environ).stdout
 
 
-def test_capture_filter_is_checked_while_it_is_typed(demo: DemoServer) -> None:
+def test_capture_filter_is_checked_while_it_is_typed(demo: RunningServer) -> None:
     """Wireshark takes any output for a fault; a good query has none."""
     command = ("extcap", "--extcap-interface", "docket", "--extcap-capture-filter")
     assert docket(*command, "host 10.1.2.3 and not port 22", environ=demo.environ).stdout == ""
     assert "is not a word" in docket(*command, "hots 10.1.2.3", environ=demo.environ).stdout
 
 
-def test_braces_in_an_answer_do_not_end_a_value(demo: DemoServer) -> None:
+def test_braces_in_an_answer_do_not_end_a_value(demo: RunningServer) -> None:
     """What a user typed comes back in the fault; the sentence stays one sentence."""
     for line in check(demo, "host }{arg=0}").splitlines():
         assert re.fullmatch(r"value \{arg=9\}\{value=[^{}]*\}\{display=[^{}]*\}", line), line
 
 
-def test_every_option_of_the_dialog_is_one_of_the_command(demo: DemoServer) -> None:
+def test_every_option_of_the_dialog_is_one_of_the_command(demo: RunningServer) -> None:
     """Wireshark hands them back as they are called."""
     config = docket("extcap", "--extcap-interface", "docket", "--extcap-config", environ=demo.environ).stdout
     help_text = docket("extcap", "--help", environ=demo.environ).stdout

@@ -18,14 +18,14 @@ from tornado.web import Application
 from docket.cli.mcp.tools import AssistantTools, _untrusted
 from docket.cli.mcp.transports import McpHandler
 from docket.client import Docket
-from tests.cli.running_demo import DOCKET, DemoServer
+from tests.cli.running_server import DOCKET, RunningServer
 from tests.services.waiting import wait_until
 
 
 class Assistant:
     """Speaks to a child process."""
 
-    def __init__(self, demo: DemoServer, *options: str) -> None:
+    def __init__(self, demo: RunningServer, *options: str) -> None:
         self.child = subprocess.Popen(
             [*DOCKET, "mcp", *options], env=demo.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -60,7 +60,7 @@ class Assistant:
 
 
 @pytest.fixture
-def assistant(demo: DemoServer) -> Iterator[Assistant]:
+def assistant(demo: RunningServer) -> Iterator[Assistant]:
     one = Assistant(demo, "--allow-ask")
     try:
         yield one
@@ -106,7 +106,7 @@ def test_fault_of_a_query_comes_with_its_place(assistant: Assistant) -> None:
     assert json.loads(result["content"][0]["text"])["refused"][0]["position"] == 0
 
 
-def test_reads_only_unless_told_otherwise(demo: DemoServer) -> None:
+def test_reads_only_unless_told_otherwise(demo: RunningServer) -> None:
     """Without --allow-ask the tools that make jobs are not there."""
     assistant = Assistant(demo)
     try:
@@ -150,7 +150,7 @@ def test_hostile_text_of_packets_stays_between_its_marks() -> None:
     assert json.loads(inside) == {"info": hostile}
 
 
-def test_answer_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch, demo: DemoServer) -> None:
+def test_answer_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch, demo: RunningServer) -> None:
     """With a word on how to ask for less."""
     monkeypatch.setattr("docket.cli.mcp.tools.LONGEST_ANSWER", 100)
     with Docket(demo.url) as docket:
@@ -158,7 +158,7 @@ def test_answer_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch, de
         assert tools.call("coverage", {})["isError"] is True
 
 
-def test_same_tools_by_http(demo: DemoServer, tmp_path: Path) -> None:
+def test_same_tools_by_http(demo: RunningServer, tmp_path: Path) -> None:
     """One message per POST; a page of another site is refused, under any name, and a wrong token by Docket."""
     with (tmp_path / "log").open("w+") as log:
         child = subprocess.Popen([*DOCKET, "mcp", "--listen", "127.0.0.1:0"], env=demo.environ, stderr=log)

@@ -17,7 +17,7 @@ from docket.cli.overrides import only_sources
 from docket.config.model import CaptureFilesConfig, Config
 from docket.errors import ConfigError
 from docket.runtime.exit_codes import MEANINGS, ExitCode
-from tests.cli.running_demo import DemoServer, clean_environ, docket
+from tests.cli.running_server import RunningServer, clean_environ, docket
 from tests.services.ports import free_port
 
 
@@ -129,7 +129,7 @@ def test_address_that_is_taken_is_an_error_where_it_was_asked_for(tmp_path: Path
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_demo_ends_in_an_orderly_way(tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends the demo with exit code 0, no error in its log, and no file left behind."""
-    with DemoServer(tmp_path) as server:
+    with RunningServer(tmp_path) as server:
         os.kill(server.child.pid, number)
         assert server.child.wait(20.0) == ExitCode.OK
     assert re.findall(r"ERROR|CRITICAL|Traceback", server.log.read_text()) == []
@@ -138,7 +138,7 @@ def test_demo_ends_in_an_orderly_way(tmp_path: Path, number: signal.Signals) -> 
 
 def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     """A process that is stopping already ends with 130 when a second signal comes."""
-    with DemoServer(tmp_path) as server:
+    with RunningServer(tmp_path) as server:
         # While it is stopped both signals gather; they are taken one after the other when it goes on.
         for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
             os.kill(server.child.pid, number)

@@ -10,7 +10,7 @@ import requests
 
 from docket.runtime.exit_codes import ExitCode
 from tests.cli.commands.test_commands import ago
-from tests.cli.running_demo import DemoServer, clean_environ, docket
+from tests.cli.running_server import RunningServer, clean_environ, docket
 
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -23,7 +23,7 @@ class Saved(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def saved(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Saved:
+def saved(demo: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Saved:
     folder = tmp_path_factory.mktemp("saved")
     question = ("get", "port 53", "--after", ago(minutes=50), "--before", ago(minutes=4), "--fresh")
     done = docket(*question, "-w", "out.pcap", environ=demo.environ, cwd=folder)
@@ -31,7 +31,7 @@ def saved(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Saved:
     return Saved(folder / "out.pcap", json.loads(docket("jobs", "--json", environ=demo.environ).stdout)[0]["id"])
 
 
-def test_download_is_verified_with_the_servers_manifest(demo: DemoServer, saved: Saved) -> None:
+def test_download_is_verified_with_the_servers_manifest(demo: RunningServer, saved: Saved) -> None:
     """The server knows the capture by its SHA-256."""
     done = docket("verify", str(saved.path), environ=demo.environ)
     assert done.returncode == ExitCode.OK, done.stderr
@@ -42,7 +42,7 @@ def test_download_is_verified_with_the_servers_manifest(demo: DemoServer, saved:
     assert any(line.startswith("  demo:em1: complete, ") for line in lines)
 
 
-def test_download_is_verified_without_a_server(demo: DemoServer, saved: Saved, tmp_path: Path) -> None:
+def test_download_is_verified_without_a_server(demo: RunningServer, saved: Saved, tmp_path: Path) -> None:
     """The manifest comes over HTTP once, and lies beside the capture from then on."""
     manifest = requests.get(f"{demo.url}api/v1/jobs/{saved.job_id}/manifest", timeout=10)
     assert manifest.status_code == 200
@@ -56,7 +56,7 @@ def test_download_is_verified_without_a_server(demo: DemoServer, saved: Saved, t
     assert docket("verify", str(copy), "--manifest", str(tmp_path / "other"), environ=environ).returncode == ExitCode.OK
 
 
-def test_changed_download_is_not_verified(demo: DemoServer, saved: Saved, tmp_path: Path) -> None:
+def test_changed_download_is_not_verified(demo: RunningServer, saved: Saved, tmp_path: Path) -> None:
     """One changed byte: no job has that SHA-256, and the job that it is said to be of does not have it either."""
     content = bytearray(saved.path.read_bytes())
     content[-1] ^= 1
@@ -74,7 +74,7 @@ def test_changed_download_is_not_verified(demo: DemoServer, saved: Saved, tmp_pa
     ]
 
 
-def test_whole_spool_is_verified(demo: DemoServer, saved: Saved) -> None:
+def test_whole_spool_is_verified(demo: RunningServer, saved: Saved) -> None:
     """Every job in it; one that was tampered with is named."""
     [spool] = demo.scratch.glob("docket-demo-*/spool")
     done = docket("verify", str(spool), environ=demo.environ)
@@ -85,7 +85,7 @@ def test_whole_spool_is_verified(demo: DemoServer, saved: Saved) -> None:
     assert docket("verify", str(job_file), environ=demo.environ).returncode == ExitCode.OK
 
 
-def test_nothing_to_verify_is_said(demo: DemoServer, tmp_path: Path) -> None:
+def test_nothing_to_verify_is_said(demo: RunningServer, tmp_path: Path) -> None:
     """Neither a capture nor a job's directory."""
     done = docket("verify", str(tmp_path / "nothing"), environ=demo.environ)
     assert (done.returncode, done.stderr) == (ExitCode.NOT_VERIFIED, f"there is no {tmp_path / 'nothing'}\n")

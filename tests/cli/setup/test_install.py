@@ -8,7 +8,7 @@ import pytest
 from docket.cli import make_parser
 from docket.cli.setup.manpage import SHELLS, commands_of, completion, manual
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import clean_environ, docket
+from tests.cli.running_server import clean_environ, docket
 from tests.services import needs
 
 

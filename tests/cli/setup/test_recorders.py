@@ -8,7 +8,7 @@ from docket.cli.setup.recorders import find_directories
 from docket.config.loader import load_config
 from docket.config.model import CaptureFilesConfig
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import clean_environ, docket
+from tests.cli.running_server import clean_environ, docket
 
 SURICATA = """\
 %YAML 1.1

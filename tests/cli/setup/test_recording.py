@@ -9,7 +9,7 @@ import pytest
 from docket.config.loader import load_config
 from docket.config.model import CaptureFilesConfig
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import clean_environ, docket
+from tests.cli.running_server import clean_environ, docket
 
 
 def setup(tmp_path: Path, *options: str) -> tuple[int, str]:

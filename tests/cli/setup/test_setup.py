@@ -12,7 +12,7 @@ from docket.config.loader import load_config
 from docket.config.model import StenographerConfig
 from docket.errors import ConfigError
 from docket.runtime.exit_codes import ExitCode
-from tests.cli.running_demo import clean_environ, docket
+from tests.cli.running_server import clean_environ, docket
 
 
 def stenographer(path: Path, interface: str, port: int, host: str = "127.0.0.1") -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from docket.packet.pcap import FILE_HEADER_BYTES, parse_file_header
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services import needs
 from tests.services.waiting import wait_until
 
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 class Original:
     """A running demo, addressed as the original was."""
 
-    def __init__(self, server: DemoServer) -> None:
+    def __init__(self, server: RunningServer) -> None:
         self.base = server.url
         self.root = server.url.removesuffix("app/docket/")
         now = datetime.now(UTC)

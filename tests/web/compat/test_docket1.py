@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docket.packet.pcap import FILE_HEADER_BYTES, scan
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services import needs
 from tests.web.compat.original import (
     Answer,
@@ -32,7 +32,7 @@ from tests.web.compat.original import (
 def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
     """The demo, with two jobs that have ended."""
     needs.program("tcpdump", "tcpdump")
-    with DemoServer(tmp_path_factory.mktemp("legacy")) as server:
+    with RunningServer(tmp_path_factory.mktemp("legacy")) as server:
         running = Original(server)
         first = running.finished("{base}api/", "-d", "port=53", "-d", "after-ago=30m")
         second = running.finished("{base}api/", "-d", "proto-name=icmp", "-d", "after-ago=30m")

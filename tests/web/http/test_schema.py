@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.running_demo import DemoServer
+from tests.cli.running_server import RunningServer
 from tests.services import needs
 
 EXAMPLES = 8
@@ -15,7 +15,7 @@ def test_no_generated_request_is_a_fault_of_the_server(tmp_path: Path) -> None:
     """schemathesis, fed with our OpenAPI and bounded in number, finds no 5xx."""
     needs.program("tcpdump", "tcpdump")
     program = Path(sys.executable).with_name("schemathesis")
-    with DemoServer(tmp_path) as server:
+    with RunningServer(tmp_path) as server:
         command = [str(program), "run", f"{server.url}api/v1/openapi.json", "--url", server.url.rstrip("/")]
         bounds = ["--max-examples", str(EXAMPLES), "--phases", "coverage,fuzzing", "--request-timeout", "20"]
         checks = ["--checks", "not_a_server_error", "--generation-deterministic", "--no-color"]

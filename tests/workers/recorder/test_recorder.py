@@ -20,7 +20,7 @@ from docket.packet.records import scan
 from docket.workers.recorder.ring import Ring
 from docket.workers.sources.base import Shortfall
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
-from tests.cli.running_demo import DOCKET
+from tests.cli.running_server import DOCKET
 from tests.services import frames
 from tests.services.child import ChildProcess
 from tests.services.needs import program

@@ -1,4 +1,4 @@
-"""A `docket run --demo` as its user starts it, and the command line beside it. For tests of commands and the wheel."""
+"""A `docket run` as its user starts it, with `--demo` or with sources of its own, and the command line beside it."""
 
 import os
 import re
@@ -22,20 +22,20 @@ def clean_environ(home: Path, **more: str) -> dict[str, str]:
     return kept | {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONUNBUFFERED": "1"} | more
 
 
-class DemoServer:
+class RunningServer:
     """Started by `with`; `url` is the address that it printed. With `demo` false, sources come with the options."""
 
     def __init__(
         self, home: Path, command: Sequence[str] = DOCKET, options: Sequence[str] = (), *, demo: bool = True
     ) -> None:
         self.home = home
-        self.log = home / "docket.runtime.logs"
+        self.log = home / "docket.log"
         self.scratch = home / "scratch"
         self.scratch.mkdir()
         self.environ = clean_environ(home, TMPDIR=str(self.scratch))
         self._command = [*command, "run", *(["--demo"] if demo else []), *(options or ("--listen", "127.0.0.1:0"))]
 
-    def __enter__(self) -> "DemoServer":
+    def __enter__(self) -> "RunningServer":
         self.child = ChildProcess(self._command, self.log, env=self.environ)
         try:
             self.url = wait_until(self._announced, "docket run to be ready", timeout_s=30.0)
@@ -54,10 +54,10 @@ class DemoServer:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """`docket run --demo`, ready: one for all tests of commands and of clients."""
     needs.program("tcpdump", "tcpdump")
-    with DemoServer(tmp_path_factory.mktemp("demo")) as server:
+    with RunningServer(tmp_path_factory.mktemp("demo")) as server:
         yield server
 
 
