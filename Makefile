@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 PROCESSES := 2
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
-.PHONY: help run test fresh brokers suricata fault-table sensor-table chaos questions holes crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
+.PHONY: help run test fresh brokers suricata fault-table sensor-table chaos questions holes refinements crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
 
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
@@ -24,6 +24,7 @@ help:
 	@echo "make fuzz-services 100,000 spoiled messages on the bus, and requests over HTTP (CASES=…, SEED=…)"
 	@echo "make questions     2,000 questions to directories of real recorders, and 200 between kills (SEED=… repeats a run)"
 	@echo "make holes         2,000 captures with random holes, clocks and damage: what is called whole is whole (CASES=…, SEED=…)"
+	@echo "make refinements   500 random refinements against tcpdump, tshark and editcap (REFINEMENTS=…, SEED=…)"
 	@echo "make check         formatting, lint, types"
 	@echo "make format        format the code, and wrap the prose"
 	@echo "make bench         measure against curl and mergecap in the same run"
@@ -92,6 +93,10 @@ questions: .venv/.test
 
 holes: .venv/.test
 	CASES=$${CASES:-2000} $(PYTHON) -m pytest -n0 --timeout=0 tests/holes
+
+refinements: .venv/.test
+	@scripts/packages test
+	REFINEMENTS=$${REFINEMENTS:-500} $(PYTHON) -m pytest -n0 --timeout=0 tests/refinements
 
 check: .venv/.test
 	$(PYTHON) -m ruff format --check .

@@ -50,8 +50,8 @@ class Refinement(msgspec.Struct, frozen=True, kw_only=True):
     sender: Sender | None = None
     """Only packets from there."""
     drop_duplicates_ms: int = 0
-    """Of packets with the same bytes within so long a time only the first, and of those that another source recorded
-    behind a router; 0: all."""
+    """Of packets with the same bytes, each so long after the one before at most, only the first, and of those that
+    another source recorded behind a router; 0: all."""
     snaplen: int = 0
     """At most so many bytes of each packet; 0: all."""
     sources: tuple[str, ...] = ()

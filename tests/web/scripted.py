@@ -43,14 +43,28 @@ class ScriptedReading:
     ) -> None:
         """Send some packets, given as time and payload, in time order."""
         times = [time_us for time_us, _ in packets]
+        body = b"".join(record(time_us, payload) for time_us, payload in packets)
+        self.records(body, times, through_us=through_us, linktype=linktype)
+
+    def records(
+        self,
+        body: bytes,
+        times_us: Sequence[int],
+        through_us: int | None = None,
+        linktype: int = ETHERNET,
+        *,
+        nanoseconds: bool = False,
+    ) -> None:
+        """The same as records, with the time of each."""
         self._say(
             FragmentKind.DATA,
-            body=b"".join(record(time_us, payload) for time_us, payload in packets),
-            packets=len(packets),
-            first_us=min(times),
-            last_us=max(times),
+            body=body,
+            packets=len(times_us),
+            first_us=min(times_us),
+            last_us=max(times_us),
             through_us=through_us,
             linktype=linktype,
+            nanoseconds=nanoseconds,
         )
 
     def progress(self, through_us: int) -> None:

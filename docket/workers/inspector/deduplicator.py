@@ -1,9 +1,10 @@
 """Recognises duplicates, drops them and shortens packets, record by record.
 
-Two kinds. *Equal packets*: same bytes, same length on the wire, whichever source recorded them. *Tap duplicates*: the
-same IP packet recorded by another source: a router between two taps changes MAC addresses, tags, hop count and the
-checksum of the IPv4 header, and nothing else counts here. What one source recorded twice is no tap duplicate, so the
-retransmissions of one tap stay: each packet of a source stands for at most one of every other source.
+Two kinds. *Equal packets*: same bytes, same length on the wire, whichever source recorded them, and no longer after the
+one before than the time of comparison: what `editcap -w` drops. *Tap duplicates*: the same IP packet recorded by
+another source: a router between two taps changes MAC addresses, tags, hop count and the checksum of the IPv4 header,
+and nothing else counts here. What one source recorded twice is no tap duplicate, so the retransmissions of one tap
+stay: each packet of a source stands for at most one of every other source.
 """
 
 from __future__ import annotations
@@ -67,11 +68,10 @@ class Deduplicator:
         # From the lengths on: everything but the time.
         digest = blake2b(record[8:], digest_size=_DIGEST_BYTES).digest()
         seen_us = self._seen.get(digest)
-        if seen_us is not None and time_us - seen_us <= self._duplicates_us:
-            return True
+        # One that is dropped counts for the next, too, as with editcap -w: a packet that comes again and again is one.
         self._seen[digest] = time_us
         self._order.append((time_us, digest))
-        return False
+        return seen_us is not None and time_us - seen_us <= self._duplicates_us
 
     def _cut(self, record: bytes) -> bytes:
         seconds, fraction, length, wire_length = RECORD_HEADER.unpack_from(record)

@@ -26,7 +26,7 @@ from docket.domain.units import packets_text
 from docket.errors import CaptureError, DissectionError, NoSuchJob, SpoolError
 from docket.packet.decode import decode
 from docket.packet.match import match
-from docket.packet.pcap import Trimmed
+from docket.packet.pcap import RECORD_HEADER, RECORD_HEADER_BYTES, Trimmed
 from docket.packet.records import scan
 from docket.spool.layout import Spool
 from docket.workers.inspector.deduplicator import Deduplicator
@@ -155,6 +155,8 @@ class RefineReader:
             record = self._deduplicator.feed(int(times_us[place]), batch.record(place), kind.origin, kind.linktype)
             if record is None:
                 continue
+            if capture.form.nanoseconds and not kind.nanoseconds:
+                record = _in_microseconds(record)
             if not self._fits(record):
                 self._full = True
                 break
@@ -231,6 +233,12 @@ def _kinds(capture: Capture) -> list[_Kind]:
     if form.is_pcapng:
         return [_Kind(one.name, one.linktype, one.nanoseconds) for one in form.interfaces]
     return [_Kind(name, form.linktype, form.nanoseconds) for name in capture.sources]
+
+
+def _in_microseconds(record: bytes) -> bytes:
+    """A record of an interface that has no more, out of a capture whose other interfaces have nanoseconds."""
+    seconds, fraction, length, wire_length = RECORD_HEADER.unpack_from(record)
+    return RECORD_HEADER.pack(seconds, fraction // 1000, length, wire_length) + record[RECORD_HEADER_BYTES:]
 
 
 _NOTHING = Trimmed(b"", 0, 0, None, None, False)
