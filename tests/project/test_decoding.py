@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.project.test_layout import MODULES, ROOT
+from tools.layout_figures import MODULES, ROOT
 
 DECODES = {"msgspec.json.decode", "msgspec.msgpack.decode", "msgspec.yaml.decode"}
 
