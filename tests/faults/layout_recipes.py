@@ -336,6 +336,12 @@ def shortened(by: int) -> Make:
     return make
 
 
+def written_now(place: Path) -> None:
+    """The recorder is still at it."""
+    for path in place.iterdir():
+        os.utime(path)
+
+
 def half_a_record_behind(place: Path) -> None:
     """The newest file ends within a record, as one does that is being written."""
     path = minutes(place)[-1]

@@ -52,6 +52,7 @@ from tests.faults.layout_recipes import (
     with_a_tar,
     with_inserted,
     with_times,
+    written_now,
     zeroed,
     zeros_behind,
 )
@@ -141,11 +142,21 @@ OF_DAMAGE: Sequence[Layout] = (
         one_file(with_inserted(50, struct.pack("<IIII", 1_700_000_049, 5, 0, 60))),
         odd=Packet(BEGIN_US + 49 * US_PER_S + 5, b""),
     ),
+    Layout("pcapng cut in mid-block", then(converted("pcapng"), shortened(3_000)), "cut", frozenset(range(287, 300))),
     Layout(
-        "pcapng cut in mid-block", then(converted("pcapng"), shortened(3_000)), "not-yet", frozenset(range(287, 300))
+        "growing pcapng, cut in mid-block",
+        then(converted("pcapng"), shortened(3_000), written_now),
+        "not-yet",
+        frozenset(range(287, 300)),
     ),
     Layout("rubbish behind pcapng", then(converted("pcapng"), appended(b"\x07" * 64)), "cut"),
-    Layout("gzip cut off", then(one_file(whole()), packed("gzip", "-q"), shortened(400)), "not-yet", may_lack=True),
+    Layout("gzip cut off", then(one_file(whole()), packed("gzip", "-q"), shortened(400)), "cut", may_lack=True),
+    Layout(
+        "growing gzip, cut off",
+        then(one_file(whole()), packed("gzip", "-q"), shortened(400), written_now),
+        "not-yet",
+        may_lack=True,
+    ),
     Layout("older gzip cut off", then(by_minute, packed("gzip", "-q"), changed(1, cut_by(60))), "cut", may_lack=True),
     Layout(
         "older zstd cut off", then(by_minute, packed("zstd", "-q", "--rm"), changed(1, cut_by(9))), "cut", may_lack=True

@@ -134,7 +134,9 @@ def outermost_packets(path: Path) -> list[tuple[int, int] | None]:
     for packet in json.loads(printed):
         layers = packet["_source"]["layers"]
         places = [
-            (*_first(layers[name + "_raw"]), version) for name, version in (("ip", 4), ("ipv6", 6)) if name in layers
+            (*_first(layers[name + "_raw"]), version)
+            for name, version in (("ip", 4), ("ipv6", 6))
+            if name + "_raw" in layers
         ]
         found.append(min(places) if places else None)
     return found

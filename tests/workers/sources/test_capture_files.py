@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -222,6 +223,23 @@ def test_packets_that_the_recorder_holds_back_are_not_yet_there(tmp_path: Path) 
     finding = read(source(tmp_path), ask(START_US, START_US + 2 * MINUTE_US))
     assert (finding.verdict, finding.usable) == (Verdict.NOT_YET, True)
     assert "1.pcap is still being written, and it ends in the middle of a packet" in finding.sentence
+
+
+def test_a_newest_file_that_was_left_long_ago_is_cut(tmp_path: Path) -> None:
+    """No recorder holds anything back for days; after an hour it may, and the sentence says since when it is quiet."""
+    place(tmp_path / "0.pcap", minute(0))
+    newest = place(tmp_path / "1.pcap", minute(1), cut=5)
+    request = ask(START_US, START_US + 2 * MINUTE_US)
+    now_s = time.time()
+    os.utime(newest, (now_s, now_s - 3600))
+    finding = read(source(tmp_path), request)
+    assert (finding.verdict, "1.pcap was last written to at 20" in finding.sentence) == (Verdict.NOT_YET, True)
+    os.utime(newest, (now_s, now_s - 2 * 86400))
+    heard = Heard()
+    finding = read(source(tmp_path), request, heard)
+    assert (finding.verdict, finding.usable, heard.body) == (Verdict.CUT, True, truth(0, 1))
+    assert "1.pcap: it ends in the middle of a packet" in finding.sentence
+    assert "still being written" not in finding.sentence
 
 
 def test_garbage_in_a_file_is_told(tmp_path: Path) -> None:

@@ -169,9 +169,10 @@ class FilesPass:
         """Say what was odd about a file, if that may have cost packets of the window."""
         growing = self._order.may_grow(file)
         if file.identity.size_bytes or not growing:
-            self._shortfalls.file_ended(file, facts, self._window, growing=growing)
+            quiet = self._order.is_quiet(file)
+            self._shortfalls.file_ended(file, facts, self._window, growing=growing, quiet=quiet)
         elif self._window.before_us > file.modified_us:
-            self._shortfalls.nothing_written(file)
+            self._shortfalls.nothing_written(file, quiet=self._order.is_quiet(file))
 
     def _may_have_mattered(self, file: CaptureFile) -> bool:
         """Of a file whose packets are gone: whether some of them may have belonged into the answer."""

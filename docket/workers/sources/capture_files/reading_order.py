@@ -80,6 +80,8 @@ class ReadingOrder:
     def may_grow(self, file: CaptureFile) -> bool:
         """Whether its recorder may still have it open: it was written to lately, or no later file was written since.
 
+        No recorder keeps a part of a packet for longer than a day: the newest file that is older was left so.
+
         One without packets may be that of another recorder that has not filled its buffer, and then holds what came
         after its last write.
         """
@@ -88,4 +90,9 @@ class ReadingOrder:
             return True
         if file.first_us is None and file.modified_us + LATE_MTIME_US < self._window.after_us:
             return age_us is None or age_us < _BUFFERED_US
-        return int(self._times.later_us[self._times.place[file.path]]) < file.modified_us
+        newest = int(self._times.later_us[self._times.place[file.path]]) < file.modified_us
+        return newest and (file.first_us is None or age_us is None or age_us < _BUFFERED_US)
+
+    def is_quiet(self, file: CaptureFile) -> bool:
+        """Whether nothing was written to it lately: its recorder waits, or is gone."""
+        return self._now_us is not None and self._now_us - file.modified_us >= _WRITING_US

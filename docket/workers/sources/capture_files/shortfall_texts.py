@@ -63,7 +63,9 @@ class Shortfalls:
         """Packets of the window whose link type cannot be looked into."""
         self._unfiltered[path, linktype] += packets
 
-    def file_ended(self, file: CaptureFile, facts: FileFacts, window: Window, *, growing: bool) -> None:
+    def file_ended(
+        self, file: CaptureFile, facts: FileFacts, window: Window, *, growing: bool, quiet: bool = False
+    ) -> None:
         """What was odd about a file that was read, as far as it may have cost packets of the window."""
         end = facts.end
         if end.dropped:
@@ -79,7 +81,8 @@ class Shortfalls:
         if end.undated and window.after_us <= written_us:
             self._cut.append(f"{name}: {packets_text(end.undated)} without a time, which no window can hold")
         if end.unfinished:
-            self._unfinished(name, facts, window, growing=growing, within=within)
+            quiet_since_us = file.modified_us if quiet else None
+            self._unfinished(name, facts, window, quiet_since_us, growing=growing, within=within)
 
     def _recorder_dropped(self, file: CaptureFile, facts: FileFacts, window: Window) -> None:
         """Its statistics count packets that are on no disk, at times that are not known but by the file's."""
@@ -93,7 +96,9 @@ class Shortfalls:
         count = packets_text(facts.end.dropped)
         self._dropped.append(f"the recorder dropped {count} {when}, as {self._name(file.path)} says")
 
-    def _unfinished(self, name: str, facts: FileFacts, window: Window, *, growing: bool, within: bool) -> None:
+    def _unfinished(
+        self, name: str, facts: FileFacts, window: Window, quiet_since_us: int | None, *, growing: bool, within: bool
+    ) -> None:
         """The file ends in the middle of something: what is missing there is no older than the last packet."""
         last_us = None if facts.last_ns is None else facts.last_ns // 1000
         missing_us = facts.end.unfinished_us or last_us
@@ -104,11 +109,17 @@ class Shortfalls:
                 self._cut.append(f"{name}: {facts.end.unfinished}")
             return
         since = "" if last_us is None else f"; its last whole packet is from {format_human(last_us)}"
-        self._not_yet.append(f"{name} is still being written, and {facts.end.unfinished}{since}")
+        state = "is still being written"
+        if quiet_since_us is not None:
+            state = f"was last written to at {format_human(quiet_since_us)}: its recorder waits for more, or is gone"
+        self._not_yet.append(f"{name} {state}, and {facts.end.unfinished}{since}")
 
-    def nothing_written(self, file: CaptureFile) -> None:
+    def nothing_written(self, file: CaptureFile, *, quiet: bool = False) -> None:
         """A growing file without a byte."""
-        self._not_yet.append(f"{self._name(file.path)} is empty: its recorder has not written anything yet")
+        why = "its recorder has not written anything yet"
+        if quiet:
+            why += f" since {format_human(file.modified_us)}, or is gone"
+        self._not_yet.append(f"{self._name(file.path)} is empty: {why}")
 
     def found(self) -> tuple[Shortfall, ...]:
         """All of it, the gravest first."""
