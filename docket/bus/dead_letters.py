@@ -1,9 +1,11 @@
-"""What a dead letter carries: the original message, why it died and where it was bound for. Pure."""
+"""What a dead letter carries: the original message, why it died and where it was bound for; and how many there were."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from prometheus_client import Counter
 
 REASON_HEADER = "x-docket-reason"
 EXCHANGE_HEADER = "x-docket-exchange"
@@ -20,6 +22,8 @@ MOST_HEADER_CHARACTERS = 20_000
 """Of the original headers, written out; more than that would not fit beside the reason."""
 
 _DEEPEST = 5
+
+DEAD_LETTERS = Counter("docket_dead_letters", "Messages that this process could not handle, by queue.", ["queue"])
 
 
 def dead_headers(

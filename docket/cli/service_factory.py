@@ -79,7 +79,12 @@ def inspector_service(config: Config, broker: Broker) -> Service:
 
 def indexer_service(config: Config) -> Service:
     indexers = [
-        SourceIndexer(str(source.path), of_source(config.index.directory, source.name), config.spool.min_free_bytes)
+        SourceIndexer(
+            str(source.path),
+            of_source(config.index.directory, source.name),
+            config.spool.min_free_bytes,
+            source.name,
+        )
         for source in config.sources
         if isinstance(source, CaptureFilesConfig) and source.index == "auto"
     ]

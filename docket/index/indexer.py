@@ -19,6 +19,7 @@ from docket.index.facts import FileFacts
 from docket.index.format.container import Damaged
 from docket.index.format.stored_file import open_index, write_index
 from docket.index.group import write_group
+from docket.index.index_figures import show
 from docket.index.index_files import IndexLayout
 from docket.index.inventory import Indexed, Inventory, Key, key_of
 from docket.index.state import IndexState, write_state
@@ -55,7 +56,8 @@ SPARE_BYTES = 64 * 1024 * 1024
 class SourceIndexer:
     """Not for several threads."""
 
-    def __init__(self, directory: str, layout: IndexLayout, min_free_bytes: int) -> None:
+    def __init__(self, directory: str, layout: IndexLayout, min_free_bytes: int, source: str = "") -> None:
+        self._source = source or directory
         self._layout = layout
         self._min_free_bytes = min_free_bytes
         self._catalog = Catalog(directory)
@@ -234,6 +236,7 @@ class SourceIndexer:
             write_state(self._layout.state, state)
         except OSError as failed:
             log.debug("the state of the index cannot be written: %s", failed)
+        show(self._source, state)
         self._written, self._written_s = state, now_s
 
     def _state(self, error: str) -> IndexState:

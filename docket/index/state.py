@@ -33,6 +33,7 @@ class IndexState(msgspec.Struct, frozen=True, kw_only=True):
             "index_bytes": self.index_bytes,
             "behind": self.behind_bytes,
             "behind_files": self.behind_files,
+            "index_reported": int(self.written_at),
         }
 
 

@@ -1,4 +1,4 @@
-"""The figures and the alert rules, held against Prometheus' own promtool: each rule fires where its cause is made."""
+"""The figures, the alert rules and the dashboard, held against promtool and each other."""
 
 import json
 import re
@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY, generate_latest
 
 from docket.bus import topology
 from docket.bus.messages import encode
+from docket.cli import service_factory
 from docket.domain.clock import now_text
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Verdict
@@ -24,7 +26,6 @@ from tests.web.scripted import ScriptedWorker
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/docket.rules.yml"
 DASHBOARD = ROOT / "deploy/grafana/docket.json"
-_LINE = re.compile(r"([a-z_]+)(\{.*\})? (\S+)")
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,14 @@ def figures(site: Site) -> str:
     return site.call("GET", "metrics").text
 
 
-def samples(text: str) -> dict[str, str]:
-    found = (_LINE.fullmatch(line) for line in text.splitlines() if not line.startswith("#"))
-    return {f"{one[1]}{one[2] or ''}": one[3] for one in found if one is not None and one[3] not in ("NaN", "+Inf")}
+def of_services() -> str:
+    """What the other services serve, whose figures are there once their modules are loaded."""
+    assert service_factory
+    return generate_latest(REGISTRY).decode()
+
+
+def families(text: str) -> set[str]:
+    return set(re.findall(r"^# TYPE (docket_\w+) ", text, flags=re.MULTILINE))
 
 
 def tell(site: Site, *, stats: dict[str, int] | None = None, error: str | None = None) -> None:
@@ -79,63 +85,6 @@ def answered(verdict: Verdict) -> Callable[[Site, ScriptedWorker], None]:
     return cause
 
 
-def publish(key: str, body: bytes) -> Callable[[Site, ScriptedWorker], None]:
-    return lambda site, _: site.broker.publisher("a tool").publish(topology.JOBS, key, body)
-
-
-CAUSES: dict[str, Callable[[Site, ScriptedWorker], object]] = {
-    "DocketCollectorSilent": lambda site, _: site.stop_collector(),
-    "DocketSourceDown": lambda _, em1: em1.announce(EventName.SOURCE_OFFLINE),
-    "DocketSourceError": lambda site, _: tell(site, error="Connection refused."),
-    "DocketRecorderSilent": lambda site, _: tell(site, stats={"last_written": 1}),
-    "DocketRecorderDrops": lambda site, _: tell(site, stats={"dropped": 40}),
-    "DocketIndexBehind": lambda site, _: tell(site, stats={"behind": 20_000_000_000}),
-    "DocketGap": answered(Verdict.GAP),
-    "DocketAnswersFallShort": answered(Verdict.CUT),
-    "DocketDeadlineMissed": answered(Verdict.TIMED_OUT),
-    "DocketDeadLetters": publish("job.request", b"{}"),
-    "DocketRejected": publish("job.request", b"{}"),
-}
-"""What is done to a Docket that is well."""
-
-SERIES = {
-    "DocketDown": {'up{job="docket"}': ("1", "0")},
-    "DocketLedgerUnreadable": {"docket_ledger_up": ("1", "0")},
-    "DocketBusDown": {"docket_bus_connected": ("1", "0")},
-    "DocketSpoolLow": {"docket_spool_free_bytes": ("1e9", "6e8"), "docket_spool_min_free_bytes": ("5e8", "5e8")},
-    "DocketQueueUnread": {'docket_queue_consumers{queue="docket.collector"}': ("1", "0")},
-    "DocketFault": {'docket_fault{fault="unit docket.service"}': ("_", "1")},
-}
-"""What cannot be done to a Docket inside a test's process: the figures as they then are."""
-
-
-def fires(promtool: str, folder: Path, alert: str, series: dict[str, tuple[str, str]]) -> bool:
-    """Whether the alert fires an hour after the figures changed, and did not fire before. By promtool."""
-    firing = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) > bool 0 or vector(0)'
-    question = f"max_over_time(({firing})[40m:1m])"
-    case = {
-        "rule_files": [str(RULES)],
-        "evaluation_interval": "1m",
-        "tests": [
-            {
-                "interval": "1m",
-                "input_series": [
-                    {"series": name, "values": f"{before}x59 {after}x60"} for name, (before, after) in series.items()
-                ],
-                "promql_expr_test": [
-                    {"expr": question, "eval_time": when, "exp_samples": [{"labels": "{}", "value": value}]}
-                    for when, value in (("59m", 0), ("100m", 1))
-                ],
-            }
-        ],
-    }
-    path = folder / "case.yml"
-    path.write_text(yaml.safe_dump(case))
-    done = subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, check=False)
-    print(done.stdout, done.stderr)
-    return done.returncode == 0
-
-
 def rules() -> dict[str, str]:
     """Alert to expression."""
     return {rule["alert"]: rule["expr"] for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"]}
@@ -145,39 +94,6 @@ def test_rules_are_accepted(promtool: str) -> None:
     """promtool finds no fault in them."""
     done = subprocess.run([promtool, "check", "rules", str(RULES)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_every_rule_has_a_cause_here() -> None:
-    """None is shipped that no test lets fire."""
-    assert sorted(rules()) == sorted({*CAUSES, *SERIES})
-
-
-@pytest.mark.parametrize("alert", sorted(CAUSES))
-def test_rule_fires_for_its_cause(alert: str, well: tuple[Site, ScriptedWorker], promtool: str, tmp_path: Path) -> None:
-    """The figures before and after the cause, as a running Docket gives them, make the rule fire."""
-    site, em1 = well
-    before, expression = samples(figures(site)), rules()[alert]
-    CAUSES[alert](site, em1)
-    # Silence takes minutes to be noticed; the age of a heartbeat only grows.
-    add = {"docket_collector_silent_seconds": "100"} if alert == "DocketCollectorSilent" else {}
-
-    def now_fires() -> bool:
-        after = samples(figures(site)) | add
-        series = {
-            name: (before.get(name, "_"), value)
-            for name, value in after.items()
-            if name.partition("{")[0] in expression and (name in before or "queue" in name)
-        }
-        series |= {name: (value, "_") for name, value in before.items() if name in expression and name not in after}
-        return bool(series) and fires(promtool, tmp_path, alert, series)
-
-    wait_until(now_fires, f"{alert} to fire", timeout_s=30, step_s=0.3)
-
-
-@pytest.mark.parametrize("alert", sorted(SERIES))
-def test_rule_fires_for_its_figures(alert: str, promtool: str, tmp_path: Path) -> None:
-    """Where a test cannot make the cause, the figures it would leave."""
-    assert fires(promtool, tmp_path, alert, SERIES[alert])
 
 
 def test_metrics_are_accepted(well: tuple[Site, ScriptedWorker], promtool: str) -> None:
@@ -195,7 +111,7 @@ def test_dashboard_and_rules_use_figures_that_there_are(well: tuple[Site, Script
     """No panel and no rule asks for a figure that Docket does not have."""
     site, em1 = well
     answered(Verdict.COMPLETE)(site, em1)
-    known = set(re.findall(r"^# TYPE (docket_\w+) ", figures(site), flags=re.MULTILINE))
+    known = families(figures(site)) | families(of_services())
     known |= {f"{name}{end}" for name in known for end in ("_bucket", "_sum", "_count")}
     dashboard: dict[str, Any] = json.loads(DASHBOARD.read_text())
     asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
@@ -209,8 +125,14 @@ def test_every_figure_is_documented(well: tuple[Site, ScriptedWorker]) -> None:
     """And no other is."""
     site, em1 = well
     answered(Verdict.COMPLETE)(site, em1)
-    known = set(re.findall(r"^# TYPE (docket_\w+) ", figures(site), flags=re.MULTILINE))
-    known = {name for name in known if not name.endswith("_created")}
+    known = {name for name in families(figures(site)) if not name.endswith("_created")}
     section = (ROOT / "docs/http-api.md").read_text().partition("### `GET metrics`")[2].partition("\n### ")[0]
     documented = {name for row in re.findall(r"^\| (`.+?) \|", section, flags=re.MULTILINE) for name in row.split("`")}
     assert known - documented == set()
+
+
+def test_every_figure_of_the_services_is_documented() -> None:
+    """On the page about Prometheus, or with those of the web app."""
+    pages = (ROOT / "docs/neighbours/prometheus.md").read_text() + (ROOT / "docs/http-api.md").read_text()
+    known = {name for name in families(of_services()) if not name.endswith("_created")}
+    assert {name for name in known if f"`{name}`" not in pages} == set()

@@ -12,7 +12,7 @@ from threading import Condition, Event, Lock
 from typing import Any
 
 from docket.bus import topology
-from docket.bus.dead_letters import dead_headers
+from docket.bus.dead_letters import DEAD_LETTERS, dead_headers
 from docket.bus.interface import QueueDepth
 from docket.bus.memory.memory_queue import Entry, MemoryQueue, Message
 from docket.bus.memory.routing import key_matches
@@ -126,6 +126,7 @@ class MemoryExchanges:
             routing_key=message.routing_key,
             queue="" if queue is None else queue.name,
         )
+        DEAD_LETTERS.labels("" if queue is None else queue.name).inc()
         self._lay_out(Message(topology.DEAD, message.routing_key, message.body, headers))
 
     def attach(self, condition: Condition) -> None:

@@ -18,7 +18,7 @@ import amqp
 import kombu
 
 from docket.bus import topology
-from docket.bus.dead_letters import DELIVERY_COUNT_HEADER, dead_headers
+from docket.bus.dead_letters import DEAD_LETTERS, DELIVERY_COUNT_HEADER, dead_headers
 from docket.bus.rabbitmq.address import HEARTBEAT_S, Address
 from docket.bus.rabbitmq.connection import LOST, BrokerConnection, account_of, reason_of
 from docket.bus.rabbitmq.publisher import AmqpPublisher
@@ -300,6 +300,7 @@ class AmqpConsumer:
         except BusError as error:
             log.error("%s cannot publish to %s, the message goes back: %s", self._name, topology.DEAD, error)
             return _Action.REQUEUE
+        DEAD_LETTERS.labels(delivery.queue).inc()
         return _Action.ACK
 
     def _lose(self, error: BaseException) -> None:

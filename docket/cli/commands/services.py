@@ -93,6 +93,7 @@ def _add_run(commands: Any) -> None:
     )
     parser.add_argument("--spool", metavar="DIR", help="where results are kept (with --demo: a directory of its own)")
     _add_listen(parser)
+    _add_metrics(parser)
 
 
 def _add_listen(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +133,8 @@ def _parser(commands: Any, name: str, work: Any, help_text: str, example: str) -
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     from docket.cli.one_process import run_all
 
-    return run_all(args, terminal)
+    with _figures(args, terminal):
+        return run_all(args, terminal)
 
 
 def web(args: argparse.Namespace, terminal: Terminal) -> int:

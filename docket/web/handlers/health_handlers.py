@@ -23,6 +23,7 @@ from docket.web.http.route_spec import Operation, Operations, Param
 NAMED_STATS = (
     ("behind", "docket_index_behind_bytes", "Bytes of captures that are still to be indexed."),
     ("behind_files", "docket_index_behind_files", "Capture files that are still to be indexed."),
+    ("index_reported", "docket_index_reported_seconds", "When the indexer last said how far it is, Unix."),
     ("index_bytes", "docket_index_bytes", "Size of the index."),
     ("dropped", "docket_recorder_dropped_packets", "Packets that the recorder says it dropped, in files read whole."),
     ("last_written", "docket_recorder_last_written_seconds", "When the directory was written to last, Unix."),

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 
 import msgspec
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from docket.bus.interface import Broker
 from docket.bus.messages import encode
@@ -33,6 +33,8 @@ from docket.workers.alerts.eve import Alert, read_alert
 log = logging.getLogger(__name__)
 
 ALERTS = Counter("docket_alerts", "Alerts by rule and what became of them.", ["rule", "outcome"])
+READABLE = Gauge("docket_alert_input_readable", "1 while the input can be read.", ["input"])
+OUTCOMES = ("asked", "joined", "sample", "jobs_per_hour", "jobs_per_day", "bytes_per_hour", "bytes_per_day")
 
 IDLE_S = 0.5
 PUBLISH_S = 5.0
@@ -68,6 +70,10 @@ class AlertService:
         self.state = self._load()
         self._inputs: dict[str, AlertInput] = {}
         self._broken: set[str] = set()
+        for rule in config.rules:
+            for outcome in OUTCOMES:
+                # Prometheus sees no increase in a series that was not there.
+                ALERTS.labels(rule.name, outcome)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; then what is in hand is finished and noted."""
@@ -102,10 +108,12 @@ class AlertService:
             lines = self._inputs[name].lines()
         except OSError as error:
             if name not in self._broken:
-                log.warning("alerts of %s cannot be read: %s", name.rpartition("@")[2], error.strerror or error)
+                log.warning("alerts of %s cannot be read: %s", _shown(name), error.strerror or error)
             self._broken.add(name)
+            READABLE.labels(_shown(name)).set(0)
             return []
         self._broken.discard(name)
+        READABLE.labels(_shown(name)).set(1)
         return lines
 
     def _take(self, line: bytes) -> bool:
@@ -195,6 +203,11 @@ class AlertService:
             replace_file(self._path, [msgspec.json.encode(self.state)])
         except OSError as error:
             log.warning("%s cannot be written: %s", self._path, error.strerror)
+
+
+def _shown(name: str) -> str:
+    """An input without its password."""
+    return name.rpartition("@")[2]
 
 
 prepare(AlertState)

@@ -18,6 +18,7 @@ from docket.domain.clock import Clock
 from docket.errors import DissectionError, NoSuchJob, SpoolError
 from docket.spool.layout import Spool
 from docket.workers.inspector.capture_index import SMALL_PACKETS, CaptureIndex
+from docket.workers.inspector.inspection_figures import INSPECTION_SECONDS, INSPECTIONS, WAITING
 from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.inspector.tshark.summary import Summary
@@ -91,6 +92,7 @@ class IndexPool:
                     return
                 self._asked.add(job_id)
         lane = self._lanes[packets <= SMALL_PACKETS]
+        WAITING.inc()
         lane.wanted.put((_URGENT if then is None else _BY_THE_WAY, next(self._count), job_id, then))
 
     def work(self, stop: threading.Event, surveyed: Surveyed, *, small: bool) -> None:
@@ -102,8 +104,10 @@ class IndexPool:
                 _, _, job_id, then = lane.wanted.get(timeout=0.2)
             except queue.Empty:
                 continue
+            WAITING.dec()
             lane.current = job_id
-            summary = self._survey(job_id, stop)
+            with INSPECTION_SECONDS.time():
+                summary = self._survey(job_id, stop)
             lane.current = ""
             if stop.is_set():
                 return
@@ -125,12 +129,17 @@ class IndexPool:
 
     def _survey(self, job_id: str, stop: threading.Event) -> Summary | None:
         """None if there is nothing to look at, or nowhere to write it down."""
+        outcome = "failed"
         try:
             with self.lend(job_id) as capture_index:
                 if capture_index.surveyed and capture_index.listing is not None and capture_index.summary is not None:
-                    return capture_index.summary
-                return capture_index.survey(stop)
+                    summary = capture_index.summary
+                else:
+                    summary = capture_index.survey(stop)
+            outcome = "done"
+            return summary
         except NoSuchJob:
+            outcome = "gone"
             log.info("job %s: its result is gone", job_id)
         except SpoolError as error:
             log.warning("job %s: not inspected: %s", job_id, error)
@@ -140,6 +149,7 @@ class IndexPool:
             # The one broad net of this loop: whatever a hostile file brings about, the next result is looked at.
             log.exception("job %s: its inspection failed", job_id)
         finally:
+            INSPECTIONS.labels(outcome).inc()
             with self._lock:
                 self._asked.discard(job_id)
         return None
