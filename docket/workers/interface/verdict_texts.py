@@ -103,6 +103,7 @@ def gap(source: str, window: Window, coverage: Coverage) -> Finding | None:
     if not found:
         return None
     named = [
+        f"for {format_length(one.before_us - one.after_us)}, "
         f"from {format_human(one.after_us)} to {format_human(one.before_us)} ({one.reason})"
         for one in found[:MOST_GAPS_NAMED]
     ]

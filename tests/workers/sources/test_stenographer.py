@@ -167,3 +167,22 @@ def test_several_threads_hold_a_share_each(authority: Authority, server: Pair, c
                 return None if names is None else "Thread\n" + "".join(f"\t{name}\n" for name in names)
 
         assert source._ask_coverage(Two()).oldest_us == START_US + FILE_US  # type: ignore[arg-type]
+
+
+def test_no_stop_hides_in_the_last_file_of_several_threads(authority: Authority, server: Pair, client: Pair) -> None:
+    """Nothing tells when that file was done, so the gap begins with it; the minute before it is whole."""
+    with StandIn([udp(START_US)], authority, server) as steno:
+        source = at(steno, client, START_US + 70 * FILE_US)
+        minutes = [*range(10), *range(60, 70)]
+        source_files = {
+            f"/debug/t{thread}/files": [START_US + minute * FILE_US + thread * 5_000_000 for minute in minutes]
+            for thread in range(2)
+        }
+
+        class Two:
+            def get(self, path: str) -> str | None:
+                names = source_files.get(path)
+                return None if names is None else "Thread\n" + "".join(f"\t{name}\n" for name in names)
+
+        [gap] = source._ask_coverage(Two()).gaps  # type: ignore[arg-type]
+    assert (gap.after_us, gap.before_us) == (source_files["/debug/t0/files"][9], source_files["/debug/t1/files"][10])

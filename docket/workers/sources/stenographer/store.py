@@ -97,10 +97,11 @@ class StenographerSource:
             oldest_us = max(thread[0] for thread in starts)
             newest_us = min(thread[-1] for thread in starts)
             readable_until_us = max(newest_us, readable_until_us)
-        ends_us = self._ends.latest_us if len(starts) == 1 else None
+        # Of several threads nothing tells when the last file of one was done: nothing of it is sure before a gap.
+        ends_us = self._ends.latest_us if len(starts) == 1 else {}
         gaps = [gap for thread in starts for gap in rotation_gaps(thread, readable_until_us, LONGEST_FILE_US, ends_us)]
         coverage = Coverage(oldest_us, readable_until_us, counters, lag_us, merged(gaps))
-        begun = frozenset() if ends_us is None else frozenset(starts[0]) - ends_us.keys()
+        begun = frozenset(starts[0]) - ends_us.keys() if len(starts) == 1 else frozenset()
         self._latest = _Seen(coverage, starts, [gap for gap in gaps if gap.after_us in begun])
         return coverage
 
