@@ -13,9 +13,9 @@ import yaml
 
 from docket.web.auth.tokens import make_token
 from tests.deploy.booted_machine import BootedMachine
-from tests.deploy.documented import TABLE, Record
+from tests.deploy.documented import Record, blocks
 from tests.deploy.proxies import PASSWORD, Kibana, Site, prepare_site, start_lighttpd, start_nginx
-from tests.deploy.sensor_machine import boot, send_traffic, wait_well
+from tests.deploy.sensor_machine import boot, ensure_traffic, wait_well
 from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.rabbitmq import Broker
@@ -24,6 +24,7 @@ from tests.services.stenographer import Monitored
 from tests.services.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
+OPERATIONS = "docs/operations.md"
 APT = "cd /root/docket && apt-get install -y -q --no-install-recommends"
 
 
@@ -47,12 +48,18 @@ def sensor(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Iterator[
 
 
 @pytest.fixture(scope="package")
-def record() -> Iterator[Record]:
+def whole_record() -> Iterator[Record]:
     """What became of the documented commands; written down at the end."""
     found = Record()
     yield found
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text(found.table())
+    found.write()
+
+
+@pytest.fixture
+def record(whole_record: Record) -> Record:
+    """The same; what a test before found wrong does not fail this one."""
+    whole_record.begin = len(whole_record.rows)
+    return whole_record
 
 
 @pytest.fixture
@@ -60,10 +67,18 @@ def installed(sensor: BootedMachine) -> BootedMachine:
     """The machine with Docket's services and packets on its stenographers, on which all is well."""
     if sensor.try_run("command -v docket").returncode != 0:
         sensor.run(f"{APT} ./dist/docket_*.deb && docket setup --start")
-        wait_well(sensor)
-        send_traffic(sensor)
     wait_well(sensor)
+    ensure_traffic(sensor)
     return sensor
+
+
+@pytest.fixture
+def proxied(installed: BootedMachine, record: Record) -> BootedMachine:
+    """The same, with lighttpd before it, set up by the words of the page."""
+    if installed.try_run("test -e /etc/lighttpd/conf-enabled/90-docket.conf").returncode != 0:
+        record.run_all(installed, OPERATIONS, blocks(OPERATIONS, "Installing"))
+        wait_well(installed)
+    return installed
 
 
 @dataclass(frozen=True, slots=True)

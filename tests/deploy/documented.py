@@ -9,13 +9,23 @@ from tests.deploy.booted_machine import BootedMachine
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "build/documented-commands.md"
-PAGES = ("README.md", "docs/operations.md", "docs/cluster.md", "docs/original.md", "deploy/systemd/README.md")
+PAGES = (
+    "README.md",
+    "docs/operations.md",
+    "docs/cluster.md",
+    "docs/original.md",
+    "deploy/systemd/README.md",
+    "deploy/container/README.md",
+)
+FEWEST_ROWS = 60
+"""Of a whole table."""
 PROGRAMS = frozenset(
     (
         *("docket", "systemctl", "systemd-analyze", "journalctl", "rockctl", "timedatectl"),
         *("rabbitmqctl", "rabbitmqadmin", "rabbitmq-plugins", "rabbitmq-queues", "amqp-get", "users"),
         *("curl", "openssl", "certificates", "lighttpd", "stenoread", "sqlite3"),
-        *("apt-get", "make", "adduser", "chown", "cp", "install", "ln", "cat", "sed", "echo", "df", "du"),
+        *("apt-get", "make", "adduser", "chown", "cp", "mv", "install", "ln", "cat", "sed", "echo", "df", "du"),
+        *("docker", "podman", "export", "ansible-playbook"),
     )
 )
 _COMMENT = re.compile(r"\s{2,}# .*$")
@@ -36,6 +46,8 @@ class Record:
     """The table."""
 
     rows: list[Row] = field(default_factory=list)
+    begin: int = 0
+    """Where the rows of the running test begin."""
 
     def run(
         self,
@@ -58,9 +70,19 @@ class Record:
         self.rows.append(row)
         return row
 
+    def run_all(self, machine: BootedMachine, page: str, documented: list[str], **changed: str) -> None:
+        """Run commands of a page one after the other; each ends 0."""
+        for command in documented:
+            script = without_make(command)
+            for placeholder, value in changed.items():
+                script = script.replace(placeholder, value)
+            self.run(machine, page, command, changed={command: script})
+        assert self.wrong == [], self.table()
+
     @property
     def wrong(self) -> list[Row]:
-        return [row for row in self.rows if not row.as_documented]
+        """What the running test found not to be as documented."""
+        return [row for row in self.rows[self.begin :] if not row.as_documented]
 
     def table(self) -> str:
         lines = ["| page | command | ended | said last | as documented |", "|---|---|---|---|---|"]
@@ -69,6 +91,18 @@ class Record:
             lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
         good = sum(row.as_documented for row in self.rows)
         return "\n".join(lines) + f"\n\n{len(self.rows)} commands, {good} as documented.\n"
+
+    def write(self) -> None:
+        """Write the table down. A run of single tests does not replace that of a whole one."""
+        if len(self.rows) >= FEWEST_ROWS or not TABLE.exists():
+            TABLE.parent.mkdir(exist_ok=True)
+            TABLE.write_text(self.table())
+
+
+def without_make(command: str) -> str:
+    """The package was built outside of the machine, which has no network, and no one answers apt."""
+    quiet = "apt-get install -y -q --no-install-recommends" + ("" if "./dist" in command else " --no-upgrade")
+    return command.removeprefix("make deb && ").replace("apt-get install", quiet)
 
 
 def blocks(page: str, heading: str) -> list[str]:

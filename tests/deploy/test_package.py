@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import expect, sync_playwright
 
 from docket.packet.pcap import FILE_HEADER_BYTES, scan
-from tests.browser.conftest import FLAGS, PATIENCE_MS
-from tests.browser.page_driver import Person
+from tests.deploy.browsing import ask_and_download
 from tests.deploy.machine import Machine
 from tests.deploy.proxies import PASSWORD
-from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.ports import free_port, listening
 from tests.services.rabbitmq import Broker
@@ -153,26 +150,7 @@ def test_without_a_password_nothing_answers(installed: Installed) -> None:
 
 def test_person_asks_watches_and_downloads(installed: Installed, tmp_path: Path) -> None:
     """Chromium through https, with a password: ask, watch it end, download the packets of both interfaces."""
-    executable = needs.program("chromium", "chromium")
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        context = browser.new_context(
-            ignore_https_errors=True,  # the authority is the test's own; requests checks it below
-            http_credentials={"username": "anna", "password": PASSWORD},
-            accept_downloads=True,
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        person = Person(context.new_page(), f"{installed.url}/app/docket/")
-        person.open()
-        person.ask_and_open("port 53")
-        expect(person.lane("rock01:em1")).to_be_visible()
-        expect(person.lane("rock01:em2")).to_be_visible()
-        link = person.page.locator("a.button.is-primary[download]")
-        expect(link).to_be_visible()
-        saved = person.download(link, tmp_path)
-        person.check()
-        browser.close()
+    saved = ask_and_download(f"{installed.url}/app/docket/", "port 53", ("anna", PASSWORD), tmp_path)
     times = scan(saved.read_bytes(), FILE_HEADER_BYTES)[0]
     assert len(times) > 10
     assert list(times) == sorted(times)

@@ -1,0 +1,44 @@
+"""A person at a sensor's page in Chromium, through its proxy with a password: asks, watches, downloads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+from tests.browser.conftest import FLAGS, PATIENCE_MS
+from tests.browser.page_driver import Person
+from tests.services import needs
+
+SOURCES = ("rock01:em1", "rock01:em2")
+
+
+def ask_and_download(
+    url: str, query: str, login: tuple[str, str], directory: Path, enter: Sequence[str] = (), flags: Sequence[str] = ()
+) -> Path:
+    """The capture that the person saved. `enter`: what starts Chromium elsewhere, such as in a network of its own."""
+    executable = needs.program("chromium", "chromium")
+    if enter:
+        wrapper = directory / "chromium"
+        wrapper.write_text(f'#!/bin/sh\nexec {" ".join(enter)} {executable} "$@"\n')
+        wrapper.chmod(0o755)
+        executable = str(wrapper)
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+        context = browser.new_context(
+            ignore_https_errors=True,  # the authority is the test's own, which the callers check by other clients
+            http_credentials={"username": login[0], "password": login[1]},
+            accept_downloads=True,
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        person = Person(context.new_page(), url)
+        person.open()
+        person.ask_and_open(query)
+        for source in SOURCES:
+            expect(person.lane(source)).to_be_visible()
+        link = person.page.locator("a.button.is-primary[download]")
+        expect(link).to_be_visible()
+        saved = person.download(link, directory)
+        person.check()
+        browser.close()
+    return saved
