@@ -1,8 +1,12 @@
 """A person at a sensor's page in Chromium, through its proxy with a password: asks, watches, downloads."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.conftest import FLAGS, PATIENCE_MS
@@ -13,9 +17,18 @@ SOURCES = ("rock01:em1", "rock01:em2")
 
 
 def ask_and_download(
-    url: str, query: str, login: tuple[str, str], directory: Path, enter: Sequence[str] = (), flags: Sequence[str] = ()
+    url: str,
+    query: str,
+    login: tuple[str, str],
+    certificate: str,
+    directory: Path,
+    enter: Sequence[str] = (),
+    flags: Sequence[str] = (),
 ) -> Path:
-    """The capture that the person saved. `enter`: what starts Chromium elsewhere, such as in a network of its own."""
+    """The capture that the person saved. `enter`: what starts Chromium elsewhere, such as in a network of its own.
+
+    `certificate`: the server's, which is trusted by its key, as Playwright's own way does not count for downloads.
+    """
     executable = needs.program("chromium", "chromium")
     if enter:
         wrapper = directory / "chromium"
@@ -24,9 +37,9 @@ def ask_and_download(
         executable = str(wrapper)
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+        trusted = f"--ignore-certificate-errors-spki-list={_key_hash(certificate)}"
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, trusted, *flags])
         context = browser.new_context(
-            ignore_https_errors=True,  # the authority is the test's own, which the callers check by other clients
             http_credentials={"username": login[0], "password": login[1]},
             accept_downloads=True,
         )
@@ -42,3 +55,9 @@ def ask_and_download(
         person.check()
         browser.close()
     return saved
+
+
+def _key_hash(certificate: str) -> str:
+    key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(spki).digest()).decode()

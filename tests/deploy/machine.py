@@ -14,7 +14,7 @@ from tests.services import needs
 from tests.services.child import ChildProcess
 from tests.services.waiting import wait_until
 
-UNITS = Path("/lib/systemd/system")
+UNITS = Path("/usr/lib/systemd/system")
 
 
 class Machine:
@@ -36,6 +36,8 @@ class Machine:
             f"mount -t tmpfs -o mode=755 tmpfs {scratch}",
             f"mkdir {scratch}/upper {scratch}/work {self.root}",
             f"mount -t overlay -o lowerdir=/,upperdir={scratch}/upper,workdir={scratch}/work overlay {self.root}",
+            # What a Docket of the real machine left there.
+            f"rm -rf {self.root}/var/spool/docket {self.root}/var/lib/docket {self.root}/etc/docket",
             f"mount -t proc proc {self.root}/proc",
             f"mount --rbind /dev {self.root}/dev",
             f"mount -t tmpfs -o mode=755 tmpfs {self.root}/run",

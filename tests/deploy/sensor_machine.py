@@ -12,7 +12,7 @@ PACKETS = 1500
 """On each interface."""
 
 LEFT = (
-    "ls -d /usr/bin/docket /usr/lib/docket /usr/local/lib/docket /lib/systemd/system/docket* /run/docket "
+    "ls -d /usr/bin/docket /usr/lib/docket /usr/local/lib/docket /usr/lib/systemd/system/docket* /run/docket "
     "/usr/share/docket 2>/dev/null; find /etc/systemd/system -name 'docket*' -type l; "
     "systemctl list-units --all --no-legend 'docket*'"
 )
@@ -74,6 +74,8 @@ WantedBy=multi-user.target
 C
 systemctl daemon-reload
 systemctl enable --now stenographer@em1 stenographer@em2 rabbitmq-server
+# As Debian's packages leave it; the machine around may have switched it off.
+systemctl enable lighttpd 2>/dev/null || true
 """
 
 _PACKET_FILTER = "host 10.1.1.1"

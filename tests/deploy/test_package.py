@@ -150,7 +150,8 @@ def test_without_a_password_nothing_answers(installed: Installed) -> None:
 
 def test_person_asks_watches_and_downloads(installed: Installed, tmp_path: Path) -> None:
     """Chromium through https, with a password: ask, watch it end, download the packets of both interfaces."""
-    saved = ask_and_download(f"{installed.url}/app/docket/", "port 53", ("anna", PASSWORD), tmp_path)
+    certificate = installed.machine.read("/etc/docket/tls/server.pem")
+    saved = ask_and_download(f"{installed.url}/app/docket/", "port 53", ("anna", PASSWORD), certificate, tmp_path)
     times = scan(saved.read_bytes(), FILE_HEADER_BYTES)[0]
     assert len(times) > 10
     assert list(times) == sorted(times)
@@ -187,6 +188,6 @@ def test_removal_leaves_results(machine: Machine) -> None:
     """The package goes, and with it all its files; results stay even when it is purged."""
     machine.write("/var/spool/docket/kept", "evidence")
     machine.run("dpkg", "--purge", "docket")
-    machine.run("test", "!", "-e", "/usr/bin/docket", "-a", "!", "-e", "/lib/systemd/system/docket.service")
+    machine.run("test", "!", "-e", "/usr/bin/docket", "-a", "!", "-e", "/usr/lib/systemd/system/docket.service")
     machine.run("test", "!", "-e", "/usr/lib/docket", "-a", "!", "-e", "/etc/docket/docket.yaml")
     assert machine.read("/var/spool/docket/kept") == "evidence"

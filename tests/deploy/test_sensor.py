@@ -259,6 +259,8 @@ def test_stenoread_is_set_up_by_the_page(sensor: BootedMachine, record: Record) 
     needs.program("stenoread", "stenographer-client")
     *preparing, asking = commands(ORIGINAL)
     record.run_all(sensor, ORIGINAL, preparing)
+    # For systemd lighttpd has started before it listens.
+    sensor.until("ss -ltn", lambda said: ":1233 " in said, "lighttpd to listen")
     # The window begins before the sensor did, so the answer is broken off where it ends.
     record.run(sensor, ORIGINAL, asking, (0, 1, 2, 18), holds=r"10\.1\.1\.1\.5353 > 10\.1\.1\.2\.53")
     assert record.wrong == [], record.table()

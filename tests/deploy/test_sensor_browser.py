@@ -17,10 +17,11 @@ PAGE = "https://sensor.example/app/docket/"
 
 def test_person_asks_through_lighttpd_also_after_a_reboot(proxied: BootedMachine, tmp_path: Path) -> None:
     """Chromium in the sensor's network: TLS, the password of the page, live progress, and every packet in the file."""
+    flags = ("--host-resolver-rules=MAP sensor.example 127.0.0.1",)
+    certificate = proxied.read("/etc/docket/tls/server.pem")
     for query in ("host 10.1.1.1", "host 10.1.1.2 and udp"):
         enter = (needs.program("nsenter", "util-linux"), "-t", str(proxied.init_pid), "-n", "--")
-        flags = ("--host-resolver-rules=MAP sensor.example 127.0.0.1",)
-        saved = ask_and_download(PAGE, query, ("anna", "SECRET"), tmp_path, enter, flags)
+        saved = ask_and_download(PAGE, query, ("anna", "SECRET"), certificate, tmp_path, enter, flags)
         assert len(scan(saved.read_bytes(), FILE_HEADER_BYTES)[0]) == 2 * PACKETS
         proxied.reboot()
         wait_well(proxied)

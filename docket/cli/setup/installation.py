@@ -16,7 +16,7 @@ from pathlib import Path
 import docket
 from docket.runtime.whole_file import replace_file
 
-UNITS = Path("lib/systemd/system")
+UNITS = Path("usr/lib/systemd/system")
 _UNIT_FILES = (
     "docket.service",
     "docket.socket",

@@ -43,12 +43,12 @@ def test_second_time_changes_nothing(tmp_path: Path) -> None:
     first = tree(root)
     assert set(install(root)) == {"same"}
     assert tree(root) == first
-    config, unit = root / "etc/docket/docket.yaml", root / "lib/systemd/system/docket.service"
+    config, unit = root / "etc/docket/docket.yaml", root / "usr/lib/systemd/system/docket.service"
     config.write_text("sources: []\n")
     unit.write_text("[Unit]\n")
     assert sorted(set(install(root))) == ["change", "keep", "same"]
     assert config.read_text() == "sources: []\n"
-    assert unit.read_text() == first["lib/systemd/system/docket.service"][0]
+    assert unit.read_text() == first["usr/lib/systemd/system/docket.service"][0]
 
 
 def test_uninstall_leaves_what_the_operator_changed(tmp_path: Path) -> None:
