@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.domain.api import CheckAnswer
 from docket.runtime.exit_codes import ExitCode
@@ -22,14 +23,14 @@ for one that would be refused.
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "check",
+        run,
         help="say what a question means and how much it would bring, without asking it",
         description="Say what a question means, what each source holds of its window, and how much it would bring.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument("query", metavar="QUERY", nargs="?", default="", help="the filter (default: every packet)")
     parser.add_argument("--after", metavar="T", help="begin of the window, as for `docket get`")
     parser.add_argument("--before", metavar="T", help="its end")

@@ -11,6 +11,7 @@ from typing import Any
 from docket.cli.broker_login import refuse_guest
 from docket.cli.setup.migrate import migrate
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import check_text, find_config, load_config
 from docket.errors import ConfigError, Fault
@@ -29,14 +30,14 @@ what it could not carry over.
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "config",
+        run,
         help="check the configuration file, show what is in force, or take over the original's",
         description="Check the configuration file, show what is in force, or take over that of Docket 1.0.3.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument("action", choices=("check", "show", "migrate"))
     parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="with migrate: the original's prod.yaml")
 

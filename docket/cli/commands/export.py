@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.http_client import Client
 from docket.client.save import NotSaved, fetch
@@ -56,14 +57,14 @@ With Docket installed: docket verify --key signing-key.pem job.pcap
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "export",
+        run,
         help="save a result with its evidence as one zip",
         description="Save capture, manifest, signature and audit lines in a zip that openssl and sha256sum can check.",
-        epilog="example:\n  docket export 0192f0c1-… -o case.zip",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=example("docket export 0192f0c1-… -o case.zip"),
     )
-    parser.set_defaults(run=run)
     parser.add_argument("id", metavar="JOB", help="the job's id")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the zip, such as case.zip")
     add_server_option(parser)

@@ -13,6 +13,7 @@ from docket.cli.extcap import dialog, extcap_folder
 from docket.cli.extcap.capture import Capture
 from docket.cli.ui import text
 from docket.cli.ui.arguments import amount, seconds
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal, default_server
 from docket.client.http_client import Client
 from docket.client.login import Login, find_login
@@ -31,14 +32,14 @@ examples:
 
 
 def add(commands: Any) -> None:
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "extcap",
+        run,
         help="be a capture interface of Wireshark",
         description="Wireshark and tshark call this to capture from Docket; --install lets them find it.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument(
         "--install",
         metavar="FOLDER",

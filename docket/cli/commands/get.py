@@ -13,6 +13,7 @@ from typing import Any
 from docket.cli.client.live_output import Stream
 from docket.cli.ui import text
 from docket.cli.ui.arguments import amount, seconds
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.progress import BROKEN_OFF, Progress, saved, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.follow import follow
@@ -45,14 +46,14 @@ complete answer, 3 for a partial one; `docket --help` lists all exit codes.
 
 
 def add(commands: Any) -> None:
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "get",
+        run,
         help="ask for packets, watch each source, save the capture",
         description="Ask every source for the packets of a query in a window, watch, and save one capture.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument("query", metavar="QUERY", help="the packets: 'host 10.1.2.3 and port 443'; '' for all of them")
     parser.add_argument("--after", metavar="T", help="begin: RFC 3339 time, date, or duration before now (15m, 3h30m)")
     parser.add_argument("--before", metavar="T", help="end, exclusive; written like --after (default: now)")

@@ -13,6 +13,7 @@ from docket.cli.setup.copied_program import LIBRARIES, copy, is_copy, needs_copy
 from docket.cli.setup.installation import Item, Step, Verb, carry_out, items, own_program, plan, plan_removal
 from docket.cli.setup.manpage import SHELLS, completion, manual
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.terminal import Terminal
 from docket.errors import ConfigError, Fault
 from docket.runtime.exit_codes import ExitCode
@@ -55,24 +56,25 @@ def add(commands: Any, whole: Parser) -> None:
         ("install", install, "put units, user, directories and manual on this machine", INSTALL_EXAMPLES),
         ("uninstall", uninstall, "take them away again", UNINSTALL_EXAMPLES),
     ):
-        parser = commands.add_parser(
+        parser = add_command(
+            commands,
             name,
+            work,
             help=help_text,
-            description=f"{help_text[0].upper()}{help_text[1:]}.",
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        parser.set_defaults(run=work, whole=whole)
+        parser.set_defaults(whole=whole)
         parser.add_argument("--root", metavar="DIR", type=Path, default=Path("/"), help="install below this directory")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "completion",
+        show_completion,
         help="print the completion for a shell",
         description="Print the completion for a shell.",
-        epilog="example:\n  docket completion bash > ~/.local/share/bash-completion/completions/docket\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=example("docket completion bash > ~/.local/share/bash-completion/completions/docket"),
     )
-    parser.set_defaults(run=show_completion, whole=whole)
+    parser.set_defaults(whole=whole)
     parser.add_argument("shell", choices=SHELLS)
 
 

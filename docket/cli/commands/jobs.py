@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from docket.cli.commands.get import CODES, conclusion, watch
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.progress import Progress, saved, verdict_lines
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.follow import follow
@@ -33,8 +35,7 @@ def add(commands: Any) -> None:
 
 
 def _add_jobs(commands: Any) -> None:
-    parser = _parser(commands, "jobs", "list jobs, newest first", "docket jobs --state partial --limit 20")
-    parser.set_defaults(run=jobs)
+    parser = _parser(commands, "jobs", jobs, "list jobs, newest first", "docket jobs --state partial --limit 20")
     parser.add_argument("--state", choices=STATES, help="only jobs in this state")
     parser.add_argument("--owner", help="only jobs of this user")
     parser.add_argument("--source", metavar="S", help="only jobs that asked this source")
@@ -44,36 +45,26 @@ def _add_jobs(commands: Any) -> None:
 
 
 def _add_job(commands: Any) -> None:
-    parser = _parser(commands, "job", "show one job: verdicts, file, history", "docket job 0192f0c1-… --watch")
-    parser.set_defaults(run=job)
+    parser = _parser(commands, "job", job, "show one job: verdicts, file, history", "docket job 0192f0c1-… --watch")
     parser.add_argument("id", metavar="ID")
     parser.add_argument("--watch", action="store_true", help="show its sources live until it is final")
     parser.add_argument("--json", action="store_true", help="print JSON, with the events")
 
 
 def _add_orders(commands: Any) -> None:
-    parser = _parser(commands, "cancel", "stop a job's reading", "docket cancel 0192f0c1-…")
-    parser.set_defaults(run=cancel)
+    parser = _parser(commands, "cancel", cancel, "stop a job's reading", "docket cancel 0192f0c1-…")
     parser.add_argument("id", metavar="ID")
     parser.add_argument("--discard", action="store_true", help="throw away what arrived (default: keep it)")
-    parser = _parser(commands, "retry", "ask the sources that fell short once more", "docket retry 0192f0c1-…")
-    parser.set_defaults(run=retry)
+    parser = _parser(commands, "retry", retry, "ask the sources that fell short once more", "docket retry 0192f0c1-…")
     parser.add_argument("id", metavar="ID")
     parser.add_argument("--no-wait", action="store_true", help="give the order and leave, instead of watching")
     parser.add_argument("-w", "--write", metavar="FILE", type=Path, help="save the whole new capture here")
-    parser = _parser(commands, "delete", "remove a job's capture; its record stays", "docket delete 0192f0c1-…")
-    parser.set_defaults(run=delete)
+    parser = _parser(commands, "delete", delete, "remove a job's capture; its record stays", "docket delete 0192f0c1-…")
     parser.add_argument("id", metavar="ID")
 
 
-def _parser(commands: Any, name: str, help_text: str, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=help_text,
-        description=f"{help_text[0].upper()}{help_text[1:]}.",
-        epilog=f"example:\n  {example}\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser(commands: Any, name: str, run: Callable[..., int], help_text: str, line: str) -> argparse.ArgumentParser:
+    parser = add_command(commands, name, run, help=help_text, epilog=example(line))
     add_server_option(parser)
     return parser
 

@@ -10,6 +10,7 @@ from typing import Any
 from docket.cli.mcp.tools import AssistantTools
 from docket.cli.mcp.transports import serve_http, serve_stdio
 from docket.cli.ui.arguments import amount, seconds, tcp_address
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal, add_server_option, default_server
 from docket.client import Docket
 from docket.client.login import Login, find_login
@@ -25,14 +26,14 @@ examples:
 
 
 def add(commands: Any) -> None:
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "mcp",
+        run,
         help="serve tools to assistants (MCP)",
         description="Serve tools to an assistant, on standard input or by HTTP. Reads only, without `--allow-ask`.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument("--listen", metavar="ADDR", type=tcp_address, help="serve HTTP at host:port, path /mcp")
     parser.add_argument("--allow-ask", action="store_true", help="let the assistant ask sources and refine results")
     parser.add_argument(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from docket.cli.commands.get import CODES
 from docket.cli.ui import text
 from docket.cli.ui.arguments import amount, sender
+from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.progress import Progress, saved
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.follow import follow
@@ -44,8 +45,7 @@ examples:
 
 
 def add(commands: Any) -> None:
-    parser = _parser(commands, "packets", "list a job's packets", "docket packets 0192f0c1-… --filter dns")
-    parser.set_defaults(run=packets)
+    parser = _parser(commands, "packets", packets, "list a job's packets", "docket packets 0192f0c1-… --filter dns")
     parser.add_argument("--filter", metavar="F", default="", help="a display filter, as in Wireshark")
     parser.add_argument(
         "--source", metavar="S", action="append", help="only what this source recorded; may be repeated"
@@ -53,16 +53,14 @@ def add(commands: Any) -> None:
     parser.add_argument("--offset", metavar="N", type=int, default=0, help="rows to skip (default: 0)")
     parser.add_argument("--limit", metavar="N", type=amount, default=100, help="at most so many rows (default: 100)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser = _parser(commands, "summary", "say what is in a job's packets", "docket summary 0192f0c1-…")
-    parser.set_defaults(run=summary)
+    parser = _parser(commands, "summary", summary, "say what is in a job's packets", "docket summary 0192f0c1-…")
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_refine(commands)
 
 
 def _add_refine(commands: Any) -> None:
-    parser = _parser(commands, "refine", "make a new job of a part of another's packets", "")
+    parser = _parser(commands, "refine", refine, "make a new job of a part of another's packets", "")
     parser.epilog = REFINE_EXAMPLES
-    parser.set_defaults(run=refine)
     parser.add_argument("--query", metavar="Q", default="", help="in Docket's words, such as 'host 10.1.2.3'")
     parser.add_argument("--filter", metavar="F", default="", help="a display filter, as in Wireshark")
     parser.add_argument("--bpf", metavar="F", default="", help="a packet filter, as in tcpdump")
@@ -87,14 +85,8 @@ def _add_refine(commands: Any) -> None:
     parser.add_argument("-w", "--write", metavar="FILE", type=Path, help="save the new job's capture")
 
 
-def _parser(commands: Any, name: str, help_text: str, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=help_text,
-        description=f"{help_text[0].upper()}{help_text[1:]}.",
-        epilog=f"example:\n  {example}\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser(commands: Any, name: str, run: Callable[..., int], help_text: str, line: str) -> argparse.ArgumentParser:
+    parser = add_command(commands, name, run, help=help_text, epilog=example(line))
     add_server_option(parser)
     parser.add_argument("id", metavar="ID")
     return parser

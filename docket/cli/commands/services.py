@@ -10,6 +10,7 @@ from typing import Any
 from docket.cli.broker_login import refuse_guest
 from docket.cli.overrides import listening_on, only_sources
 from docket.cli.ui.arguments import bus_url, listen, tcp_address
+from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import find_config, load_config
 from docket.config.model import CaptureFilesConfig, Config
@@ -82,8 +83,7 @@ def _add_webhooks(commands: Any) -> None:
 
 
 def _add_run(commands: Any) -> None:
-    parser = _parser(commands, "run", run, "run everything in one process", "")
-    parser.epilog = RUN_EXAMPLES
+    parser = add_command(commands, "run", run, help="run everything in one process", epilog=RUN_EXAMPLES)
     parser.add_argument("--demo", action="store_true", help="bring two sample interfaces; needs no configuration")
     parser.add_argument(
         "--bus",
@@ -115,16 +115,8 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _parser(commands: Any, name: str, work: Any, help_text: str, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=help_text,
-        description=f"{help_text[0].upper()}{help_text[1:]}.",
-        epilog=f"example:\n  {example}\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=work)
-    return parser
+def _parser(commands: Any, name: str, work: Any, help_text: str, line: str) -> argparse.ArgumentParser:
+    return add_command(commands, name, work, help=help_text, epilog=example(line))
 
 
 # The services and their libraries take longer to load than most other commands to run, hence the imports inside.

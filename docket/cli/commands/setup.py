@@ -17,6 +17,7 @@ from docket.cli.setup.recorders import find_directories
 from docket.cli.setup.recording import DEFAULT_RING, make_directory, recorded, with_recorded
 from docket.cli.setup.stenographers import find, sensor_name, sources_text, with_section
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import check_text, find_config
 from docket.config.model import CaptureFilesConfig, Config, SourceConfig
@@ -41,16 +42,16 @@ Only the sections that are set change; everything else in the file stays, commen
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "setup",
+        run,
         help="find this machine's stenographers and capture directories and write the configuration",
         description="Find this machine's stenographers, and the directories in which Security Onion, Suricata, Arkime, "
         "Malcolm, netsniff-ng, n2disk, tcpdump or dumpcap keep their captures, and write them as sources into the "
         "configuration.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument(
         "--stenographer",
         metavar="DIR",

@@ -7,6 +7,7 @@ from typing import Any
 
 from docket.bus.topology import source_queue
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.errors import ConfigError, Fault
 from docket.runtime.exit_codes import ExitCode
@@ -22,14 +23,14 @@ that is online, or in the server's configuration, is not forgotten. If its worke
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "source",
+        run,
         help="list the sources, or forget one that is gone for good",
         description="List the sources, or forget one that is gone for good, so that it is not asked any more.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument("action", choices=("list", "forget"))
     parser.add_argument("name", metavar="NAME", nargs="?", help="with forget: the source, such as rock09:em1")
     add_server_option(parser)

@@ -12,6 +12,7 @@ from typing import Any
 from docket.cli.broker_login import BrokerLogin, broker_logins
 from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.http_client import Client
 from docket.config.loader import find_config, load_config
@@ -27,15 +28,15 @@ _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "status",
+        run,
         help="say whether all is well",
         description=f"Show services, broker, queues, sources, spool and certificates, and what to do about what is not "
         f"well. Ends {ExitCode.NOT_WELL.value} if something is not.",
-        epilog="example:\n  docket status --json\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=example("docket status --json"),
     )
-    parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_server_option(parser)
 

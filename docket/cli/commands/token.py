@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.terminal import Terminal
 from docket.errors import ConfigError, Fault
 from docket.runtime.exit_codes import ExitCode
@@ -12,14 +13,14 @@ from docket.web.auth.tokens import make_token
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "token",
+        run,
         help="make a token for a tool",
         description="Make a token for a tool. The token is shown once; the file of `web.tokens` gets its hash.",
-        epilog="example:\n  docket token siem >> /etc/docket/tokens     the line goes to the file, the token to you\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=example("docket token siem >> /etc/docket/tokens     the line goes to the file, the token to you"),
     )
-    parser.set_defaults(run=run)
     parser.add_argument("name", metavar="NAME", help="who the tool is, as owners and the audit trail show it")
 
 

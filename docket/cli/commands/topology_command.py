@@ -12,6 +12,7 @@ from docket.bus.permissions import user_definitions, worker_of
 from docket.bus.topology import definitions
 from docket.cli.commands.config_command import without_password
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import load_config
 from docket.runtime.exit_codes import ExitCode
@@ -28,14 +29,14 @@ Declaring again changes nothing. A queue or exchange that is there with other ar
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "topology",
+        run,
         help="declare the bus, or print its definitions.json",
         description="Declare the bus on the broker of the configuration, or print it as RabbitMQ's definitions.json.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--declare", action="store_true", help="declare (the default)")
     action.add_argument("--print", action="store_true", help="print definitions.json instead; no broker is needed")

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from docket.cli.ui import text
+from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.http_client import Client
 from docket.domain.units import packets_text
@@ -40,14 +41,14 @@ signature and key; name the key to find these as well. Ends 0 only if all is as 
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "verify",
+        verify,
         help="hold a capture against its manifest",
         description="Check SHA-256, packets, order and window of a result against its manifest.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=verify)
     add_server_option(parser)
     parser.add_argument(
         "paths", metavar="DIR|FILE", nargs="+", type=Path, help="a job's directory, a capture, or an export"
