@@ -116,6 +116,7 @@ class JobReading:
         """Latest packet of the slice being read."""
         self._some_read = False
         self._undecided = 0
+        self._quiet = ""
         self._plan: Plan | None = None
         """What the store cannot decide, if there is something."""
         self._proved: Coverage | None = None
@@ -159,6 +160,8 @@ class JobReading:
             if self._undecided:
                 text = f"{finding.sentence} {verdict_texts.undecided(self._undecided)}"
                 finding = replace(finding, sentence=text)
+            if self._quiet and finding.verdict in (Verdict.COMPLETE, Verdict.EMPTY):
+                finding = replace(finding, sentence=f"{finding.sentence} {self._quiet}")
             fragment_publisher.finish(finding)
             return finding
         finally:
@@ -185,6 +188,7 @@ class JobReading:
             self._check_stop()
             self._findings.append(verdict_texts.failed(error.verdict, error.sentence))
             return
+        self._quiet = verdict_texts.quiet(name, self._window, after)
         doubts = (
             verdict_texts.aged_out(name, self._window, after),
             verdict_texts.gap(name, self._window, after),

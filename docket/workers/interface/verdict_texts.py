@@ -14,6 +14,8 @@ from docket.workers.sources.gaps import within
 MOST_SENTENCES = 4
 """Shortcomings that are named of one answer."""
 
+SHORTEST_PAUSE_US = 60 * US_PER_S
+"""A shorter silence inside of a window is not worth a word."""
 MOST_GAPS_NAMED = 3
 """Gaps that are named one by one."""
 
@@ -110,6 +112,19 @@ def gap(source: str, window: Window, coverage: Coverage) -> Finding | None:
     more = f", and in {len(found) - MOST_GAPS_NAMED} more stretches" if len(found) > MOST_GAPS_NAMED else ""
     text = f"{source} shows no sign of recording {', '.join(named)}{more}."
     return Finding(Verdict.GAP, text, "Asking again brings the same; see why its recorder stood still.")
+
+
+def quiet(source: str, window: Window, coverage: Coverage) -> str:
+    """How long nothing was recorded in a window without a gap; empty where the source was never silent for long."""
+    found = [one for one in within(coverage.pauses, window) if one.before_us - one.after_us >= SHORTEST_PAUSE_US]
+    if not found:
+        return ""
+    longest = max(found, key=lambda one: one.before_us - one.after_us)
+    more = f", and in {len(found) - 1} shorter stretches" if len(found) > 1 else ""
+    return (
+        f"{source} recorded nothing for {format_length(longest.before_us - longest.after_us)}, from "
+        f"{format_human(longest.after_us)} to {format_human(longest.before_us)}{more}: {longest.reason}."
+    )
 
 
 def not_yet(source: str, window: Window, coverage: Coverage, now_us: int) -> Finding | None:

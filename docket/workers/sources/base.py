@@ -42,6 +42,8 @@ class Coverage:
     """How long after its time a packet is on disk at the latest, as long as the capture is running."""
     gaps: tuple[Gap, ...] = ()
     """In order of time, between `oldest_us` and `readable_until_us`."""
+    pauses: tuple[Gap, ...] = ()
+    """Silences that are no gaps, in order of time; the reason says whether the source has been as quiet before."""
     clock_steps_us: int = 0
     """So far before `oldest_us` or after the present there may be packets, where clocks were set."""
 

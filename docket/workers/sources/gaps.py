@@ -109,13 +109,30 @@ class CoveredTime:
             gaps.append(Gap(found.newest_us + found.late_us, until_us, reason))
         return gaps
 
+    def pauses(self, until_us: int) -> list[Gap]:
+        """Silences that are no gaps, because they are usual here or too short; the newest of them.
 
-@dataclass(frozen=True, slots=True)
+        The reason says how often this store was as quiet before.
+        """
+        gaps = self.gaps(until_us)
+        if self._latest is None or not self._begins_us.size or self._begins_us[0] > until_us:
+            return []
+        found = self._latest[1]
+        pauses = list(found.pauses)
+        if until_us - found.newest_us > SHORTEST_GAP_US and not (gaps and gaps[-1].before_us == until_us):
+            pauses.append(Gap(found.newest_us, until_us, _as_quiet(found.lengths_us, until_us - found.newest_us)))
+        return pauses[-MOST_GAPS:]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Holes:
     """What does not change with the time of asking."""
 
     gaps: tuple[Gap, ...]
     """The newest of them."""
+    pauses: tuple[Gap, ...]
+    lengths_us: NDArray[np.int64]
+    """Of all stretches without a file, gaps and pauses, in order of time."""
     newest_us: int
     late_us: int
     owed_us: int
@@ -128,6 +145,7 @@ def _holes(spans: NDArray[np.int64]) -> _Holes:
     lengths = begins[places + 1] - ends[places]
     late_us = max(SEVERAL * (usual_us(lengths) or 0), SHORTEST_GAP_US)
     late = places[lengths > late_us][-MOST_GAPS - 1 :].tolist()
+    quiet = np.flatnonzero((lengths > SHORTEST_GAP_US) & (lengths <= late_us))[-MOST_GAPS:].tolist()
     rhythm = usual_us(np.diff(begins)) or 0
     newest_us = int(ends[-1])
     # A recorder that begins its files by the clock owes the next one soon; of another one several may be late.
@@ -135,7 +153,11 @@ def _holes(spans: NDArray[np.int64]) -> _Holes:
     owed_us = int(begins[-1]) + rhythm * 3 // 2 if regular else newest_us + SEVERAL * rhythm
     owed_us = max(owed_us, newest_us + max(late_us, 2 * SHORTEST_GAP_US))
     gaps = tuple(_silent(int(ends[place]), int(begins[place + 1])) for place in late)
-    return _Holes(gaps, newest_us, late_us, owed_us)
+    pauses = tuple(
+        Gap(int(ends[places[at]]), int(begins[places[at] + 1]), _as_quiet(lengths[:at], int(lengths[at])))
+        for at in quiet
+    )
+    return _Holes(gaps, pauses, lengths, newest_us, late_us, owed_us)
 
 
 def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
@@ -162,6 +184,14 @@ def _is_regular(begins_us: NDArray[np.int64], rhythm_us: int) -> bool:
     lengths_us = np.diff(begins_us)
     near = np.count_nonzero(np.abs(lengths_us - rhythm_us) <= rhythm_us // 4)
     return lengths_us.size >= FEWEST_INTERVALS and 2 * int(near) > lengths_us.size
+
+
+def _as_quiet(before_us: NDArray[np.int64], length_us: int) -> str:
+    """How often a store was silent for as long as that, of its earlier silences."""
+    times = int(np.count_nonzero(before_us >= length_us))
+    if not times:
+        return "it was never as quiet before"
+    return "it was as quiet once before" if times == 1 else f"it was as quiet {times:,} times before"
 
 
 def _silent(after_us: int, before_us: int) -> Gap:

@@ -117,3 +117,18 @@ def test_packets_of_a_clock_that_is_ahead_are_found(tmp_path: Path) -> None:
     request = ask(NOW_US + 10 * MINUTE_US, NOW_US + 11 * MINUTE_US, wait_for_flush=False, requested_at_us=NOW_US)
     finding = read(source, request, heard, clock=SetClock(NOW_US))
     assert (finding.verdict, heard.body) == (Verdict.NOT_YET, capture(ahead))
+
+
+def test_a_usual_silence_is_said(tmp_path: Path) -> None:
+    """A recorder that pauses for three minutes after each file is whole; the sentence says how long, and how usual."""
+    for number in range(12):
+        start_us = START_US + 4 * number * MINUTE_US
+        write(tmp_path / f"{number:02}.pcap", [udp(start_us + second * US, 53) for second in range(61)])
+    source = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=tmp_path, flush_lag_s=0), SetClock(NOW_US))
+    request = ask(START_US + 20 * MINUTE_US, START_US + 24 * MINUTE_US, "port 53", requested_at_us=NOW_US)
+    finding = read(source, request, clock=SetClock(NOW_US))
+    assert finding.verdict == Verdict.COMPLETE
+    assert "rock01:em2 recorded nothing for 3 min, from " in finding.sentence
+    assert finding.sentence.endswith(": it was as quiet 5 times before.")
+    request = ask(START_US + 20 * MINUTE_US, START_US + 21 * MINUTE_US, "port 53", requested_at_us=NOW_US)
+    assert "recorded nothing" not in read(source, request, clock=SetClock(NOW_US)).sentence

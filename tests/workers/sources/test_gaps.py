@@ -1,10 +1,11 @@
 """Stretches without a sign of recording are found in the times of files, and quiet is not taken for one."""
 
+import numpy as np
 import pytest
 
 from docket.domain.timewindow import Window
 from docket.workers.sources.base import Gap
-from docket.workers.sources.gaps import MOST_GAPS, merged, rotation_gaps, span_gaps, within
+from docket.workers.sources.gaps import MOST_GAPS, CoveredTime, merged, rotation_gaps, span_gaps, within
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -75,3 +76,15 @@ def test_threads_share_the_traffic() -> None:
 def test_only_the_window_counts() -> None:
     """Gaps are cut to the window; those beside it do not touch it."""
     assert within([Gap(0, 10, "a"), Gap(15, 30, "b"), Gap(40, 50, "c")], Window(10, 20)) == [Gap(15, 20, "b")]
+
+
+def test_pauses_say_whether_it_was_ever_as_quiet() -> None:
+    """Shorter than what is taken for a gap; the last one goes on until what is on disk."""
+    spans = np.array([(minutes(a)[0], minutes(b)[0]) for a, b in ((0, 10), (12, 20), (25, 30), (31, 40))])
+    found = CoveredTime(spans).pauses(minutes(42)[0])
+    assert bare(found) == [(70, 72), (80, 85), (100, 102)]
+    assert [one.reason for one in found] == [
+        "it was never as quiet before",
+        "it was never as quiet before",
+        "it was as quiet 2 times before",
+    ]

@@ -85,7 +85,8 @@ class CaptureFilesSource:
         readable_until_us = self._clock.now_us() - lag_us
         times = self._known_times.of(listing)
         gaps = merged(self._spans.gaps(times, readable_until_us))
-        return Coverage(self._oldest.time_us(times), readable_until_us, counters, lag_us, gaps, CLOCK_STEPS_US)
+        pauses = tuple(self._spans.pauses(times, readable_until_us))
+        return Coverage(self._oldest.time_us(times), readable_until_us, counters, lag_us, gaps, pauses, CLOCK_STEPS_US)
 
     def slices(self, window: Window) -> list[Window]:
         """One: nothing stops a reading but the end of the files."""

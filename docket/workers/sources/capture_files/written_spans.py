@@ -48,9 +48,16 @@ class WrittenSpans:
         counts, unless a later file began before it: then it may be the time of a copy, and the file is taken to last
         until the next one. The index is asked only for files of which that is in doubt.
         """
+        return self._covered(times).gaps(until_us)
+
+    def pauses(self, times: Times, until_us: int) -> list[Gap]:
+        """Silences of the same that are no gaps."""
+        return self._covered(times).pauses(until_us)
+
+    def _covered(self, times: Times) -> CoveredTime:
         if self._latest is None or self._latest[0] is not times:
             self._latest = times, CoveredTime(self._spans(times))
-        return self._latest[1].gaps(until_us)
+        return self._latest[1]
 
     def _spans(self, times: Times) -> Integers:
         """Rows of begin and end."""
