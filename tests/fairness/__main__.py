@@ -1,4 +1,4 @@
-"""`make crowds`: the crowds in full size, one after the other, against Docket's processes over a real RabbitMQ."""
+"""`make crowds`: the crowds in full size, singly and all at once, against Docket's processes over a real RabbitMQ."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.fairness import crowds
+from tests.fairness.crowds import FULL
+from tests.fairness.measure import Finding, heading
 from tests.services.rabbitmq import Broker
 from tests.services.sensor import Sensor
 
 LONGEST_S = 5.0
-FULL: tuple[Callable[[Sensor, Broker], crowds.Finding], ...] = (
-    lambda sensor, broker: crowds.jobs_of_the_future(sensor, broker, 70),
-    lambda sensor, _: crowds.idle_sockets(sensor, 2_000),
-    lambda sensor, broker: crowds.deaf_sockets(sensor, broker, 200, 200),
-    lambda sensor, broker: crowds.many_jobs(sensor, broker, 2_000),
-    lambda sensor, _: crowds.many_requests(sensor, 2_000),
+CROWDS: tuple[Callable[[Sensor, Broker], Finding], ...] = (
+    lambda sensor, broker: crowds.jobs_of_the_future(sensor, broker, FULL.future),
+    lambda sensor, _: crowds.idle_sockets(sensor, FULL.idle),
+    lambda sensor, broker: crowds.deaf_sockets(sensor, broker, FULL.deaf, FULL.jobs),
+    lambda sensor, broker: crowds.many_jobs(sensor, broker, FULL.jobs),
+    lambda sensor, _: crowds.many_requests(sensor, FULL.requests),
+    lambda sensor, broker: crowds.all_at_once(sensor, broker, FULL),
 )
 
 
@@ -29,13 +32,13 @@ def main() -> int:
     wrong = 0
     try:
         broker.start()
-        for number, crowd in enumerate(FULL):
+        print(heading(), flush=True)
+        for number, crowd in enumerate(CROWDS):
             folder = place / str(number)
             folder.mkdir()
             with crowds.crowded_sensor(folder, broker) as sensor:
                 finding = crowd(sensor, broker)
-            fits = max(finding.memory.values()) < crowds.UNIT_LIMIT_BYTES
-            right = finding.state == "completed" and finding.took_s <= LONGEST_S and fits
+            right = finding.state == "completed" and finding.took_s <= LONGEST_S and not finding.too_large
             print(finding.text if right else f"{finding.text}  WRONG", flush=True)
             wrong += not right
     finally:

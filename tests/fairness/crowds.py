@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-import time
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,40 +16,31 @@ from pathlib import Path
 import pika
 
 from docket.web.auth.tokens import digest
+from tests.fairness.measure import OTHER, WINDOW, Finding, timed
 from tests.services.rabbitmq import Broker
-from tests.services.sensor import FINAL, Sensor
-from tests.services.traffic import SAMPLE_US, START_US, write_sample
+from tests.services.sensor import Sensor
+from tests.services.traffic import write_sample
 from tests.services.waiting import wait_until
 
-GREEDY, OTHER = "greedy-0123456789abcdef", "other-0123456789abcdef"
-"""Tokens of the two users."""
+GREEDY = "greedy-0123456789abcdef"
+"""The token of the user who is many."""
 SOURCE = "rock01:em1"
-WINDOW = {
-    name: datetime.fromtimestamp((START_US + share * SAMPLE_US / 4) / 1_000_000, UTC).isoformat()
-    for name, share in (("after", 1), ("before", 3))
-}
-"""Well within the sample, so that the answer is whole."""
-UNIT_LIMIT_BYTES = 512 * 1024 * 1024
-"""MemoryMax of docket.service and docket-collector.service; a worker's is less by a quarter."""
+CONNECTIONS = 20
+"""From which questions are asked over HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What another user noticed."""
+class Sizes:
+    """How much of everything one user has."""
 
-    crowd: str
-    count: int
-    took_s: float
-    """From asking a small question to its end."""
-    state: str
-    sentence: str
-    memory: dict[str, int]
-    """Bytes of each process while the crowd was there."""
+    deaf: int = 200
+    idle: int = 2_000
+    jobs: int = 2_000
+    future: int = 70
+    requests: int = 2_000
 
-    @property
-    def text(self) -> str:
-        memory = ", ".join(f"{name.partition(':')[0]} {size // 1_000_000} MB" for name, size in self.memory.items())
-        return f"{self.crowd:<34} {self.count:>6}  {self.state:<10} {self.took_s:5.2f} s  {memory}"
+
+FULL = Sizes()
 
 
 @contextmanager
@@ -65,6 +56,7 @@ def crowded_sensor(place: Path, broker: Broker) -> Iterator[Sensor]:
     source = {"name": SOURCE, "kind": "capture-files", "path": str(captures), "flush_lag": "0s", "index": "off"}
     sensor = Sensor(place, broker.url(vhost), [source], web={"tokens": str(tokens)})
     try:
+        sensor.start("inspector")
         sensor.start_all()
         yield sensor
     finally:
@@ -72,48 +64,44 @@ def crowded_sensor(place: Path, broker: Broker) -> Iterator[Sensor]:
         broker.drop_vhost(vhost)
 
 
-def timed(sensor: Sensor, crowd: str, count: int) -> Finding:
-    """Ask a small question as the other user, and wait for its end."""
-    began_s = time.monotonic()
-    headers = {"Authorization": f"Bearer {OTHER}"}
-    question = {"query": "udp and port 53", "fresh": True} | WINDOW
-    answer = sensor.http.post(f"{sensor.url}api/v1/jobs", json=question, headers=headers, timeout=60)
-    assert answer.status_code == 201, answer.text
-    job = sensor.wait(answer.json()["id"], FINAL)
-    took_s = time.monotonic() - began_s
-    memory = {name: resident_bytes(child.pid) for name, child in sensor.children.items()}
-    return Finding(crowd, count, took_s, job["state"], job["sources"][0]["sentence"], memory)
+def all_at_once(sensor: Sensor, broker: Broker, sizes: Sizes) -> Finding:
+    """One user has all of it: jobs for the future, idle and deaf sockets, jobs on the bus and questions over HTTP."""
+    with ExitStack() as stack:
+        _wait_for_2035(sensor, broker, sizes.future)
+        for number in range(sizes.idle + sizes.deaf):
+            stack.enter_context(open_socket(sensor, GREEDY, receive_bytes=4_096 if number >= sizes.idle else 0))
+        enough = threading.Event()
+        stack.callback(enough.set)
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            answers = [pool.submit(_ask, sensor, number, enough) for number in range(sizes.requests)]
+            _publish(sensor, broker, _questions(sizes.jobs))
+            finding = timed(sensor, "all of it at once", sum((sizes.idle, sizes.deaf, sizes.jobs, sizes.future)), 5)
+            enough.set()
+            assert {answer.result() for answer in answers} <= {0, 201, 429, 503}
+    return finding
 
 
 def many_jobs(sensor: Sensor, broker: Broker, count: int) -> Finding:
     """One user asks so many questions on the bus in one go."""
-    _publish(sensor, broker, [{"query": f"port {number % 65_000 + 1}"} | WINDOW for number in range(count)])
-    return timed(sensor, "jobs of one user", count)
+    _publish(sensor, broker, _questions(count))
+    return timed(sensor, "jobs", count)
 
 
 def jobs_of_the_future(sensor: Sensor, broker: Broker, count: int) -> Finding:
     """One user asks for packets of 2035, with the longest deadline; gives the finding once all of them wait."""
-    far = {"after": "2035-01-01T00:00:00Z", "before": "2035-01-01T01:00:00Z", "deadline_s": 86_400}
-    _publish(sensor, broker, [{"query": f"port {number + 1}"} | far for number in range(count)])
-    wait_until(lambda: waiting(sensor) >= count, "all of them to wait at the source", 60)
+    _wait_for_2035(sensor, broker, count)
     return timed(sensor, "jobs that wait for 2035", count)
 
 
 def many_requests(sensor: Sensor, count: int) -> Finding:
     """One user asks so many questions over HTTP, from twenty connections."""
-
-    def ask(number: int) -> int:
-        question = {"query": f"port {number + 1}", "fresh": True} | WINDOW
-        answer = sensor.http.post(
-            f"{sensor.url}api/v1/jobs", json=question, headers={"Authorization": f"Bearer {GREEDY}"}, timeout=120
-        )
-        return answer.status_code
-
-    with ThreadPoolExecutor(20) as pool:
-        answers = [pool.submit(ask, number) for number in range(count)]
+    enough = threading.Event()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        answers = [pool.submit(_ask, sensor, number, enough) for number in range(count)]
         wait_until(lambda: sum(one.done() for one in answers) > count // 4, "a quarter to be asked", 300)
-        finding = timed(sensor, "questions of one user over HTTP", count)
-        assert {one.result() for one in answers} <= {201, 429, 503}
+        finding = timed(sensor, "questions over HTTP", count)
+        enough.set()
+        assert {one.result() for one in answers} <= {0, 201, 429, 503}
     return finding
 
 
@@ -122,15 +110,15 @@ def idle_sockets(sensor: Sensor, count: int) -> Finding:
     with ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(open_socket(sensor, GREEDY))
-        return timed(sensor, "idle sockets of one user", count)
+        return timed(sensor, "idle sockets", count)
 
 
 def deaf_sockets(sensor: Sensor, broker: Broker, count: int, jobs: int) -> Finding:
-    """One user holds WebSockets that never read, while so many jobs are told of."""
+    """One user holds WebSockets that never read, while events of so many jobs are sent."""
     with ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(open_socket(sensor, GREEDY, receive_bytes=4_096))
-        _publish(sensor, broker, [{"query": f"port {number + 1}"} | WINDOW for number in range(jobs)])
+        _publish(sensor, broker, _questions(jobs))
         return timed(sensor, "sockets that never read", count)
 
 
@@ -158,10 +146,23 @@ def waiting(sensor: Sensor) -> int:
     return int(answer["sources"][0]["stats"].get("waiting", 0))
 
 
-def resident_bytes(pid: int) -> int:
-    """The memory of a process, as the kernel counts it for a unit's limit: without what it shares with files."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(fields["RssAnon"].split()[0]) * 1024
+def _wait_for_2035(sensor: Sensor, broker: Broker, count: int) -> None:
+    far = {"after": "2035-01-01T00:00:00Z", "before": "2035-01-01T01:00:00Z", "deadline_s": 86_400}
+    _publish(sensor, broker, [{"query": f"port {number + 1}"} | far for number in range(count)])
+    wait_until(lambda: waiting(sensor) >= count, "all of them to wait at the source", 60)
+
+
+def _ask(sensor: Sensor, number: int, enough: threading.Event) -> int:
+    """The status of a question over HTTP; 0 if it is not asked any more."""
+    if enough.is_set():
+        return 0
+    question = {"query": f"port {number + 1}", "fresh": True} | WINDOW
+    headers = {"Authorization": f"Bearer {GREEDY}"}
+    return sensor.http.post(f"{sensor.url}api/v1/jobs", json=question, headers=headers, timeout=120).status_code
+
+
+def _questions(count: int) -> list[Mapping[str, object]]:
+    return [{"query": f"port {number % 65_000 + 1}"} | WINDOW for number in range(count)]
 
 
 def _publish(sensor: Sensor, broker: Broker, questions: Iterable[Mapping[str, object]]) -> None:

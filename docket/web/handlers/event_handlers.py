@@ -13,12 +13,15 @@ from tornado.websocket import WebSocketHandler
 from docket.errors import DocketError
 from docket.web.handlers.base import Handler
 from docket.web.http.api_errors import ApiError, api_error
+from docket.web.http.rare_line import RareLine
 from docket.web.http.route_spec import Operation, Operations, Param
 from docket.web.live.send_queue import SLOW_CODE, Ended, SendQueue
 
 logger = logging.getLogger(__name__)
 
 FAILED_CODE = 1011
+
+_CLOSED = RareLine(logger, logging.INFO, "a socket of %r at %s is too slow, or one too many; %d closed so far")
 
 
 class EventsHandler(Handler, WebSocketHandler):
@@ -51,7 +54,7 @@ class EventsHandler(Handler, WebSocketHandler):
         self._wants = None if access.sees_all(principal) else partial(access.may_receive, principal)
         self._send_queue = SendQueue(self._ended, self._wants, self.services.event_feed.outstanding)
         # Listening comes before reading, so that no event falls between the two.
-        self.services.event_feed.admit(principal.share, self._send_queue)
+        self.services.event_feed.admit(principal.share, principal.user, self._send_queue)
         self._sender = asyncio.create_task(self._send())
 
     def on_message(self, message: str | bytes) -> None:
@@ -82,7 +85,7 @@ class EventsHandler(Handler, WebSocketHandler):
     def _ended(self, code: int) -> None:
         if code == SLOW_CODE:
             self.services.metrics.sockets_dropped += 1
-            logger.info("a socket of %r at %s was too slow", self.principal.user, self.principal.address)
+            _CLOSED.add(self.principal.user, self.principal.address)
         self.close(code, "reconnect with since=")
 
     def _read_since(self) -> int | None:

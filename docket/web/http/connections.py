@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import resource
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ from tornado.httputil import (
 from tornado.iostream import IOStream
 
 from docket.web.http.metrics import Metrics
+from docket.web.http.rare_line import RareLine
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,6 @@ MOST_CONNECTIONS = 2_000
 """Four times the 500 browsers that Docket is made for; this many silent ones cost about 20 MB."""
 FILES_ASIDE = 256
 """File descriptors for all but connections: the ledger, the bus, libraries, the services of `docket run`."""
-LOG_S = 10.0
-"""Between two lines about connections that had to go."""
 FILES_PER_CONNECTION = 2
 """The connection, and the result that is sent through it."""
 
@@ -72,7 +70,7 @@ class BoundedServer(HTTPServer):
         self._silent: dict[IOStream, None] = {}
         """That which has been silent for longest comes first."""
         self._busy: set[IOStream] = set()
-        self._logged_s = -LOG_S
+        self._out = RareLine(logger, logging.WARNING, "%d connections are too many: %s; %d so far")
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         if len(self._silent) + len(self._busy) + self._others() >= self._most and not self._put_one_out():
@@ -111,13 +109,9 @@ class BoundedServer(HTTPServer):
         return True
 
     def _count_out(self, what: str) -> None:
-        """Count one that has to go, and say so, at most once in LOG_S."""
+        """Count one that has to go."""
         self._metrics.connections_put_out += 1
-        now_s = time.monotonic()
-        if now_s - self._logged_s >= LOG_S:
-            self._logged_s = now_s
-            out = self._metrics.connections_put_out
-            logger.warning("%d connections are too many: %s; %d so far", self._most, what, out)
+        self._out.add(self._most, what)
 
 
 def _stream(server_conn: object) -> IOStream:

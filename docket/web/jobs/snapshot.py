@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -81,6 +81,12 @@ class SnapshotBuilder:
             # The number is read before the jobs: what happens between the two is sent twice rather than never.
             jobs = await self._ledger.newest_and_open(SNAPSHOT_JOBS, MOST_OPEN_JOBS)
             shown = [self._urls.shown(self._job_service.freshest(job)) for job in jobs]
-            known = Snapshot(seq=seq, time="", jobs=shown, sources=await self._job_service.sources())
+            sources = await self._job_service.sources()
+            # Written once for all sockets: it may be a megabyte, and there may be a thousand of them.
+            known = Snapshot(seq=seq, time="", jobs=_written(shown), sources=_written(sources))
             self._snapshot, self._made_at_s = known, now_s
         return known
+
+
+def _written(values: Sequence[object]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(values))

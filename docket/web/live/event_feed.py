@@ -21,8 +21,10 @@ from docket.domain.source import SourceStatus
 from docket.errors import MessageError, SpoolError
 from docket.web.http.api_errors import ApiError
 from docket.web.http.metrics import Metrics
+from docket.web.http.rare_line import RareLine
 from docket.web.http.urls import Urls
 from docket.web.live.async_ledger import Ledger
+from docket.web.live.audience import Audience
 from docket.web.live.messages import EventFrame, encode
 from docket.web.live.send_queue import RESTART_CODE, SLOW_CODE, Outstanding, SendQueue
 
@@ -34,6 +36,12 @@ LOOK_S = 5.0
 MOST_PROGRESS = 10_000
 """Jobs whose progress is kept at most; they are few, unless events of their ends never come."""
 
+
+TURN_S = 0.005
+"""How long events are dispatched before other work of the loop has its turn."""
+
+_Key = tuple[str, str, bool]
+"""Who is sent the same events: the name under which sockets are counted, the user, and whether he sees everything."""
 
 MOST_SOCKETS = 1_000
 """WebSockets of a process, twice the browsers that Docket is made for. Another one takes the place of the oldest of the
@@ -83,7 +91,7 @@ class EventFeed:
         """Jobs as their progress shows them, fresher than the ledger, until their next event there."""
         self.sources: dict[str, SourceStatus] = {}
         """Sources as the bus has them."""
-        self.send_queues: set[SendQueue] = set()
+        self.send_queues: dict[SendQueue, _Key] = {}
         self.socket_shares: Shares[SendQueue] = Shares()
         self.most_sockets = MOST_SOCKETS
         self.outstanding = Outstanding()
@@ -95,8 +103,15 @@ class EventFeed:
         self._listeners: list[Callable[[EventMessage], None]] = []
         self._synced = False
         self._behind = False
+        self._audiences: dict[_Key, Audience] = {}
         self._held: deque[EventMessage] = deque(maxlen=MOST_PROGRESS)
         """What came without a number while the ledger is read: it is dispatched after what was written before it."""
+        self._turn_s = 0.0
+        self._crowded = RareLine(
+            logger,
+            logging.WARNING,
+            "too many sockets: one of the %d of %s is closed, who has most of %d; %d closed so far",
+        )
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -110,25 +125,28 @@ class EventFeed:
         self._link.on_change(self._link_changed)
         self._task = asyncio.create_task(self._follow_ledger())
 
-    def admit(self, name: str, send_queue: SendQueue) -> None:
-        """Let a socket of this user take part; where there are too many, the user with most loses his oldest."""
-        self.send_queues.add(send_queue)
+    def admit(self, name: str, user: str, send_queue: SendQueue) -> None:
+        """Let a socket of this user take part, counted under `name`; where there are too many, the one with most loses
+        his oldest."""
+        # The name of a user without a name may be that of a real user, who is sent other events.
+        key = name, user, send_queue.wants is None
+        self.send_queues[send_queue] = key
+        self._audiences.setdefault(key, Audience(send_queue.wants)).add(send_queue)
         self.socket_shares.add(name, send_queue)
         while len(self.socket_shares) > self.most_sockets and (greediest := self.socket_shares.greediest()):
-            self._metrics.sockets_dropped += 1
-            logger.warning(
-                "too many sockets: one of the %d of %s is closed, who has most of %d",
-                greediest.things,
-                greediest.name,
-                self.most_sockets,
-            )
+            self._crowded.add(greediest.things, greediest.name, self.most_sockets)
             self.dismiss(greediest.oldest)
             greediest.oldest.end(SLOW_CODE)
 
     def dismiss(self, send_queue: SendQueue) -> None:
         """The socket takes part no more."""
-        self.send_queues.discard(send_queue)
         self.socket_shares.discard(send_queue)
+        key = self.send_queues.pop(send_queue, None)
+        if key is None:
+            return
+        self._audiences[key].discard(send_queue)
+        if not self._audiences[key]:
+            del self._audiences[key]
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -198,13 +216,21 @@ class EventFeed:
                 if not failing:
                     logger.warning("the ledger cannot be read, events may come late: %s", error)
                 failing = True
-            self._release()
+            await self._release()
 
-    def _release(self) -> None:
+    async def _release(self) -> None:
         """Dispatch what was held back, unless the ledger is to be read once more."""
-        self._behind = self._wake.is_set()
-        while self._held and not self._behind:
+        while self._held and not self._wake.is_set():
             self._dispatch(self._held.popleft())
+            await self._breathe()
+        self._behind = self._wake.is_set()
+
+    async def _breathe(self) -> None:
+        """Let others have the loop, at the latest after TURN_S: events come by the hundred, and sockets are many."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._turn_s > TURN_S:
+            await asyncio.sleep(0)
+            self._turn_s = loop.time()
 
     async def _catch_up(self) -> None:
         """Dispatch what the ledger has after our last event."""
@@ -216,6 +242,7 @@ class EventFeed:
                 assert message.seq is not None, "events in the ledger are numbered"
                 self.seq = message.seq
                 self._dispatch(message)
+                await self._breathe()
             if len(entries) < CATCH_UP_EVENTS:
                 return
         last = await self._ledger.last_seq()
@@ -250,15 +277,14 @@ class EventFeed:
 
     def _send(self, message: EventMessage) -> None:
         encoded = encode(EventFrame.of(message, self._urls))
-        for send_queue in tuple(self.send_queues):
-            if send_queue.wants is not None and not send_queue.wants(message):
-                continue
-            if message.seq is not None:
-                send_queue.put_event(message.seq, message.job.id if message.job is not None else None, encoded)
-            elif message.job is not None:
-                send_queue.put_latest(message.job.id, encoded)
-            else:
-                send_queue.put_latest(message.source.name if message.source is not None else message.event, encoded)
+        subject: str = message.event
+        if message.job is not None:
+            subject = message.job.id
+        elif message.source is not None:
+            subject = message.source.name
+        for audience in tuple(self._audiences.values()):
+            if audience.wants is None or audience.wants(message):
+                audience.put(message.seq, subject, encoded)
 
     def _keep_progress(self, seq: int | None, job: Job) -> None:
         if seq is not None:

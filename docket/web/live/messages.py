@@ -52,9 +52,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     seq: int
     time: str
     """The server's clock, from which a browser learns how far its own is off."""
-    jobs: Sequence[Any]
+    jobs: Sequence[Any] | msgspec.Raw
     """Jobs, newest first."""
-    sources: Sequence[SourceStatus]
+    sources: Sequence[SourceStatus] | msgspec.Raw
     user: str = ""
     """Whom the proxy says this is; empty without a proxy's word."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from docket.domain.event import EventMessage
 
@@ -41,6 +41,42 @@ class Outstanding:
             self._queues.pop(queue, None)
         while self.size_bytes > MOST_BYTES_IN_ALL:
             max(self._queues, key=self._queues.__getitem__).end(SLOW_CODE)
+
+
+class Run:
+    """Messages that are sent together, in order: events by their number, and the latest about each subject."""
+
+    def __init__(self) -> None:
+        self._messages: dict[int | str, tuple[int | None, str | None, bytes]] = {}
+        self._joined: bytes | None = None
+
+    def put(self, seq: int | None, subject: str | None, message: bytes) -> None:
+        """Add a message. An event supersedes what is here about its subject."""
+        if seq is not None and subject is not None:
+            self._messages.pop(subject, None)
+        self._messages[seq if seq is not None else subject or ""] = seq, subject, message
+        self._joined = None
+
+    def __iter__(self) -> Iterator[tuple[int | None, str | None, bytes]]:
+        return iter(self._messages.values())
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def subjects(self) -> set[str]:
+        return {subject for _, subject, _ in self if subject is not None}
+
+    @property
+    def numbers(self) -> list[int]:
+        return [seq for seq, _, _ in self if seq is not None]
+
+    @property
+    def joined(self) -> bytes:
+        """All of them; made once for all sockets."""
+        if self._joined is None:
+            self._joined = b"".join(message for _, _, message in self)
+        return self._joined
 
 
 class SendQueue:
@@ -98,6 +134,21 @@ class SendQueue:
         """Add something of which only the latest matters: it takes the place of what waits for the subject."""
         self._waiting_bytes -= len(self._waiting.get(subject, b""))
         self._add(subject, message)
+
+    def put_run(self, run: Run) -> None:
+        """Add several: as one message, where the socket has had none of them."""
+        numbers = run.numbers
+        if len(run) == 1 or not numbers or self._seq is None or numbers[0] <= self._seq:
+            for seq, subject, message in run:
+                if seq is not None:
+                    self.put_event(seq, subject, message)
+                else:
+                    self.put_latest(subject or "", message)
+            return
+        self._seq = numbers[-1]
+        for superseded in self._waiting.keys() & run.subjects:
+            self._drop(superseded)
+        self._add(numbers[-1], run.joined)
 
     def end(self, code: int) -> None:
         """Drop what waits and have the socket closed."""

@@ -170,6 +170,9 @@ class EveRedis:
         except OSError:
             self.close()
             raise
+        except (ValueError, RecursionError, OverflowError) as error:
+            self.close()
+            raise OSError("what answers there is no Redis") from error
 
     def _call(self, *words: bytes) -> list[bytes]:
         assert self._connection is not None

@@ -47,7 +47,7 @@ def read_alert(line: bytes) -> Alert | None:
         raise ValueError("the line is too long")
     try:
         event = msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if not isinstance(event, dict):
         raise ValueError("the line is no JSON object")
@@ -55,7 +55,7 @@ def read_alert(line: bytes) -> Alert | None:
         return None
     try:
         return _alert(event, event["alert"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"the alert has no sound {error}") from error
 
 

@@ -92,7 +92,8 @@ class AlertService:
             lines = self._lines(name)
             for line in lines:
                 while not self._take(line):
-                    if stop is not None and stop.is_set():
+                    # A bus that refuses does so at once.
+                    if stop is not None and stop.wait(IDLE_S):
                         return False
             if lines:
                 worked = True
@@ -154,7 +155,8 @@ class AlertService:
         try:
             request = self._request(alert, rule)
             self._publisher.publish(JOBS, REQUEST_KEY, encode(request), wait_s=PUBLISH_S)
-        except InvalidRequest as error:
+        except (InvalidRequest, ValueError) as error:
+            # Also a time at the end of the calendar, whose window would lie beyond it.
             state.unreadable += 1
             log.warning("an alert of %d makes no question: %s", alert.signature_id, error)
             return True

@@ -15,6 +15,9 @@ from docket.workers.webhooks.hooks import Hook
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_NAT64 = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+"""With those of SIIT and of IPv4-compatible addresses, which end in one of IPv4, too."""
+
 
 class NotAllowed(OSError):
     """Raised for an address that the hook may not send to; trying again does not help."""
@@ -22,13 +25,29 @@ class NotAllowed(OSError):
 
 def is_allowed(address: IPAddress, networks: tuple[str, ...]) -> bool:
     """Public addresses are; private ones and this machine where the hook names them; link-local ones never."""
+    for inner in _inner(address):
+        if not is_allowed(inner, networks):
+            return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     # Where clouds hand out the credentials of a machine.
     if address.is_link_local or address.is_multicast or address.is_unspecified:
         return False
     named = [ipaddress.ip_network(net, strict=False) for net in networks]
-    return address.is_global or any(address in net for net in named)
+    # Site-local addresses of IPv6 count as global in Python, although RFC 3879 only took their meaning away.
+    is_public = address.is_global and not (address.version == 6 and address.is_site_local)
+    return is_public or any(address in net for net in named)
+
+
+def _inner(address: IPAddress) -> list[ipaddress.IPv4Address]:
+    """The IPv4 address that a gateway sends on to: 6to4, and NAT64 (RFC 6052), also under a prefix of the site."""
+    if address.version == 4 or address.is_loopback or address.is_unspecified:
+        return []
+    if address.sixtofour is not None:
+        return [address.sixtofour]
+    if any(address in net for net in _NAT64):
+        return [ipaddress.IPv4Address(address.packed[-4:])]
+    return []
 
 
 def connect(hook: Hook, timeout_s: float) -> socket.socket:

@@ -180,6 +180,37 @@ def test_lines_that_are_no_alerts_are_counted_or_passed_over(tmp_path: Path) -> 
     assert bench.service.state.unreadable == 3
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timestamp": "9999-12-31T23:59:59+0000"},
+        {"timestamp": "0001-01-01T00:00:00+1400"},
+        {"timestamp": 5},
+        {"src_ip": "fe80::1%eth0"},
+        {"src_ip": -1},
+        {"proto": {}, "src_port": "x"},
+        {"alert": {"signature_id": 1e308}},
+        {"alert": {"signature_id": "9" * 5000}},
+        {"alert": {"signature_id": 1, "severity": -(2**70)}},
+        {"alert": {"signature_id": 1, "signature": "\u202e\x00" * 50_000, "category": "x" * 300_000}},
+        {"capture_file": "../../etc/passwd\n" * 1000},
+        {"nested": "[" * 100_000},
+        {"nested": '{"a":' * 50_000},
+    ],
+    ids=str,
+)
+def test_line_that_no_suricata_writes_ends_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Whoever can write a line, also over the bus, may have it left out, and the next one is taken."""
+    event = json.loads(line(2)) | change
+    odd = change["nested"].encode() + b"\n" if "nested" in change else json.dumps(event).encode() + b"\n"
+    (tmp_path / "eve.json").write_bytes(odd + line(1))
+    bench = Bench(tmp_path)
+    asked = bench.requests()
+    assert any("40001" in str(request.query) for request in asked), asked
+    state = bench.service.state
+    assert len(asked) + state.unreadable + state.unmatched == 2
+
+
 def test_rules_choose_by_signature_severity_category_and_network() -> None:
     """Everything that a rule names must hold."""
     alert = read_alert(line(1, severity=2))

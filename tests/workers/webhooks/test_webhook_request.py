@@ -143,6 +143,11 @@ def test_private_addresses_must_be_named(hook_for: Callable[..., Hook]) -> None:
     assert all(is_allowed(ipaddress.ip_address(one), ()) for one in public)
     assert not any(is_allowed(ipaddress.ip_address(one), ()) for one in private)
     assert all(is_allowed(ipaddress.ip_address(one), ("10.0.0.0/8", "192.168.1.1", "::/0")) for one in private)
+    through_gateways = ("64:ff9b::10.1.2.3", "64:ff9b:1::a01:203", "2002:a01:203::1", "::10.1.2.3", "fec0::1")
+    assert not any(is_allowed(ipaddress.ip_address(one), ()) for one in through_gateways)
+    assert is_allowed(ipaddress.ip_address("64:ff9b::93.184.216.34"), ())
+    for never in ("64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1"):
+        assert not is_allowed(ipaddress.ip_address(never), ("0.0.0.0/0", "::/0"))
     for never in ("169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1", "::ffff:169.254.169.254"):
         assert not is_allowed(ipaddress.ip_address(never), ("0.0.0.0/0", "::/0"))
 
