@@ -106,6 +106,25 @@ def test_architecture_names_every_module_and_no_other() -> None:
     assert sorted(named) == MODULES
 
 
+def test_ways_through_the_code_name_what_is_there() -> None:
+    """Each name in the table of ways is defined in a module of its row; settings are named with their section."""
+    _, _, text = (ROOT / "docs/architecture.md").read_text().partition("## Six ways through the code")
+    table, _, _ = text.partition("\n## ")
+    missing = []
+    rows = re.findall(r"^\| (?!where is|---)(.*?) \| (.*) \|$", table, flags=re.MULTILINE)
+    for what, way in rows:
+        words = re.findall(r"`([^`]+)`", way)
+        modules = [word for word in words if word.endswith(".py")]
+        source = "".join((ROOT / "docket" / module).read_text() for module in modules)
+        names = [word for word in words if word not in modules and "." not in word]
+        missing += [
+            (what, name)
+            for name in names
+            if not re.search(rf"^\s*(?:(?:async )?def |class |){name}\b[(:]", source, re.MULTILINE)
+        ]
+    assert (len(rows) >= 6, missing) == (True, [])
+
+
 def test_architecture_walks_through_modules_that_exist() -> None:
     """Every path in the text leads to a module."""
     text, _, _ = (ROOT / "docs/architecture.md").read_text().partition("## Every module")
