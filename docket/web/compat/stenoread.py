@@ -42,15 +42,18 @@ class StenoreadHandler(DeliveringHandler):
         self.record(AuditAction.ASKED, job.id, asked(job, is_new=is_new))
         chunks = self._chunks(question, job)
         try:
-            first = await anext(chunks)
+            first = await self.first_of(chunks)
         except Broken as error:
             raise api_error(502, "no-result", await self._reasons(job.id) or str(error)) from error
+        has_all = first is not None and await self._deliver_from(first, chunks, job)
+        if not has_all and is_new and question.is_open:
+            await self._give_up(job.id)
+
+    async def _deliver_from(self, first: bytes, chunks: AsyncGenerator[bytes, None], job: Job) -> bool:
         self.set_header("Content-Type", PCAP_TYPE)
         self.set_header("X-Docket-Job", job.id)
         self.record(AuditAction.DOWNLOADED, job.id, "while it grows")
-        has_all = await self.deliver(_chained(first, chunks))
-        if not has_all and is_new and question.is_open:
-            await self._give_up(job.id)
+        return await self.deliver(_chained(first, chunks))
 
     async def _chunks(self, question: RawQuestion, job: Job) -> AsyncGenerator[bytes, None]:
         """The bytes, then the judgement. Raises Broken where the answer is not whole."""

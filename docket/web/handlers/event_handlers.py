@@ -8,6 +8,7 @@ from functools import partial
 from typing import ClassVar
 
 from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from docket.errors import DocketError
@@ -56,6 +57,11 @@ class EventsHandler(Handler, WebSocketHandler):
         # Listening comes before reading, so that no event falls between the two.
         self.services.event_feed.admit(principal.share, principal.user, self._send_queue)
         self._sender = asyncio.create_task(self._send())
+
+    def on_connection_close(self) -> None:
+        # Tornado's WebSocketHandler leaves out what ends the wait for a body that was cut.
+        RequestHandler.on_connection_close(self)
+        super().on_connection_close()
 
     def on_message(self, message: str | bytes) -> None:
         """Clients have nothing to say here; what they send is dropped."""

@@ -28,16 +28,30 @@ STALL_S = 300.0
 class DeliveringHandler(Handler):
     """A handler whose answer is a stream."""
 
-    _sending: asyncio.Task[None] | None = None
+    _sending: asyncio.Task[None] | asyncio.Task[bytes] | None = None
     _left = False
+
+    async def first_of(self, chunks: AsyncGenerator[bytes, None]) -> bytes | None:
+        """The first piece, from which a status follows; None if the client leaves before."""
+        if self._left:
+            return None
+        waiting: asyncio.Task[bytes] = asyncio.ensure_future(anext(chunks))
+        self._sending = waiting
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            await chunks.aclose()
+            self._client_left()
+            return None
 
     async def deliver(self, chunks: AsyncGenerator[bytes, None]) -> bool:
         """Send the pieces at the client's pace, until it has all or leaves; whether it has all."""
         metrics = self.services.metrics
         metrics.downloads += 1
-        self._sending = asyncio.create_task(self._send(chunks))
+        sending = asyncio.create_task(self._send(chunks))
+        self._sending = sending
         try:
-            await self._sending
+            await sending
         except asyncio.CancelledError:
             self._client_left()
         finally:

@@ -31,7 +31,11 @@ class Executor:
         self.busy += 1
         try:
             call = partial(function, *args, **kwargs)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+            try:
+                answer = asyncio.get_running_loop().run_in_executor(self._pool, call)
+            except RuntimeError as error:
+                raise api_error(503, "stopping", "the web app is stopping; try again") from error
+            return await answer
         finally:
             self.busy -= 1
 
