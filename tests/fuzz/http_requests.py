@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import socket
 from pathlib import Path
 
 from tests.fuzz.report import Report, Tracebacks, resident_bytes
+from tests.services.waiting import wait_until
 from tests.web.docket_site import Site
 
 BODY = b'{"query": "port 53", "after": "2026-11-24T14:02:00Z", "before": "2026-11-24T14:10:00Z"}'
@@ -59,6 +61,8 @@ HEADERS = (
     *(b"Sec-WebSocket-Version: 13", b"Origin: null", b"X-Forwarded-For: ,,,", b'Forwarded: for="', b'If-None-Match: "'),
 )
 EVERY = 200
+MOST_TASKS = 12
+"""Of the web app's loop, when no client is there any more."""
 
 
 def case(chance: random.Random) -> bytes:
@@ -90,26 +94,25 @@ def run(place: Path, cases: int, seed: int) -> Report:
     report, chance = Report(), random.Random(seed)
     site = Site(place)
     before_bytes = 0
-    try:
+    # What is left of a request may only show when the web app ends.
+    with Tracebacks(report), contextlib.closing(site):
         site.start_collector()
         site.start_web()
-        with Tracebacks(report):
-            for number in range(cases):
-                if number % EVERY == 0:
-                    answer = site.call("GET", "api/v1/health?live")
-                    report.served += answer.status_code == 200
-                    before_bytes = before_bytes or (resident_bytes() if number >= cases // 2 else 0)
-                data = case(chance)
-                status = _answered(site, data)
-                report.answers[status] += 1
-                report.cases += 1
-                if status.startswith("5") and status not in ("501", "503", "505"):
-                    report.faults.append(f"{status} to {data[:300]!r}")
-            report.growth_bytes = resident_bytes() - before_bytes
-            if report.served < -(-cases // EVERY):
-                report.faults.append("a good request was not answered")
-    finally:
-        site.close()
+        for number in range(cases):
+            if number % EVERY == 0:
+                answer = site.call("GET", "api/v1/health?live")
+                report.served += answer.status_code == 200
+                before_bytes = before_bytes or (resident_bytes() if number >= cases // 2 else 0)
+            data = case(chance)
+            status = _answered(site, data)
+            report.answers[status] += 1
+            report.cases += 1
+            if status.startswith("5") and status not in ("501", "503", "505"):
+                report.faults.append(f"{status} to {data[:300]!r}")
+        report.growth_bytes = resident_bytes() - before_bytes
+        if report.served < -(-cases // EVERY):
+            report.faults.append("a good request was not answered")
+        wait_until(lambda: len(asyncio.all_tasks(site._loop)) <= MOST_TASKS, "what clients left behind to end")
     return report
 
 

@@ -34,15 +34,16 @@ class Report:
 
 
 class Tracebacks(logging.Handler):
-    """Collects every record that carries an exception, or is an error."""
+    """Collects every record that carries an exception, is an error, or is of an answer 500 that no client may see."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(logging.WARNING)
         self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info or record.levelno >= logging.ERROR:
-            self._report.faults.append(f"{record.name}: {record.getMessage()[:300]} {record.exc_info or ''}")
+        text = record.getMessage()
+        if record.exc_info or record.levelno >= logging.ERROR or " 500 in " in text:
+            self._report.faults.append(f"{record.name}: {text[:300]} {record.exc_info or ''}")
 
     def __enter__(self) -> Tracebacks:
         logging.getLogger().addHandler(self)
