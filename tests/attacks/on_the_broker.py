@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from docket.bus import topology
-from docket.bus.permissions import roles, user_definitions, worker_of
+from docket.bus.permissions import roles, worker_of
 from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.bus.senders import objection
 from tests.attacks.attempt import Attempt
-from tests.bus.test_least_rights import SOURCES, TABLE, may
+from tests.bus.test_least_rights import TABLE, may, whole_definitions
 from tests.bus.test_senders import PASSWORD, SOURCE, online
 from tests.services.rabbitmq import Broker
 
@@ -50,7 +50,7 @@ def _forged(broker: Broker, name: str) -> Attempt:
 def _accounts(broker: Broker, names: list[str]) -> Iterator[None]:
     broker.add_vhost(VHOST)
     for sensor, worker in (("rock01", "docket-worker"), ("rock02", worker_of("rock02"))):
-        broker.import_definitions(topology.definitions(VHOST, SOURCES) | user_definitions(VHOST, sensor, worker))
+        broker.import_definitions(whole_definitions(VHOST, sensor, worker))
     for name in names:
         broker.eval(f'rabbit_auth_backend_internal:change_password(<<"{name}">>, <<"{PASSWORD}">>, <<"tests">>)')
     try:

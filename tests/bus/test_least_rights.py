@@ -39,7 +39,18 @@ def rights(broker: Broker) -> Iterator[str]:
     broker.start()
     vhost = "rights"
     broker.add_vhost(vhost)
-    definitions = topology.definitions(vhost, SOURCES) | user_definitions(vhost, "rock01")
+    broker.import_definitions(whole_definitions(vhost, "rock01"))
+    for name in NAMES:
+        broker.eval(f'rabbit_auth_backend_internal:change_password(<<"{name}">>, <<"{PASSWORD}">>, <<"tests">>)')
+    yield vhost
+    broker.drop_vhost(vhost)
+    for name in NAMES:
+        broker.drop_user(name)
+
+
+def whole_definitions(vhost: str, sensor: str, worker: str = "docket-worker") -> dict[str, Any]:
+    """The topology with the queues that not every installation has, and every role's user."""
+    definitions: dict[str, Any] = topology.definitions(vhost, SOURCES) | user_definitions(vhost, sensor, worker)
     for name in (topology.ALERTS_QUEUE, topology.WEBHOOKS_QUEUE):
         arguments = topology.service_queue(name).arguments
         definitions["queues"].append(
@@ -47,13 +58,7 @@ def rights(broker: Broker) -> Iterator[str]:
         )
     for name in ("docket.reply.test", topology.STREAM_QUEUE):
         definitions["queues"].append({"name": name, "vhost": vhost, "durable": True, "auto_delete": False})
-    broker.import_definitions(definitions)
-    for name in NAMES:
-        broker.eval(f'rabbit_auth_backend_internal:change_password(<<"{name}">>, <<"{PASSWORD}">>, <<"tests">>)')
-    yield vhost
-    broker.drop_vhost(vhost)
-    for name in NAMES:
-        broker.drop_user(name)
+    return definitions
 
 
 def publish(exchange: str, key: str) -> Act:
