@@ -20,6 +20,7 @@ from docket.web.http.urls import Urls
 from docket.web.jobs.job_commands import JobCommands
 from docket.web.jobs.job_history import JobHistory
 from docket.web.jobs.link_cache import LinkCache
+from docket.web.jobs.pcapng_follower import PcapngFollower
 from docket.web.jobs.result_follower import ResultFollower
 from docket.web.jobs.service import JobService
 from docket.web.jobs.size_guard import SizeGuard
@@ -100,6 +101,10 @@ class AppContext:
     def follow(self, job: Job) -> ResultFollower:
         """The job's result while it grows."""
         return ResultFollower(self.job_service, self.spool, self.files, job)
+
+    def follow_as_pcapng(self, job: Job) -> PcapngFollower:
+        """The same as pcapng."""
+        return PcapngFollower(self.follow(job), self.job_service, self.spool, self.files, job)
 
     @property
     def pools(self) -> tuple[tuple[str, Executor], ...]:

@@ -9,7 +9,8 @@ import asyncio
 import os
 import signal
 import stat
-from collections.abc import Awaitable, Callable, Mapping
+import threading
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,22 +43,41 @@ class Capture:
                 loop.add_reader(out, self._stopped.set)
             return await self._run(loop, out)
         finally:
+            self._stopped.set()
             loop.remove_reader(out)
             os.close(out)
 
     async def _run(self, loop: asyncio.AbstractEventLoop, out: int) -> Job | None:
         job, is_new = await loop.run_in_executor(None, self._client.ask, self._question)
+        writing = self._written(loop, job, _Fifo(out, self._stopped))
         final = await self._unless_stopped(follow(self._client, job))
         if final is None:
+            writing.cancel()
             if is_new:
                 # Where it has just ended by itself there is nothing to cancel.
                 with suppress(DocketError):
                     await loop.run_in_executor(None, self._client.cancel, job.id)
             return None
         if final.pcap is None:
+            writing.cancel()
             return final
-        written = await loop.run_in_executor(None, self._write, final, _writer(out, self._stopped))
-        return final if written else None
+        return final if await writing else None
+
+    def _written(self, loop: asyncio.AbstractEventLoop, job: Job, fifo: _Fifo) -> asyncio.Future[bool]:
+        """Whether all packets were written, once that is so; they are written from now on, as they come."""
+        done: asyncio.Future[bool] = loop.create_future()
+
+        def write() -> None:
+            try:
+                outcome: bool | DocketError = self._write(job, fifo)
+            except DocketError as error:
+                outcome = error
+            with suppress(RuntimeError):  # the capture was stopped, and its loop has ended
+                loop.call_soon_threadsafe(_settle, done, outcome)
+
+        # A daemon: one that waits for packets of a job that goes on must not keep the capture from ending.
+        threading.Thread(target=write, name="packets", daemon=True).start()
+        return done
 
     async def _unless_stopped(self, following: Awaitable[Job]) -> Job | None:
         watching, stopping = asyncio.ensure_future(following), asyncio.ensure_future(self._stopped.wait())
@@ -69,20 +89,48 @@ class Capture:
             return None
         return watching.result()
 
-    def _write(self, job: Job, write: Callable[[bytes], object]) -> bool:
+    def _write(self, job: Job, fifo: _Fifo) -> bool:
         try:
-            self._client.download(job.id, write, kind="pcapng")
+            try:
+                self._client.download(job.id, fifo.write, follow=True, kind="pcapng")
+            except DocketError:
+                # A server that does not follow, or a result that was put together again, before a packet was written.
+                if fifo.written_bytes:
+                    raise
+                self._download_finished(job, fifo)
         except BrokenPipeError:
             return False
         return True
 
+    def _download_finished(self, job: Job, fifo: _Fifo) -> None:
+        """Raises DocketError, BrokenPipeError."""
+        asyncio.run(follow(self._client, job))
+        self._client.download(job.id, fifo.write, kind="pcapng")
 
-def _writer(out: int, stopped: asyncio.Event) -> Callable[[bytes], None]:
-    def write(chunk: bytes) -> None:
+
+class _Fifo:
+    """Where the packets go, for the thread that writes them."""
+
+    def __init__(self, descriptor: int, stopped: asyncio.Event) -> None:
+        self._descriptor = descriptor
+        self._stopped = stopped
+        self.written_bytes = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Raises BrokenPipeError where it is to end, or is not read any more."""
         view = memoryview(chunk)
         while view:
-            if stopped.is_set():
+            if self._stopped.is_set():
                 raise BrokenPipeError
-            view = view[os.write(out, view) :]
+            written = os.write(self._descriptor, view)
+            self.written_bytes += written
+            view = view[written:]
 
-    return write
+
+def _settle(done: asyncio.Future[bool], outcome: bool | DocketError) -> None:
+    if done.done():
+        return
+    if isinstance(outcome, DocketError):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)

@@ -38,7 +38,7 @@ OPEN_WAIT_S = 0.05
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._,:+@-]+")
 
-_FOLLOW = Param("follow", "1: stream the file as it grows, until the job is final", {"type": "string", "enum": ["1"]})
+FOLLOW = Param("follow", "1: stream the file as it grows, until the job is final", {"type": "string", "enum": ["1"]})
 _RANGE = Param("Range", "One range of bytes", where="header")
 
 
@@ -49,7 +49,7 @@ class PcapHandler(DeliveringHandler):
         "GET": Operation(
             "Download the result, as pcapng where it has several link types; in ranges, or followed while it grows",
             gives={200: PCAP_TYPE, 206: PCAP_TYPE, 304: None},
-            params=(_FOLLOW, _RANGE),
+            params=(FOLLOW, _RANGE),
             refuses=(404, 409, 410, 416, 503),
         ),
         "HEAD": Operation("The headers of the download", gives={200: None}),

@@ -17,7 +17,7 @@ from docket.spool.layout import Spool, read_manifest
 from docket.spool.manifest import Manifest
 from docket.spool.packet_sources import PacketSourceList
 from docket.spool.result_format import ResultFormat, read_format
-from docket.web.handlers.download_handlers import PCAPNG_TYPE, disposition, no_result
+from docket.web.handlers.download_handlers import FOLLOW, PCAPNG_TYPE, disposition, no_result
 from docket.web.handlers.job_handlers import job_id
 from docket.web.handlers.streaming import DeliveringHandler
 from docket.web.http.api_errors import api_error
@@ -35,12 +35,16 @@ class PcapngHandler(DeliveringHandler):
         "GET": Operation(
             "Download the result as pcapng: an interface per source, with its verdict in a comment",
             gives={200: PCAPNG_TYPE},
+            params=(FOLLOW,),
             refuses=(404, 409, 410, 503),
         )
     }
 
     async def get(self, text: str) -> None:
         job = await self.services.access.job(job_id(text), self.principal)
+        if self.get_query_argument("follow", "0") not in ("", "0") and not job.is_final and job.parent is None:
+            await self._follow(job)
+            return
         file = None
         if job.pcap is not None:
             file = await self.services.files.run(ResultFile.open, self.services.spool.result(job.id))
@@ -50,12 +54,20 @@ class PcapngHandler(DeliveringHandler):
             self.set_header("Content-Type", PCAPNG_TYPE)
             self.set_header(
                 "Content-Disposition",
-                disposition(f"{job.pcap.name.removesuffix('.pcap').removesuffix('.pcapng')}.pcapng"),
+                disposition(_name(job.pcap.name)),
             )
             self.record(AuditAction.DOWNLOADED, job.id, "as pcapng")
             await self.deliver(self._chunks(file, job))
         finally:
             file.close()
+
+    async def _follow(self, job: Job) -> None:
+        self.set_header("Content-Type", PCAPNG_TYPE)
+        self.set_header("Content-Disposition", disposition(_name(self.services.spool.pcap_name(job))))
+        # The client learns at once that it is being served, though the first packet may take a while.
+        await self.flush()
+        self.record(AuditAction.DOWNLOADED, job.id, "as pcapng, while it grows")
+        await self.deliver(self.services.follow_as_pcapng(job).chunks())
 
     async def _chunks(self, file: ResultFile, job: Job) -> AsyncGenerator[bytes, None]:
         """Raises Broken where the file is damaged."""
@@ -166,6 +178,10 @@ class _Conversion:
     def ending(self) -> bytes:
         window = Window(parse_time_us(self.job.after, None), parse_time_us(self.job.before, None))
         return interface_blocks.ending(self.interfaces, self.parts, self.counts, self.job.sources, window)
+
+
+def _name(of_result: str) -> str:
+    return f"{of_result.removesuffix('.pcap').removesuffix('.pcapng')}.pcapng"
 
 
 def _parts(names: tuple[str, ...], manifest: Manifest) -> tuple[str, ...]:
