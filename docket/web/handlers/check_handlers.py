@@ -62,7 +62,7 @@ class CheckHandler(Handler):
         estimate = reads = None
         surveys: tuple[Survey, ...] = ()
         if query and window and not faults:
-            surveys = await self.services.surveys.ask(query, window, asked)
+            surveys = await self.services.surveys.ask(query, window, asked, self.principal.share)
             guess = await self.services.job_history.estimate(query, window, asked)
             estimate = refined(guess, surveys, [status.name for status in asked])
             reads = await self._reads(query, window, asked)

@@ -40,7 +40,7 @@ class TimelineHandler(Handler):
         wanted = self.get_query_arguments("source")
         known = await self.services.job_service.sources_or_configured()
         sources = [one for one in known if not wanted or one.name in wanted]
-        surveys = await self.services.surveys.ask(parse(""), window, sources)
+        surveys = await self.services.surveys.ask(parse(""), window, sources, self.principal.share)
         gaps = {one.name: gaps_within(one, window) for one in sources}
         self.write_json(
             Timelines(

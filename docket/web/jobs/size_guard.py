@@ -43,5 +43,5 @@ class SizeGuard:
         if expected.bytes is None or expected.bytes <= self._most_bytes:
             return expected.bytes
         # The indexes are asked only now: a request that passes need not wait for them.
-        surveys = await self._surveys.ask(query, window, asked)
+        surveys = await self._surveys.ask(query, window, asked, request.owner)
         return refined(expected, surveys, [status.name for status in asked]).bytes

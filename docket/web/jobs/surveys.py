@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 
 from docket.bus import survey_messages
@@ -23,6 +24,8 @@ WAIT_S = 1.0
 """Workers that have an index take some hundredths of a second, and half a second where they read."""
 AGAIN_S = 60.0
 """After the bus refused a question no other one is asked for so long: its rights may be those of an older Docket."""
+MOST_WAITING = 16
+"""Surveys at a time: a worker answers one after the other, and no more than so many."""
 INDEXED = "indexed_files"
 """The figure by which a source tells that it has an index: of another one no answer is waited for."""
 
@@ -47,14 +50,20 @@ class Surveys:
     def __init__(self, link: AsyncBusClient) -> None:
         self._link = link
         self._waiting: dict[str, _Waiting] = {}
+        self._of: Counter[str] = Counter()
         self._not_before_s = 0.0
         link.listen([survey_messages.ANSWERED_KEY], self._arrived)
 
-    async def ask(self, query: Query, window: Window, sources: Sequence[SourceStatus]) -> tuple[Survey, ...]:
-        """What the indexes of these sources say, by source; those that do not answer in time are left out."""
+    async def ask(
+        self, query: Query, window: Window, sources: Sequence[SourceStatus], share: str
+    ) -> tuple[Survey, ...]:
+        """What the indexes of these sources say, by source; those that do not answer in time are left out.
+
+        `share` is the name under which questions are counted; of one name who asks too many nothing is said.
+        """
         names = tuple(one.name for one in sources if INDEXED in one.stats and one.state == "online")
         now_s = asyncio.get_running_loop().time()
-        if not names or now_s < self._not_before_s or not self._link.connected:
+        if not names or now_s < self._not_before_s or not self._link.connected or self._is_full_for(share):
             return ()
         asked = SurveyAsked(
             id=uuid.uuid4().hex,
@@ -64,6 +73,7 @@ class Surveys:
             sources=names,
         )
         waiting = self._waiting[asked.id] = _Waiting(names)
+        self._of[share] += 1
         try:
             async with asyncio.timeout(WAIT_S):
                 await self._publish(asked)
@@ -75,7 +85,13 @@ class Surveys:
             logger.info("surveys are not asked for a minute: %s", error)
         finally:
             del self._waiting[asked.id]
+            self._of -= Counter([share])
         return tuple(waiting.found[name] for name in sorted(waiting.found))
+
+    def _is_full_for(self, share: str) -> bool:
+        """Whether this name has half of what the others leave."""
+        own = self._of[share]
+        return own >= max((MOST_WAITING - (len(self._waiting) - own)) // 2, 1)
 
     async def _publish(self, asked: SurveyAsked) -> None:
         body = survey_messages.encode(asked)

@@ -5,12 +5,15 @@ One writer, the service; `docket webhooks --dead` reads beside it, and `--again`
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from docket.errors import DocketError
+
+log = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000
 """Of one hook; what comes beyond is left out and counted."""
@@ -55,12 +58,17 @@ class DeliveryStore:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._path = path
+        self._connection, self._inode = self._opened()
+
+    def _opened(self) -> tuple[sqlite3.Connection, int]:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, BUSY_S, check_same_thread=False, isolation_level=None)
-            self._connection.executescript(_SCHEMA)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, BUSY_S, check_same_thread=False, isolation_level=None)
+            connection.executescript(_SCHEMA)
+            return connection, self._path.stat().st_ino
         except (OSError, sqlite3.Error) as error:
-            raise StoreFailed(f"{path}: {error}") from error
+            raise StoreFailed(f"{self._path}: {error}") from error
 
     def add(self, hook: str, event_id: str, event: str, subject: str, body: bytes, at_s: int) -> bool:
         """Keep it until it is delivered; one that is there already stays. False: too many wait already."""
@@ -111,7 +119,21 @@ class DeliveryStore:
 
     def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
+            self._follow_file()
             try:
                 return self._connection.execute(statement, values).fetchall()
             except sqlite3.Error as error:
                 raise StoreFailed(f"deliveries: {error}") from error
+
+    def _follow_file(self) -> None:
+        """Open the file again where it was moved or removed: no restart would find what went into the old one."""
+        try:
+            inode = self._path.stat().st_ino
+        except OSError:
+            inode = 0
+        if inode == self._inode:
+            return
+        log.warning("%s was moved or removed, and is opened again", self._path)
+        connection, inode = self._opened()
+        self._connection.close()
+        self._connection, self._inode = connection, inode

@@ -158,6 +158,26 @@ def test_what_is_given_up_is_shown(tmp_path: Path, memory: MemoryBroker, receive
     store.close()
 
 
+def test_file_that_is_moved_is_made_again(tmp_path: Path) -> None:
+    """What comes afterwards is in the file that a restart finds; a directory that is away is said, and comes back."""
+    store = DeliveryStore(tmp_path / "there" / "state")
+    store.add("n8n", "msg_1", "docket.job.completed", "a", b"{}", 0)
+    (tmp_path / "there").rename(tmp_path / "moved")
+    store.add("n8n", "msg_2", "docket.job.completed", "b", b"{}", 0)
+    (tmp_path / "there").rename(tmp_path / "aside")
+    (tmp_path / "there").write_text("a file in the way")
+    with pytest.raises(delivery_store.StoreFailed):
+        store.count("n8n", dead=False)
+    (tmp_path / "there").unlink()
+    (tmp_path / "aside").rename(tmp_path / "there")
+    again = DeliveryStore(tmp_path / "there" / "state")
+    for one in (store, again):
+        waiting = one.due("n8n", 0)
+        assert waiting is not None
+        assert waiting.id == "msg_2"
+        one.close()
+
+
 def test_queue_is_bounded(
     tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
