@@ -30,7 +30,14 @@ from docket.workers.inspector.rpc_messages import (
 )
 from docket.workers.inspector.rpc_server import Answered
 from docket.workers.inspector.tshark.columns import Row
-from docket.workers.inspector.tshark.detail import Bytes, Dissected, PacketDetail, dissect_packet, reads_from_start
+from docket.workers.inspector.tshark.detail import (
+    EXACT_PACKETS,
+    Bytes,
+    Dissected,
+    PacketDetail,
+    dissect_packet,
+    reads_from_start,
+)
 from docket.workers.inspector.tshark.filters import check_display_filter
 from docket.workers.inspector.tshark.selection import fitting_linktypes
 from docket.workers.inspector.tshark.streams import PROTOCOLS, Segment, Stream, as_hex, as_text
@@ -168,7 +175,9 @@ class Answering:
         if not self._details.acquire(timeout=LONGEST_IN_LINE_S):
             raise DissectionError("too many packets are being looked at; try again")
         try:
-            return dissect_packet(capture_index.capture, capture_index.marks, number, self._stop, exact=exact)
+            capture, marks, belonging = capture_index.capture, capture_index.marks, capture_index.belonging
+            context = None if exact or belonging is None else belonging.conversation_until(number, EXACT_PACKETS)
+            return dissect_packet(capture, marks, number, self._stop, exact=exact, context=context)
         finally:
             self._details.release()
 

@@ -1,7 +1,9 @@
 """Filters and streams of a few conversations: cut out first, and shown as in the whole file."""
 
 from collections.abc import Iterator
+from threading import Event
 
+import msgspec
 import pytest
 
 from docket.domain.clock import Clock
@@ -10,12 +12,13 @@ from docket.packet.pcap import file_header
 from docket.workers.inspector.capture_index import CaptureIndex
 from docket.workers.inspector.tasks import Gates
 from docket.workers.inspector.tshark import streams
+from docket.workers.inspector.tshark.detail import dissect_packet
 from docket.workers.inspector.tshark.narrowing import cut_for
 from docket.workers.inspector.tshark.result_capture import Capture
 from docket.workers.interface.scheduler import Scheduler
 from tests.faults.packets import Packet, record
 from tests.services import frames, needs
-from tests.workers.inspector.inspector_harness import Office
+from tests.workers.inspector.inspector_harness import Office, flat
 from tests.workers.inspector.reference_tshark import Reference
 
 CUT = [
@@ -74,6 +77,27 @@ def test_whole_file_is_read_where_it_must_be(capture_index: CaptureIndex, refere
     find = capture_index.find(text)
     find.work.wait(lambda: False, 60.0)
     assert list(find.numbers) == reference.numbers(text)
+
+
+def test_packet_of_a_conversation_is_as_in_the_whole_file(capture_index: CaptureIndex, reference: Reference) -> None:
+    """Dissected with its conversation alone, sequence numbers, times and numbers of packets are those of the list."""
+    belonging, capture = capture_index.belonging, capture_index.capture
+    assert belonging is not None
+    chosen = [number for number in reference.numbers("tcp.seq > 1 and not vxlan") if number > 600][::40]
+    assert len(chosen) > 5
+    for number in chosen:
+        context = belonging.conversation_until(number, 20_000)
+        assert context is not None
+        assert len(context) < number
+        found = dissect_packet(capture, capture_index.marks, number, Event(), exact=False, context=context)
+        tree = msgspec.to_builtins(found.tree)
+        assert f"frame.number == {number}" in str(tree)
+        assert _without_stream(flat(tree)) == _without_stream(reference.detail(number))
+
+
+def _without_stream(lines: list[str]) -> list[str]:
+    """Streams are counted in what was read: the answer has that of the list in a place of its own."""
+    return [line for line in lines if "[Stream index: " not in line]
 
 
 def test_every_stream_of_a_cut_is_tsharks(inspected: tuple[Office, Job], reference: Reference) -> None:

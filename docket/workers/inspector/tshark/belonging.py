@@ -84,6 +84,17 @@ class Belonging:
         chosen = bytearray(wanted(thread) for thread in self.threads)
         return array("I", (place for place, number in enumerate(self.numbers, 1) if chosen[number]))
 
+    def conversation_until(self, number: int, most: int) -> array[int] | None:
+        """The packets up to this one between the same ends, with the first of the file and the one before it.
+
+        None where its conversation is not sure, or has more than `most` packets by then.
+        """
+        if number > len(self.numbers) or not (thread := self.threads[self.numbers[number - 1]]).sure:
+            return None
+        chosen = bytearray(one.ends == thread.ends for one in self.threads)
+        found = {place for place, one in enumerate(self.numbers[:number], 1) if chosen[one]}
+        return None if len(found) > most else array("I", sorted(found | {1, number - 1, number} - {0}))
+
     def write(self, path: Path, sha256: str) -> None:
         """In one piece or not at all. Raises SpoolError."""
         kept = Kept(version=VERSION, sha256=sha256, threads=self.threads, numbers=self.numbers.tobytes())

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -35,6 +35,13 @@ EXACT_S = 120.0
 MEMORY_BYTES = 1_500_000_000
 OUTPUT_BYTES = 64_000_000
 
+_OF_FRAMES = re.compile(r"frame\.number|[\w.]+\.(\w*frame\w*|segment|fragment)|[\w.]*_(in|to)")
+"""Fields whose value is the number of a packet."""
+_PIECES = re.compile(r"^\[\d+ (Reassembled|[\w ]*Fragments)[^#]*#")
+"""The heading of what was put together: `[2 Reassembled TCP Segments (520 bytes): #248(185), #252(335)]`."""
+_PIECE = re.compile(r"(?<=#)\d+(?=\()|(?<=^\[Frame: )\d+(?=,)")
+_NUMBER = re.compile(r"\d+(?=\D*$)")
+_HEADING = re.compile(r"^Frame \d+")
 _DUMPS_BEGIN = re.compile(rb"\n\n(?=(?:[^\n]* \(\d+ bytes?\):\n)?0000  )")
 _DUMP_NAME = re.compile(r"^(.*) \(\d+ bytes?\):$")
 _DUMP_ROW = re.compile(r"^[0-9a-f]{4,}  ((?:[0-9a-f]{2} ?){1,16})")
@@ -107,16 +114,22 @@ def reads_from_start(number: int) -> bool:
     return number <= EXACT_PACKETS
 
 
-def dissect_packet(capture: Capture, marks: array[int], number: int, stop: Event, *, exact: bool) -> Dissected:
-    """Dissect one packet, with all before it or with the last of those. Raises DissectionError."""
+def dissect_packet(
+    capture: Capture, marks: array[int], number: int, stop: Event, *, exact: bool, context: array[int] | None = None
+) -> Dissected:
+    """Dissect one packet: with all before it, or with those of `context`, which ends with it, or with the last ones.
+
+    Raises DissectionError.
+    """
     before = number - 1 if exact else min(number - 1, CONTEXT_PACKETS)
     begin = 1 if exact else _at_mark(number - before)
-    wanted = number - begin + 1
+    numbers: Sequence[int] = range(begin, number + 1) if exact or context is None else context
+    wanted = len(numbers)
     arguments = (*capture.arguments, "-c", str(wanted), "-Y", f"frame.number == {wanted}")
     limits = Limits(EXACT_S if exact else QUICK_S, memory_bytes=MEMORY_BYTES, output_bytes=OUTPUT_BYTES, nice=0)
 
     def source() -> Iterable[Buffer]:
-        return capture.pieces(begin, marks, wanted)
+        return capture.pieces(begin, marks, wanted) if isinstance(numbers, range) else capture.cut(numbers, marks)
 
     with (
         SandboxedProcess(
@@ -138,7 +151,7 @@ def dissect_packet(capture: Capture, marks: array[int], number: int, stop: Event
     return Dissected(
         layers=dissection.layers,
         streams=dissection.streams,
-        tree=_tree(dissection.items, lines, dumps),
+        tree=numbered(_tree(dissection.items, lines, dumps), numbers),
         bytes=dumps,
         truncated=dissection.truncated,
     )
@@ -201,6 +214,33 @@ def _nodes(
             )
         )
     return found, place
+
+
+def numbered(tree: Sequence[Node], numbers: Sequence[int]) -> tuple[Node, ...]:
+    """The same tree with `numbers` in place of 1, 2, 3 …, wherever it names a packet; the last is the packet itself."""
+    if not numbers or (numbers[0] == 1 and numbers[-1] == len(numbers)):
+        return tuple(tree)
+    return tuple(_renumbered(node, numbers) for node in tree)
+
+
+def _renumbered(node: Node, numbers: Sequence[int]) -> Node:
+    text, (field, equals, value) = node.text, node.filter.partition(" == ")
+    if node.name == "frame":
+        text = _HEADING.sub(f"Frame {numbers[-1]}", text)
+    elif _PIECES.match(text) or text.startswith("[Frame: "):
+        text, value = _PIECE.sub(lambda one: _in_file(one[0], numbers), text), _in_file(value, numbers)
+    elif _OF_FRAMES.fullmatch(node.name):
+        text, value = _in_file(text, numbers), _in_file(value, numbers)
+    children = tuple(_renumbered(child, numbers) for child in node.children)
+    return msgspec.structs.replace(node, text=text, filter=f"{field}{equals}{value}", children=children)
+
+
+def _in_file(text: str, numbers: Sequence[int]) -> str:
+    """With the last number in it taken for the place of a packet among `numbers`."""
+    found = _NUMBER.search(text)
+    if found is None or not 1 <= int(found[0]) <= len(numbers):
+        return text
+    return f"{text[: found.start()]}{numbers[int(found[0]) - 1]}{text[found.end() :]}"
 
 
 def _buffer(item: Item, buffers: list[bytes], children: list[Node]) -> int:
