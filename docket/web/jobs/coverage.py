@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from docket.domain.api import Reach, SourceCoverage
-from docket.domain.source import SourceStatus, gaps_within
-from docket.domain.timewindow import Window, format_human, format_us, parse_time_us
+from docket.domain.source import GapStatus, SourceStatus, gaps_within
+from docket.domain.timewindow import Window, format_human, format_length, format_us, parse_time_us
 
 
 def coverage(status: SourceStatus, window: Window) -> SourceCoverage:
@@ -31,9 +31,7 @@ def coverage(status: SourceStatus, window: Window) -> SourceCoverage:
             f"{'those' if missing else f'packets of {name}'} after {format_human(readable_us)} are not on disk yet"
         )
     gaps = gaps_within(status, Window(begins_us, until_us))
-    missing += [
-        f"{name} shows no sign of recording from {_human(gap.begins)} to {_human(gap.until)}" for gap in gaps[:3]
-    ]
+    missing += [f"{name} shows no sign of recording {_stretch(gap)}" for gap in gaps[:3]]
     state = _state(begins_us > window.after_us, until_us < window.before_us)
     return SourceCoverage(
         source=name,
@@ -54,8 +52,9 @@ def _us(text: str | None) -> int | None:
     return None if text is None else parse_time_us(text, None)
 
 
-def _human(text: str) -> str:
-    return format_human(parse_time_us(text, None))
+def _stretch(gap: GapStatus) -> str:
+    begins_us, until_us = parse_time_us(gap.begins, None), parse_time_us(gap.until, None)
+    return f"for {format_length(until_us - begins_us)}, from {format_human(begins_us)} to {format_human(until_us)}"
 
 
 def _because(status: SourceStatus) -> str:
