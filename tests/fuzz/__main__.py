@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tests.fuzz import bus_messages, http_requests
@@ -17,9 +18,10 @@ def main() -> int:
     print(f"seed {seed}", flush=True)
     wrong = False
     for run in (bus_messages.run, http_requests.run):
+        began_s = time.monotonic()
         with tempfile.TemporaryDirectory() as place:
             report = run(Path(place), cases, seed)
-        print(f"\n{run.__module__}\n{report.text}", flush=True)
+        print(f"\n{run.__module__}, {time.monotonic() - began_s:.0f} s\n{report.text}", flush=True)
         wrong = wrong or bool(report.wrong)
     return 1 if wrong else 0
 

@@ -61,6 +61,8 @@ HEADERS = (
     *(b"Sec-WebSocket-Version: 13", b"Origin: null", b"X-Forwarded-For: ,,,", b'Forwarded: for="', b'If-None-Match: "'),
 )
 EVERY = 200
+WAIT_S = 1.0
+"""For an answer: that of stenoread begins when a source has answered, and there is none here."""
 MOST_TASKS = 12
 """Of the web app's loop, when no client is there any more."""
 
@@ -119,11 +121,15 @@ def run(place: Path, cases: int, seed: int) -> Report:
 def _answered(site: Site, data: bytes) -> str:
     """The status of the first answer; what is cut off waits for more, so the connection is half closed."""
     with site.connect() as connection:
-        connection.settimeout(10)
+        connection.settimeout(WAIT_S)
         with contextlib.suppress(OSError):
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
         answer = b""
-        with contextlib.suppress(OSError):
+        try:
             answer = connection.recv(4_096)
+        except TimeoutError:
+            return "no answer yet"
+        except OSError:
+            pass
     return answer[9:12].decode("ascii", "replace") if answer.startswith(b"HTTP/1.") else "closed"

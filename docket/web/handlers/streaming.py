@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -21,6 +22,8 @@ from docket.web.jobs.result_follower import Broken
 
 logger = logging.getLogger(__name__)
 
+LOOK_S = 1.0
+"""Between two looks whether the client of a request that waits for its first packet is still there."""
 STALL_S = 300.0
 """A client that takes not one piece in this time is gone, whatever its connection says."""
 
@@ -37,12 +40,27 @@ class DeliveringHandler(Handler):
             return None
         waiting: asyncio.Task[bytes] = asyncio.ensure_future(anext(chunks))
         self._sending = waiting
+        watching = asyncio.create_task(self._watch_client())
         try:
             return await waiting
         except asyncio.CancelledError:
             await chunks.aclose()
             self._client_left()
             return None
+        finally:
+            watching.cancel()
+
+    async def _watch_client(self) -> None:
+        """Notice a client that left although it had sent another request first: Tornado does not look behind that."""
+        stream = self.request.connection.stream  # type: ignore[union-attr]
+        if stream.closed():
+            return
+        ended = select.poll()
+        ended.register(stream.fileno(), select.POLLRDHUP)
+        while not stream.closed():
+            await asyncio.sleep(LOOK_S)
+            if not self._left and ended.poll(0):
+                self.on_connection_close()
 
     async def deliver(self, chunks: AsyncGenerator[bytes, None]) -> bool:
         """Send the pieces at the client's pace, until it has all or leaves; whether it has all."""
