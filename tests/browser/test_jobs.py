@@ -231,3 +231,36 @@ def test_an_empty_list_says_what_to_do(visit: Visit, tmp_path: Path) -> None:
         person = visit(fresh.url).open()
         expect(person.page.get_by_text(re.compile("No jobs yet"))).to_be_visible()
         expect(person.rows).to_have_count(0)
+
+
+def test_jobs_are_listed_by_alert(visit: Visit, demo: Server, tmp_path: Path) -> None:
+    """A tag of a row, and of the job's own page, leads to all jobs of that alert or rule; Back leads from there."""
+    tags = ["alert:2024217", "rule:grave"]
+    first = demo.finished("port 53", note="first of the alert", tags=tags)
+    demo.finished("port 80", note="second of the alert", tags=tags)
+    demo.finished("port 22", note="of another rule", tags=["alert:1", "rule:other"])
+    person = visit(demo.url).open()
+    person.row("second of the alert").get_by_role("link", name="alert:2024217").click()
+    expect(person.page.locator("#jobs-title")).to_have_text("Jobs for alerts of signature 2024217 2")
+    expect(person.rows).to_have_count(2)
+    assert person.page.url.endswith("?tag=alert%3A2024217")
+    person.page.get_by_label("Search jobs").click()
+    demo.finished("port 443", note="third of the alert", tags=tags)
+    expect(person.rows).to_have_count(3)
+    for width in (390, 1440):
+        person.page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            person.page.emulate_media(color_scheme=scheme)
+            person.page.screenshot(path=str(tmp_path / f"{scheme}-{width}.png"), full_page=True)
+            assert person.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, scheme)
+    person.page.get_by_label("Tag", exact=True).fill("rule:other")
+    person.page.keyboard.press("Enter")
+    expect(person.rows).to_have_count(1)
+    person.page.get_by_role("button", name="No filters").click()
+    expect(person.page.locator("#jobs-title")).to_contain_text("Jobs ")
+    expect(person.row("of another rule")).to_be_visible()
+    person.open(f"jobs/{first['id']}")
+    person.page.get_by_role("link", name="rule:grave").click()
+    expect(person.page.locator("#jobs-title")).to_have_text("Jobs of the rule grave 3")
+    person.page.go_back()
+    expect(person.page.get_by_role("link", name="rule:grave")).to_be_visible()

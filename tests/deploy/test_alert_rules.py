@@ -34,7 +34,9 @@ class Cause:
 
     def a_tool_publishes_nonsense(self) -> None:
         bus = open_broker(self._amqp_url, {})
-        bus.publisher("a tool").publish(topology.JOBS, "job.request", b"{}")
+        publisher = bus.publisher("a tool")
+        publisher.publish(topology.JOBS, "job.request", b"{}")
+        publisher.close()
         bus.close()
 
     def a_recorder_drops_packets(self) -> None:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from docket.cli.broker_login import BrokerLogin, broker_logins
 from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
+from docket.cli.neighbour_checks import neighbours
 from docket.cli.ui import text
 from docket.cli.ui.command_parser import add_command, example
 from docket.cli.ui.terminal import Terminal, add_server_option, client_for
 from docket.client.http_client import Client
 from docket.config.loader import find_config, load_config
 from docket.config.model import Config
-from docket.domain.api import Health
+from docket.domain.api import Check, Health
 from docket.domain.source import SourceStatus
 from docket.errors import ConfigError, ServerRefused, ServerUnreachable
 from docket.runtime.exit_codes import ExitCode
@@ -54,7 +56,9 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     config = _config(args, terminal)
     ends = certificates(config) if config else []
     logins = broker_logins(config, find_config(args.config, terminal.environ)) if config and client.is_local else []
-    well = health.status == "ok" and not units and not logins
+    path = find_config(args.config, terminal.environ) if client.is_local else None
+    beside = neighbours(Path(path).parent) if path is not None else []
+    well = health.status == "ok" and not units and not logins and all(one.ok for one in beside)
     well = well and all(one.ok for one in states) and all(one.ok for one in ends)
     if args.json:
         terminal.say_json(
@@ -67,6 +71,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
                 "queues": states,
                 "certificates": ends,
                 "broker_logins": logins,
+                "neighbours": beside,
             }
         )
     else:
@@ -75,7 +80,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         unseen = [unit for unit in units if f"unit {unit}" not in known]
         for lines in (
             _unit_lines(unseen),
-            _check_lines(health),
+            _check_lines(health, beside),
             _source_lines(sources),
             _queue_lines(states),
             _login_lines(logins),
@@ -121,9 +126,9 @@ def _unit_lines(units: Sequence[str]) -> list[str]:
     )
 
 
-def _check_lines(health: Health) -> list[str]:
-    """The server's checks; those of sources are left to the table of sources."""
-    checks = [check for check in health.checks if not check.name.startswith("source ")]
+def _check_lines(health: Health, beside: Sequence[Check] = ()) -> list[str]:
+    """The server's checks and those of the services beside it; those of sources are left to the table of sources."""
+    checks = [*(check for check in health.checks if not check.name.startswith("source ")), *beside]
     rows = [(one.name, _word(one.ok), one.message, "" if one.ok else one.advice or advice(one.name)) for one in checks]
     return _table(("SERVICE", "STATE", "", "WHAT TO DO"), rows)
 

@@ -3,6 +3,7 @@
 import { html, useId, useState } from "../dom.js";
 import { api } from "../api.js";
 import { Button, Faults } from "../parts/button.js";
+import { TagLink } from "../jobs/tags.js";
 import { say } from "../parts/toast.js";
 import { store } from "../store.js";
 
@@ -27,7 +28,7 @@ export function Annotation({ job }) {
   `;
 }
 
-const Tags = ({ tags }) => html`<span class="tags">${tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>`;
+const Tags = ({ tags }) => html`<span class="tags">${tags.map((tag) => html`<${TagLink} key=${tag} tag=${tag} />`)}</span>`;
 
 const tagsOf = (text) => text.split(",").map((tag) => tag.trim()).filter(Boolean);
 

@@ -1,14 +1,14 @@
 /** Search and filters of the list, kept in the address so that a view can be shared and gone back to. */
 
-import { html, useId, useState } from "../dom.js";
+import { html, useEffect, useId, useState } from "../dom.js";
 import { Button } from "../parts/button.js";
 import { Icon } from "../parts/icons.js";
 import { useStore } from "../store.js";
 import { FEW } from "../ask/grouping.js";
 
-const NAMES = ["text", "state", "owner", "source", "sort"];
+const NAMES = ["text", "state", "owner", "source", "tag", "sort"];
 
-export const NO_FILTERS = { text: "", state: "", owner: "", source: "", sort: "" };
+export const NO_FILTERS = { text: "", state: "", owner: "", source: "", tag: "", sort: "" };
 
 export function filtersOfAddress() {
   const search = new URLSearchParams(location.search);
@@ -34,10 +34,11 @@ const STATES = [
 
 /** Whether a job that just appeared belongs into the list; the server decides the same way. */
 export function matches(job, filters) {
-  const { text, state, owner, source } = filters;
+  const { text, state, owner, source, tag } = filters;
   if (state && !state.split(",").includes(job.state)) return false;
   if (owner && job.owner !== owner) return false;
   if (source && !job.sources.some((one) => one.name === source)) return false;
+  if (tag && !job.tags?.includes(tag)) return false;
   const haystack = `${job.id} ${job.query} ${job.note} ${job.owner}`.toLowerCase();
   return !text || haystack.includes(text.toLowerCase());
 }
@@ -45,6 +46,7 @@ export function matches(job, filters) {
 export function Filters({ filters, onChange }) {
   const sources = useStore((state) => state.names);
   const [text, setText] = useState(filters.text);
+  useEffect(() => setText(filters.text), [filters.text]);
   const user = useStore((state) => state.user);
   const id = useId();
   const set = (name) => (event) => onChange({ ...filters, [name]: event.target.value });
@@ -77,6 +79,8 @@ export function Filters({ filters, onChange }) {
           onClick=${() => onChange({ ...filters, owner: filters.owner === user ? "" : user })}>Mine</button>`
       }
       <datalist id=${id}>${owners.map((owner) => html`<option key=${owner} value=${owner} />`)}</datalist>
+      <input class="owner" aria-label="Tag" placeholder="Any tag" title="such as alert:2024217 or rule:grave"
+        value=${filters.tag} onChange=${set("tag")} />
       ${any && html`<${Button} icon="cross" look="is-small" onClick=${clear}>No filters<//>`}
     </form>
   `;

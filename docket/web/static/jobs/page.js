@@ -5,9 +5,11 @@ import { Button, Fault, IconButton } from "../parts/button.js";
 import { AskPanel } from "../ask/panel.js";
 import { setPageTitle } from "../notices.js";
 import { count, counted } from "../figures.js";
+import { useSearch } from "../route.js";
 import { Filters, NO_FILTERS, filtersOfAddress, putInAddress } from "./filters.js";
 import { PAGE_SIZE, useListing } from "./listing.js";
 import { Table } from "./table.js";
+import { aboutTag } from "./tags.js";
 
 export default function JobsPage() {
   useEffect(() => setPageTitle(""), []);
@@ -23,6 +25,14 @@ function JobsPanel() {
     putInAddress(next);
     list.restart();
   };
+  const address = useSearch().toString();
+  useEffect(() => {
+    // A link to a tag, or a step back, changes the address of this page and nothing else.
+    const next = filtersOfAddress();
+    if (JSON.stringify(next) === JSON.stringify(filters)) return;
+    setFilters(next);
+    list.restart();
+  }, [address]);
   const sortBy = (sort) => change({ ...filters, sort });
   const busy = (hand, on) => {
     hands.current[hand] = on;
@@ -32,7 +42,7 @@ function JobsPanel() {
   return html`
     <section class="jobs panel" aria-labelledby="jobs-title">
       <header class="panel-head">
-        <h2 id="jobs-title">Jobs ${list.total !== null && html`<span class="count">${count(list.total)}</span>`}</h2>
+        <h2 id="jobs-title">${filters.tag ? aboutTag(filters.tag) : "Jobs"} ${list.total !== null && html`<span class="count">${count(list.total)}</span>`}</h2>
         <${Filters} filters=${filters} onChange=${change} />
         <span class="grow"></span>
         <${Paging} list=${list} />

@@ -9,6 +9,7 @@ import { formatDay, formatDuration, formatClock, formatTime, fromRfc, shortAge }
 import { count, percent, size } from "../figures.js";
 import { askedOf, isFull, progressOf, stateOf } from "../words.js";
 import { Actions } from "./actions.js";
+import { TagLink } from "./tags.js";
 
 const MOST_BARS = 5;
 
@@ -35,7 +36,7 @@ class Cells extends Component {
             <code>${askedOf(job)}</code>
           <//>
           ${job.case && html`<span class="tag">${job.case}</span>`}
-          ${job.tags?.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}
+          ${job.tags?.map((tag) => html`<${TagLink} key=${tag} tag=${tag} tabindex="-1" />`)}
           ${job.note && html`<span class="note" title=${job.note}>${job.note}</span>`}
         </td>
         <td class="cell-window"><${Window} job=${job} zone=${zone} /></td>
