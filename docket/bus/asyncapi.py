@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from docket.bus import permissions, survey_messages, topology
+from docket.bus import asyncapi_neighbours, permissions, survey_messages, topology
 from docket.bus.messages import (
     Annotate,
     AuditAction,
@@ -70,11 +70,15 @@ _SECURITY = {
     "certificate": {"type": "X509", "description": "A client certificate whose CN is the user's name; amqps."},
 }
 _SECURED = {"security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _SECURITY]}
-_HEADERS = {
+_HEADERS: dict[str, Any] = {
     "type": "object",
     "properties": {
         TRACE_HEADER: {"type": "string", "description": "W3C trace context; of the request, in each message of its job"}
     },
+}
+_EVENT_HEADERS = {
+    "type": "object",
+    "properties": {**_HEADERS["properties"], **asyncapi_neighbours.CLOUD_EVENT_HEADERS},
 }
 _REPLY = {
     "address": {
@@ -84,7 +88,7 @@ _REPLY = {
     "channel": {"$ref": "#/channels/replies"},
 }
 """What a tool may ask for with its request: the events of its own job, with its own correlation id."""
-_REPLIES = {
+_REPLIES: dict[str, Any] = {
     "address": None,
     "description": "The events of one job in the queue that its request named, with the request's correlation_id.",
     "messages": {"EventMessage": {"$ref": _MESSAGES + "EventMessage"}},
@@ -135,14 +139,15 @@ def asyncapi() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {"rabbitmq": {"host": "127.0.0.1:5672", "pathname": f"/{VHOST}", "protocol": "amqp"} | _SECURED},
+        "servers": {"rabbitmq": {"host": "127.0.0.1:5672", "pathname": f"/{VHOST}", "protocol": "amqp"} | _SECURED}
+        | asyncapi_neighbours.SERVERS,
         "channels": _channels(),
         "operations": _operations(),
         "components": {
             "messages": _messages(),
-            "schemas": schemas,
-            "securitySchemes": _SECURITY,
-            "correlationIds": _CORRELATIONS,
+            "schemas": schemas | asyncapi_neighbours.SCHEMAS,
+            "securitySchemes": _SECURITY | asyncapi_neighbours.SECURITY,
+            "correlationIds": _CORRELATIONS | asyncapi_neighbours.CORRELATIONS,
         },
     }
 
@@ -188,6 +193,11 @@ def _channels() -> dict[str, Any]:
     }
     channels["fragments"] = fragments
     channels["replies"] = _REPLIES
+    alerts = f"Routing key {topology.ALERT_KEY}, for docket alerts with the input bus:."
+    channels[topology.ALERT_KEY] = _channel(topology.JOBS, topology.ALERT_KEY, [asyncapi_neighbours.ALERT], alerts)
+    for of_bus in channels.values():
+        of_bus["servers"] = [{"$ref": "#/servers/rabbitmq"}]
+    channels[asyncapi_neighbours.WEBHOOK_CHANNEL] = asyncapi_neighbours.webhook_channel()
     return channels
 
 
@@ -215,7 +225,7 @@ def _operations() -> dict[str, Any]:
     operations[f"send {topology.REQUEST_KEY}"]["reply"] = _REPLY
     for key in (*(event.value for event in EventName), *AUDIT_KEYS):
         operations[f"receive {key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
-    return operations
+    return operations | asyncapi_neighbours.operations()
 
 
 def _messages() -> dict[str, Any]:
@@ -228,8 +238,10 @@ def _messages() -> dict[str, Any]:
         }
         if name in _CORRELATED:
             messages[name]["correlationId"] = {"$ref": f"#/components/correlationIds/{_CORRELATED[name]}"}
-        if name in (RequestMessage.__name__, EventMessage.__name__):
+        if name == RequestMessage.__name__:
             messages[name]["headers"] = _HEADERS
+        if name == EventMessage.__name__:
+            messages[name]["headers"] = _EVENT_HEADERS
         if name in EXAMPLES:
             messages[name]["examples"] = [{"name": name, "payload": payload} for payload in EXAMPLES[name]]
     messages["FragmentFacts"] = {
@@ -241,7 +253,7 @@ def _messages() -> dict[str, Any]:
             "description": "Classic PCAP records, little-endian, microseconds; no file header.",
         },
     }
-    return messages
+    return messages | asyncapi_neighbours.messages()
 
 
 if __name__ == "__main__":

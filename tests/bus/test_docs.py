@@ -195,7 +195,7 @@ def test_examples_of_the_description_are_messages() -> None:
         for payload in payloads:
             decode_job_message(msgspec.json.encode(payload), keys[name])
     assert document["asyncapi"] == "3.1.0"
-    assert set(document["components"]["securitySchemes"]) == {"password", "certificate"}
+    assert set(document["components"]["securitySchemes"]) == {"password", "certificate", "signature"}
     fields = msgspec.json.schema_components([EventMessage, RequestMessage])[1]
     assert "job_id" in fields["EventMessage"]["properties"]
     assert "id" in fields["RequestMessage"]["properties"]

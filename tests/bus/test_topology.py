@@ -69,7 +69,7 @@ def test_every_event_and_order_is_a_channel() -> None:
     keys = set(asyncapi.JOB_MESSAGES) | {topology.REQUEST_KEY, topology.ANNOTATE_KEY, topology.FORGET_KEY}
     keys |= {"survey.asked", "survey.answered"}
     events = {event.value for event in EventName} | set(asyncapi.AUDIT_KEYS)
-    assert set(asyncapi.asyncapi()["channels"]) == keys | events | {"fragments", "replies"}
+    assert set(asyncapi.asyncapi()["channels"]) == keys | events | {"fragments", "replies", "alert", "webhooks"}
 
 
 @pytest.mark.rabbitmq
