@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import requests
 
 from docket.client import Docket
 from tests.cli.running_server import RunningServer
+from tests.services import needs
+from tests.services.waiting import wait_until
 
 PAGE = (Path(__file__).parents[2] / "docs/neighbours/README.md").read_text()
 LINKS = re.findall(r"^    DOCKET(/api/uri/\S+)$", PAGE, flags=re.MULTILINE)
@@ -50,3 +53,20 @@ def test_pages_that_tools_fetch_are_there(demo: RunningServer) -> None:
         job = docket.wait(docket.ask("port 443", after="20m"))
         for path in ("", "/pcap", "/conversations?text=1:hO%2BsN4H"):
             assert requests.get(f"{demo.url}api/v1/jobs/{job.id}{path}", timeout=30).status_code in (200, 202, 503)
+
+
+def test_community_id_finds_its_conversation(demo: RunningServer, tmp_path: Path) -> None:
+    """As tshark computes it, by the code of its own that follows the specification Zeek and Suricata share."""
+    tshark = needs.program("tshark", "tshark")
+    with Docket(demo.url) as docket:
+        job = docket.wait(docket.ask("tcp port 443", after="50m"))
+    path = tmp_path / "result.pcap"
+    path.write_bytes(requests.get(f"{demo.url}api/v1/jobs/{job.id}/pcap", timeout=30).content)
+    command = [tshark, "-r", str(path), "--enable-protocol", "communityid", "-T", "fields", "-e", "communityid"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert said
+    address = f"{demo.url}api/v1/jobs/{job.id}/conversations"
+    wait_until(lambda: requests.get(address, timeout=30).status_code == 200, "the conversations", 30)
+    for one in sorted(set(said))[:5]:
+        (conversation,) = requests.get(address, params={"text": one}, timeout=30).json()["conversations"]
+        assert one in json.dumps(conversation, ensure_ascii=False)

@@ -250,3 +250,20 @@ def test_hooks_are_read_strictly(tmp_path: Path, secret: str) -> None:
     Path(secret).chmod(0o600)
     Path(secret).write_text("whsec_c2hvcnQ=\n")
     assert "24 to 64 bytes" in faults(GOOD)
+
+
+def test_documented_check_of_a_signature(tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str) -> None:
+    """The Python of the page takes what the service sends, and refuses another body, secret and time."""
+    page = (Path(__file__).parents[3] / "docs/neighbours/webhooks.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)
+    with running(tmp_path, memory, hook(receiver, secret)):
+        publish(memory, event(7))
+        wait_until(lambda: receiver.received, "the event")
+    (got,) = receiver.received
+    key = Path(secret).read_text().strip()
+    is_genuine = names["is_genuine"]
+    assert is_genuine(key, got.headers, got.body)
+    assert not is_genuine(key, got.headers, got.body + b" ")
+    assert not is_genuine(f"whsec_{base64.b64encode(b'o' * 32).decode()}", got.headers, got.body)
+    assert not is_genuine(key, got.headers | {"webhook-timestamp": "1"}, got.body)
