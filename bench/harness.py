@@ -100,7 +100,7 @@ class Stage:
         """Docket's processes on a vhost of their own, ready to be asked."""
         vhost = f"bench-{next(self._numbers)}"
         self.broker.add_vhost(vhost)
-        sensor = Sensor(self.scratch(), self.broker.url(vhost), sources)
+        sensor = Sensor(self.scratch(), self.broker.url(vhost), sources, spool={"handover": "1MB"})
         prepare(sensor.spool)
         try:
             # The collector first: a web app that has no ledger yet sends its first listeners away soon.

@@ -8,7 +8,7 @@ from bench.by_hand import by_hand
 from bench.fast import FastStenographer, window_of
 from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
-from bench.process import peak_mib
+from bench.process import CpuMeter, peak_mib
 from bench.watch import Watch
 from docket.packet.pcap import FILE_HEADER_BYTES
 from tests.services.sensor import Sensor
@@ -32,10 +32,15 @@ def _memory(stage: Stage, runs: int) -> list[Figure]:
             continue
         with stage.docket_of_fast(2) as (sensor, servers), Watch(sensor) as watch:
             other = by_hand(stage.scratch(), servers, f"port {megabytes // 2}")
+            pids = {name: child.pid for name, child in sensor.children.items()}
+            meter = CpuMeter(pids | {"rabbitmq": stage.broker.pid})
             done = watch.run(f"port {megabytes // 2}", window_of(megabytes // 2))
+            spent_s = meter.spent_s()
             size_mb = done.job["bytes"] / 1e6
             what = f"{size_mb:,.0f} MB from two fast stand-ins"
             figures.append(Figure(what, "s", (done.took_s,), "two curls, then mergecap", (other.took_s,), Judged.RATIO))
+            for name, spent in spent_s.items():
+                figures.append(Figure(f"{what}: processor time of {name}, per GB", "s", (spent * 1000 / size_mb,)))
             watch.forget(done.job)
             for name, child in sensor.children.items():
                 bar = MEMORY_BARS_MIB[name.partition(":")[0]]

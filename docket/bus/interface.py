@@ -147,4 +147,8 @@ class Broker(Protocol):
     def depth(self, queue: str) -> QueueDepth:
         """A queue that does not exist has depth (0, 0). Raises BusLost; QueueHidden where this user may not look."""
 
+    def identity(self) -> str:
+        """The same for all who are connected to this bus, and for no others; empty for a bus within one process.
+        Raises BusLost."""
+
     def close(self) -> None: ...

@@ -15,11 +15,13 @@ import msgspec
 from docket.domain.annotation import FIELDS, Annotation, check_annotation
 from docket.domain.decoding import prepare
 from docket.domain.event import EventMessage
+from docket.domain.ids import CLAIM_NAME
 from docket.domain.job import EventName, Verdict
 from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import InvalidRequest, MessageError
+from docket.packet.pcap import FILE_HEADER_BYTES
 
 LARGEST_JSON_BYTES = 1_000_000
 
@@ -164,6 +166,12 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     sent: str = ""
     kept: str = ""
     """In `begin`: what the worker keeps of the answer, where the store was asked for more than the query says."""
+    claim: str = ""
+    """In `data` without a body: the records lie in this file of the source's directory below `incoming/`."""
+    claim_at: int | None = None
+    """Where in that file they begin, which is where they belong in the part."""
+    claim_bytes: int | None = None
+    """How many bytes they have."""
 
 
 class Fragment(FragmentFacts, frozen=True, kw_only=True):
@@ -186,6 +194,8 @@ _RANGES = {
     "last_us": (0, _LATEST_US),
     "through_us": (0, _LATEST_US),
     "linktype": (0, (1 << 32) - 1),
+    "claim_at": (FILE_HEADER_BYTES, 1 << 53),
+    "claim_bytes": (1, 1 << 53),
 }
 """The least and the most that the numbers of a fragment can be."""
 
@@ -344,7 +354,17 @@ def decode_fragment(headers: Mapping[str, Any], body: bytes | memoryview) -> Fra
         value = getattr(facts, name)
         if value is not None and not low <= value <= high:
             raise MessageError(f"the fragment's headers are not valid: {name} is {value}")
+    _check_claim(facts, body)
     return Fragment(**msgspec.structs.asdict(facts), body=body)
+
+
+def _check_claim(facts: FragmentFacts, body: bytes | memoryview) -> None:
+    """Raises MessageError for records that are said to lie in a file, but not where."""
+    if not facts.claim:
+        return
+    whole = facts.kind is FragmentKind.DATA and None not in (facts.claim_at, facts.claim_bytes)
+    if not whole or body or not CLAIM_NAME.fullmatch(facts.claim):
+        raise MessageError("the fragment's headers do not say where in which file its records lie")
 
 
 def _json(body: bytes) -> Mapping[str, Any]:

@@ -68,6 +68,7 @@ SPOOL = {
     "keep": Setting("keep_s", values.duration_s),
     "keep_records": Setting("keep_records_s", values.duration_s),
     "keep_of": Setting("keep_of", values.text, each=KEEP_OF, build=KeepOf),
+    "handover": Setting("handover_bytes", values.size_bytes, nullable=True),
     "signing_key": Setting("signing_key", values.path),
 }
 ACTION = {

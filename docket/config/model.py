@@ -32,6 +32,8 @@ class SpoolConfig:
     """Records of jobs without a result, of which nothing was written down for so long, are erased."""
     keep_of: tuple[KeepOf, ...] = ()
     """Of owners whose results are kept for longer or shorter."""
+    handover_bytes: int | None = 1_000_000
+    """From here on a worker of the collector's own machine writes an answer into the spool itself; None: never."""
     signing_key: Path | None = None
     """What manifests are signed with; made where there is none. Default: `key_path`."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 import uuid
 
 NEW_S = 60.0
 """Longer ago than this, a job is in the ledger or nowhere: a web process that died has been started again by then."""
+
+CLAIM_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}")
+"""Of a file that a worker hands over: nothing in it could lead out of a directory."""
 
 _VERSION = 7
 

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from docket.errors import SpoolError
+from docket.spool.file_io import read_at
 
 _MOST_WAITING = 8
 """Updates not hashed yet: each keeps its bytes in memory, about a megabyte."""
+
+_BLOCK_BYTES = 1 << 20
 
 _beside = ThreadPoolExecutor(1, thread_name_prefix="sha256")
 
@@ -38,3 +44,38 @@ class BackgroundHash:
     def _add(self, pieces: tuple[bytes | memoryview, ...]) -> None:
         for piece in pieces:
             self._sha256.update(piece)
+
+
+class PartHash:
+    """SHA-256 of a part as its files one after the other, taken from the blocks that the merge reads anyway."""
+
+    def __init__(self, beginning: bytes) -> None:
+        """`beginning` is what stands before the records."""
+        self._hash = BackgroundHash()
+        self._hash.update([beginning])
+        self._done_bytes = len(beginning)
+        """Of the first file, so far."""
+
+    def feed(self, offset: int, block: bytes) -> None:
+        """What lies there in the first file. Blocks may come again, since a merge may begin again."""
+        if offset <= self._done_bytes < offset + len(block):
+            self._hash.update([memoryview(block)[self._done_bytes - offset :]])
+            self._done_bytes = offset + len(block)
+
+    def add_rest(self, files: Iterable[tuple[Path, int]]) -> Iterator[int]:
+        """Add what was not fed of these files with their sizes, in steps; each tells how many bytes it read.
+
+        Raises SpoolError.
+        """
+        for path, size_bytes in files:
+            while self._done_bytes < size_bytes:
+                block = read_at(path, self._done_bytes, min(_BLOCK_BYTES, size_bytes - self._done_bytes))
+                if not block:
+                    raise SpoolError(f"{path.name} became shorter")
+                self.feed(self._done_bytes, block)
+                yield len(block)
+            self._done_bytes = 0
+
+    def hexdigest(self) -> str:
+        """Of everything so far."""
+        return self._hash.hexdigest()

@@ -10,10 +10,12 @@
     jobs/<id>/summary.json           from the inspector
     jobs/<id>/index/                 its list of packets, and the streams that it followed
     inspector/socket                 where it answers questions
+    incoming/                        packets of workers on this machine, until the collector takes them
     trash/                           what was removed, while its room is given back
     aside/                           what lay in jobs/, stands in no record and is no result that can be verified
 
-Only the collector writes, except for what is the inspector's. Names come from checked ids and source names alone.
+Only the collector writes, except for what is the inspector's and what lies in `incoming/`. Names come from checked ids
+and source names alone.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from docket.domain.refinement import Refinement, refinement_words
 from docket.domain.request import SOURCE_NAME
 from docket.errors import NoSuchJob, SpoolError
 from docket.spool.file_io import spool_error, write_whole
+from docket.spool.incoming import INCOMING_NAME, Incoming
 from docket.spool.manifest import Manifest, decode_manifest, encode_manifest
 from docket.spool.signing import Signer
 from docket.spool.trash import Trash
@@ -62,6 +65,7 @@ class Spool:
         self.ledger = path / "ledger.sqlite3"
         self.counter = path / "inspector" / "socket"
         self.aside = path / "aside"
+        self.incoming = Incoming(path / INCOMING_NAME)
         self._trash = Trash(path / "trash")
 
     def create(self) -> None:

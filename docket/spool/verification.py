@@ -18,7 +18,7 @@ from docket.packet import pcapng
 from docket.spool.file_io import read_at
 from docket.spool.layout import MANIFEST_NAME, PARTS_NAME, RESULT_NAME, SOURCES_NAME, part_name, read_manifest
 from docket.spool.manifest import InterfaceBlock, Manifest
-from docket.spool.origin_checks import OriginCounter, check_origins
+from docket.spool.packet_sources import OriginCounter, check_origins
 from docket.spool.result_format import ResultFormat, Scanned, read_format
 from docket.spool.signatures import Signed, blocks_of, check_copy, check_signature, signed_beside
 from docket.spool.story import Check, check_story, same

@@ -157,6 +157,9 @@ def test_fragment_headers_are_described() -> None:
         nanoseconds=True,
         kept="k",
         origin="rock01:em1",
+        claim="rock01-j-r.pcap",
+        claim_at=24,
+        claim_bytes=1,
     )
     assert set(fragment_headers(fragment)) == set(FragmentFacts.__struct_fields__) | {"schema"}
 

@@ -79,6 +79,20 @@ def test_installing_starts_everything(sensor: BootedMachine, record: Record) -> 
 
 
 @pytest.mark.usefixtures("installed")
+def test_worker_writes_into_its_own_directory_of_the_spool_alone(sensor: BootedMachine) -> None:
+    """There the collector of this machine, which says so, takes large answers from."""
+    sensor.run("test -s /var/spool/docket/incoming/collector")
+    inside = (
+        "nsenter -m -t $(systemctl show -p MainPID --value docket-worker@em1) setpriv --reuid docket --regid docket"
+    )
+    touch = f"{inside} --clear-groups touch /var/spool/docket"
+    sensor.run(f"{touch}/incoming/em1/tried && rm /var/spool/docket/incoming/em1/tried")
+    for other in ("incoming/em2/tried", "incoming/tried", "jobs/tried", "ledger.sqlite3"):
+        refused = sensor.try_run(f"{touch}/{other}")
+        assert "Read-only file system" in refused.stderr, other
+
+
+@pytest.mark.usefixtures("installed")
 def test_broker_has_a_user_of_dockets_own(sensor: BootedMachine) -> None:
     """guest is gone; the password is random, in a file that only Docket's group may read; services refuse guest."""
     assert sensor.run("rabbitmqctl -q list_users --no-table-headers").split("\t")[0] == "docket"

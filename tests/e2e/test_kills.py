@@ -105,6 +105,7 @@ def test_a_worker_killed_in_mid_job_costs_nothing(held: Held) -> None:
 def test_a_collector_killed_in_mid_merge_goes_on_where_it_was(held: Held) -> None:
     """What it had on disk is kept; no source is read anew."""
     job_id = held.ask()
+    assert (held.sensor.spool / "incoming" / "em1").is_dir(), "the worker handed nothing over"
     held.sensor.kill("collector")
     held.sensor.start("collector")
     held.finish(job_id)

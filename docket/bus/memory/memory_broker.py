@@ -21,6 +21,9 @@ class MemoryBroker(MemoryExchanges):
     def declare_stream(self) -> None:
         """No tool can reach this bus, and it is gone with the process."""
 
+    def identity(self) -> str:
+        return ""
+
     def publisher(self, name: str) -> MemoryPublisher:
         return MemoryPublisher(self, name)
 

@@ -32,6 +32,7 @@ class AmqpBroker:
         self._address = address
         self._name = name
         self._control: BrokerConnection | None = None
+        self._cluster = ""
         self._lock = Lock()
         self._declaration = Declaration()
         self._unseen = Unseen()
@@ -73,6 +74,12 @@ class AmqpBroker:
             except QueueHidden as error:
                 self._unseen.add(queue, error)
                 raise
+
+    def identity(self) -> str:
+        with self._lock:
+            if not self._cluster:
+                self._cluster = self._ask(lambda wire: wire.cluster)
+            return f"{self._cluster} {self._address.vhost}" if self._cluster else ""
 
     def close(self) -> None:
         """Close the connection for `declare` and `depth`. Publishers and receivers are closed by their owners."""

@@ -73,6 +73,11 @@ class BrokerConnection:
         self._poll.register(self._amqp.sock, select.POLLIN)
         self._beat_at_s = time.monotonic() + _BEAT_EVERY_S
 
+    @property
+    def cluster(self) -> str:
+        """The name of the broker's cluster, as the broker itself says."""
+        return str((self._amqp.server_properties or {}).get("cluster_name", ""))
+
     def channel(self) -> Any:
         """Open a channel. Raises LOST."""
         channel = self._kombu.transport.create_channel(self._amqp)

@@ -106,14 +106,14 @@ class OpenJob:
         outcome = part.take(fragment)
         if outcome is Outcome.DROPPED:
             return
-        self._act(outcome, part, fragment.body, entries)
+        self._act(outcome, part, fragment, entries)
 
     def lose(self, source: str, entries: Entries) -> None:
         """What this source sent before the request came could not be kept: it has to read again."""
         part = self.parts.get(source)
         if part is not None and not part.closed:
             part.broken = True
-            self._act(Outcome.BROKEN, part, b"", entries)
+            self._act(Outcome.BROKEN, part, None, entries)
 
     def orders(self) -> dict[str, int]:
         """The sources that have to be asked to read again, each with the attempt that counts."""
@@ -247,15 +247,18 @@ class OpenJob:
             return f"cancelled by {self._cancel.user}" if self._cancel.user else "cancelled"
         return self._disk
 
-    def _act(self, outcome: Outcome, part: Part, body: bytes | memoryview, entries: Entries) -> None:
+    def _act(self, outcome: Outcome, part: Part, fragment: Fragment | None, entries: Entries) -> None:
         self.changed = True
         try:
-            self._follow(outcome, part, body, entries)
+            if outcome is Outcome.DATA and fragment is not None and not self._result_writer.take(part, fragment):
+                log.warning("job %s: %s left packets that cannot be found", self.id, part.source)
+                part.broken, outcome = True, Outcome.BROKEN
+            self._follow(outcome, part, entries)
         except SpoolError as error:
             self._fail_disk(error, entries)
         self._note(part, entries)
 
-    def _follow(self, outcome: Outcome, part: Part, body: bytes | memoryview, entries: Entries) -> None:
+    def _follow(self, outcome: Outcome, part: Part, entries: Entries) -> None:
         """Do what a fragment means for its part. Raises SpoolError."""
         match outcome:
             case Outcome.BEGUN:
@@ -263,9 +266,6 @@ class OpenJob:
                 self.to_ask.discard(part.source)
                 if self.job.state is State.QUEUED:
                     self._event(EventName.STARTED, entries, answers=(self._answer(part),))
-            case Outcome.DATA:
-                if body:
-                    self._result_writer.append(part, body)
             case Outcome.BROKEN:
                 if not part.packets:
                     self._result_writer.restart(part)
@@ -276,7 +276,7 @@ class OpenJob:
                 self._event(EventName.SOURCE, entries, answers=(self._answer(part),))
             case Outcome.MOVED:
                 self._result_writer.moved(part)
-            case _:
+            case Outcome.ENDED:
                 self._closed(part, entries)
 
     def _closed(self, part: Part, entries: Entries) -> None:

@@ -16,7 +16,7 @@ from docket.domain.decoding import prepare
 from docket.domain.job import SourceAnswer, Verdict
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.timewindow import Window, format_us
-from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES
+from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.packet.pcapng import HIGHEST_LINKTYPE
 
 MOST_CHANNELS = 4_096
@@ -63,10 +63,17 @@ class Channel(msgspec.Struct):
     nanoseconds: bool = False
     """Its records tell nanoseconds; microseconds otherwise."""
     size_bytes: int = FILE_HEADER_BYTES
+    claim: str = ""
+    """The name under which its file was taken over from the source's worker, which may still have it open."""
 
     @property
     def filled(self) -> bool:
         return self.size_bytes > FILE_HEADER_BYTES
+
+    @property
+    def beginning(self) -> bytes:
+        """What stands before its records."""
+        return file_header(self.linktype, LARGEST_RECORD_BYTES, nanoseconds=self.nanoseconds)
 
 
 class Part(msgspec.Struct):
@@ -96,6 +103,8 @@ class Part(msgspec.Struct):
     kept: str = ""
     verdict: Verdict | None = None
     usable: bool = False
+    ended: bool = False
+    """The reading said itself that it is over: its worker writes nothing more."""
     earlier: Earlier | None = None
 
     @classmethod
@@ -158,7 +167,7 @@ class Part(msgspec.Struct):
         self.received += fragment.received
         self._move(fragment)
         if fragment.kind is FragmentKind.END:
-            verdict = fragment.verdict or Verdict.CUT
+            verdict, self.ended = fragment.verdict or Verdict.CUT, True
             self.close(verdict, fragment.sentence, usable=fragment.usable, next_step=fragment.next_step)
             return Outcome.ENDED
         self.packets += fragment.packets
@@ -224,7 +233,7 @@ class Part(msgspec.Struct):
 
     def _begin(self, fragment: Fragment) -> None:
         self.attempt, self.run, self.next_seq = fragment.attempt, fragment.run, 1
-        self.begun, self.broken, self.earlier = True, False, None
+        self.begun, self.broken, self.ended, self.earlier = True, False, False, None
         self._forget_packets()
         self.sentence, self.next_step, self.sent = fragment.sentence, "", _shortened(fragment.sent)
         self.kept = _shortened(fragment.kept)

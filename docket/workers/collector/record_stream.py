@@ -7,6 +7,7 @@ a little late still finds its place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -30,6 +31,9 @@ FOREVER = 1 << 62
 
 
 _NO_OFFSETS = np.zeros(1, dtype=np.int64)
+
+
+OnLoad = Callable[[int, bytes], None]
 
 
 class Horizon(NamedTuple):
@@ -65,10 +69,12 @@ class RecordStream:
         "fault",
         "first_us",
         "form",
+        "in_order",
         "last_us",
         "linktype",
         "name",
         "offsets",
+        "on_load",
         "origin",
         "packets",
         "path",
@@ -105,6 +111,10 @@ class RecordStream:
         self.ended = False
         self.fault = ""
         """Why the rest of the file cannot be read as records, if that is so."""
+        self.in_order = True
+        """So far its records were given as the file has them."""
+        self.on_load: OnLoad | None = None
+        """Is handed every block that is read, with its offset in the file."""
         self.starts_at: int | None = None
         """No record is earlier. Where it is known beforehand, nothing is loaded until it is needed."""
         self.times = no_integers()
@@ -217,6 +227,8 @@ class RecordStream:
         block = read_at(self.path, self._loaded_to, wanted)
         if len(block) < wanted:
             self._break_off("the part on disk is shorter than it was")
+        if self.on_load is not None:
+            self.on_load(self._loaded_to, block)
         self._loaded_to += len(block)
         kept = memoryview(self._buffer)[base:]
         self._buffer = b"".join((kept, block)) if kept else block
@@ -249,6 +261,7 @@ class RecordStream:
 
     def _put_in_order(self) -> None:
         """Sort what is loaded by time; records of the same time stay as they came."""
+        self.in_order = False
         order = self.times.argsort(kind="stable")
         end = int(self.offsets[-1])
         rest = memoryview(self._buffer)[end:]

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from docket.bus.messages import Fragment
 from docket.domain.job import Job, SourceAnswer
 from docket.domain.request import Request
 from docket.domain.request_message import Limits
-from docket.errors import SpoolError
-from docket.packet.pcap import FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
+from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.packet.pcapng import Interface
 from docket.spool import interface_blocks
-from docket.spool.file_io import cut_to, read_at, write_at
-from docket.spool.hashing import BackgroundHash
+from docket.spool.file_io import cut_to, file_size, write_at
+from docket.spool.hashing import PartHash
+from docket.spool.incoming import keep_alone, remove_unfinished, take_over
 from docket.spool.layout import Spool, remove_file
 from docket.spool.manifest import PacketSources
 from docket.workers.collector.external_sort import ExternalSort
@@ -25,8 +26,6 @@ from docket.workers.collector.merge import STEP_BYTES, Merge, Share
 from docket.workers.collector.part import MOST_CHANNELS, Channel, Part
 from docket.workers.collector.record_stream import Form, RecordStream
 from docket.workers.collector.result_shape import Origin, list_origins, shape_of
-
-_HASH_BLOCK_BYTES = 1 << 20
 
 
 class ResultWriter:
@@ -43,9 +42,13 @@ class ResultWriter:
         self._places = {part.source: place for place, part in enumerate(parts)}
         self._origins: list[Origin] = []
         """By the numbers that the streams of the merge have."""
-        self._hashes: dict[str, BackgroundHash | None] = {}
-        """SHA-256 of each part so far; None: it must be read again, since another process wrote it."""
-        self._rehashing: Iterator[int] | None = None
+        self._hashes: dict[str, PartHash] = {}
+        """Of each part, as far as it was merged."""
+        self._digests: dict[str, str] = {}
+        """SHA-256 of each part, once all of it is merged."""
+        self._closing: Iterator[int] | None = None
+        self._closed = False
+        """What is to be done behind the merge is done."""
         self._resort: ExternalSort | None = None
         self._given_up = False
         for part in parts:
@@ -114,16 +117,15 @@ class ResultWriter:
         """All that can be merged is merged, sorted and hashed. Only of interest once every part is closed."""
         if self._given_up:
             return True
-        return self._merge.done and self.sound and None not in self._hashes.values()
+        return self._merge.done and self.sound and self._closed
 
     def shares(self) -> dict[str, Share]:
         """What each source gave to the result."""
         return self._result.shares()
 
     def part_sha256(self, source: str) -> str | None:
-        """Of the source's part as a file; None if it sent no packet, or while it must be read again."""
-        found = self._hashes.get(source)
-        return None if found is None else found.hexdigest()
+        """Of the source's part as a file; None if it sent no packet, or while not all of it is merged."""
+        return self._digests.get(source)
 
     def restart(self, part: Part) -> None:
         """A new reading begins: what the part held is worthless."""
@@ -136,24 +138,51 @@ class ResultWriter:
         else:
             self._replace_streams(part)
 
-    def append(self, part: Part, body: bytes | memoryview) -> None:
-        """Write a fragment's records behind its channel and note the new size. Raises SpoolFull or SpoolError."""
+    def take(self, part: Part, fragment: Fragment) -> bool:
+        """Have a fragment's records behind those of its channel and note the new size.
+
+        False: they lie where the fragment says in no file that the collector may take. Raises SpoolFull or SpoolError.
+        """
+        if fragment.claim:
+            return self._claim(part, fragment)
+        if fragment.body:
+            self._append(part, fragment.body)
+        return True
+
+    def _append(self, part: Part, body: bytes | memoryview) -> None:
         channel = part.channels[part.current]
         path = self._spool.part(self._job_id, part.source, part.current)
-        pieces = [body]
-        offset = channel.size_bytes
-        is_first = not channel.filled
+        pieces, offset, is_first = [body], channel.size_bytes, not channel.filled
         if is_first:
             self._spool.prepare(self._job_id)
             remove_file(path)
-            header = file_header(channel.linktype, LARGEST_RECORD_BYTES, nanoseconds=channel.nanoseconds)
-            pieces, offset = [header, body], 0
-            # The hash of several files one after the other is taken at the end.
-            self._hashes[part.source] = None if part.current else BackgroundHash()
+            pieces, offset = [channel.beginning, body], 0
         channel.size_bytes = write_at(path, offset, pieces)
-        running = self._hashes.get(part.source)
-        if running is not None:
-            running.update(pieces)
+        self._grew(part, is_first=is_first)
+
+    def _claim(self, part: Part, fragment: Fragment) -> bool:
+        """Have the records where the source's worker wrote them: its file becomes the channel's."""
+        channel = part.channels[part.current]
+        path = self._spool.part(self._job_id, part.source, part.current)
+        is_first = not channel.filled
+        if fragment.claim_at != channel.size_bytes or channel.claim not in ("", fragment.claim):
+            return False
+        found = self._spool.incoming.found(part.source, self._job_id, fragment.run)
+        if fragment.claim != found.name:
+            return False
+        if not channel.claim:
+            self._spool.prepare(self._job_id)
+            if not take_over(found, path, 0 if is_first else channel.size_bytes, channel.beginning):
+                return False
+            channel.claim = fragment.claim
+        end = channel.size_bytes + (fragment.claim_bytes or 0)
+        if file_size(path) < end:
+            return False
+        channel.size_bytes = end
+        self._grew(part, is_first=is_first)
+        return True
+
+    def _grew(self, part: Part, *, is_first: bool) -> None:
         if is_first:
             self._take_in(part)
         self.moved(part)
@@ -184,9 +213,9 @@ class ResultWriter:
             handled = self._resort.step(step_bytes)
             if handled:
                 return handled
-        if self._rehashing is None:
-            self._rehashing = self._rehash()
-        return next(self._rehashing, 0)
+        if self._closing is None:
+            self._closing = self._close_parts()
+        return next(self._closing, 0)
 
     def give_up(self) -> None:
         """Leave the result as it is now: the disk takes no more."""
@@ -231,13 +260,15 @@ class ResultWriter:
         return self._merge
 
     def _take_up(self, part: Part) -> None:
+        for number in range(max(len(part.channels), 1)):
+            remove_unfinished(self._spool.part(self._job_id, part.source, number))
         if not any(channel.filled for channel in part.channels):
             remove_file(self._spool.part(self._job_id, part.source))
             return
         for number, channel in enumerate(part.channels):
-            if channel.filled:
+            # A file that its worker may still write to must not become shorter under it.
+            if channel.filled and not channel.claim:
                 cut_to(self._spool.part(self._job_id, part.source, number), channel.size_bytes)
-        self._hashes[part.source] = None
 
     def _new_merge(self) -> Merge:
         partial = self._spool.partial(self._job_id)
@@ -268,6 +299,8 @@ class ResultWriter:
             channel=origin.channel,
         )
         stream.linktype = channel.linktype
+        if not origin.channel and channel.filled and len(self._parts) > 1:
+            stream.on_load = self._hash_of(part).feed
         stream.grow(channel.size_bytes, part.through_us)
         if part.closed:
             stream.end()
@@ -306,20 +339,46 @@ class ResultWriter:
         parts, shape = self._spool.parts(self._job_id), self._merge.shape
         return ExternalSort(output, self._merge.streams, self._limits, parts, shape=shape)
 
-    def _rehash(self) -> Iterator[int]:
-        """Read the parts that another process wrote, for their SHA-256."""
-        for source in [source for source, known in self._hashes.items() if known is None]:
-            whole = BackgroundHash()
-            for number, channel in enumerate(self._parts[source].channels):
-                path, done = self._spool.part(self._job_id, source, number), 0
-                while channel.filled and done < channel.size_bytes:
-                    block = read_at(path, done, min(_HASH_BLOCK_BYTES, channel.size_bytes - done))
-                    if not block:
-                        raise SpoolError(f"the part of {source} became shorter")
-                    whole.update([block])
-                    done += len(block)
-                    yield len(block)
-            self._hashes[source] = whole
+    def _hash_of(self, part: Part) -> PartHash:
+        """What was hashed of a part so far. Its first file has a beginning once it has packets."""
+        known = self._hashes.get(part.source)
+        if known is None:
+            known = self._hashes[part.source] = PartHash(part.channels[0].beginning)
+        return known
+
+    def _close_parts(self) -> Iterator[int]:
+        """Hash what the merge did not read, and have every part for the collector alone; in steps."""
+        for part in self._parts.values():
+            named = enumerate(part.channels)
+            files = [(self._spool.part(self._job_id, part.source, number), channel) for number, channel in named]
+            if any(channel.filled for channel in part.channels):
+                yield from self._hash_part(
+                    part, [(path, channel.size_bytes) for path, channel in files if channel.filled]
+                )
+            for path, channel in files:
+                if channel.claim:
+                    yield from keep_alone(path, channel.size_bytes, writing=not part.ended)
+                    channel.claim = ""
+        self._closed = True
+
+    def _hash_part(self, part: Part, files: Sequence[tuple[Path, int]]) -> Iterator[int]:
+        if self._is_result(part):
+            self._digests[part.source] = self._result.sha256
+            return
+        whole = self._hash_of(part)
+        yield from whole.add_rest(files)
+        self._digests[part.source] = whole.hexdigest()
+
+    def _is_result(self, part: Part) -> bool:
+        """Whether the part is the result, byte for byte, so that one hash is enough."""
+        result, (channel, *others) = self._result, part.channels
+        return (
+            len(self._parts) == 1
+            and not others
+            and result is self._merge
+            and all(stream.in_order for stream in result.streams)
+            and (result.size_bytes, result.shape.nanoseconds) == (channel.size_bytes, channel.nanoseconds)
+        )
 
 
 def _size(part: Part, channel: int) -> int:

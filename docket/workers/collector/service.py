@@ -120,11 +120,14 @@ class Collector:
                 "collector", queues, prefetch=PREFETCH, prefetch_of=in_hand, listen=listen
             )
             opened.callback(self._receiver.close)
+            self._house.bus = self._broker.identity() if config.spool.handover_bytes is not None else ""
+            self._house.announce()
             self._opened = opened.pop_all()
         log.info("collector started in %s; %d jobs are open", spool.path, len(self.jobs))
 
     def close(self) -> None:
         """Leave. What is not committed will be delivered again."""
+        self._spool.incoming.withdraw()
         with self._opened:
             self._outbox.close()
             published = self._outbox.take_published()
@@ -327,6 +330,7 @@ class Collector:
             log.error("the spool cannot be tidied: %s", error)
 
     def _beat(self, batch: Batch) -> None:
+        self._house.announce()
         trouble = "" if self._receiver.connected else "the bus is away"
         try:
             batch.entries.health = self._house.health(trouble)

@@ -26,15 +26,29 @@ class SpaceManager:
     ) -> None:
         """Raises SpoolError."""
         self.retention = retention
+        self.bus = ""
+        """The bus on which workers may say that they have left packets in the spool; empty: they may not."""
         self._records = records
         self._age_clock = AgeClock(context.clock, records.seen_us())
         self._context = context
         self._jobs = jobs
         self._started_at = context.clock.now()
 
+    def announce(self) -> None:
+        """Tell workers on this machine whether packets that they leave in the spool are taken."""
+        incoming = self._context.spool.incoming
+        try:
+            if self.bus:
+                incoming.announce(self.bus)
+            else:
+                incoming.withdraw()
+        except SpoolError as error:
+            log.debug("workers cannot see that their packets are taken here: %s", error)
+
     def expire(self, batch: Batch) -> None:
         """Let go of what has to leave. Raises SpoolError."""
         spool = self._context.spool
+        spool.incoming.sweep()
         for job_id in list(self.retention.missing()):
             self.let_go(job_id, "its result was removed from the spool by another program", batch)
         free_bytes = spool.free_bytes() + batch.freed_bytes

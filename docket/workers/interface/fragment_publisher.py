@@ -19,6 +19,7 @@ from docket.bus.messages import Fragment, FragmentKind
 from docket.domain.ids import new_run
 from docket.domain.job import Verdict
 from docket.packet.pcap import Trimmed
+from docket.workers.interface.handover import Handover
 from docket.workers.interface.verdict_texts import Finding
 
 FRAGMENT_BYTES = 1024 * 1024
@@ -35,9 +36,10 @@ Publish = Callable[[Fragment], None]
 class FragmentPublisher:
     """Carries what one reading has to say. Use from the reading's thread, and `close` it in any case."""
 
-    def __init__(self, publish: Publish, template: Fragment) -> None:
-        """`template` names the reading. Its `begin` goes out at once."""
+    def __init__(self, publish: Publish, template: Fragment, handover: Handover | None = None) -> None:
+        """`template` names the reading. Its `begin` goes out at once. With `handover` packets may go past the bus."""
         self._publish = publish
+        self._handover = handover
         self._template = template
         self._condition = threading.Condition()
         self._words: deque[Fragment] = deque(
@@ -119,24 +121,34 @@ class FragmentPublisher:
             self._closed = True
             self._condition.notify_all()
         self._thread.join()
+        if self._handover is not None:
+            self._handover.close(wanted=self._ended)
 
     def _run(self) -> None:
         try:
-            while (fragment := self._next()) is not None:
-                self._publish(fragment)
+            while (following := self._next()) is not None:
+                fragment, bodies = following
+                self._publish(self._loaded(fragment, bodies) if bodies else fragment)
         except Exception as error:  # noqa: BLE001
             # Not swallowed: the reading's thread raises it at its next step, whatever it is.
             with self._condition:
                 self._error = error
                 self._condition.notify_all()
 
-    def _next(self) -> Fragment | None:
-        """Wait for the next thing to publish; None when all is said."""
+    def _loaded(self, fragment: Fragment, bodies: list[bytes | memoryview]) -> Fragment:
+        """The fragment with its packets, or with the word where the collector finds them."""
+        handed_over = None if self._handover is None else self._handover.put(fragment, bodies)
+        if handed_over is not None:
+            return handed_over
+        return msgspec.structs.replace(fragment, body=bodies[0] if len(bodies) == 1 else b"".join(bodies))
+
+    def _next(self) -> tuple[Fragment, list[bytes | memoryview]] | None:
+        """Wait for the next thing to publish, and the packets that belong into it; None when all is said."""
         with self._condition:
             while not (self._closed or self._ended):
                 now_s = time.monotonic()
                 if self._words:
-                    return self._words.popleft()
+                    return self._words.popleft(), []
                 if self._pieces:
                     rest_s = LINGER_S - (now_s - self._waiting_since_s)
                     if self._waiting_bytes >= FRAGMENT_BYTES or self._end is not None or rest_s <= 0:
@@ -144,7 +156,7 @@ class FragmentPublisher:
                 elif self._end is not None:
                     self._ended = True
                     self._seq += 1
-                    return msgspec.structs.replace(self._end, seq=self._seq, **self._counted())
+                    return msgspec.structs.replace(self._end, seq=self._seq, **self._counted()), []
                 else:
                     rest_s = PROGRESS_S - (now_s - self._told_s)
                     if rest_s <= 0:
@@ -152,11 +164,11 @@ class FragmentPublisher:
                         reached_us = self._reached_us()
                         if reached_us != self._told_us:
                             self._told_us = reached_us
-                            return self._fragment(FragmentKind.STATUS, seq=-1, through_us=reached_us)
+                            return self._fragment(FragmentKind.STATUS, seq=-1, through_us=reached_us), []
                 self._condition.wait(rest_s)
             return None
 
-    def _packed(self) -> Fragment:
+    def _packed(self) -> tuple[Fragment, list[bytes | memoryview]]:
         """As many of the waiting packets as make one fragment."""
         first, form = self._pieces.popleft()
         taken = [first]
@@ -178,7 +190,7 @@ class FragmentPublisher:
         self._waiting_since_s = time.monotonic()
         self._condition.notify_all()
         self._seq += 1
-        return self._fragment(
+        fragment = self._fragment(
             FragmentKind.DATA,
             seq=self._seq,
             packets=sum(piece.packets for piece in taken),
@@ -187,9 +199,9 @@ class FragmentPublisher:
             linktype=form[0],
             nanoseconds=form[1],
             origin=form[2],
-            body=first.body if len(taken) == 1 else b"".join(piece.body for piece in taken),
             **self._counted(),
         )
+        return fragment, [piece.body for piece in taken]
 
     def _counted(self) -> dict[str, int | None]:
         """What every numbered fragment tells besides."""

@@ -30,6 +30,7 @@ from docket.packet.record_filter import RecordFilter
 from docket.runtime.backoff import Backoff
 from docket.workers.interface import verdict_texts
 from docket.workers.interface.fragment_publisher import FragmentPublisher, Publish
+from docket.workers.interface.handover import HandOver, nothing_handed_over
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.sources.base import Coverage, ReadAgain, Received, Source
 
@@ -95,7 +96,15 @@ class JobReading:
     """Reads once; `run` is for one thread."""
 
     def __init__(
-        self, source: Source, task: Task, publish: Publish, stop: Event, lane: Lane, clock: Clock | None = None
+        self,
+        source: Source,
+        task: Task,
+        publish: Publish,
+        stop: Event,
+        lane: Lane,
+        clock: Clock | None = None,
+        *,
+        hand_over: HandOver = nothing_handed_over,
     ) -> None:
         self.packets = 0
         self.bytes = 0
@@ -109,6 +118,7 @@ class JobReading:
         self._publish = publish
         self._stop = stop
         self._lane = lane
+        self._hand_over = hand_over
         self._clock = clock or Clock()
         self._findings: list[Finding] = []
         """What fell short so far, in the order in which it happened."""
@@ -151,7 +161,7 @@ class JobReading:
             sent=wording.sent,
             kept=wording.kept,
         )
-        fragment_publisher = FragmentPublisher(self._publish, template)
+        fragment_publisher = FragmentPublisher(self._publish, template, self._hand_over(template))
         try:
             self._answer(fragment_publisher, forward_limits)
             finding = verdict_texts.judge(

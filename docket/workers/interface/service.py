@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from docket.bus.declaring import declare_when_possible
 from docket.bus.interface import Broker, Consumer
@@ -18,6 +19,7 @@ from docket.bus.permissions import WORKER
 from docket.bus.survey_messages import ASKED_KEY
 from docket.bus.topology import source_queue
 from docket.config.model import Config
+from docket.workers.interface.handover import handing_over
 from docket.workers.interface.heartbeat import Heartbeat
 from docket.workers.interface.job_messages import CLOSING, JobMessages
 from docket.workers.interface.job_runner import JobRunner
@@ -49,6 +51,7 @@ class InterfaceWorker:
         self._names = [source.name for source in sources]
         self._title = _title(self._names)
         self._publishers = PublisherPool(broker, self._title)
+        hand_over = handing_over(config.spool, broker)
         at_once = {source.name: source.queries_at_once for source in config.sources}
         self._job_runners = {
             source.name: JobRunner(
@@ -58,7 +61,7 @@ class InterfaceWorker:
                 most_bytes=config.jobs.max_bytes,
                 patience_s=config.jobs.patience_s,
                 declare=lambda: broker.declare(self._names, WORKER),
-                read=JobReading,
+                read=partial(JobReading, hand_over=hand_over),
             )
             for source in sources
         }
