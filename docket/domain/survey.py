@@ -67,11 +67,11 @@ def refined(guess: Estimate, surveys: Sequence[Survey], sources: Sequence[str]) 
     if not sources or known != set(sources):
         return guess
     exact = all(one.exact for one in surveys)
-    if not exact and any(one.unindexed_files for one in surveys):
-        return guess
+    unindexed = any(one.unindexed_files for one in surveys)
     packets, size_bytes = sum(one.packets for one in surveys), sum(one.bytes for one in surveys)
     text = sentence(surveys)
-    if not exact and guess.bytes is not None and guess.packets is not None and guess.bytes < size_bytes:
+    is_closer = guess.bytes is not None and guess.packets is not None and guess.bytes < size_bytes
+    if not exact and (unindexed or is_closer):
         return msgspec.structs.replace(guess, sentence=f"{guess.sentence.removesuffix('.')}; {text}.")
     return Estimate(
         bytes=size_bytes,
