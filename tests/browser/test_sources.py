@@ -5,6 +5,8 @@ import time
 
 from playwright.sync_api import Route, expect
 
+from docket.bus import topology
+from docket.bus.factory import open_broker
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.source import SourceStatus
@@ -54,6 +56,42 @@ def test_a_source_that_goes_away_is_said_to_be_offline(visit: Visit, held: Held)
     expect(person.page.locator(".tick-row", has_text=SOURCES[1])).to_contain_text(offline)
     held.sensor.start(f"worker:{SOURCES[1]}")
     expect(person.page.locator(".tick-row", has_text=SOURCES[1])).not_to_contain_text(offline)
+
+
+def test_what_is_not_well_is_listed_with_what_to_do(visit: Visit, held: Held) -> None:
+    """A real dead letter, as health names it; and what a server that is not ready says."""
+    person = visit(held.server.url).open("sources")
+    broker = open_broker(held.bus_url, {})
+    publisher = broker.publisher("a tool")
+    publisher.publish(topology.JOBS, "job.request", b"nonsense", persistent=True)
+    publisher.close()
+    broker.close()
+    faults = person.page.get_by_role("region", name="Not well")
+    expect(faults.get_by_role("listitem").filter(has_text="dead letters")).to_contain_text(
+        "What to do: docs/operations"
+    )
+    alarm = {"name": "broker", "ok": False, "message": "it is short of memory", "advice": "rabbitmqctl status"}
+    person.page.route("**/api/v1/health", lambda route: route.fulfill(status=503, json={"checks": [alarm]}))
+    expect(faults).to_contain_text("broker: it is short of memory")
+    expect(faults).to_contain_text("What to do: rabbitmqctl status")
+    alarm["ok"] = True
+    expect(faults).to_have_count(0)
+
+
+def test_source_whose_store_refuses_is_not_green(visit: Visit, held: Held) -> None:
+    """Its worker is there, so it is online; its card, its row and the head of the page say that it is not well."""
+    person = visit(held.server.url).open("sources")
+    now, error = format_us(time.time_ns() // 1000), "cannot be reached: Connection refused"
+    source = SourceStatus(name="rock08:em1", kind="stenographer", state="online", last_seen=now, error=error)
+    publish(held, EventMessage(event=EventName.SOURCE_ONLINE, at=now, source=source))
+    card = person.page.get_by_role("region", name=source.name)
+    expect(card.locator("header")).to_contain_text("Not well")
+    expect(card).to_contain_text("Connection refused")
+    expect(person.page.locator(".page-head")).to_contain_text("1 not well")
+    expect(person.page.locator(".tick-row", has_text=source.name)).to_contain_text("Not well")
+    publish(held, EventMessage(event=EventName.SOURCE_FORGOTTEN, at=now, source=source))
+    expect(card).to_have_count(0)
+    expect(person.page.locator(".page-head")).not_to_contain_text("not well")
 
 
 def test_source_that_is_gone_is_forgotten_by_a_button(visit: Visit, held: Held) -> None:

@@ -26,7 +26,8 @@ export async function send(method, below, body, signal) {
     throw new ApiError(0, [{ code: "no-connection", message: "The server cannot be reached." }]);
   }
   const answer = await response.json().catch((error) => unread(error, signal));
-  if (response.ok) return { status: response.status, answer };
+  // Where the server is not ready, its health is an answer, too.
+  if (response.ok || answer?.checks) return { status: response.status, answer };
   const plain = { code: "http-" + response.status, message: `The server answered ${response.status}.` };
   throw new ApiError(response.status, answer?.errors ?? [answer?.error ?? plain]);
 }
@@ -49,6 +50,8 @@ export const api = {
     return { job: answer, isNew: status === 201 };
   },
   check: (request, signal) => call("POST", "query/check", request, signal),
+  /** `{ status, checks }`: each with its name, whether it is `ok`, a message, and what to do. */
+  health: (signal) => call("GET", "health", null, signal),
   job: (id, signal) => call("GET", one(id), null, signal),
   cancel: (id) => call("POST", one(id) + "/cancel"),
   retry: (id) => call("POST", one(id) + "/retry"),

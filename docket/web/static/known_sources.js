@@ -11,7 +11,9 @@ export class KnownSources {
     /** Their names as the server lists them; another array only when one comes or goes. */
     this.names = [];
     this.offline = 0;
-    /** Another number whenever a source comes, goes, or changes between online and offline. */
+    /** Online, but their store does not answer. */
+    this.faulty = 0;
+    /** Another number whenever a source comes, goes, or is well or not well from now on. */
     this.presence = 0;
     this.samples = new Map();
     this.errors = new Map();
@@ -25,16 +27,19 @@ export class KnownSources {
     list.forEach((source) => this.#put(source));
     if (names.length !== this.names.length || names.some((name, at) => name !== this.names[at])) this.names = names;
     this.offline = list.filter(isOffline).length;
+    this.faulty = list.filter(isFaulty).length;
     this.presence += 1;
   }
 
   /** Take the news of one source. */
   keep(source) {
     const before = this.all.get(source.name);
+    const wasFaulty = before !== undefined && isFaulty(before);
     this.#put(source);
     this.offline += Number(isOffline(source)) - Number(before !== undefined && isOffline(before));
+    this.faulty += Number(isFaulty(source)) - Number(wasFaulty);
     if (!before) this.names = [...this.names, source.name];
-    if (before?.state !== source.state) this.presence += 1;
+    if (before?.state !== source.state || wasFaulty !== isFaulty(source)) this.presence += 1;
   }
 
   /** One that is asked no more. */
@@ -44,6 +49,7 @@ export class KnownSources {
     for (const known of [this.all, this.samples, this.errors]) known.delete(name);
     this.names = this.names.filter((one) => one !== name);
     this.offline -= Number(isOffline(before));
+    this.faulty -= Number(isFaulty(before));
     this.presence += 1;
   }
 
@@ -69,5 +75,6 @@ export class KnownSources {
 }
 
 const isOffline = (source) => source.state !== "online";
+const isFaulty = (source) => source.state === "online" && Boolean(source.error);
 
 const mostSamples = (sources) => Math.max(FEWEST_SAMPLES, Math.min(SAMPLES_OF_ONE, SAMPLES_OF_ALL / sources));

@@ -25,6 +25,9 @@ export function createStore(now = Date.now) {
     get offline() {
       return sources.offline;
     },
+    get faulty() {
+      return sources.faulty;
+    },
     get presence() {
       return sources.presence;
     },

@@ -15,7 +15,7 @@ import { formatAge, formatDuration, formatEdges, formatTime, fromRfc, inZone, wh
 import { VERDICTS } from "../words.js";
 import { newest } from "./busy.js";
 import { Counters } from "./counters.js";
-import { HEALTH } from "./health.js";
+import { healthOf } from "./health.js";
 
 const MOST_GAPS = 5;
 
@@ -34,7 +34,7 @@ function Card({ source, busy }) {
     <section class="card panel" aria-labelledby=${"source-" + source.name}>
       <header class="panel-head">
         <h2 id=${"source-" + source.name}>${source.name}</h2>
-        <${Badge} of=${HEALTH[source.state] ?? HEALTH.offline}>${!online && seen !== null && ` for ${gone}`}<//>
+        <${Badge} of=${healthOf(source)}>${!online && seen !== null && ` for ${gone}`}<//>
         <span class="grow"></span>
         <span class="faint">${source.kind}</span>
       </header>

@@ -9,6 +9,7 @@ import { store, useStore } from "../store.js";
 import { count, counted } from "../figures.js";
 import { useBusy } from "./busy.js";
 import { SourceCard } from "./card.js";
+import { NotWell } from "./faults.js";
 import { Reach } from "./reach.js";
 
 /** Up to so many are all shown at once. */
@@ -19,14 +20,16 @@ export default function SourcesPage() {
   const names = useStore((state) => state.names);
   const loaded = useStore((state) => state.loaded);
   const offline = useStore((state) => state.offline);
+  const faulty = useStore((state) => state.faulty);
   const busy = useBusy();
   const all = counted(names.length, "source");
   const health = offline ? `${count(offline)} of ${all} offline` : `${all}, all online`;
   return html`
     <header class="page-head">
       <h1>Sources</h1>
-      <p>${names.length > 0 && health}</p>
+      <p>${names.length > 0 && health}${faulty > 0 && `, ${count(faulty)} not well`}</p>
     </header>
+    <${NotWell} />
     ${!loaded && html`<section class="panel"><p class="empty" role="status">Loading sources…</p></section>`}
     ${
       loaded &&

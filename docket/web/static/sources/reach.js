@@ -13,7 +13,7 @@ import { useZone } from "../settings.js";
 import { store, useNow, useStore } from "../store.js";
 import { formatDuration, fromRfc } from "../time.js";
 import { count, counted } from "../figures.js";
-import { HEALTH } from "./health.js";
+import { HEALTH, healthOf } from "./health.js";
 
 const IN_VIEW = 10;
 
@@ -68,18 +68,19 @@ export function Reach({ rows, many, chosen, onFold, children }) {
 function Sensor({ row, onFold }) {
   useStore((state) => state.presence);
   const members = row.names.map((name) => store.state.sources.get(name)).filter(Boolean);
-  const down = members.filter((source) => source.state !== "online").length;
+  const down = members.filter((source) => healthOf(source) === HEALTH.offline).length;
+  const faulty = members.filter((source) => healthOf(source) === HEALTH.faulty).length;
   return html`
     <li class="tick-row is-group" data-sensor=${row.sensor}>
       <button type="button" class="twist plain" aria-expanded=${row.open} aria-label=${`Sources of ${row.sensor}`}
         onClick=${onFold}><${Icon} name="chevron" /></button>
       <span class="tick-text">
         <span class="tick-name">${row.sensor} <span class="faint">${counted(members.length, "source")}</span></span>
-        <span class="tick-says">${
-          down > 0
-            ? html`<${Badge} of=${HEALTH.offline} /> <span>${count(down)} of ${count(members.length)}</span>`
-            : html`<span>All online</span>`
-        }</span>
+        <span class="tick-says">
+          ${down > 0 && html`<${Badge} of=${HEALTH.offline} /> <span>${count(down)} of ${count(members.length)}</span>`}
+          ${faulty > 0 && html`<${Badge} of=${HEALTH.faulty} /> <span>${count(faulty)} of ${count(members.length)}</span>`}
+          ${!down && !faulty && html`<span>All online</span>`}
+        </span>
       </span>
     </li>
   `;
@@ -89,7 +90,7 @@ function Row({ row, many, isChosen }) {
   const { name } = row;
   const source = useStore((state) => state.sources.get(name));
   if (!source) return null;
-  const health = HEALTH[source.state] ?? HEALTH.offline;
+  const health = healthOf(source);
   return html`
     <li class=${classes("tick-row", { "is-chosen": isChosen, "is-inner": row.inGroup })} data-sensor=${sensorOf(name)}>
       <span class="tick-text">
@@ -97,7 +98,7 @@ function Row({ row, many, isChosen }) {
           ${many ? html`<${Link} to=${`sources?source=${encodeURIComponent(name)}`}>${name}<//>` : name}
         </span>
         <span class="tick-says">
-          ${source.state !== "online" && html`<${Badge} of=${health} /> `}<span>${reachOf(source)}</span>
+          ${health !== HEALTH.online && html`<${Badge} of=${health} /> `}<span>${reachOf(source)}</span>
         </span>
       </span>
     </li>
