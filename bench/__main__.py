@@ -1,8 +1,8 @@
 """`python -m bench [NAME ...] [--quick]`: measure, and print each figure beside its reference.
 
 Without names everything is measured, and docs/performance.md gets the new figures; with `needle` alone docs/index.md
-gets its own. Needs root, as the tests of
-real services do: packets are recorded on cables of their own.
+gets its own, with `scale` alone docs/scale.md. Needs root, as the tests of real services do: packets are recorded on
+cables of their own.
 """
 
 import argparse
@@ -25,11 +25,12 @@ from bench import (
     merge,
     needle,
     recorder_loss,
+    scale,
     small,
 )
 from bench.figure import Report
 from bench.harness import Stage
-from bench.page import rewrite, rewrite_captures, shown
+from bench.page import rewrite, rewrite_captures, rewrite_scale, shown
 from tests.services.bulk import PACKETS
 
 RUNS = 3
@@ -50,8 +51,8 @@ MEASUREMENTS: dict[str, Callable[[Stage, int], Report]] = {
     "browser": browser.measure,
     "inspector": inspector.measure,
 }
-BY_NAME: dict[str, Callable[[Stage, int], Report]] = {"live": large_directory.measure}
-"""Measured only when asked for: what needs more than a machine of every day has."""
+BY_NAME: dict[str, Callable[[Stage, int], Report]] = {"live": large_directory.measure, "scale": scale.measure}
+"""Measured only when asked for: what needs more, or takes longer, than a machine of every day has."""
 KNOWN = MEASUREMENTS | BY_NAME
 
 
@@ -71,6 +72,8 @@ def main() -> int:
         rewrite(DOCS, reports)
     elif names == ["needle"] and not arguments.quick:
         rewrite_captures(DOCS, reports[0])
+    elif names == ["scale"] and not arguments.quick:
+        rewrite_scale(DOCS, reports[0])
     return 0
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.figure import HEADINGS, Report, Series, number
+from bench.figure import HEADINGS, Report, Series, number, spread
 from bench.plot import plot
 
 _BEGIN, _END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 _BEGIN_CAPTURES = "<!-- figures: written by `python -m bench needle` -->"
+_BEGIN_SCALE = "<!-- figures: written by `python -m bench scale` -->"
 
 
 def shown(report: Report) -> str:
@@ -39,6 +40,13 @@ def rewrite_captures(docs: Path, report: Report) -> None:
     _put(docs / "index.md", _BEGIN_CAPTURES, _markdown([report], []))
 
 
+def rewrite_scale(docs: Path, report: Report) -> None:
+    """Put the figures of many sensors into the page on running Docket large: they have no references and bars."""
+    rows = [(figure.what, spread(figure.values, figure.unit)) for figure in report.figures]
+    text = "\n\n".join((_measured(), _table(("what", "measured"), rows)))
+    _put(docs / "scale.md", _BEGIN_SCALE, text)
+
+
 def _put(page: Path, begin: str, figures: str) -> None:
     text, found = re.subn(
         f"{re.escape(begin)}.*{re.escape(_END)}",
@@ -53,7 +61,7 @@ def _put(page: Path, begin: str, figures: str) -> None:
 
 def _markdown(reports: Sequence[Report], series: Sequence[Series]) -> str:
     rows = [figure.row() for report in reports for figure in report.figures]
-    blocks = [f"Measured {datetime.now(UTC):%Y-%m-%d} on {_machine()}.", _table(HEADINGS, rows)]
+    blocks = [_measured(), _table(HEADINGS, rows)]
     if series:
         blocks.append("![cost as the work grows](performance.svg)")
     for one in series:
@@ -65,6 +73,10 @@ def _markdown(reports: Sequence[Report], series: Sequence[Series]) -> str:
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _measured() -> str:
+    return f"Measured {datetime.now(UTC):%Y-%m-%d} on {_machine()}."
 
 
 def _machine() -> str:
