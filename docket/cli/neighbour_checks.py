@@ -28,10 +28,10 @@ def _webhooks(path: Path) -> Iterator[Check]:
         return
     # Loaded where they are needed: most sensors have neither.
     from docket.workers.webhooks.delivery_store import DeliveryStore, StoreFailed
-    from docket.workers.webhooks.hooks import WebhooksConfig
+    from docket.workers.webhooks.hooks import decode_hooks
 
     try:
-        config = msgspec.yaml.decode(path.read_bytes(), type=WebhooksConfig)
+        config = decode_hooks(path)
         state = Path(config.state)
         if not state.exists():
             yield Check(name="webhooks", ok=True, message="nothing was ever to be delivered")
@@ -55,15 +55,15 @@ def _webhooks(path: Path) -> Iterator[Check]:
 def _alerts(path: Path) -> Iterator[Check]:
     if not _is_there(path):
         return
-    from docket.workers.alerts.alert_rules import DAY_S, AlertsConfig
-    from docket.workers.alerts.service import AlertState
+    from docket.workers.alerts.alert_rules import DAY_S, decode_rules
+    from docket.workers.alerts.service import read_state
 
     try:
-        state = Path(msgspec.yaml.decode(path.read_bytes(), type=AlertsConfig).state)
+        state = Path(decode_rules(path).state)
         if not state.exists():
             yield Check(name="alerts", ok=True, message="no alert was read yet")
             return
-        known = msgspec.json.decode(state.read_bytes(), type=AlertState)
+        known = read_state(state)
     except (OSError, msgspec.ValidationError, msgspec.DecodeError) as error:
         yield _unreadable("alerts", error)
         return

@@ -67,10 +67,15 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     state: str = "/var/lib/docket-alerts/state.json"
 
 
+def decode_rules(path: Path) -> AlertsConfig:
+    """As written, not checked. Raises OSError, msgspec's errors."""
+    return msgspec.yaml.decode(path.read_bytes(), type=AlertsConfig)
+
+
 def read_rules(path: Path) -> AlertsConfig:
     """Raises ConfigError."""
     try:
-        config = msgspec.yaml.decode(path.read_bytes(), type=AlertsConfig)
+        config = decode_rules(path)
         for rule in config.rules:
             _check(rule)
     except OSError as error:

@@ -192,7 +192,7 @@ class AlertService:
 
     def _load(self) -> AlertState:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=AlertState)
+            return read_state(self._path)
         except FileNotFoundError:
             return AlertState()
         except (OSError, msgspec.DecodeError) as error:
@@ -210,6 +210,11 @@ class AlertService:
 def _shown(name: str) -> str:
     """An input without its password."""
     return name.rpartition("@")[2]
+
+
+def read_state(path: Path) -> AlertState:
+    """What the service has written down. Raises OSError, msgspec.DecodeError."""
+    return msgspec.json.decode(path.read_bytes(), type=AlertState)
 
 
 prepare(AlertState)

@@ -66,10 +66,15 @@ class WebhooksConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     state: str = "/var/lib/docket-webhooks/deliveries.sqlite"
 
 
+def decode_hooks(path: Path) -> WebhooksConfig:
+    """As written, not checked. Raises OSError, msgspec's errors."""
+    return msgspec.yaml.decode(path.read_bytes(), type=WebhooksConfig)
+
+
 def read_hooks(path: Path, *, own_jobs_only: bool) -> WebhooksConfig:
     """Raises ConfigError with every fault."""
     try:
-        config = msgspec.yaml.decode(path.read_bytes(), type=WebhooksConfig)
+        config = decode_hooks(path)
     except OSError as error:
         raise ConfigError([Fault("no-hooks", f"{path} cannot be read: {error.strerror}", "hooks")]) from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
