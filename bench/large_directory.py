@@ -18,7 +18,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
-from bench.needle import FEW, FILE_BYTES, NEEDLE_HOST, Maker, build
+from bench.needle import FEW, FILE_BYTES, FIRST_PORT, NEEDLE_HOST, Maker, build
 from bench.process import peak_mib
 from docket.index.index_files import IndexLayout
 from tests.browser.conftest import FLAGS
@@ -33,7 +33,7 @@ FILE_S = 60
 HOLE_FILES = 45
 """In the middle nothing was recorded for so many files."""
 EVERY = 50
-"""One packet that is looked for in so many files."""
+"""One packet that is looked for in so many files, and one in each of the first."""
 PICTURES = Path("build")
 INDEXED_WITHIN_S = 1_200.0
 
@@ -52,7 +52,7 @@ def measure(stage: Stage, runs: int) -> Report:
         answers = [live.asked_by_command(window, needles) for _ in range(runs)]
         pages = [live.asked_on_page(window) for _ in range(runs)]
         memory_mib = live.memory_mib
-    growth, reader_mib = _grown(stage, directory, window, runs)
+    growths, reader_mib = _grown(stage, directory, window, runs)
     what = f"a directory of {files * FILE_BYTES / 1e9:.0f} GB in use"
     return Report(
         (
@@ -60,7 +60,7 @@ def measure(stage: Stage, runs: int) -> Report:
             Figure(f"{what}: `docket get` of {needles} packets, from its start to its end", "s", tuple(answers)),
             Figure(f"{what}: on the page, from the click to the list of packets", "s", tuple(pages)),
             Figure(f"{what}: most memory of `docket run` with its indexer", "MiB", (memory_mib,)),
-            growth,
+            *growths,
             Figure(f"{what}: most memory of a process that lists and asks it", "MiB", (reader_mib,), bar=100),
         )
     )
@@ -85,25 +85,31 @@ print(int(peak) / 1024)
 """
 
 
-def _grown(stage: Stage, directory: Path, window: tuple[int, int], runs: int) -> tuple[Figure, float]:
-    """One packet in the first files alone, and in all; and what a process that asks all of them holds."""
+def _grown(stage: Stage, directory: Path, window: tuple[int, int], runs: int) -> tuple[list[Figure], float]:
+    """A needle of the first files, asked of these alone and of all; and what a process that asks all of them holds."""
     few = stage.scratch() / "few"
     few.mkdir()
     for path in sorted(directory.iterdir())[:FEW]:
         (few / path.name).hardlink_to(path)
     sizes = [len(list(place.iterdir())) * FILE_BYTES / 1e9 for place in (directory, few)]
-    large, small = (_reading(stage, place, window, runs * 5) for place in (directory, few))
-    title = f"one packet, as the directory grows from {sizes[1]:.0f} to {sizes[0]:.0f} GB"
-    values_ms, before_ms = (tuple(s * 1000 for s in one[:-1]) for one in (large, small))
-    reference = f"{sizes[1]:.0f} GB"
-    return Figure(title, "ms", values_ms, reference, before_ms, Judged.RATIO, bar=2, stretch=1.1), large[-1]
+    layouts = {place: IndexLayout(stage.scratch() / "index") for place in (directory, few)}
+    for place, layout in layouts.items():
+        build(place, layout)
+    figures, most_mib = [], 0.0
+    for packets in (FEW, 1):
+        query = f"host {NEEDLE_HOST} and portrange {FIRST_PORT}-{FIRST_PORT + packets - 1}"
+        large, small = (_reading(query, place, layouts[place], window, runs * 5) for place in (directory, few))
+        title = f"{packets} packets of {packets} files, as the directory grows from {sizes[1]:.0f} to {sizes[0]:.0f} GB"
+        values_ms, before_ms = (tuple(s * 1000 for s in one[:-1]) for one in (large, small))
+        reference = f"{sizes[1]:.0f} GB"
+        bar, stretch = (2, 1.1) if packets > 1 else (None, None)
+        figures.append(Figure(title, "ms", values_ms, reference, before_ms, Judged.RATIO, bar=bar, stretch=stretch))
+        most_mib = max(most_mib, large[-1])
+    return figures, most_mib
 
 
-def _reading(stage: Stage, directory: Path, window: tuple[int, int], times: int) -> list[float]:
+def _reading(query: str, directory: Path, layout: IndexLayout, window: tuple[int, int], times: int) -> list[float]:
     """Seconds of each reading, then the most memory in MiB."""
-    layout = IndexLayout(stage.scratch() / "index")
-    build(directory, layout)
-    query = f"host {NEEDLE_HOST} and port 40000"  # of the first file alone
     window_us = [str(at_s * 1_000_000) for at_s in window]
     command: list[str | Path] = [sys.executable, "-c", _READER, directory, layout.root, query, *window_us, str(times)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -127,8 +133,9 @@ def _write(directory: Path, files: int, begins_s: int) -> int:
     maker, needles = Maker(_page), 0
     for number in range(files):
         if number not in _hole(files):
-            maker.write(directory, number, needle=number % EVERY == 0, first_s=begins_s)
-            needles += number % EVERY == 0
+            needle = number < FEW or number % EVERY == 0
+            maker.write(directory, number, needle=needle, first_s=begins_s)
+            needles += needle
     return needles
 
 

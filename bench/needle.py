@@ -39,6 +39,8 @@ SETTLED_S = 3.0
 """A directory that has changed just now is listed again; heartbeats are ten seconds apart."""
 NEEDLES = 20
 NEEDLE_HOST = "198.51.100.77"
+FIRST_PORT = 40_000
+"""Of the needle in the first file; one more in each further file."""
 FIRST_S = 1_700_000_000
 SPAN_S = 60
 """Of one file, in seconds."""
@@ -90,7 +92,7 @@ class Maker:
             file.write(file_header())
             file.write(self._records[:middle].data)
             if needle:
-                frame = _packet(NEEDLE_HOST, "10.1.0.1", (40_000 + number, 443), b"needle")
+                frame = _packet(NEEDLE_HOST, "10.1.0.1", (FIRST_PORT + number, 443), b"needle")
                 at_s = begins_s + SPAN_S // 2
                 file.write(at_s.to_bytes(4, "little") + bytes(4) + len(frame).to_bytes(4, "little") * 2 + frame)
             file.write(self._records[middle:].data)
