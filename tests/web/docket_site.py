@@ -145,7 +145,7 @@ class Site:
             job = self.job(job_id)
             return job if job.is_final else None
 
-        job = wait_until(final, f"job {job_id} to end")
+        job = wait_until(final, f"job {job_id} to end", timeout_s=60.0)
         assert job is not None
         return job
 

@@ -41,7 +41,8 @@ def options(server: str, sources: Iterable[SourceStatus]) -> Iterator[str]:
     yield _option(6, "after", "string", "After", "Packets", tooltip=written, default="15m")
     yield _option(7, "before", "string", "Before", "Packets", tooltip=f"{written}; empty: now")
     yield _option(8, "source", "multicheck", "Sources", "Packets", tooltip="none: all", reload=True)
-    yield _option(9, "check", "selector", "Check", "Packets", tooltip="what the query means", reload=True, placeholder="Load")
+    meant = "what the query means"
+    yield _option(9, "check", "selector", "Check", "Packets", tooltip=meant, reload=True, placeholder="Load")
     yield _option(10, "limit-packets", "unsigned", "Most packets", "Limits", tooltip="0: no limit", default=0)
     yield _option(11, "limit-bytes", "string", "Most bytes", "Limits", tooltip="such as 500MB; empty: no limit")
     yield _option(12, "deadline", "string", "Deadline", "Limits", tooltip="such as 20m; empty: the server's")

@@ -1,6 +1,6 @@
 /** Search and filters of the list, kept in the address so that a view can be shared and gone back to. */
 
-import { html, useEffect, useId, useState } from "../dom.js";
+import { html, useId, useLayoutEffect, useState } from "../dom.js";
 import { Button } from "../parts/button.js";
 import { Icon } from "../parts/icons.js";
 import { useStore } from "../store.js";
@@ -46,7 +46,8 @@ export function matches(job, filters) {
 export function Filters({ filters, onChange }) {
   const sources = useStore((state) => state.names);
   const [text, setText] = useState(filters.text);
-  useEffect(() => setText(filters.text), [filters.text]);
+  // At once: a key that was pressed before a late effect would be lost.
+  useLayoutEffect(() => setText(filters.text), [filters.text]);
   const user = useStore((state) => state.user);
   const id = useId();
   const set = (name) => (event) => onChange({ ...filters, [name]: event.target.value });

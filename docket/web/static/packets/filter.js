@@ -1,6 +1,6 @@
 /** The display filter, with its fault marked at its place. */
 
-import { html, names, useEffect, useLayoutEffect, useRef, useState } from "../dom.js";
+import { html, names, useLayoutEffect, useRef, useState } from "../dom.js";
 import { Icon } from "../parts/icons.js";
 
 /** Positions count characters; a JavaScript string counts UTF-16 units. */
@@ -16,7 +16,7 @@ export function FilterBox({ filter, fault, busy, onFilter }) {
   const id = "packet-filter";
   const area = useRef(null);
   const [text, setText] = useState(filter);
-  useEffect(() => setText(filter), [filter]);
+  useLayoutEffect(() => setText(filter), [filter]);
   useLayoutEffect(() => {
     area.current.style.height = "auto";
     area.current.style.height = area.current.scrollHeight + "px";
