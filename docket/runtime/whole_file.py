@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FILE_MODE = 0o640
+"""The group may read: the proxy that hands out downloads is in it."""
 
 
 def replace_file(

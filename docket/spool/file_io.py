@@ -14,8 +14,6 @@ from pathlib import Path
 from docket.errors import SpoolError, SpoolFull
 from docket.runtime.whole_file import FILE_MODE, replace_file
 
-"""The group may read: the proxy that hands out downloads is in it."""
-
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 

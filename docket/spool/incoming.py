@@ -19,7 +19,7 @@ from pathlib import Path
 
 from docket.errors import SpoolError
 from docket.runtime.whole_file import FILE_MODE, replace_file
-from docket.spool.file_io import cut_to, spool_error, write_at
+from docket.spool.file_io import cut_to, read_at, spool_error, write_at
 
 INCOMING_NAME = "incoming"
 SIGN_NAME = "collector"
@@ -140,7 +140,11 @@ def take_over(found: Path, part: Path, known_bytes: int, beginning: bytes) -> bo
         # Only here, where no worker can put another one in its place.
         is_file = _is_own_file(taken)
         if is_file:
-            _copy(part, taken, known_bytes) if known_bytes else write_at(taken, 0, [beginning])
+            if known_bytes:
+                for _ in _copied(part, taken, known_bytes):
+                    pass
+            else:
+                write_at(taken, 0, [beginning])
             os.replace(taken, part)
         else:
             os.unlink(taken)
@@ -158,19 +162,12 @@ def keep_alone(part: Path, size_bytes: int, *, writing: bool) -> Iterator[int]:
     if not writing:
         cut_to(part, size_bytes)
         return
-    copy, done = part.with_name(f"{part.name}{_COPY}"), 0
-    while done < size_bytes:
-        known = done
-        try:
-            with open(part, "rb", buffering=0) as source:
-                block = os.pread(source.fileno(), min(_COPY_BYTES, size_bytes - done), done)
-            if not block:
-                raise SpoolError(f"{part.name} became shorter")
-            done = write_at(copy, done, [block])
-        except OSError as error:
-            raise spool_error(error, part) from error
-        yield done - known
-    os.replace(copy, part)
+    copy = part.with_name(f"{part.name}{_COPY}")
+    try:
+        yield from _copied(part, copy, size_bytes)
+        os.replace(copy, part)
+    except OSError as error:
+        raise spool_error(error, part) from error
 
 
 def remove_unfinished(part: Path) -> None:
@@ -186,15 +183,16 @@ def _is_own_file(path: Path) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid()
 
 
-def _copy(source: Path, target: Path, size_bytes: int) -> None:
-    """The first bytes of one file to the beginning of the other."""
+def _copied(source: Path, target: Path, size_bytes: int) -> Iterator[int]:
+    """Copy the first bytes of one file to the beginning of the other, in steps; each tells how many bytes it copied."""
     done = 0
-    with open(source, "rb", buffering=0) as stream:
-        while done < size_bytes:
-            block = os.pread(stream.fileno(), min(_COPY_BYTES, size_bytes - done), done)
-            if not block:
-                raise SpoolError(f"{source.name} became shorter")
-            done = write_at(target, done, [block])
+    while done < size_bytes:
+        block = read_at(source, done, min(_COPY_BYTES, size_bytes - done))
+        if not block:
+            raise SpoolError(f"{source.name} became shorter")
+        write_at(target, done, [block])
+        done += len(block)
+        yield len(block)
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:

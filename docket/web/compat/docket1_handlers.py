@@ -25,7 +25,7 @@ from docket.spool.ledger_reader import NEWEST_FIRST
 from docket.web.compat import docket1_answers as answers
 from docket.web.compat import docket1_requests
 from docket.web.compat.steno_query import raw_question
-from docket.web.handlers.base import Handler
+from docket.web.handlers.base import Handler, parse_object
 from docket.web.handlers.download_handlers import PcapHandler
 from docket.web.handlers.job_handlers import asked, job_id
 from docket.web.http.api_errors import ApiError, api_error
@@ -300,13 +300,7 @@ def json_object(handler: Handler) -> dict[str, Any] | None:
     declared = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not body.startswith(b"{"):
         return None
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise api_error(400, "bad-json", f"the body is not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise api_error(400, "bad-json", "the body must be a JSON object")
-    return value
+    return parse_object(body)
 
 
 def form(handler: Handler) -> docket1_requests.Values:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from docket.bus.messages import AuditAction
 from docket.domain.clock import now_us
@@ -86,15 +86,8 @@ class StenoreadHandler(DeliveringHandler):
         except (DocketError, api_errors.ApiError) as error:
             logger.debug("request %s: the job goes on without its asker: %s", self.request_id, error)
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
+    def finish_refused(self, answer: api_errors.ApiError) -> None:
         """Plain text, one fault a line, for tools that show what they get."""
-        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        answer = api_errors.from_exception(error, status_code)
-        self.set_status(answer.status_code)
-        for name, value in answer.headers.items():
-            self.set_header(name, value)
-        if answer.status_code == 405:
-            self.set_header("Allow", ", ".join(self.operations))
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("".join(f"{fault.message}\n" for fault in answer.faults))
 

@@ -152,13 +152,7 @@ class Handler(RequestHandler):
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise api_error(415, "not-json", "the body must be JSON, sent with Content-Type: application/json")
-        try:
-            value = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise api_error(400, "bad-json", f"the body is not valid JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise api_error(400, "bad-json", "the body must be a JSON object")
-        return value
+        return parse_object(body)
 
     def write_json(self, value: object, status: int = 200) -> None:
         self.write_raw_json(msgspec.json.encode(value), status)
@@ -183,6 +177,10 @@ class Handler(RequestHandler):
             self.set_header("Connection", "close")
         if answer.status_code == 405:
             self.set_header("Allow", ", ".join(self.operations))
+        self.finish_refused(answer)
+
+    def finish_refused(self, answer: api_errors.ApiError) -> None:
+        """Write the body of a refusal, whose status and headers are set."""
         self.write_raw_json(api_errors.body(answer), answer.status_code)
         self.finish()
 
@@ -235,6 +233,17 @@ def log_request(handler: RequestHandler) -> None:
         principal.address,
         handler.request_id,
     )
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is. Raises ApiError."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise api_error(400, "bad-json", f"the body is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise api_error(400, "bad-json", "the body must be a JSON object")
+    return value
 
 
 def _too_large() -> api_errors.ApiError:

@@ -37,10 +37,12 @@ class HandedOver:
         self.path = directory / self.name
         self.file = IncomingFile(directory, self.name, start, 0)
 
-    def claim(self, body: bytes, **facts: Any) -> None:
-        """Write the records and say where they are."""
+    def claim(self, body: bytes, spoil: Callable[[HandedOver], None] | None = None, **facts: Any) -> None:
+        """Write the records, spoil the file, and say where they are."""
         at_offset = self.file.end
         size_bytes = self.file.write([body])
+        if spoil is not None:
+            spoil(self)
         times = [time for time, _ in split(body)]
         said: dict[str, Any] = {"claim": self.name, "claim_at": at_offset, "claim_bytes": size_bytes}
         said |= {"packets": len(times), "first_us": min(times), "last_us": max(times)}
@@ -111,19 +113,7 @@ def test_file_that_cannot_be_taken_is_asked_for_over_the_bus(harness: Rig, spoil
     handed = HandedOver(harness, job_id)
     handed.reading.begin()
     harness.settle()
-    handed.file.write([EM1])
-    spoil(handed)
-    handed.file.end = FILE_HEADER_BYTES
-    times = [time for time, _ in split(EM1)]
-    handed.reading.say(
-        FragmentKind.DATA,
-        claim=handed.name,
-        claim_at=FILE_HEADER_BYTES,
-        claim_bytes=len(EM1),
-        packets=len(times),
-        first_us=min(times),
-        last_us=max(times),
-    )
+    handed.claim(EM1, spoil)
     harness.settle()
     assert harness.state(job_id) == "running"
     harness.reading(job_id, attempt=2, run="0002").begin().data(EM1).end()
