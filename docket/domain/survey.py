@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from docket.domain.estimate import Confidence, Estimate
-from docket.domain.units import packets_text, size_text
+from docket.domain.units import counted, packets_text, size_text
 
 
 class Bucket(msgspec.Struct, frozen=True, array_like=True):
@@ -83,4 +83,4 @@ def refined(guess: Estimate, surveys: Sequence[Survey], sources: Sequence[str]) 
 
 
 def _files(count: int) -> str:
-    return f"{count:,} file{'' if count == 1 else 's'}"
+    return counted(count, "file")

@@ -15,6 +15,11 @@ def size_text(size_bytes: float) -> str:
     return f"{size_bytes:.{digits}f} {_SIZES[power]}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 hook`, `4,872 hooks`; `many` where the plural has more than an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def packets_text(packets: int) -> str:
     """`1 packet`, `4,872 packets`."""
-    return f"{packets:,} packet{'' if packets == 1 else 's'}"
+    return counted(packets, "packet")

@@ -15,6 +15,7 @@ from docket.cli.ui import text
 from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal
 from docket.config.loader import load_config
+from docket.domain.units import counted
 from docket.runtime.exit_codes import ExitCode
 
 EXAMPLES = """\
@@ -71,5 +72,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
             broker.declare_stream()
     finally:
         broker.close()
-    terminal.say(text.safe(f"The topology is declared on {without_password(config.bus)} for {len(names)} sources."))
+    terminal.say(
+        text.safe(f"The topology is declared on {without_password(config.bus)} for {counted(len(names), 'source')}.")
+    )
     return ExitCode.OK

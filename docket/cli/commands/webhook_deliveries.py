@@ -9,6 +9,7 @@ from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
 from docket.domain.clock import Clock
 from docket.domain.timewindow import US_PER_S
+from docket.domain.units import counted
 from docket.runtime.exit_codes import ExitCode
 from docket.workers.webhooks.delivery_store import DeliveryStore
 from docket.workers.webhooks.hooks import WebhooksConfig
@@ -19,7 +20,7 @@ HEADER = ("HOOK", "EVENT", "ABOUT", "ATTEMPTS", "LAST")
 def look(hooks: WebhooksConfig, args: argparse.Namespace, terminal: Terminal) -> ExitCode:
     """Raises StoreFailed."""
     if args.check:
-        terminal.tell(text.safe(f"{args.hooks} is sound: {len(hooks.hooks)} hooks."))
+        terminal.tell(text.safe(f"{args.hooks} is sound: {counted(len(hooks.hooks), 'hook')}."))
         return ExitCode.OK
     path = Path(hooks.state)
     # One that is made here would belong to the wrong user.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from docket.domain.units import counted
 from docket.errors import DissectionError, Fault, InvalidRequest
 from docket.spool.file_io import read_at
 from docket.workers.inspector.capture_index import CaptureIndex
@@ -65,7 +66,9 @@ def _known(capture_index: CaptureIndex, user: str) -> tuple[Objects, Path]:
 
 def _number(found: Objects, number: int) -> Transferred:
     if not 1 <= number <= len(found.objects):
-        raise InvalidRequest([Fault("no-such-object", f"there are {len(found.objects):,} files", "number")])
+        raise InvalidRequest(
+            [Fault("no-such-object", f"the result has {counted(len(found.objects), 'file')}", "number")]
+        )
     return found.objects[number - 1]
 
 

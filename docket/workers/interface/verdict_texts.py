@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from docket.domain.job import Verdict
 from docket.domain.plain_text import whole
 from docket.domain.timewindow import US_PER_S, Window, format_human, format_length
-from docket.domain.units import packets_text
+from docket.domain.units import counted, packets_text
 from docket.workers.sources.base import Coverage, Shortfall
 from docket.workers.sources.gaps import within
 
@@ -109,7 +109,7 @@ def gap(source: str, window: Window, coverage: Coverage) -> Finding | None:
         f"from {format_human(one.after_us)} to {format_human(one.before_us)} ({one.reason})"
         for one in found[:MOST_GAPS_NAMED]
     ]
-    more = f", and in {len(found) - MOST_GAPS_NAMED} more stretches" if len(found) > MOST_GAPS_NAMED else ""
+    more = _and_in(len(found) - MOST_GAPS_NAMED, "more")
     text = f"{source} shows no sign of recording {', '.join(named)}{more}."
     return Finding(Verdict.GAP, text, "Asking again brings the same; see why its recorder stood still.")
 
@@ -120,11 +120,16 @@ def quiet(source: str, window: Window, coverage: Coverage) -> str:
     if not found:
         return ""
     longest = max(found, key=lambda one: one.before_us - one.after_us)
-    more = f", and in {len(found) - 1} shorter stretches" if len(found) > 1 else ""
+    more = _and_in(len(found) - 1, "shorter")
     return (
         f"{source} recorded nothing for {format_length(longest.before_us - longest.after_us)}, from "
         f"{format_human(longest.after_us)} to {format_human(longest.before_us)}{more}: {longest.reason}."
     )
+
+
+def _and_in(others: int, which: str) -> str:
+    """Of the stretches that are not named one by one."""
+    return f", and in {counted(others, f'{which} stretch', f'{which} stretches')}" if others > 0 else ""
 
 
 def not_yet(source: str, window: Window, coverage: Coverage, now_us: int) -> Finding | None:

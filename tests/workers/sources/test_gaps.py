@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from docket.domain.timewindow import Window
-from docket.workers.sources.base import Gap
+from docket.workers.interface import verdict_texts
+from docket.workers.sources.base import Coverage, Gap
 from docket.workers.sources.gaps import MOST_GAPS, CoveredTime, merged, rotation_gaps, span_gaps, within
 
 MINUTE = 60_000_000
@@ -88,3 +89,18 @@ def test_pauses_say_whether_it_was_ever_as_quiet() -> None:
         "it was never as quiet before",
         "it was as quiet 2 times before",
     ]
+
+
+@pytest.mark.parametrize(
+    ("pauses", "says"),
+    [
+        (1, "em1 recorded nothing for 5 min, from 1970-01-01 00:00:00 UTC to 1970-01-01 00:05:00 UTC: why."),
+        (2, "1970-01-01 00:05:00 UTC, and in 1 shorter stretch: why."),
+        (3, "1970-01-01 00:05:00 UTC, and in 2 shorter stretches: why."),
+    ],
+)
+def test_silences_are_counted_in_words(pauses: int, says: str) -> None:
+    """The longest is named, the others are counted: one is no plural."""
+    silences = tuple(Gap(n * 10 * MINUTE, (n * 10 + 5 - n) * MINUTE, "why") for n in range(pauses))
+    coverage = Coverage(oldest_us=0, readable_until_us=60 * MINUTE, pauses=silences)
+    assert verdict_texts.quiet("em1", Window(0, 60 * MINUTE), coverage).endswith(says)

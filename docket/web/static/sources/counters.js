@@ -37,7 +37,7 @@ const pointsOf = (samples, name) =>
   samples.filter((sample) => name in sample.stats).map((sample) => ({ at: sample.at, value: sample.stats[name] }));
 
 /** Some counters are an instant, in seconds since 1970. */
-const isInstant = (name, value) => /_(written|ends|at|since)$/.test(name) && value > 1e9;
+const isInstant = (name, value) => /_(written|reported|ends|at|since)$/.test(name) && value > 1e9;
 
 function Instant({ name, value }) {
   const zone = useZone();
