@@ -1,7 +1,7 @@
-"""Says in a header which sources a message is for, so that a worker need not read what is not for it.
+"""Says in headers which sources a message is for, so that no other source is sent it.
 
-A tool may leave the header out: then the worker reads the message. All workers are bound to the same routing keys,
-because that is the contract with tools (docs/bus.md).
+A tool may leave them out: then every worker gets the message and reads it, because that is the contract with tools
+(docs/bus.md). The headers only route: what a source reads, the message itself says.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from docket.bus.messages import JobMessage, Retry
+from docket.bus.topology import ROUTED, source_header
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.request import Request
 
 HEADER = "docket-sources"
+"""All sources in one line: lets a worker put away unread what came to it without being for it."""
 LONGEST_BYTES = 8_192
 """Headers are one frame at the broker; a message for more sources than fit in here goes without."""
 
@@ -26,7 +28,9 @@ def address(message: JobMessage) -> dict[str, str]:
     elif isinstance(message, Retry) and message.order is not None:
         names = tuple(message.order.attempts)
     line = ",".join(names or ())
-    return {HEADER: line} if line and len(line) <= LONGEST_BYTES else {}
+    if not line or len(line) > LONGEST_BYTES:
+        return {}
+    return {HEADER: line} | {source_header(name): ROUTED for name in names or ()}
 
 
 def is_for(headers: Mapping[str, Any], source: str) -> bool:

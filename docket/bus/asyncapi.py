@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from docket.bus import asyncapi_neighbours, permissions, survey_messages, topology
+from docket.bus.addressing import HEADER as SOURCES_HEADER
 from docket.bus.messages import (
     Annotate,
     AuditAction,
@@ -74,6 +75,19 @@ _HEADERS: dict[str, Any] = {
     "type": "object",
     "properties": {
         TRACE_HEADER: {"type": "string", "description": "W3C trace context; of the request, in each message of its job"}
+    },
+}
+_REQUEST_HEADERS = {
+    "type": "object",
+    "properties": {
+        **_HEADERS["properties"],
+        SOURCES_HEADER: {"type": "string", "description": "The sources that it is for, joined by commas; optional"},
+    },
+    "patternProperties": {
+        f"^{topology.source_header('')}.+$": {
+            "const": topology.ROUTED,
+            "description": "Sends it to this source, and to none that is not named so; without any, all sources get it",
+        }
     },
 }
 _EVENT_HEADERS = {
@@ -239,7 +253,7 @@ def _messages() -> dict[str, Any]:
         if name in _CORRELATED:
             messages[name]["correlationId"] = {"$ref": f"#/components/correlationIds/{_CORRELATED[name]}"}
         if name == RequestMessage.__name__:
-            messages[name]["headers"] = _HEADERS
+            messages[name]["headers"] = _REQUEST_HEADERS
         if name == EventMessage.__name__:
             messages[name]["headers"] = _EVENT_HEADERS
         if name in EXAMPLES:

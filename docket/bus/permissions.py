@@ -20,7 +20,9 @@ from docket.bus.topology import (
     FRAGMENTS,
     INSPECTOR_QUEUE,
     JOBS,
+    REQUESTS,
     STREAM_QUEUE,
+    UNROUTED,
     WEBHOOKS_QUEUE,
     source_queue,
 )
@@ -111,7 +113,8 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
             # A worker declares the queues of its own sources, so that a new interface needs no change at the broker.
             configure=_names(_LISTEN, source),
             write=_names(_exactly(FRAGMENTS, EVENTS, DEAD), _LISTEN, source),
-            read=_names(_exactly(JOBS, EVENTS), _LISTEN, source),
+            # `docket.jobs` for brokers that lack `docket.requests`.
+            read=_names(_exactly(JOBS, REQUESTS, UNROUTED, EVENTS), _LISTEN, source),
             topics=(
                 Topic(JOBS, read=r"^job\.(request|retry)$"),
                 Topic(EVENTS, write=r"^(source\.[a-z]+|survey\.answered)$", read=r"^(job|survey)\."),
@@ -133,7 +136,7 @@ def roles(sensor: str = "[^:]+", worker: str = WORKER) -> tuple[Role, ...]:
             # It answers refinements like a worker does, from a queue of its own.
             configure=_names(_LISTEN, _exactly(_REFINEMENTS)),
             write=_names(_exactly(FRAGMENTS, EVENTS, DEAD, _REFINEMENTS), _LISTEN),
-            read=_names(_exactly(JOBS, EVENTS, INSPECTOR_QUEUE, _REFINEMENTS), _LISTEN),
+            read=_names(_exactly(JOBS, REQUESTS, UNROUTED, EVENTS, INSPECTOR_QUEUE, _REFINEMENTS), _LISTEN),
             topics=(
                 Topic(JOBS, read=r"^job\.(request|retry)$"),
                 Topic(EVENTS, write=r"^job\.inspected$", read=r"^job\."),

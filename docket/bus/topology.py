@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,10 @@ from docket.domain.job import EventName
 from docket.domain.request import LONGEST_DEADLINE_S
 
 JOBS = "docket.jobs"
+REQUESTS = "docket.requests"
+"""Between `docket.jobs` and the queues of sources: sends a message to the sources that its headers name."""
+UNROUTED = "docket.requests.unrouted"
+"""Behind `docket.requests`: sends to every source what no header routed, such as the message of a tool."""
 FRAGMENTS = "docket.fragments"
 EVENTS = "docket.events"
 DEAD = "docket.dead"
@@ -78,6 +82,12 @@ SERVICE_BYTES = 256 * 1024 * 1024
 class Exchange:
     name: str
     kind: str
+    alternate: str = ""
+    """The exchange that gets what no binding of this one takes."""
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        return {"alternate-exchange": self.alternate} if self.alternate else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +101,41 @@ class Binding:
     exchange: str
     queue: str
     key: str
+    arguments: dict[str, str] = field(default_factory=dict, hash=False)
+    """What a headers exchange compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A binding from one exchange to another."""
+
+    exchange: str
+    target: str
+    key: str
 
 
 EXCHANGES = (
     Exchange(JOBS, "topic"),
+    Exchange(UNROUTED, "fanout"),
+    Exchange(REQUESTS, "headers", alternate=UNROUTED),
     Exchange(FRAGMENTS, "direct"),
     Exchange(EVENTS, "topic"),
     Exchange(DEAD, "fanout"),
 )
 
+PASSAGES = (Passage(JOBS, REQUESTS, REQUEST_KEY), Passage(JOBS, REQUESTS, RETRY_KEY))
+
+ROUTED = "1"
+"""The value of `source_header`."""
+
 
 def source_queue(source: str) -> str:
     return f"docket.source.{source}"
+
+
+def source_header(source: str) -> str:
+    """The header that sends a message on `docket.requests` to this source."""
+    return f"docket-source-{source}"
 
 
 def fragment_queue(shard: int) -> str:
@@ -174,10 +207,20 @@ def bindings(sources: Iterable[str]) -> Iterator[Binding]:
     yield Binding(EVENTS, INSPECTOR_QUEUE, "job.partial")
     yield Binding(DEAD, DEAD_QUEUE, "")
     for source in sources:
-        yield Binding(JOBS, source_queue(source), REQUEST_KEY)
-        yield Binding(JOBS, source_queue(source), RETRY_KEY)
+        yield Binding(REQUESTS, source_queue(source), "", {"x-match": "all", source_header(source): ROUTED})
+        yield Binding(UNROUTED, source_queue(source), "")
     for shard in range(FRAGMENT_SHARDS):
         yield Binding(FRAGMENTS, fragment_queue(shard), str(shard))
+
+
+def earlier_bindings(sources: Iterable[str]) -> Iterator[Binding]:
+    """What bound the queues of sources before there was `docket.requests`: every request came to all of them.
+
+    Still in use where the broker lacks that exchange and this user may not declare it.
+    """
+    for source in sources:
+        yield Binding(JOBS, source_queue(source), REQUEST_KEY)
+        yield Binding(JOBS, source_queue(source), RETRY_KEY)
 
 
 def definitions(vhost: str, sources: Iterable[str]) -> dict[str, Any]:
@@ -196,7 +239,7 @@ def definitions(vhost: str, sources: Iterable[str]) -> dict[str, Any]:
                 "durable": True,
                 "auto_delete": False,
                 "internal": False,
-                "arguments": {},
+                "arguments": exchange.arguments,
             }
             for exchange in EXCHANGES
         ],
@@ -211,16 +254,22 @@ def definitions(vhost: str, sources: Iterable[str]) -> dict[str, Any]:
             for queue in queues(names)
         ],
         "bindings": [
-            {
-                "source": binding.exchange,
-                "vhost": vhost,
-                "destination": binding.queue,
-                "destination_type": "queue",
-                "routing_key": binding.key,
-                "arguments": {},
-            }
-            for binding in bindings(names)
+            *(_defined(vhost, one.exchange, "exchange", one.target, one.key, {}) for one in PASSAGES),
+            *(_defined(vhost, one.exchange, "queue", one.queue, one.key, one.arguments) for one in bindings(names)),
         ],
+    }
+
+
+def _defined(
+    vhost: str, exchange: str, kind: str, target: str, key: str, arguments: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "source": exchange,
+        "vhost": vhost,
+        "destination": target,
+        "destination_type": kind,
+        "routing_key": key,
+        "arguments": dict(arguments),
     }
 
 

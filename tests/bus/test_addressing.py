@@ -17,9 +17,9 @@ REQUEST = Request(id="0", query="", asked="", after_us=0, before_us=1, requested
 @pytest.mark.parametrize(
     ("message", "headers"),
     [
-        (REQUEST, {HEADER: f"{EM1},{EM2}"}),
+        (REQUEST, {HEADER: f"{EM1},{EM2}", f"docket-source-{EM1}": "1", f"docket-source-{EM2}": "1"}),
         (msgspec.structs.replace(REQUEST, sources=None), {}),
-        (Retry(id="0", order=Order(request=REQUEST, attempts={EM2: 2})), {HEADER: EM2}),
+        (Retry(id="0", order=Order(request=REQUEST, attempts={EM2: 2})), {HEADER: EM2, f"docket-source-{EM2}": "1"}),
         (Retry(id="0"), {}),
         (Cancel(id="0"), {}),
     ],

@@ -111,8 +111,9 @@ def declare_source(source: str) -> Act:
 
     def act(channel: Any) -> None:
         channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
-        for key in (topology.REQUEST_KEY, topology.RETRY_KEY):
-            channel.queue_bind(queue.name, topology.JOBS, key)
+        for binding in (*topology.bindings([source]), *topology.earlier_bindings([source])):
+            if binding.queue == queue.name:
+                channel.queue_bind(queue.name, binding.exchange, binding.key)
 
     return act
 
@@ -142,6 +143,10 @@ TABLE: dict[str, tuple[Act, set[str]]] = {
     "hear the audit trail": (hear(topology.EVENTS, "audit.#"), {AUDIT}),
     "hear everything": (hear(topology.EVENTS, "#"), set()),
     "hear questions": (hear(topology.JOBS, "job.request"), {WORKER, INSPECTOR}),
+    "hear routed questions": (hear(topology.REQUESTS, ""), {WORKER, INSPECTOR}),
+    "hear questions without headers": (hear(topology.UNROUTED, ""), {WORKER, INSPECTOR}),
+    "publish past docket.jobs": (publish(topology.REQUESTS, "job.request"), set()),
+    "publish to every source past docket.jobs": (publish(topology.UNROUTED, "job.request"), set()),
     "hear cancellations": (hear(topology.JOBS, "job.cancel"), set()),
     "hear packets": (hear(topology.FRAGMENTS, "0"), set()),
     "hear dead letters": (hear(topology.DEAD, ""), set()),

@@ -15,7 +15,7 @@ from docket.bus import topology
 from docket.bus.dead_letters import DEAD_LETTERS, dead_headers
 from docket.bus.interface import QueueDepth
 from docket.bus.memory.memory_queue import Entry, MemoryQueue, Message
-from docket.bus.memory.routing import key_matches
+from docket.bus.memory.routing import headers_match, key_matches
 from docket.bus.replies import DEFAULT_EXCHANGE, REPLY_PREFIX
 from docket.errors import BusFull, BusLost, Unroutable
 
@@ -33,9 +33,9 @@ class MemoryExchanges:
         self.lock = Lock()
         self.closed = False
         self._space = Condition(self.lock)
-        self._kinds = {exchange.name: exchange.kind for exchange in topology.EXCHANGES}
+        self._exchanges = {exchange.name: exchange for exchange in topology.EXCHANGES}
         self._queues: dict[str, MemoryQueue] = {}
-        self._bindings: dict[str, list[topology.Binding]] = {name: [] for name in self._kinds}
+        self._bindings: dict[str, list[topology.Binding]] = {name: [] for name in self._exchanges}
         self._listeners: dict[Listener, tuple[str, ...]] = {}
         self._consumers: set[Condition] = set()
 
@@ -174,12 +174,22 @@ class MemoryExchanges:
         if message.exchange == DEFAULT_EXCHANGE:
             found = self._queues.get(message.routing_key)
             return [] if found is None else [found]
-        kind = self._kinds.get(message.exchange)
-        if kind is None:
+        if message.exchange not in self._exchanges:
             raise Unroutable(f"there is no exchange {message.exchange!r}")
-        bindings = self._bindings[message.exchange]
-        names = {bound.queue for bound in bindings if key_matches(kind, bound.key, message.routing_key)}
-        return [self._queues[name] for name in names]
+        return [self._queues[name] for name in self._routed(message.exchange, message)]
+
+    def _routed(self, name: str, message: Message) -> set[str]:
+        """The queues that an exchange sends the message to, through other exchanges too."""
+        exchange = self._exchanges[name]
+        names = {bound.queue for bound in self._bindings[name] if _takes(exchange.kind, bound, message)}
+        onward = [
+            passage.target
+            for passage in topology.PASSAGES
+            if passage.exchange == name and key_matches(exchange.kind, passage.key, message.routing_key)
+        ]
+        if exchange.alternate and not names and not onward:
+            onward = [exchange.alternate]
+        return names.union(*(self._routed(target, message) for target in onward))
 
     def _listening(self, message: Message) -> list[Listener]:
         if message.exchange != topology.EVENTS:
@@ -189,3 +199,9 @@ class MemoryExchanges:
             for listener, patterns in self._listeners.items()
             if any(key_matches("topic", pattern, message.routing_key) for pattern in patterns)
         ]
+
+
+def _takes(kind: str, bound: topology.Binding, message: Message) -> bool:
+    if kind == "headers":
+        return headers_match(bound.arguments, message.headers)
+    return key_matches(kind, bound.key, message.routing_key)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 
 @lru_cache(maxsize=4096)
@@ -19,6 +20,11 @@ def key_matches(kind: str, pattern: str, key: str) -> bool:
     if kind == "direct":
         return pattern == key
     return topic_matches(pattern, key)
+
+
+def headers_match(wanted: Mapping[str, str], headers: Mapping[str, Any]) -> bool:
+    """Whether a headers exchange sends a message with these headers to a binding with `wanted` (`x-match: all`)."""
+    return all(headers.get(name) == value for name, value in wanted.items() if not name.startswith("x-"))
 
 
 def _matches(pattern: Sequence[str], words: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,20 @@ log = logging.getLogger(__name__)
 
 _PASSIVE = True
 
+_OF_REQUESTS = (topology.REQUESTS, topology.UNROUTED)
+
+
+class _Routing(Enum):
+    """How far the broker sends a request to none but the sources that it is for."""
+
+    MADE = auto()
+    """This service has bound the exchanges itself, so the earlier bindings may go."""
+    FOUND = auto()
+    """The exchanges are there, and that they are bound is taken on trust: the earlier bindings stay."""
+    ABSENT = auto()
+    """Another version of Docket has declared the topology."""
+
+
 _Declare = Callable[[Any, bool], object]
 
 
@@ -35,20 +50,19 @@ class Declaration:
         self._limited = False
         """Whether the broker has refused a declaration, so that others need not be tried."""
         self._refused: set[str] = set()
-        """What may be neither declared nor looked at."""
+        """What may be neither declared nor looked at, and exchanges to which nothing may be bound."""
 
     def declare(self, wire: BrokerConnection, sources: Sequence[str], role_name: str | None) -> None:
         """Declare what may be declared. Raises NotDeclared, TopologyMismatch, BusRefused, LOST."""
         as_role = None if role_name is None else role(role_name)
         for exchange in topology.EXCHANGES:
-            entity = kombu.Exchange(exchange.name, exchange.kind, durable=True)
-            self._entity(wire, as_role, "exchange", exchange.name, partial(_declare_exchange, entity))
-        bound: dict[str, list[topology.Binding]] = {}
-        for binding in topology.bindings(sources):
-            bound.setdefault(binding.queue, []).append(binding)
+            if exchange.name not in _OF_REQUESTS:
+                self._exchange(wire, as_role, exchange)
+        routing = self._routing(wire, as_role)
+        bound = _bindings_for(sources, routing)
         for queue in topology.queues(sources):
             self._queue(wire, as_role, queue, bound.get(queue.name, []))
-        self._bind(wire, as_role, sources)
+        self._bind(wire, as_role, sources, routing)
 
     def declare_stream(self, wire: BrokerConnection) -> None:
         """Declare the stream of events. Raises TopologyMismatch, BusRefused, LOST."""
@@ -61,14 +75,40 @@ class Declaration:
         as_role = None if role_name is None else role(role_name)
         for exchange in topology.EXCHANGES:
             if exchange.name in {binding.exchange for binding in bindings}:
-                exchange_entity = kombu.Exchange(exchange.name, exchange.kind, durable=True)
-                self._entity(wire, as_role, "exchange", exchange.name, partial(_declare_exchange, exchange_entity))
+                self._exchange(wire, as_role, exchange)
         entity = kombu.Queue(queue.name, durable=True, queue_arguments=queue.arguments)
         self._entity(wire, as_role, "queue", queue.name, partial(_declare_queue, entity))
         channel = wire.channel()
         for binding in bindings:
             kombu.Queue(queue.name)(channel).bind_to(exchange=binding.exchange, routing_key=binding.key)
         channel.close()
+
+    def _exchange(self, wire: BrokerConnection, as_role: Role | None, exchange: topology.Exchange) -> None:
+        entity = kombu.Exchange(exchange.name, exchange.kind, durable=True, arguments=exchange.arguments)
+        self._entity(wire, as_role, "exchange", exchange.name, partial(_declare_exchange, entity))
+
+    def _routing(self, wire: BrokerConnection, as_role: Role | None) -> _Routing:
+        """Declare what sends a request only to the sources that it is for, or see how far the broker has it."""
+        try:
+            for exchange in topology.EXCHANGES:
+                if exchange.name in _OF_REQUESTS:
+                    self._exchange(wire, as_role, exchange)
+        except NotDeclared:
+            if as_role is None:
+                raise
+            return _Routing.ABSENT
+        if self._limited:
+            return _Routing.FOUND
+        channel = wire.channel()
+        try:
+            for passage in topology.PASSAGES:
+                channel.exchange_bind(passage.target, passage.exchange, passage.key)
+        except amqp.exceptions.AccessRefused as error:
+            log.debug("takes it on trust that exchanges are bound: %s", reason_of(error))
+            return _Routing.FOUND
+        finally:
+            channel.close()
+        return _Routing.MADE
 
     def _queue(
         self, wire: BrokerConnection, as_role: Role | None, queue: topology.Queue, bindings: Sequence[topology.Binding]
@@ -130,16 +170,47 @@ class Declaration:
         finally:
             channel.close()
 
-    def _bind(self, wire: BrokerConnection, as_role: Role | None, sources: Sequence[str]) -> None:
+    def _bind(self, wire: BrokerConnection, as_role: Role | None, sources: Sequence[str], routing: _Routing) -> None:
+        """Bind the queues that it may bind. Those of sources lose their earlier bindings once they have today's."""
         channel = wire.channel()
+        unbound: set[str] = set()
         for binding in topology.bindings(sources):
-            own = as_role is not None and as_role.may_configure(binding.queue)
-            if own or not self._limited:
-                try:
-                    kombu.Queue(binding.queue)(channel).bind_to(exchange=binding.exchange, routing_key=binding.key)
-                except amqp.exceptions.AccessRefused as error:
-                    log.debug("takes it on trust that it is bound: %s", reason_of(error))
+            is_absent = routing is _Routing.ABSENT and binding.exchange in _OF_REQUESTS
+            if is_absent or not self._bound(channel, as_role, binding):
+                unbound.add(binding.queue)
+        for binding in topology.earlier_bindings(sources):
+            if binding.queue in unbound:
+                self._bound(channel, as_role, binding)
+            elif routing is _Routing.MADE:
+                channel.queue_unbind(binding.queue, binding.exchange, binding.key)
         channel.close()
+
+    def _bound(self, channel: Any, as_role: Role | None, binding: topology.Binding) -> bool:
+        """Bind the queue, where it is this service's to bind. False: the broker refused it."""
+        own = as_role is not None and as_role.may_configure(binding.queue)
+        if self._limited and not own:
+            return True
+        if binding.exchange in self._refused:
+            return False
+        try:
+            channel.queue_bind(binding.queue, binding.exchange, binding.key, arguments=binding.arguments)
+        except amqp.exceptions.AccessRefused as error:
+            log.debug("takes it on trust that it is bound: %s", reason_of(error))
+            self._refused.add(binding.exchange)
+            return False
+        return True
+
+
+def _bindings_for(sources: Sequence[str], routing: _Routing) -> dict[str, list[topology.Binding]]:
+    """By queue, the bindings with which no message is lost while the queue is replaced."""
+    by_queue: dict[str, list[topology.Binding]] = {}
+    for binding in topology.bindings(sources):
+        if routing is _Routing.MADE or binding.exchange not in _OF_REQUESTS:
+            by_queue.setdefault(binding.queue, []).append(binding)
+    if routing is not _Routing.MADE:
+        for binding in topology.earlier_bindings(sources):
+            by_queue.setdefault(binding.queue, []).append(binding)
+    return by_queue
 
 
 def _declare_exchange(exchange: Any, channel: Any, passive: bool) -> None:

@@ -42,8 +42,8 @@ def replace_queue(wire: BrokerConnection, queue: Queue, bindings: Sequence[Bindi
     channel = _confirming(wire)
     _spare(channel, queue)
     for binding in bindings:
-        channel.queue_bind(spare_name(queue.name), binding.exchange, binding.key)
-        channel.queue_unbind(queue.name, binding.exchange, binding.key)
+        channel.queue_bind(spare_name(queue.name), binding.exchange, binding.key, arguments=binding.arguments)
+        channel.queue_unbind(queue.name, binding.exchange, binding.key, arguments=binding.arguments)
     moved = _move(channel, queue.name, spare_name(queue.name))
     channel.queue_delete(queue.name)
     _fill(channel, queue, bindings)
@@ -65,8 +65,8 @@ def _fill(channel: Any, queue: Queue, bindings: Sequence[Binding]) -> None:
     """Make the new queue, move everything from the spare one into it, and delete that."""
     channel.queue_declare(queue.name, durable=True, auto_delete=False, arguments=queue.arguments)
     for binding in bindings:
-        channel.queue_bind(queue.name, binding.exchange, binding.key)
-        channel.queue_unbind(spare_name(queue.name), binding.exchange, binding.key)
+        channel.queue_bind(queue.name, binding.exchange, binding.key, arguments=binding.arguments)
+        channel.queue_unbind(spare_name(queue.name), binding.exchange, binding.key, arguments=binding.arguments)
     try:
         _move(channel, spare_name(queue.name), queue.name)
     except amqp.exceptions.MessageNacked:

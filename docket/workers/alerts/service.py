@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from prometheus_client import Counter, Gauge
 
+from docket.bus.addressing import address
 from docket.bus.interface import Broker
 from docket.bus.messages import encode
 from docket.bus.topology import JOBS, REQUEST_KEY
@@ -154,7 +155,7 @@ class AlertService:
             return True
         try:
             request = self._request(alert, rule)
-            self._publisher.publish(JOBS, REQUEST_KEY, encode(request), wait_s=PUBLISH_S)
+            self._publisher.publish(JOBS, REQUEST_KEY, encode(request), headers=address(request), wait_s=PUBLISH_S)
         except (InvalidRequest, ValueError) as error:
             # Also a time at the end of the calendar, whose window would lie beyond it.
             state.unreadable += 1

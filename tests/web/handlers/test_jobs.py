@@ -124,7 +124,7 @@ def test_request_is_addressed_to_its_sources(site: Site, em1: ScriptedWorker) ->
     """A header of the message names them, so that other workers need not read it."""
     site.ask(query="port 53", sources=[SOURCES[0]], **WINDOW)
     reading = em1.take()
-    assert reading.headers == {HEADER: SOURCES[0]}
+    assert reading.headers == {HEADER: SOURCES[0], topology.source_header(SOURCES[0]): "1"}
 
 
 def test_identical_question_is_the_same_job(site: Site) -> None:
