@@ -16,6 +16,7 @@ from urllib.parse import quote
 from docket.bus.messages import AuditAction
 from docket.domain.job import Job, PcapFile, State
 from docket.web.auth.authenticator import forwarded
+from docket.web.handlers.base import Handler
 from docket.web.handlers.job_handlers import job_id
 from docket.web.handlers.streaming import DeliveringHandler
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
@@ -162,6 +163,14 @@ class PcapHandler(DeliveringHandler):
 def content_type(pcap: PcapFile | None) -> str:
     """Of a result; of one that still grows, that of most."""
     return PCAPNG_TYPE if pcap is not None and pcap.format == "pcapng" else PCAP_TYPE
+
+
+async def finished_job(handler: Handler, text: str) -> tuple[Job, PcapFile]:
+    """The job of an address, for a principal who may see it, and its result. Raises ApiError, NoSuchJob, SpoolError."""
+    job = await handler.services.access.job(job_id(text), handler.principal)
+    if job.pcap is None:
+        raise no_result(job)
+    return job, job.pcap
 
 
 def no_result(job: Job) -> ApiError:

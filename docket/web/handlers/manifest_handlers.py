@@ -8,8 +8,7 @@ from docket.spool.layout import read_evidence
 from docket.spool.manifest import Manifest
 from docket.spool.signing import public_path
 from docket.web.handlers.base import Handler
-from docket.web.handlers.download_handlers import disposition, no_result
-from docket.web.handlers.job_handlers import job_id
+from docket.web.handlers.download_handlers import disposition, finished_job
 from docket.web.http.api_errors import api_error
 from docket.web.http.route_spec import Operation, Operations
 
@@ -29,12 +28,10 @@ class ManifestHandler(Handler):
     }
 
     async def get(self, text: str) -> None:
-        job = await self.services.access.job(job_id(text), self.principal)
-        if job.pcap is None:
-            raise no_result(job)
+        job, pcap = await finished_job(self, text)
         # As it lies there: the signature is over these bytes.
         body = await self.services.files.run(read_evidence, self.services.spool.manifest(job.id))
-        self.set_header("Content-Disposition", disposition(f"{job.pcap.name}.json"))
+        self.set_header("Content-Disposition", disposition(f"{pcap.name}.json"))
         self.write_raw_json(body)
 
     head = get
@@ -52,15 +49,13 @@ class SignatureHandler(Handler):
     }
 
     async def get(self, text: str) -> None:
-        job = await self.services.access.job(job_id(text), self.principal)
-        if job.pcap is None:
-            raise no_result(job)
+        job, pcap = await finished_job(self, text)
         path = self.services.spool.signature(job.id)
         if not path.exists():
             raise api_error(404, "not-signed", "this result was not signed", "id")
         body = await self.services.files.run(read_evidence, path)
         self.set_header("Content-Type", SIGNATURE_TYPE)
-        self.set_header("Content-Disposition", disposition(f"{job.pcap.name}.json.sig"))
+        self.set_header("Content-Disposition", disposition(f"{pcap.name}.json.sig"))
         self.finish(body)
 
     head = get

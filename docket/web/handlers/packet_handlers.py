@@ -15,8 +15,7 @@ from tornado.iostream import StreamClosedError
 from docket.bus.messages import AuditAction
 from docket.domain.refinement import MOST_SOURCES
 from docket.web.handlers.base import Handler
-from docket.web.handlers.download_handlers import disposition, no_result
-from docket.web.handlers.job_handlers import job_id
+from docket.web.handlers.download_handlers import disposition, finished_job
 from docket.web.handlers.streaming import STALL_S
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.route_spec import Operation, Operations, Param
@@ -52,9 +51,7 @@ class InspectorHandler(Handler):
 
     async def ask(self, text: str, kind: str, **more: Any) -> None:
         """Answer with what the inspector says about the job's result. Raises ApiError, NoSuchJob, InspectorAway."""
-        job = await self.services.access.job(job_id(text), self.principal)
-        if job.pcap is None:
-            raise no_result(job)
+        job, _ = await finished_job(self, text)
         question = Question(ask=kind, job=job.id, user=self.principal.share, **more)
         async with rpc_client.ask(self.services.spool.counter, question) as (heading, body):
             if heading.faults:

@@ -17,7 +17,7 @@ from docket.spool.layout import Spool, read_manifest
 from docket.spool.manifest import Manifest
 from docket.spool.packet_sources import PacketSourceList
 from docket.spool.result_format import ResultFormat, read_format
-from docket.web.handlers.download_handlers import FOLLOW, PCAPNG_TYPE, disposition, no_result
+from docket.web.handlers.download_handlers import FOLLOW, PCAPNG_TYPE, disposition, finished_job, no_result
 from docket.web.handlers.job_handlers import job_id
 from docket.web.handlers.streaming import DeliveringHandler
 from docket.web.http.api_errors import api_error
@@ -105,16 +105,14 @@ class PacketSourcesHandler(DeliveringHandler):
     }
 
     async def get(self, text: str) -> None:
-        job = await self.services.access.job(job_id(text), self.principal)
-        if job.pcap is None:
-            raise no_result(job)
+        job, pcap = await finished_job(self, text)
         file = await self.services.files.run(ResultFile.open, self.services.spool.packet_sources(job.id))
         if file is None:
             raise api_error(404, "one-source", "every packet of this result is of the same source", "id")
         try:
             self.set_header("Content-Type", LIST_TYPE)
             self.set_header("Content-Length", str(file.size_bytes))
-            self.set_header("Content-Disposition", disposition(f"{job.pcap.name}.sources"))
+            self.set_header("Content-Disposition", disposition(f"{pcap.name}.sources"))
             await self.deliver(self._whole(file))
         finally:
             file.close()

@@ -14,8 +14,8 @@ from docket.domain.refinement import LONGEST_FILTER, Refinement, Sender
 from docket.domain.request_message import Limits
 from docket.errors import Fault, InvalidRequest
 from docket.web.handlers.base import Handler
-from docket.web.handlers.download_handlers import no_result
-from docket.web.handlers.job_handlers import asked, job_id
+from docket.web.handlers.download_handlers import finished_job
+from docket.web.handlers.job_handlers import asked
 from docket.web.http.api_errors import ApiError
 from docket.web.http.route_spec import Operation, Operations
 from docket.workers.inspector import rpc_client
@@ -62,15 +62,13 @@ class RefineHandler(Handler):
     }
 
     async def post(self, text: str) -> None:
-        parent = await self.services.access.job(job_id(text), self.principal)
-        if parent.pcap is None:
-            raise no_result(parent)
+        parent, pcap = await finished_job(self, text)
         order = _order(self.json_body(optional=True))
         await self._check_filters(parent.id, order)
         refinement = {name: msgspec.to_builtins(getattr(order, name)) for name in _OF_REFINEMENT}
         question: dict[str, Any] = {
             "parent": parent.id,
-            "refine": {**refinement, "sha256": parent.pcap.sha256},
+            "refine": {**refinement, "sha256": pcap.sha256},
             "query": order.query,
             "after": order.after or parent.after,
             "before": order.before or parent.before,

@@ -75,25 +75,17 @@ def rotation_gaps(
     return gaps
 
 
-def span_gaps(spans: Iterable[tuple[int, int]], until_us: int) -> list[Gap]:
-    """Stretches that no file covers. A span is a file's first packet and its last sign of being written, both known.
-
-    Packets up to `until_us` should be on disk. Files may overlap.
-    """
-    return CoveredTime(np.array(list(spans), dtype=np.int64).reshape(-1, 2)).gaps(until_us)
-
-
 class CoveredTime:
     """Spans put together once, and asked for gaps as time goes on: there may be 60,000, and each heartbeat asks."""
 
     def __init__(self, spans: NDArray[np.int64]) -> None:
-        """Rows of begin and end."""
+        """Rows of begin and end: a file's first packet and its last sign of being written. Files may overlap."""
         self._spans = spans[np.argsort(spans[:, 0], kind="stable")]
         self._begins_us = self._spans[:, 0]
         self._latest: tuple[int, _Holes] | None = None
 
     def gaps(self, until_us: int) -> list[Gap]:
-        """See `span_gaps`."""
+        """Stretches that no file covers, where packets up to `until_us` should be on disk."""
         # A clock that was ahead says nothing of this time.
         count = int(np.searchsorted(self._begins_us, until_us, side="right"))
         if not count:

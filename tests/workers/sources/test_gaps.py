@@ -6,7 +6,7 @@ import pytest
 from docket.domain.timewindow import Window
 from docket.workers.interface import verdict_texts
 from docket.workers.sources.base import Coverage, Gap
-from docket.workers.sources.gaps import MOST_GAPS, CoveredTime, merged, rotation_gaps, span_gaps, within
+from docket.workers.sources.gaps import MOST_GAPS, CoveredTime, merged, rotation_gaps, within
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -65,7 +65,8 @@ def test_uncovered_stretches_are_gaps(
 ) -> None:
     """What no file's span covers is one, unless this store pauses that long all the time."""
     in_us = [(HOUR + begin * MINUTE, HOUR + end * MINUTE) for begin, end in spans]
-    assert bare(span_gaps(in_us, HOUR + until * MINUTE)) == expected
+    covered = CoveredTime(np.array(in_us, dtype=np.int64).reshape(-1, 2))
+    assert bare(covered.gaps(HOUR + until * MINUTE)) == expected
 
 
 def test_threads_share_the_traffic() -> None:
