@@ -63,6 +63,7 @@ class _Run:
 
     def __init__(self, opened: OpenedFile, earlier: StoredFile | None) -> None:
         self._identity: FileIdentity = opened.identity
+        self._tail = opened.tail()
         self._header_bytes = _header_bytes(opened)
         self._earlier = earlier.facts if earlier is not None else None
         self._sections = earlier.sections() if earlier is not None else {}
@@ -71,10 +72,15 @@ class _Run:
         self._totals = _Totals(self._earlier)
         self._read_bytes = 0
         self._whole = True
+        self._damaged = False
 
     def read(self, reader: CaptureReader, go_on: Callable[[int], bool]) -> None:
         builder = SegmentBuilder()
         for sharing in _sharing(reader.blocks()):
+            if any(block.damaged for block in sharing):
+                # A recorder may write its packets where there are zeros still.
+                self._damaged = True
+                break
             builder.take(sharing, self._header_bytes)
             extent = sharing[0].extent
             self._read_bytes += extent.length_bytes
@@ -92,6 +98,8 @@ class _Run:
 
     def built(self, path: str, end: FileEnd, *, nanoseconds: bool) -> Built:
         totals, earlier = self._totals, self._earlier
+        if earlier is not None:
+            end.follow(earlier.drops, earlier.sections)
         facts = FileFacts(
             identity=self._identity,
             path=path,
@@ -103,7 +111,10 @@ class _Run:
             last_ns=totals.last_ns,
             packets=totals.packets,
             bytes=totals.bytes,
-            dropped=end.dropped + (earlier.dropped if earlier else 0),
+            tail=self._tail,
+            drops=tuple((*place, lost) for place, lost in sorted(end.drops.items()) if lost),
+            sections=end.sections,
+            damaged=self._damaged,
             undated=end.undated + (earlier.undated if earlier else 0),
             nanoseconds=nanoseconds or (earlier is not None and earlier.nanoseconds),
             minutes=totals.minutes(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from docket.workers.sources.capture_files.block_selector import Extent
-from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.identity import FileIdentity, Tail
 
 
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,13 +27,24 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     packets: int = 0
     bytes: int = 0
     """On the wire."""
-    dropped: int = 0
-    """Packets that the recorder says it lost."""
+    tail: Tail
+    """Where the file ended. If it has changed there, it is not the beginning of what is there now."""
+    drops: tuple[tuple[int, int, int], ...] = ()
+    """Section, interface, and how many packets the recorder says it lost."""
+    sections: int = 0
+    """Of pcapng, that were begun."""
+    damaged: bool = False
+    """Zeros stand where packets should, and what follows them is not known."""
     undated: int = 0
     """Packets without a time, which no window holds."""
     nanoseconds: bool = False
     minutes: tuple[tuple[int, int, int], ...] = ()
     """Minute since 1970, packets, bytes: the timeline."""
+
+    @property
+    def dropped(self) -> int:
+        """Packets that the recorder says it lost."""
+        return sum(lost for _, _, lost in self.drops)
 
     def is_exactly(self, identity: FileIdentity) -> bool:
         """Whether the file is still what was indexed, to its last byte."""
@@ -45,7 +56,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def is_beginning_of(self, identity: FileIdentity) -> bool:
-        """Whether the file has grown since, and begins with what was indexed."""
+        """Whether the file has grown since, as far as its identity tells: whether it had the same `tail` before is to
+        be looked at when it is open."""
         return identity.size_bytes > self.identity.size_bytes and identity.grown_from(self.identity)
 
     def is_no_older_than(self, other: FileFacts) -> bool:

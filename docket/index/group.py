@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docket.domain.query.terms import FilterNode
-from docket.domain.timewindow import Window
+from docket.domain.timewindow import US_PER_S, Window
 from docket.index.candidates import candidates
 from docket.index.facts import FileFacts
 from docket.index.format import bloom, container
@@ -31,12 +31,14 @@ from docket.packet.octets import Mask
 
 _FILES, _UNSURE, _MATRIX, _CHECKSUMS, _MINUTES = "files", "unsure", "matrix", "checksums", "minutes"
 _DECODER = msgspec.msgpack.Decoder(list[FileFacts])
+DROPS_US = 5 * US_PER_S
+"""A recorder that lost packets may have lost them so long before its first packet or after its last one."""
 _KEPT_BYTES = 16 * 1024 * 1024
 
 
 def fits(facts: FileFacts) -> bool:
     """Whether a group can say that nothing of this file needs to be read."""
-    return facts.clean and not facts.dropped and not facts.undated
+    return facts.clean and not facts.undated
 
 
 def write_group(path: Path, indexes: Sequence[Path]) -> int:
@@ -122,6 +124,7 @@ class Group:
         self._first_ns = np.array([one.first_ns for one in self.files], dtype=np.int64)
         self._has_packets = np.array([one.packets > 0 for one in self.files], dtype=np.bool_)
         self._last_ns = np.array([one.last_ns for one in self.files], dtype=np.int64)
+        self._dropping = np.array([one.dropped > 0 for one in self.files], dtype=np.bool_)
 
     def inside(self, window: Window) -> Mask:
         """The files that may hold packets of the window."""
@@ -130,12 +133,14 @@ class Group:
         return found
 
     def candidates(self, root: FilterNode | None, window: Window) -> Mask:
-        """The files that may hold a packet of the window that matches."""
+        """The files that may hold a packet of the window that matches, and those whose recorder lost packets then."""
         found = self.inside(window)
-        if root is None or not found.any():
-            return found
-        with Container(self.path) as file:
-            return found & (candidates(_Places(file, self), root) | self._unsure)
+        if root is not None and found.any():
+            with Container(self.path) as file:
+                found &= candidates(_Places(file, self), root) | self._unsure
+        if self._dropping.any():
+            found |= self._dropping & self.inside(Window(window.after_us - DROPS_US, window.before_us + DROPS_US))
+        return found
 
     def minutes(self) -> NDArray[np.int64]:
         """Rows of file, minute, packets, bytes; kept from the first time on. Raises OSError and Damaged."""

@@ -176,9 +176,7 @@ class SourceIndexer:
             return read_bytes < SLICE_BYTES and not stop.is_set()
 
         built: Built | None
-        if known is not None and (
-            known.facts.is_beginning_of(opened.identity) or known.facts.is_exactly(opened.identity)
-        ):
+        if known is not None and _goes_on(known.facts, opened):
             try:
                 with open_index(place) as earlier:
                     built = build(opened, path, earlier, go_on)
@@ -258,6 +256,12 @@ class SourceIndexer:
             index_bytes=inventory.index_bytes,
             error=error,
         )
+
+
+def _goes_on(facts: FileFacts, opened: OpenedFile) -> bool:
+    """Whether a file is what was indexed, or has grown from it."""
+    grown = facts.is_beginning_of(opened.identity) and opened.goes_on_from(facts.tail)
+    return grown or facts.is_exactly(opened.identity)
 
 
 def _ready(inventory: Inventory, least: int) -> list[Indexed]:

@@ -139,7 +139,8 @@ class IndexSelector:
                 minutes = rows[rows[:, 0] == place[1], 1].tolist()
         except (OSError, Damaged):
             return None
-        return stretches(facts, minutes) if facts.is_exactly(identity) else None
+        whole = facts.is_exactly(identity) and not facts.cut_off and not facts.damaged
+        return stretches(facts, minutes) if whole else None
 
     def stats(self) -> dict[str, int]:
         """How far the indexer is, for the figures of the source; nothing where none is at work."""
@@ -164,10 +165,10 @@ def _selected(stored: StoredFile, identity: FileIdentity, root: FilterNode | Non
     if facts.undated or not (same or (facts.rest is not None and facts.is_beginning_of(identity))):
         return None
     extents = _extents(stored, root, window) if touches(facts, window) else ()
-    whole = same and facts.clean and not facts.dropped
-    # What the file's end says of it (damage, packets that the recorder lost) is read again each time.
+    # What is wrong with the file's end is read again each time.
+    rest = None if same and facts.clean else facts.rest
     span_ns = (facts.first_ns, facts.last_ns) if facts.packets else None
-    return Selection(extents, None if whole else facts.rest, span_ns)
+    return Selection(extents, rest, span_ns, None if same else facts.tail, facts.drops, facts.sections)
 
 
 def touches(facts: FileFacts, window: Window) -> bool:

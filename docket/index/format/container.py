@@ -19,7 +19,7 @@ from typing import Self
 
 from docket.runtime.whole_file import replace_file
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"DKTINDEX"
 _HEADER = struct.Struct("<8sHxxIII")
 """Magic, version, number of sections, length of the table in bytes, checksum of the table."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from docket.domain.query.terms import Node
 from docket.domain.timewindow import Window
-from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.identity import FileIdentity, Tail
 
 NO_MINUTES: NDArray[np.int64] = np.zeros((0, 3), dtype=np.int64)
 
@@ -52,6 +52,17 @@ class Selection:
     the file was closed by its recorder or read to its very last byte."""
     span_ns: tuple[int, int] | None = None
     """Earliest and latest packet that the index knows, whatever was asked; None if it knows none."""
+    grown_behind: Tail | None = None
+    """The file has grown since. What the index knows is true of it only if it had this tail before."""
+    drops: tuple[tuple[int, int, int], ...] = ()
+    """Section, interface and number of packets that the recorder says it lost, as far as the index knows."""
+    sections: int = 0
+    """Of pcapng, that were begun up to there."""
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing of the file needs to be read."""
+        return not self.extents and self.rest is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,10 +100,12 @@ class DirectorySurvey:
         """Read what the index leaves open of a file. Raises _Enough and OSError."""
         packets, size_bytes = (0, 0) if tally is None else (tally.sure_packets, tally.sure_bytes)
         selection = None if tally is None else tally.selection
-        if selection is not None and not selection.extents and selection.rest is None:
+        if selection is not None and selection.is_final:
             return packets, size_bytes
         with open_capture(file.path) as opened:
             if not opened.identity.grown_from(file.identity):
+                raise _Enough
+            if selection is not None and not opened.goes_on_from(selection.grown_behind):
                 raise _Enough
             for reader in readers_of(opened, selection):
                 for block in reader.blocks():

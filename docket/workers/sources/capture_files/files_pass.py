@@ -23,7 +23,7 @@ from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.listing import CaptureFile
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
 from docket.workers.sources.capture_files.packet_filter import PacketFilter
-from docket.workers.sources.capture_files.reading.record_block import CaptureReader, RecordBlock
+from docket.workers.sources.capture_files.reading.record_block import CaptureReader, FileEnd, RecordBlock
 from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
 
@@ -100,13 +100,16 @@ class FilesPass:
 
     def _file(self, file: CaptureFile) -> Iterator[bytes]:
         selection = self._selected(file.identity)
-        if selection is not None and not selection.extents and selection.rest is None:
+        if selection is not None and selection.is_final:
             self._shortfalls.any_read = True
+            self._judge(file, _known_facts(selection))
             return
         try:
             with open_capture(file.path) as opened:
                 if opened.identity != file.identity:
                     selection = self._selected(opened.identity)
+                if selection is not None and not opened.goes_on_from(selection.grown_behind):
+                    selection = None
                 self._shortfalls.any_read = True
                 if not opened.identity.grown_from(file.identity) and self._may_have_mattered(file):
                     self._shortfalls.overwritten(file.path)
@@ -122,10 +125,8 @@ class FilesPass:
         return self._selector.select(identity, wanted.query.root, self._window, look_inside=wanted.look_inside)
 
     def _opened(self, file: CaptureFile, opened: OpenedFile, selection: Selection | None) -> Iterator[bytes]:
-        facts = FileFacts()
-        if selection is not None and selection.span_ns is not None:
-            # What is odd about the end of a file is judged by all its packets.
-            facts.first_ns, facts.last_ns = selection.span_ns
+        facts = FileFacts() if selection is None else _known_facts(selection)
+        known = facts.end
         try:
             for reader in readers_of(opened, selection):
                 yield from self._read(file, opened, reader, facts)
@@ -134,7 +135,9 @@ class FilesPass:
             if self._may_have_mattered(file):
                 self._shortfalls.overwritten(file.path)
             return
-        if selection is None:
+        if selection is not None:
+            facts.end = _followed(known, facts.end, selection)
+        else:
             if opened.form is None:
                 facts.end.unfinished = _before_packets(opened)
             if opened.still_the_same():
@@ -188,6 +191,24 @@ class FilesPass:
 
 class _Overwritten(Exception):
     """The recorder began the file again while it was read."""
+
+
+def _known_facts(selection: Selection) -> FileFacts:
+    """What is odd about a file is judged by all its packets, also those that were not read."""
+    facts = FileFacts()
+    if selection.span_ns is not None:
+        facts.first_ns, facts.last_ns = selection.span_ns
+    facts.end.follow(selection.drops, selection.sections)
+    return facts
+
+
+def _followed(known: FileEnd, end: FileEnd, selection: Selection) -> FileEnd:
+    """How a file ended of which stretches were read: the index knows what was lost in those, but not behind them."""
+    if selection.rest is None:
+        end.drops = known.drops
+    elif end is not known:
+        end.follow(selection.drops, selection.sections)
+    return end
 
 
 def _before_packets(opened: OpenedFile) -> str:

@@ -10,8 +10,23 @@ import os
 from dataclasses import dataclass
 from hashlib import blake2b
 
-HEAD_BYTES = 512
+HEAD_BYTES = TAIL_BYTES = 512
 """First bytes of a file that tell it from others: the headers, and of most formats the first packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last bytes of a file as it was: one that has only grown has them still, at the same place."""
+
+    end: int
+    digest: bytes
+    """16 bytes, of the 512 bytes before `end`, or of all that there were."""
+
+    @classmethod
+    def of(cls, descriptor: int, end: int) -> Tail:
+        """Raises OSError."""
+        begin = max(0, end - TAIL_BYTES)
+        return cls(end, blake2b(os.pread(descriptor, end - begin, begin), digest_size=16).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from docket.workers.sources.capture_files.formats import (
     is_begun,
     recognise,
 )
-from docket.workers.sources.capture_files.identity import HEAD_BYTES, FileIdentity
+from docket.workers.sources.capture_files.identity import HEAD_BYTES, FileIdentity, Tail
 from docket.workers.sources.capture_files.reading.byte_stream import ByteStream, PackedStream, PlainStream
 from docket.workers.sources.capture_files.reading.classic_reader import ClassicReader
 from docket.workers.sources.capture_files.reading.pcapng_reader import PcapngReader
@@ -73,6 +73,14 @@ class OpenedFile:
         """Whether the file holds what it held when it was opened; it may have grown."""
         descriptor = self.file.fileno()
         return FileIdentity.of(os.fstat(descriptor), os.pread(descriptor, HEAD_BYTES, 0)).grown_from(self.identity)
+
+    def tail(self) -> Tail:
+        """Of the file as it was opened. Raises OSError."""
+        return Tail.of(self.file.fileno(), self.identity.size_bytes)
+
+    def goes_on_from(self, tail: Tail | None) -> bool:
+        """Whether what ended so is at the beginning of this file; None: it is as long as it was. Raises OSError."""
+        return tail is None or Tail.of(self.file.fileno(), tail.end) == tail
 
     def _stream(self, file_offset: int, position: int) -> ByteStream:
         self.file.seek(0)

@@ -66,7 +66,8 @@ class ClassicReader:
         form = self._form
         native = form.byte_order == "<" and form.record_header_bytes == RECORD_HEADER_BYTES
         native = native and form.swapped_lengths == "no"
-        return RecordBlock(data, records, form.linktype, form.nanoseconds, native, extent_of(self._stream, base, end))
+        extent = extent_of(self._stream, base, end)
+        return RecordBlock(data, records, form.linktype, form.nanoseconds, native, extent, bool(self.end.fault))
 
     def _finish(self, rest: bytes) -> None:
         stream, end = self._stream, self.end

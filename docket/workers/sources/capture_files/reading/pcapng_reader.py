@@ -47,8 +47,6 @@ class PcapngReader:
         self._order: ByteOrder = "<"
         self._interfaces: list[Interface] = []
         self._prologue = b""
-        self._dropped: dict[tuple[int, int], int] = {}
-        self._section = 0
         if prologue:
             for _ in self._blocks_of(prologue, 0):
                 pass
@@ -72,7 +70,6 @@ class PcapngReader:
 
     def _finish(self, rest: bytes) -> None:
         stream, end = self._stream, self.end
-        end.dropped = sum(self._dropped.values())
         if stream.fault:
             end.fault = end.fault or stream.fault
         elif rest and not rest.strip(b"\0"):
@@ -143,7 +140,7 @@ class PcapngReader:
         block = data[at : at + length]
         if kind == _SECTION:
             self._interfaces, self._prologue = [], block
-            self._section += 1
+            self.end.sections += 1
         elif struct.unpack_from(self._order + "I", block)[0] == _INTERFACE:
             found = parse_interface(block[8:-4], self._order)
             self._interfaces.append(found)
@@ -151,7 +148,7 @@ class PcapngReader:
             self.finest_nanoseconds = self.finest_nanoseconds or found.nanoseconds
         else:
             number, lost = dropped(block[8:-4], self._order)
-            self._dropped[self._section, number] = lost
+            self.end.drops[self.end.sections, number] = lost
         return int(length)
 
     def _begin_section(self, data: bytes, at: int) -> None:

@@ -9,8 +9,8 @@ have ended, `reader.end` says how the file did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from docket.packet.records import Records
@@ -34,6 +34,8 @@ class RecordBlock:
     """Each packet has a record header of 16 bytes right before it, little-endian, as results have."""
     extent: Extent
     """Of all packets of the block; blocks of different link types may share one."""
+    damaged: bool = False
+    """There are zeros instead of packets, between these or before them."""
 
 
 @dataclass(slots=True)
@@ -48,8 +50,21 @@ class FileEnd:
     """Time of the packet that is there only in part, where that is known."""
     undated: int = 0
     """Packets without a time (pcapng's simple packets)."""
-    dropped: int = 0
-    """Packets that the recorder says it lost (pcapng's interface statistics)."""
+    drops: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Packets that the recorder says it lost (pcapng's interface statistics), by section and interface: a number is
+    that of the whole section up to there."""
+    sections: int = 0
+    """Of pcapng, that were begun. That in which a stretch begins is its first."""
+
+    @property
+    def dropped(self) -> int:
+        return sum(self.drops.values())
+
+    def follow(self, drops: Iterable[tuple[int, int, int]], sections: int) -> None:
+        """Count on from what stood before: section, interface and number, of the sections that were begun there."""
+        later = {(section + sections - 1, interface): lost for (section, interface), lost in self.drops.items()}
+        self.drops = {(section, interface): lost for section, interface, lost in drops} | later
+        self.sections = sections + max(0, self.sections - 1)
 
 
 class CaptureReader(Protocol):
