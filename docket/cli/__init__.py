@@ -1,13 +1,15 @@
 """The command line: one command, many faces, a module each. The entry point is `main`; nothing else imports this.
 
 Each face adds its parser and names its function; the function gets the arguments and a `Terminal` and gives back
-an exit code. Errors of ours become sentences and exit codes here, in one place.
+an exit code. Only the module of the command is imported: all of them take half a second.
+Errors of ours become sentences and exit codes here, in one place.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import logging
 import os
 import sys
@@ -15,24 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docket import __version__
-from docket.cli.commands import (
-    check,
-    config_command,
-    export,
-    extcap_command,
-    get,
-    install,
-    jobs,
-    mcp_command,
-    packets,
-    services,
-    setup,
-    source_command,
-    status,
-    token,
-    topology_command,
-    verify,
-)
 from docket.cli.ui import text
 from docket.cli.ui.terminal import Terminal
 from docket.client.save import NotSaved
@@ -42,6 +26,26 @@ from docket.runtime import logs
 from docket.runtime.exit_codes import MEANINGS, ExitCode
 
 log = logging.getLogger(__name__)
+
+FACES: dict[str, tuple[str, ...]] = {
+    "services": ("run", "web", "worker", "collector", "inspector", "indexer", "record", "alerts", "webhooks"),
+    "get": ("get",),
+    "check": ("check",),
+    "jobs": ("jobs", "job", "cancel", "retry", "delete"),
+    "packets": ("packets", "summary", "refine"),
+    "verify": ("verify",),
+    "export": ("export",),
+    "status": ("status",),
+    "topology_command": ("topology",),
+    "config_command": ("config",),
+    "setup": ("setup",),
+    "source_command": ("source",),
+    "token": ("token",),
+    "extcap_command": ("extcap",),
+    "mcp_command": ("mcp",),
+    "install": ("install", "uninstall", "completion"),
+}
+"""The modules of `docket.cli.commands`, in the order of the help, and the commands of each."""
 
 DESCRIPTION = "Ask every stenographer of a sensor at once and get one time-ordered PCAP."
 
@@ -56,7 +60,8 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
-    args = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = make_parser(_face_of(words)).parse_args(words)
     terminal = Terminal()
     logs.set_up(terminal.environ, verbose=args.verbose)
     try:
@@ -84,8 +89,19 @@ def _report(lines: Sequence[str], terminal: Terminal) -> None:
         log.error("%s", line.strip())
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The whole command line. `--config` and `--verbose` may stand before or after the command's name."""
+def _face_of(words: Sequence[str]) -> str | None:
+    """The module of the command that is named; None where that takes more than a look."""
+    following = iter(words)
+    for word in following:
+        if word == "--config":
+            next(following, None)
+        elif not word.startswith("-"):
+            return next((face for face, names in FACES.items() if word in names), None)
+    return None
+
+
+def make_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or one module of it. `--config` and `--verbose` may stand before or after the command."""
     parser = argparse.ArgumentParser(
         prog="docket",
         description=DESCRIPTION,
@@ -94,26 +110,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"docket {__version__}")
     _add_common(parser, None, False)
+    # The manual and completions are made of the whole of it.
+    parser.set_defaults(whole=make_parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for face in (
-        services,
-        get,
-        check,
-        jobs,
-        packets,
-        verify,
-        export,
-        status,
-        topology_command,
-        config_command,
-        setup,
-        source_command,
-        token,
-        extcap_command,
-        mcp_command,
-    ):
-        face.add(commands)
-    install.add(commands, make_parser)
+    for face in FACES if only is None else (only,):
+        importlib.import_module(f"docket.cli.commands.{face}").add(commands)
     for command in commands.choices.values():
         _add_common(command, argparse.SUPPRESS, argparse.SUPPRESS)
     return parser

@@ -6,15 +6,17 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docket.client.answers import QueryCheck
 from docket.client.blocking import Docket
 from docket.client.follow import follow, states
 from docket.domain.job import Job
 from docket.domain.source import SourceStatus
-from docket.workers.inspector.rpc_messages import PacketPage
-from docket.workers.inspector.tshark.summary import Summary
+
+if TYPE_CHECKING:
+    from docket.workers.inspector.rpc_messages import PacketPage
+    from docket.workers.inspector.tshark.summary import Summary
 
 
 class AsyncDocket:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docket.client.answers import QueryCheck
 from docket.client.follow import states
@@ -21,8 +21,10 @@ from docket.client.question import new_question
 from docket.client.save import save
 from docket.domain.job import Job
 from docket.domain.source import SourceStatus
-from docket.workers.inspector.rpc_messages import PacketPage
-from docket.workers.inspector.tshark.summary import Summary
+
+if TYPE_CHECKING:
+    from docket.workers.inspector.rpc_messages import PacketPage
+    from docket.workers.inspector.tshark.summary import Summary
 
 
 class Docket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,6 @@ UNITS = (
 )
 """All but the instances of workers and recorders."""
 
-Parser = Callable[[], argparse.ArgumentParser]
 
 _COMPLETIONS = {
     "bash": Path("usr/share/bash-completion/completions/docket"),
@@ -50,8 +49,7 @@ _COMPLETIONS = {
 }
 
 
-def add(commands: Any, whole: Parser) -> None:
-    """`whole` makes the whole command line, of which manual and completions are made."""
+def add(commands: Any) -> None:
     for name, work, help_text, epilog in (
         ("install", install, "put units, user, directories and manual on this machine", INSTALL_EXAMPLES),
         ("uninstall", uninstall, "take them away again", UNINSTALL_EXAMPLES),
@@ -63,7 +61,6 @@ def add(commands: Any, whole: Parser) -> None:
             help=help_text,
             epilog=epilog,
         )
-        parser.set_defaults(whole=whole)
         parser.add_argument("--root", metavar="DIR", type=Path, default=Path("/"), help="install below this directory")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser = add_command(
@@ -74,7 +71,6 @@ def add(commands: Any, whole: Parser) -> None:
         description="Print the completion for a shell.",
         epilog=example("docket completion bash > ~/.local/share/bash-completion/completions/docket"),
     )
-    parser.set_defaults(whole=whole)
     parser.add_argument("shell", choices=SHELLS)
 
 

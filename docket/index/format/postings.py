@@ -39,6 +39,16 @@ class Pairs:
 NO_PAIRS = Pairs(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint16))
 
 
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """One that is unpacked; its places only when they are needed."""
+
+    number: int
+    values: NDArray[np.uint64]
+    places: tuple[NDArray[np.uint32], NDArray[np.uint16]] | None = None
+    """Where the blocks of each value end, and the blocks."""
+
+
 class Postings:
     """As kept in a file, in pieces of values, ends and blocks. A look-up unpacks those that it needs. Raises
     DamagedColumn."""
@@ -50,6 +60,8 @@ class Postings:
         """The first value of each piece."""
         self._pieces = pieces
         self._block_count = block_count
+        self._latest: _Piece | None = None
+        """Who looks at a question before it is asked has it looked up twice."""
 
     def between(self, first: int, last: int) -> NDArray[np.uint16]:
         """The blocks in which a value of the range occurs, ends included; some may come several times."""
@@ -65,19 +77,26 @@ class Postings:
 
     def _within(self, number: int, first: int, last: int) -> NDArray[np.uint16]:
         """The blocks of one piece. They are unpacked only if it has a value of the range: most have none."""
-        packed_values, packed_ends, packed_blocks = self._pieces[number]
-        values = unpack(packed_values)
-        low = int(np.searchsorted(values, np.uint64(first), side="left"))
-        high = int(np.searchsorted(values, np.uint64(last), side="right"))
+        piece = self._latest
+        if piece is None or piece.number != number:
+            self._latest = piece = _Piece(number, unpack(self._pieces[number][0]))
+        low = int(piece.values.searchsorted(np.uint64(first), side="left"))
+        high = int(piece.values.searchsorted(np.uint64(last), side="right"))
         if low >= high:
             return NO_PAIRS.blocks
-        ends, blocks = unpack(packed_ends), unpack(packed_blocks)
+        ends, blocks = piece.places or self._unpacked(piece)
+        found: NDArray[np.uint16] = blocks[int(ends[low - 1]) if low else 0 : int(ends[high - 1])]
+        return found
+
+    def _unpacked(self, piece: _Piece) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+        _, packed_ends, packed_blocks = self._pieces[piece.number]
+        ends, blocks, values = unpack(packed_ends), unpack(packed_blocks), piece.values
         if values.size != ends.size or (int(ends[-1]) if ends.size else 0) != blocks.size:
             raise DamagedColumn("the columns of a kind do not fit together")
         if blocks.size and int(blocks.max()) >= self._block_count:
             raise DamagedColumn("a value lies in a block that is not there")
-        found: NDArray[np.uint16] = blocks[int(ends[low - 1]) if low else 0 : int(ends[high - 1])]
-        return found
+        piece.places = ends, blocks
+        return ends, blocks
 
 
 def pairs_of(kind: Kind, values: Numbers, blocks: NDArray[Any]) -> Pairs:

@@ -34,15 +34,18 @@ class FileFacts:
     end: FileEnd = field(default_factory=FileEnd)
     stretches: list[tuple[int, int]] = field(default_factory=list)
     """First and last packet of each run without a pause and without a clock that was set back, in the file's order."""
+    in_part: bool = False
+    """Not all of the file is read: nothing is known of its pauses."""
     _latest_ns: int | None = None
 
     def take(self, time_ns: Integers) -> None:
         """Note the times of some packets, which follow those of before in the file."""
-        earliest, latest = int(np.min(time_ns)), int(np.max(time_ns))
+        earliest, latest = int(time_ns.min()), int(time_ns.max())
         self.first_ns = earliest if self.first_ns is None else min(self.first_ns, earliest)
         self.last_ns = latest if self.last_ns is None else max(self.last_ns, latest)
         self.packets += int(time_ns.size)
-        self._note_stretches(time_ns)
+        if not self.in_part:
+            self._note_stretches(time_ns)
 
     def _note_stretches(self, time_ns: Integers) -> None:
         steps = np.diff(time_ns, prepend=time_ns[0] if self._latest_ns is None else self._latest_ns)

@@ -195,7 +195,7 @@ class _Overwritten(Exception):
 
 def _known_facts(selection: Selection) -> FileFacts:
     """What is odd about a file is judged by all its packets, also those that were not read."""
-    facts = FileFacts()
+    facts = FileFacts(in_part=True)
     if selection.span_ns is not None:
         facts.first_ns, facts.last_ns = selection.span_ns
     facts.end.follow(selection.drops, selection.sections)
