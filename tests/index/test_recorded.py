@@ -105,7 +105,8 @@ import sys, threading
 from pathlib import Path
 from docket.index import indexer
 from docket.index.index_files import IndexLayout
-indexer.QUIET_NS = indexer.STEP_BYTES = 0
+indexer.QUIET_NS = indexer.STEP_BYTES = indexer.SETTLED_NS = 0
+indexer.GROUP_FILES = (2, 4, 8)
 one = indexer.SourceIndexer(sys.argv[1], IndexLayout(Path(sys.argv[2])), 0)
 print("begun", flush=True)
 while True:
