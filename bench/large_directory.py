@@ -1,11 +1,13 @@
 """64 GB of captures asked live: `docket run` as a user starts it, from the command line and in Chromium.
 
 Measured by name alone (`python -m bench live`), since it needs 70 GB below TMPDIR; a file system that compresses needs
-a twentieth of that. Leaves pictures of the page in build/.
+a twentieth of that. BENCH_CAPTURES names a directory in which the captures stay, and are found in the next run. Leaves
+pictures of the page in build/.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -20,7 +22,8 @@ from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
 from bench.needle import FEW, FILE_BYTES, FIRST_PORT, NEEDLE_HOST, Maker, build
 from bench.process import peak_mib
-from docket.index.index_files import IndexLayout
+from docket.index.index_files import IndexLayout, of_source
+from docket.packet.pcap import FILE_HEADER_BYTES
 from tests.browser.conftest import FLAGS
 from tests.browser.page_driver import Person
 from tests.browser.server import Server
@@ -34,6 +37,7 @@ HOLE_FILES = 45
 """In the middle nothing was recorded for so many files."""
 EVERY = 50
 """One packet that is looked for in so many files, and one in each of the first."""
+SOURCE = "bench:em1"
 PICTURES = Path("build")
 INDEXED_WITHIN_S = 1_200.0
 
@@ -41,18 +45,15 @@ INDEXED_WITHIN_S = 1_200.0
 def measure(stage: Stage, runs: int) -> Report:
     """Make the directory, let its index be built, and ask."""
     files = FILES if runs > 1 else QUICK_FILES
-    directory = stage.scratch() / "captures"
-    directory.mkdir()
-    _must_fit(directory, files)
-    begins_s = int(time.time()) - (files + 2) * FILE_S
-    needles = _write(directory, files, begins_s)
+    directory, begins_s = _captures(stage, files)
+    needles = sum(_has_needle(number) for number in _numbers(files))
     window = (begins_s, begins_s + files * FILE_S)
     with _Live(stage.scratch(), directory) as live:
         indexed_s = live.wait_for_index(files - _hole(files).stop + _hole(files).start)
         answers = [live.asked_by_command(window, needles) for _ in range(runs)]
         pages = [live.asked_on_page(window) for _ in range(runs)]
         memory_mib = live.memory_mib
-    growths, reader_mib = _grown(stage, directory, window, runs)
+    growths, reader_mib = _grown(stage, directory, live.index, window, runs)
     what = f"a directory of {files * FILE_BYTES / 1e9:.0f} GB in use"
     return Report(
         (
@@ -85,16 +86,18 @@ print(int(peak) / 1024)
 """
 
 
-def _grown(stage: Stage, directory: Path, window: tuple[int, int], runs: int) -> tuple[list[Figure], float]:
+def _grown(
+    stage: Stage, directory: Path, index: IndexLayout, window: tuple[int, int], runs: int
+) -> tuple[list[Figure], float]:
     """A needle of the first files, asked of these alone and of all; and what a process that asks all of them holds."""
-    few = stage.scratch() / "few"
-    few.mkdir()
+    few = directory.with_name("few")
+    few.mkdir(exist_ok=True)
     for path in sorted(directory.iterdir())[:FEW]:
-        (few / path.name).hardlink_to(path)
+        if not (few / path.name).exists():
+            (few / path.name).hardlink_to(path)
     sizes = [len(list(place.iterdir())) * FILE_BYTES / 1e9 for place in (directory, few)]
-    layouts = {place: IndexLayout(stage.scratch() / "index") for place in (directory, few)}
-    for place, layout in layouts.items():
-        build(place, layout)
+    layouts = {directory: index, few: IndexLayout(stage.scratch() / "index")}
+    build(few, layouts[few])
     figures, most_mib = [], 0.0
     for packets in (FEW, 1):
         query = f"host {NEEDLE_HOST} and portrange {FIRST_PORT}-{FIRST_PORT + packets - 1}"
@@ -116,6 +119,20 @@ def _reading(query: str, directory: Path, layout: IndexLayout, window: tuple[int
     return [float(line) for line in done.stdout.split()]
 
 
+def _captures(stage: Stage, files: int) -> tuple[Path, int]:
+    """A directory with the captures, made unless an earlier run left it; and when its first file begins."""
+    kept = os.environ.get("BENCH_CAPTURES")
+    directory = (Path(kept) if kept else stage.scratch()) / "captures"
+    directory.mkdir(parents=True, exist_ok=True)
+    earlier = sorted(directory.iterdir())
+    if len(earlier) == len(_numbers(files)):
+        return directory, int.from_bytes(earlier[0].read_bytes()[FILE_HEADER_BYTES : FILE_HEADER_BYTES + 4], "little")
+    _must_fit(directory, files)
+    begins_s = int(time.time()) - (files + 2) * FILE_S
+    _write(directory, files, begins_s)
+    return directory, begins_s
+
+
 def _must_fit(directory: Path, files: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < files * FILE_BYTES // 20:
@@ -128,15 +145,19 @@ def _hole(files: int) -> range:
     return range(files // 2, files // 2 + most)
 
 
-def _write(directory: Path, files: int, begins_s: int) -> int:
-    """The files, each with the same packets a minute later; how many needles are in them."""
-    maker, needles = Maker(_page), 0
-    for number in range(files):
-        if number not in _hole(files):
-            needle = number < FEW or number % EVERY == 0
-            maker.write(directory, number, needle=needle, first_s=begins_s)
-            needles += needle
-    return needles
+def _numbers(files: int) -> list[int]:
+    return [number for number in range(files) if number not in _hole(files)]
+
+
+def _has_needle(number: int) -> bool:
+    return number < FEW or number % EVERY == 0
+
+
+def _write(directory: Path, files: int, begins_s: int) -> None:
+    """The files, each with the same packets a minute later."""
+    maker = Maker(_page)
+    for number in _numbers(files):
+        maker.write(directory, number, needle=_has_needle(number), first_s=begins_s)
 
 
 def _page(_chance: random.Random, size: int) -> bytes:
@@ -150,7 +171,8 @@ class _Live:
     def __init__(self, home: Path, captures: Path) -> None:
         self._home = home
         self._config = home / "docket.yaml"
-        self._config.write_text(f"sources: [{{name: 'bench:em1', kind: capture-files, path: {captures}}}]\n")
+        source = f"{{name: '{SOURCE}', kind: capture-files, path: {captures}}}"
+        self._config.write_text(f"index: {{path: {home / 'index'}}}\nsources: [{source}]\n")
 
     def __enter__(self) -> _Live:
         self._opened = ExitStack()
@@ -166,6 +188,10 @@ class _Live:
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
+
+    @property
+    def index(self) -> IndexLayout:
+        return of_source(self._home / "index", SOURCE)
 
     @property
     def memory_mib(self) -> float:
