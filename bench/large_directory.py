@@ -11,17 +11,18 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
+from bench.asking import asked
 from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
 from bench.needle import FEW, FILE_BYTES, FIRST_PORT, NEEDLE_HOST, Maker, build
 from bench.process import peak_mib
+from docket.domain.timewindow import Window
 from docket.index.index_files import IndexLayout, of_source
 from docket.packet.pcap import FILE_HEADER_BYTES
 from tests.browser.conftest import FLAGS
@@ -67,25 +68,6 @@ def measure(stage: Stage, runs: int) -> Report:
     )
 
 
-_READER = """
-import sys, time
-from pathlib import Path
-from bench.needle import read, source_of
-from docket.domain.timewindow import Window
-from docket.index.index_files import IndexLayout
-source = source_of(Path(sys.argv[1]), IndexLayout(Path(sys.argv[2])))
-window = Window(int(sys.argv[4]), int(sys.argv[5]))
-source.coverage()
-read(source, sys.argv[3], window)
-for _ in range(int(sys.argv[6])):
-    began_s = time.perf_counter()
-    read(source, sys.argv[3], window)
-    print(time.perf_counter() - began_s)
-(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")]
-print(int(peak) / 1024)
-"""
-
-
 def _grown(
     stage: Stage, directory: Path, index: IndexLayout, window: tuple[int, int], runs: int
 ) -> tuple[list[Figure], float]:
@@ -98,25 +80,18 @@ def _grown(
     sizes = [len(list(place.iterdir())) * FILE_BYTES / 1e9 for place in (directory, few)]
     layouts = {directory: index, few: IndexLayout(stage.scratch() / "index")}
     build(few, layouts[few])
+    asked_for = Window(*(at_s * 1_000_000 for at_s in window))
     figures, most_mib = [], 0.0
     for packets in (FEW, 1):
         query = f"host {NEEDLE_HOST} and portrange {FIRST_PORT}-{FIRST_PORT + packets - 1}"
-        large, small = (_reading(query, place, layouts[place], window, runs * 5) for place in (directory, few))
+        large, small = (asked(query, place, layouts[place], asked_for, runs * 5) for place in (directory, few))
         title = f"{packets} packets of {packets} files, as the directory grows from {sizes[1]:.0f} to {sizes[0]:.0f} GB"
-        values_ms, before_ms = (tuple(s * 1000 for s in one[:-1]) for one in (large, small))
+        values_ms, before_ms = (tuple(s * 1000 for s in one.seconds) for one in (large, small))
         reference = f"{sizes[1]:.0f} GB"
         bar, stretch = (2, 1.1) if packets > 1 else (None, None)
         figures.append(Figure(title, "ms", values_ms, reference, before_ms, Judged.RATIO, bar=bar, stretch=stretch))
-        most_mib = max(most_mib, large[-1])
+        most_mib = max(most_mib, large.memory_mib)
     return figures, most_mib
-
-
-def _reading(query: str, directory: Path, layout: IndexLayout, window: tuple[int, int], times: int) -> list[float]:
-    """Seconds of each reading, then the most memory in MiB."""
-    window_us = [str(at_s * 1_000_000) for at_s in window]
-    command: list[str | Path] = [sys.executable, "-c", _READER, directory, layout.root, query, *window_us, str(times)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [float(line) for line in done.stdout.split()]
 
 
 def _captures(stage: Stage, files: int) -> tuple[Path, int]:

@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.asking import asked, read, source_of
 from bench.figure import Figure, Judged, Report
 from bench.harness import Stage
-from docket.config.model import CaptureFilesConfig
-from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window
 from docket.index.index_files import IndexLayout
-from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import RECORD_HEADER_BYTES, scan
 from docket.workers.sources.capture_files import catalog
@@ -58,6 +55,7 @@ def measure(stage: Stage, runs: int) -> Report:
     layout = IndexLayout(stage.scratch() / "index")
     built = build(directory, layout)
     figures = [*_costs(directory, layout, built), _needle(directory, layout, runs), _hour(directory, layout, runs)]
+    figures.append(_memory(directory, layout))
     figures.append(_growing(stage, directory, layout, maker, runs))
     figures += _listing(stage, runs)
     return Report(tuple(figures))
@@ -169,18 +167,6 @@ class _Counted:
     packets: int
 
 
-def source_of(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
-    """The directory as its worker has it."""
-    config = CaptureFilesConfig("bench:em1", directory)
-    return CaptureFilesSource(config, selector=IndexSelector(layout.root))
-
-
-def read(source: CaptureFilesSource, text: str, window: Window) -> int:
-    """Bytes of packets that match."""
-    with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()) as reading:
-        return sum(map(len, reading.chunks)) - FILE_HEADER_BYTES
-
-
 def _timed(work: Callable[[], int]) -> tuple[float, int]:
     began_s = time.perf_counter()
     found = work()
@@ -231,6 +217,13 @@ def _hour(directory: Path, layout: IndexLayout, runs: int) -> Figure:
     values, references = _compared(title, lambda: read(source, "", window), lambda: _tcpdump(wanted, ""), runs)
     reference = "tcpdump over just these"
     return Figure(title, "s", tuple(values), reference, tuple(references), Judged.RATIO, bar=1.2, stretch=1)
+
+
+def _memory(directory: Path, layout: IndexLayout) -> Figure:
+    """Of a process that has everything in hand, once."""
+    whole = asked("", directory, layout, EVER, 0)
+    title = f"most memory of a process that lists and reads all {len(list(directory.iterdir()))} files"
+    return Figure(title, "MiB", (whole.memory_mib,), bar=100)
 
 
 def _growing(stage: Stage, directory: Path, layout: IndexLayout, maker: Maker, runs: int) -> Figure:
