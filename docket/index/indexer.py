@@ -254,6 +254,7 @@ class SourceIndexer:
             behind_files=behind_files,
             behind_bytes=behind_bytes,
             index_bytes=inventory.index_bytes,
+            dropped=inventory.dropped,
             error=error,
         )
 

@@ -54,6 +54,8 @@ class Inventory:
         self.indexed_bytes = 0
         """Of the captures."""
         self.index_bytes = 0
+        self.dropped = 0
+        """Packets that recorders say they lost."""
 
     def __len__(self) -> int:
         return len(self._files)
@@ -133,6 +135,7 @@ class Inventory:
         self._files[key] = one
         self.indexed_bytes += one.facts.identity.size_bytes
         self.index_bytes += one.size_bytes
+        self.dropped += one.facts.dropped
         if one.group is not None:
             self._members[one.group] += 1
         elif fits(one.facts):
@@ -144,6 +147,7 @@ class Inventory:
         if one is not None:
             self.indexed_bytes -= one.facts.identity.size_bytes
             self.index_bytes -= one.size_bytes
+            self.dropped -= one.facts.dropped
             if one.group is not None:
                 self._members[one.group] -= 1
 

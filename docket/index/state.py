@@ -21,6 +21,8 @@ class IndexState(msgspec.Struct, frozen=True, kw_only=True):
     behind_bytes: int = 0
     """What is still to be indexed."""
     index_bytes: int = 0
+    dropped: int = 0
+    """Packets that recorders say they lost, in the files that are indexed."""
     error: str = ""
     """Why nothing more is indexed."""
     written_at: float = 0.0
@@ -31,6 +33,7 @@ class IndexState(msgspec.Struct, frozen=True, kw_only=True):
             "indexed_files": self.indexed_files,
             "indexed_bytes": self.indexed_bytes,
             "index_bytes": self.index_bytes,
+            "dropped": self.dropped,
             "behind": self.behind_bytes,
             "behind_files": self.behind_files,
             "index_reported": int(self.written_at),

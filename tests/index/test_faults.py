@@ -245,7 +245,8 @@ def _as_another_user() -> Iterator[None]:
 
 
 def test_lost_packets_are_said_of_files_in_a_group(captures: Path, layout: IndexLayout) -> None:
-    """A question that opens none of its files says of each one of the window what its recorder lost."""
+    """A question that opens none of its files says of each one of the window what its recorder lost, and the figures of
+    the source count it."""
     for number in range(FILES):
         if number != ODD:
             (captures / f"{number}.pcap").unlink()
@@ -255,6 +256,8 @@ def test_lost_packets_are_said_of_files_in_a_group(captures: Path, layout: Index
     selector = _index(captures, layout)
     (group,) = layout.groups.iterdir()
     assert len(Group(group).files) == FILES
+    source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", captures), selector=selector)
+    assert source.coverage().stats["dropped"] == sum(range(FILES))
     expected = _answers(captures, None)
     assert _answers(captures, selector) == expected
     assert [one.verdict for one in expected[ABSENT, "long after"][1]] == ["gap"]

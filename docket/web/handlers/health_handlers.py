@@ -25,7 +25,11 @@ NAMED_STATS = (
     ("behind_files", "docket_index_behind_files", "Capture files that are still to be indexed."),
     ("index_reported", "docket_index_reported_seconds", "When the indexer last said how far it is, Unix."),
     ("index_bytes", "docket_index_bytes", "Size of the index."),
-    ("dropped", "docket_recorder_dropped_packets", "Packets that the recorder says it dropped, in files read whole."),
+    (
+        "dropped",
+        "docket_recorder_dropped_packets",
+        "Packets that the recorder says it dropped, in files that are indexed or were read whole.",
+    ),
     ("last_written", "docket_recorder_last_written_seconds", "When the directory was written to last, Unix."),
 )
 """Counters of sources that people alert on."""

@@ -76,12 +76,13 @@ class CaptureFilesSource:
             "unusable_files": len(listing.unusable),
             "other_files": listing.others,
             "disk_bytes": listing.disk_bytes,
-            "dropped": self._facts.dropped,
         }
         if listing.last_written_us is not None:
             # Seconds since 1970: whether a recorder still writes here is for the health to judge.
             counters["last_written"] = listing.last_written_us // US_PER_S
         counters |= self._selector.stats()
+        # Files that are read whole have no index as a rule; where both know some, the larger number is nearer.
+        counters["dropped"] = max(counters.get("dropped", 0), self._facts.dropped)
         readable_until_us = self._clock.now_us() - lag_us
         times = self._known_times.of(listing)
         gaps = merged(self._spans.gaps(times, readable_until_us))
