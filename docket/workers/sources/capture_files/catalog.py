@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from docket.workers.sources.capture_files.first_packet import first_packet
 from docket.workers.sources.capture_files.formats import NotReadable
+from docket.workers.sources.capture_files.identity import FileIdentity, digest_of
 from docket.workers.sources.capture_files.listing import (
     CaptureFile,
     Found,
@@ -43,6 +44,8 @@ _CHEAP_NS = 1_000_000
 _LISTING_SHARE = 1200
 """A glance reads the names of a directory again at the latest after so many times what it took, which is 50 ms a
 minute: of 60,000 files after 40 s. Where it is cheap it does so at once."""
+_LOOKS_AT_ONCE = 3
+"""Where names come and go all the time."""
 _FEW = 1000
 """Files that have changed; of more of them the listing is quicker put together again."""
 _OWN_OF_FILE_SYSTEMS = frozenset(("lost+found",))
@@ -109,6 +112,22 @@ class Catalog:
 
     def _look(self, *, rebuild: bool = False) -> None:
         """`rebuild`: the listing does not show what was known before."""
+        for _ in range(_LOOKS_AT_ONCE):
+            self._look_once(rebuild=rebuild)
+            if not self._changed_meanwhile():
+                return
+
+    def _changed_meanwhile(self) -> bool:
+        """Whether names came or went after they were read: a file that was renamed may have been missed."""
+        try:
+            return any(
+                known.changed != (status.st_mtime_ns, status.st_ctime_ns)
+                for known, status in ((known, os.stat(path)) for path, known in self._directories.items())
+            )
+        except OSError:
+            return True
+
+    def _look_once(self, *, rebuild: bool) -> None:
         known: dict[str, Found] = {}
         replaced: list[Replaced] = []
         changed: list[str] = []
@@ -273,7 +292,7 @@ class Catalog:
             return None
         except OSError as error:
             return Unusable(
-                path, f"cannot be read: {error.strerror}", "Let the worker's user read it.", _mtime_us(path)
+                path, f"cannot be read: {error.strerror}", "Let the worker's user read it.", _written_us(path)
             )
 
 
@@ -286,13 +305,15 @@ def _opened(path: str) -> Found:
     with open_capture(path) as opened:
         identity = opened.identity
         if isinstance(opened.form, NotReadable):
-            return Unusable(path, opened.form.reason, opened.form.advice, identity.modified_ns // 1000, identity)
+            return Unusable(path, opened.form.reason, opened.form.advice, identity.written_us(), identity)
         if opened.fault:
-            return Unusable(path, opened.fault, "Its packets are lost.", identity.modified_ns // 1000, identity)
+            advice = opened.advice or "Its packets are lost."
+            return Unusable(path, f"cannot be read: {opened.fault}", advice, identity.written_us(), identity)
         if opened.form is None and not opened.ended_early:
             return identity
         first_us, nanoseconds = first_packet(opened)
-        return CaptureFile(path, identity, first_us, nanoseconds)
+        unpacked_head = None if opened.packing is None else digest_of(opened.unpacked_head)
+        return CaptureFile(path, identity, first_us, nanoseconds, unpacked_head)
 
 
 def _gone(before: dict[str, Found], now: dict[str, Found]) -> list[Replaced]:
@@ -318,8 +339,8 @@ def _modified_ns(found: Found) -> int:
     return 0 if identity is None else identity.modified_ns
 
 
-def _mtime_us(path: str) -> int | None:
+def _written_us(path: str) -> int | None:
     try:
-        return os.stat(path).st_mtime_ns // 1000
+        return FileIdentity.of(os.stat(path), b"").written_us()
     except OSError:
         return None

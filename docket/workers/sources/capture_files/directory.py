@@ -100,7 +100,7 @@ class CaptureFilesSource:
     def survey(self, query: Query, window: Window, stop: Event) -> Survey | None:
         """See `Source.survey`. Raises SourceError."""
         listing = self._list(fresh=True)
-        files = [file for file in listing.files if file.first_us is not None]
+        files = self._times_of(listing).dated_files()
         wanted = Wanted(query, window, nanoseconds=False, look_inside=self.look_inside)
         found = DirectorySurvey(wanted, self._facts, self._selector, stop).of(self.name, files)
         bucket_s, buckets = timeline(self._selector, files, window)

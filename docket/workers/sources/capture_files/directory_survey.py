@@ -103,7 +103,7 @@ class DirectorySurvey:
         if selection is not None and selection.is_final:
             return packets, size_bytes
         with open_capture(file.path) as opened:
-            if not opened.identity.grown_from(file.identity):
+            if not opened.follows(file.identity):
                 raise _Enough
             if selection is not None and not opened.goes_on_from(selection.grown_behind):
                 raise _Enough

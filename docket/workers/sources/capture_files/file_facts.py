@@ -36,6 +36,8 @@ class FileFacts:
     """First and last packet of each run without a pause and without a clock that was set back, in the file's order."""
     in_part: bool = False
     """Not all of the file is read: nothing is known of its pauses."""
+    read_to: int = 0
+    """Where the last packet ends in the decompressed capture."""
     _latest_ns: int | None = None
 
     def take(self, time_ns: Integers) -> None:
@@ -61,6 +63,11 @@ class FileFacts:
             first[0], last[0] = min(begin_ns, first[0]), max(end_ns, last[0])
         self.stretches += zip(first, last, strict=True)
         self._latest_ns = int(time_ns[-1])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file ends where a packet does."""
+        return not self.end.fault and not self.end.unfinished
 
     def touches(self, after_us: int, before_us: int) -> bool:
         """Whether some packet may lie in the window."""

@@ -6,8 +6,8 @@ Inside of the window each packet is decided by the decoder of `docket.packet`, w
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from threading import Event
 
 from docket.domain.query.canonical import Query
@@ -26,6 +26,7 @@ from docket.workers.sources.capture_files.packet_filter import PacketFilter
 from docket.workers.sources.capture_files.reading.record_block import CaptureReader, FileEnd, RecordBlock
 from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
+from docket.workers.sources.capture_files.two_forms import gone_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class FilesPass:
         self._waiting = order.files
         self._done = 0
         self._linktype: int | None = None
+        self._selection: tuple[FileIdentity, Selection | None] | None = None
+        """Of the file that was asked for last."""
+        self._read_files: set[tuple[int, int]] = set()
+        """Device and inode."""
         self._filter = PacketFilter(wanted.query, wanted.window, look_inside=wanted.look_inside)
 
     def through_us(self) -> int | None:
@@ -78,12 +83,8 @@ class FilesPass:
         self._leave_out()
         for file in self._waiting:
             self._check_stop()
-            known = self._facts.get(file.identity)
-            if known is not None and not known.touches(self._window.after_us, self._window.before_us):
-                self._shortfalls.any_read = True
-                self._judge(file, known)
-            else:
-                yield from self._file(file)
+            compressed = self._order.compressed_form(file)
+            yield from self._alone(file) if compressed is None else self._in_two_forms(file, compressed)
             self._done += 1
             yield b""  # the one who reads may want to stop, or to say how far this is
         if self._linktype is None:
@@ -94,47 +95,106 @@ class FilesPass:
         identities = [file.identity for file in self._waiting]
         left_out = self._selector.left_out(identities, self._wanted.query.root, self._window)
         if left_out is not None:
-            waiting = [file for file, out in zip(self._waiting, left_out, strict=True) if not out]
+            waiting = [
+                file
+                for file, out in zip(self._waiting, left_out, strict=True)
+                if not out or self._order.compressed_form(file) is not None
+            ]
             self._shortfalls.any_read |= len(waiting) < len(self._waiting)
             self._waiting = waiting
 
-    def _file(self, file: CaptureFile) -> Iterator[bytes]:
+    def _alone(self, file: CaptureFile) -> Iterator[bytes]:
+        known = self._facts.get(file.identity)
+        if known is not None and not self._touches(known):
+            self._shortfalls.any_read = True
+            self._judge(file, known)
+            return
         selection = self._selected(file.identity)
         if selection is not None and selection.is_final:
             self._shortfalls.any_read = True
             self._judge(file, _known_facts(selection))
             return
+        facts = yield from self._file(file)
+        if facts is not None:
+            self._judge(file, facts)
+
+    def _in_two_forms(self, plain: CaptureFile, compressed: CaptureFile) -> Iterator[bytes]:
+        """A file and the same compressed: one is being made of the other, so the shorter is how the longer begins."""
+        found: list[tuple[CaptureFile, FileFacts]] = []
+        read_to = 0
+        for file in (plain, compressed):
+            facts = self._facts.get(file.identity)
+            if facts is None or (self._touches(facts) and facts.read_to > read_to):
+                facts = yield from self._file(file, read_to, use_index=False)
+            if facts is not None:
+                self._shortfalls.any_read = True
+                found.append((file, facts))
+                read_to = max(read_to, facts.read_to)
+        whole = [one for one in found if one[1].is_whole]
+        for file, facts in whole[:1] or found:
+            self._judge(file, facts)
+
+    def _touches(self, facts: FileFacts) -> bool:
+        return facts.touches(self._window.after_us, self._window.before_us)
+
+    def _file(
+        self, file: CaptureFile, begin: int = 0, *, use_index: bool = True
+    ) -> Generator[bytes, None, FileFacts | None]:
+        """The packets behind `begin`, an offset in the decompressed capture. Returns what is known of the file now."""
         try:
             with open_capture(file.path) as opened:
-                if opened.identity != file.identity:
-                    selection = self._selected(opened.identity)
-                if selection is not None and not opened.goes_on_from(selection.grown_behind):
-                    selection = None
                 self._shortfalls.any_read = True
-                if not opened.identity.grown_from(file.identity) and self._may_have_mattered(file):
-                    self._shortfalls.overwritten(file.path)
-                yield from self._opened(file, opened, selection)
+                if not opened.follows(file.identity):
+                    yield from self._gone(file, self._shortfalls.overwritten)
+                return (yield from self._opened(file, opened, begin, use_index=use_index))
         except FileNotFoundError:
-            if self._may_have_mattered(file):
-                self._shortfalls.removed(file.path)
+            yield from self._gone(file, self._shortfalls.removed)
         except OSError as error:
             self._shortfalls.unreadable(file.path, f"cannot be read: {error.strerror or error}")
+        return None
+
+    def _gone(self, file: CaptureFile, report: Callable[[str], None]) -> Iterator[bytes]:
+        """A file that is not under its name any more: it may have another one, or have been compressed."""
+        if not self._may_have_mattered(file):
+            return
+        path = gone_to(file, self._order.directories())
+        try:
+            if path is None:
+                raise FileNotFoundError(file.path)
+            with open_capture(path) as opened:
+                moved = replace(file, path=path, identity=opened.identity)
+                facts = yield from self._opened(moved, opened)
+                if facts is not None:
+                    self._judge(file, facts)
+        except OSError:
+            report(file.path)
 
     def _selected(self, identity: FileIdentity) -> Selection | None:
-        wanted = self._wanted
-        return self._selector.select(identity, wanted.query.root, self._window, look_inside=wanted.look_inside)
+        if self._selection is None or self._selection[0] != identity:
+            root, inside = self._wanted.query.root, self._wanted.look_inside
+            self._selection = identity, self._selector.select(identity, root, self._window, look_inside=inside)
+        return self._selection[1]
 
-    def _opened(self, file: CaptureFile, opened: OpenedFile, selection: Selection | None) -> Iterator[bytes]:
+    def _opened(
+        self, file: CaptureFile, opened: OpenedFile, begin: int = 0, *, use_index: bool = True
+    ) -> Generator[bytes, None, FileFacts | None]:
+        key = opened.identity.device, opened.identity.inode
+        if key in self._read_files:
+            return None  # under another name that it had or has
+        self._read_files.add(key)
+        selection = self._selected(opened.identity) if use_index else None
+        if selection is not None and not opened.goes_on_from(selection.grown_behind):
+            selection = None
         facts = FileFacts() if selection is None else _known_facts(selection)
         known = facts.end
         try:
             for reader in readers_of(opened, selection):
-                yield from self._read(file, opened, reader, facts)
+                yield from self._read(file, opened, reader, facts, begin)
                 facts.end = reader.end
         except _Overwritten:
             if self._may_have_mattered(file):
                 self._shortfalls.overwritten(file.path)
-            return
+            return None
         if selection is not None:
             facts.end = _followed(known, facts.end, selection)
         else:
@@ -142,15 +202,20 @@ class FilesPass:
                 facts.end.unfinished = _before_packets(opened)
             if opened.still_the_same():
                 self._facts.put(opened.identity, facts)
-        self._judge(file, facts)
+        return facts
 
-    def _read(self, file: CaptureFile, opened: OpenedFile, reader: CaptureReader, facts: FileFacts) -> Iterator[bytes]:
+    def _read(
+        self, file: CaptureFile, opened: OpenedFile, reader: CaptureReader, facts: FileFacts, begin: int
+    ) -> Iterator[bytes]:
         for block in reader.blocks():
             self._check_stop()
             if not opened.still_the_same():
                 raise _Overwritten
             facts.take(block.records.time_ns)
+            facts.read_to = max(facts.read_to, block.end)
             chosen = self._chosen(file, block)
+            if begin:
+                chosen = chosen[block.base + block.records.data_at[chosen] >= begin]
             if not chosen.size:
                 continue
             if block.nanoseconds and not self._wanted.nanoseconds:
@@ -166,7 +231,12 @@ class FilesPass:
         if chosen.unfiltered:
             self._shortfalls.unfiltered(file.path, block.linktype, chosen.unfiltered)
         self._shortfalls.undecided(file.path, chosen.undecided)
-        return chosen.rows
+        times = block.records.time_ns[chosen.rows]
+        expressible = (times >= 0) & (times < rendering.END_NS)
+        if expressible.all():
+            return chosen.rows
+        self._shortfalls.out_of_range(file.path, int((~expressible).sum()))
+        return chosen.rows[expressible]
 
     def _judge(self, file: CaptureFile, facts: FileFacts) -> None:
         """Say what was odd about a file, if that may have cost packets of the window."""

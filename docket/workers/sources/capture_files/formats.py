@@ -68,7 +68,7 @@ _PACKINGS = {
     b"\xfd7zXZ\x00": Packing.XZ,
 }
 _SKIPPABLE = tuple(bytes((low,)) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))
-"""Frames without data, with which zstd files and lz4 files may begin."""
+"""Frames without data, with which zstd files and lz4 files may begin. What follows tells which of the two it is."""
 
 _FOREIGN = {
     b"snoop\0\0\0": "snoop, of Solaris",
@@ -96,14 +96,25 @@ _FOREIGN = {
     b"\x7fver": "EtherPeek",
     b"NetS": "NetScaler trace",
     b"PEEK": "Peek",
+}
+_PACKED = {
     b"\x02\x21\x4c\x18": "lz4 of the old kind",
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
     b"PK\x03\x04": "zip",
     b"Rar!": "RAR",
+    b"\x89LZO\0": "lzop",
+    b"LZIP": "lzip",
+    b"\x1f\x9d": "compress (.Z)",
+    b"\x5d\0\0": "lzma of the old kind",
+    b"\xff\x06\0\0sNaPpY": "snappy",
 }
+_STENOTYPE = b"\x02\0\0\0\x30\0\0\0"
+"""A block of the kernel's packet ring, which stenotype writes as it is: version 3, 48 bytes to the private part."""
+_TAR_MAGIC = slice(257, 262)
 _ENCRYPTED_NAME = ".arkime"
-_CAPTURE_NAMES = (".pcap", ".pcapng", ".cap", ".dmp", ".dump", ".erf", ".snoop", ".trc", ".trace", ".ntar")
+_CAPTURE_NAMES = ("pcap", ".cap", ".dmp", ".dump", ".erf", ".snoop", ".trc", ".trace", ".ntar", "snort.log.")
 _ADVICE = "Convert it to pcap or pcapng (editcap), or move it out of the directory."
+_UNPACK = "Unpack it, or pack it again with gzip, zstd, lz4, xz or bzip2."
 
 _SNIFFED_BYTES = 64
 _MAGIC_BYTES = 4
@@ -151,7 +162,8 @@ def _packing(head: bytes) -> Packing | None:
         if head.startswith(magic):
             return packing
     if head[:4] in _SKIPPABLE:
-        return Packing.ZSTD
+        rest = head[8 + int.from_bytes(head[4:8], "little") :]
+        return (_packing(rest) if rest else None) or Packing.ZSTD
     return None
 
 
@@ -159,6 +171,16 @@ def _foreign(head: bytes, name: str) -> NotReadable | None:
     for magic, program in _FOREIGN.items():
         if head.startswith(magic):
             return NotReadable(f"is {program}, which cannot be read", _ADVICE)
+    for magic, program in _PACKED.items():
+        if head.startswith(magic) and (len(magic) > 3 or named_like_a_capture(name)):
+            return NotReadable(f"is {program}, which cannot be read", _UNPACK)
+    if named_like_a_capture(name) and _packing(head) is not None:
+        return NotReadable("is compressed twice", _UNPACK)
+    if head[_TAR_MAGIC] == b"ustar" and named_like_a_capture(head[:100].decode("latin-1")):
+        return NotReadable("is a tar archive of captures, which cannot be read", "Unpack it.")
+    if head.startswith(_STENOTYPE):
+        advice = "Ask it by a source of the kind stenographer, which reads them."
+        return NotReadable("is a file of stenographer's, which has a form of its own", advice)
     if len(head) >= FILE_HEADER_BYTES and not head.strip(b"\0"):
         return NotReadable("begins with zeros, as a loss of power leaves files", "Its packets are lost.")
     if head and named_like_a_capture(name) and not _is_text(head):

@@ -24,6 +24,8 @@ class CaptureFile:
     """Time of the first packet in the file, which need not be the earliest. None: there is none yet."""
     nanoseconds: bool
     """Its clock is finer than microseconds."""
+    unpacked_head: bytes | None = None
+    """Of a compressed file: digest of the first 512 bytes of its capture, as `identity.head` is of a plain one."""
 
     @property
     def modified_us(self) -> int:
@@ -41,8 +43,8 @@ class Unusable:
     path: str
     reason: str
     advice: str
-    modified_us: int | None
-    """None for directories."""
+    written_us: int | None
+    """When it was last written to, at the latest; None for directories."""
     identity: FileIdentity | None = None
 
 

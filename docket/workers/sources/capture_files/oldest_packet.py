@@ -1,21 +1,18 @@
 """How far back the files of a directory go: the time of the earliest packet that is known. For `directory` only.
 
 The first packet of a file need not be its earliest: several queues of a recorder are some microseconds apart. So the
-beginning of the oldest file is looked at as a whole, unless all of its packets are known.
+beginning of the oldest file is looked at as a whole, unless all of its packets are known. A packet of a clock that was
+not set says nothing of how far back the files go.
 """
 
 from __future__ import annotations
 
 from docket.domain.clock import Clock
-from docket.domain.timewindow import US_PER_S
 from docket.workers.sources.capture_files.first_packet import earliest_packet
-from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.identity import OLDEST_SENSIBLE_US, FileIdentity
 from docket.workers.sources.capture_files.known_times import UNKNOWN, Times
 from docket.workers.sources.capture_files.listing import CaptureFile
 from docket.workers.sources.capture_files.opened_file import open_capture
-
-OLDEST_SENSIBLE_US = 315_532_800 * US_PER_S
-"""1980: a packet of before is from a clock that was not set, and says nothing of how far back the files go."""
 
 
 class OldestPacket:
@@ -55,6 +52,6 @@ class OldestPacket:
 def _earliest_us(file: CaptureFile) -> int | None:
     try:
         with open_capture(file.path) as opened:
-            return earliest_packet(opened) if opened.identity.grown_from(file.identity) else None
+            return earliest_packet(opened) if opened.follows(file.identity) else None
     except OSError:
         return None  # removed, or not to be read any more: a reading will say so

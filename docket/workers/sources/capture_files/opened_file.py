@@ -51,6 +51,12 @@ class OpenedFile:
     """What is wrong with its compressed beginning."""
     ended_early: bool
     """It ends before it tells what it is, or before a packet can begin."""
+    head: bytes
+    """The first 512 bytes of the file."""
+    unpacked_head: bytes
+    """The same of the capture that is in it."""
+    advice: str = ""
+    """What would help against the fault."""
 
     def reader(self) -> CaptureReader | None:
         """For the whole file, once; None if it is no capture that can be read."""
@@ -72,7 +78,12 @@ class OpenedFile:
     def still_the_same(self) -> bool:
         """Whether the file holds what it held when it was opened; it may have grown."""
         descriptor = self.file.fileno()
-        return FileIdentity.of(os.fstat(descriptor), os.pread(descriptor, HEAD_BYTES, 0)).grown_from(self.identity)
+        head = os.pread(descriptor, HEAD_BYTES, 0)
+        return FileIdentity.of(os.fstat(descriptor), head).grown_from(self.identity, head)
+
+    def follows(self, earlier: FileIdentity) -> bool:
+        """Whether this is that file, with more behind what it held; also if nothing was added."""
+        return self.identity.grown_from(earlier, self.head)
 
     def tail(self) -> Tail:
         """Of the file as it was opened. Raises OSError."""
@@ -104,9 +115,10 @@ def open_capture(path: str) -> Iterator[OpenedFile]:
 def _recognised(file: BinaryIO, identity: FileIdentity, head: bytes, name: str) -> OpenedFile:
     form = recognise(head, name)
     if not isinstance(form, Packing):
-        return OpenedFile(file, identity, None, form, "", is_begun(head, name))
+        return OpenedFile(file, identity, None, form, "", is_begun(head, name), head, head)
     file.seek(0)
     stream = PackedStream(file, form)
-    inner = recognise(stream.read(HEAD_BYTES), name, packed=True)
+    inside = stream.read(HEAD_BYTES)
+    inner = recognise(inside, name, packed=True)
     assert not isinstance(inner, Packing)
-    return OpenedFile(file, identity, form, inner, stream.fault, stream.ended_early)
+    return OpenedFile(file, identity, form, inner, stream.fault, stream.ended_early, head, inside, stream.advice)

@@ -6,16 +6,18 @@ where least is to be expected. They leave no file out.
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from docket.domain.timewindow import US_PER_S, Window
 from docket.packet.octets import Integers, Mask
+from docket.workers.sources.capture_files.identity import LATE_MTIME_US
 from docket.workers.sources.capture_files.listing import CaptureFile, Listing
+from docket.workers.sources.capture_files.two_forms import compressed_forms
 
 DISORDER_US = 5 * US_PER_S
 """Packets of one file may be this much older than its first one (several queues, several interfaces)."""
-LATE_MTIME_US = 60 * US_PER_S
-"""How long after a file was last written its last packet may have been captured, clocks being what they are."""
 _WRITING_US = 60 * US_PER_S
 """A file that was written to within this time is taken to be still growing."""
 _BUFFERED_US = 24 * 3600 * US_PER_S
@@ -28,7 +30,13 @@ class FileTimes:
 
     def __init__(self, listing: Listing) -> None:
         self.listing = listing
-        self.place = {file.path: number for number, file in enumerate(listing.files)}
+        by_path = {file.path: file for file in listing.files}
+        self.place = {path: number for number, path in enumerate(by_path)}
+        self.compressed = compressed_forms(by_path)
+        """By the path of a plain file: the same capture, compressed. Both together are one file to read."""
+        forms = {file.path for file in self.compressed.values()}
+        self.alone: Mask = np.array([path not in forms for path in by_path], dtype=bool)
+        """The files but the compressed ones that have a plain form."""
         modified = [file.modified_us for file in listing.files]
         first = [file.first_us for file in listing.files if file.first_us is not None]
         self.modified_us: Integers = np.array(modified, dtype=np.int64)
@@ -45,6 +53,11 @@ class FileTimes:
         if undated.size:
             latest_us = self.modified_us.max()
             self.later_us[self.begins_us.size :] = np.where(undated == latest_us, 0, latest_us)
+
+    def dated_files(self) -> list[CaptureFile]:
+        """Those with packets, each capture once."""
+        files = self.listing.files
+        return [files[number] for number in self.alone[: self.begins_us.size].nonzero()[0]]
 
     def likely(self, window: Window) -> Mask:
         """The files that the hints say to hold something of the window."""
@@ -65,8 +78,16 @@ class ReadingOrder:
         self._times = times
         likely = times.likely(window)
         all_files = times.listing.files
-        self.likely = [all_files[number] for number in likely.nonzero()[0]]
-        self.files = [*self.likely, *(all_files[number] for number in (~likely).nonzero()[0])]
+        self.likely = [all_files[number] for number in (likely & times.alone).nonzero()[0]]
+        self.files = [*self.likely, *(all_files[number] for number in (~likely & times.alone).nonzero()[0])]
+
+    def compressed_form(self, file: CaptureFile) -> CaptureFile | None:
+        """The same capture, compressed, where a file lies in the directory in both forms."""
+        return self._times.compressed.get(file.path)
+
+    def directories(self) -> list[str]:
+        """Where the files lie."""
+        return sorted({os.path.dirname(path) for path in self._times.place})
 
     def may_matter(self, file: CaptureFile) -> bool:
         """Whether a file that is gone may have held something of the window: here hints are all there is. If the

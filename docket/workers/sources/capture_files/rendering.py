@@ -16,6 +16,8 @@ from docket.packet.pcap import RECORD_HEADER_BYTES
 from docket.packet.records import LARGEST_RECORD_BYTES
 from docket.workers.sources.capture_files.reading.record_block import RecordBlock
 
+END_NS = (1 << 32) * NS_PER_S
+"""A record cannot say a time from here on, in February 2106, nor one before 1970."""
 _MICRO, _NANO = 0xA1B2_C3D4, 0xA1B2_3C4D
 
 

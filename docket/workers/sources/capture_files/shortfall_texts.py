@@ -13,8 +13,8 @@ from docket.domain.timewindow import US_PER_S, Window, format_human
 from docket.domain.units import packets_text
 from docket.workers.sources.base import Shortfall
 from docket.workers.sources.capture_files.file_facts import FileFacts
+from docket.workers.sources.capture_files.identity import LATE_MTIME_US
 from docket.workers.sources.capture_files.listing import CaptureFile, Unusable
-from docket.workers.sources.capture_files.reading_order import LATE_MTIME_US
 
 _SHOWN = 3
 _DISORDER_US = 5 * US_PER_S
@@ -34,13 +34,14 @@ class Shortfalls:
         self._dropped: list[str] = []
         self._advice: list[str] = []
         self._undecided: Counter[str] = Counter()
+        self._out_of_range: Counter[str] = Counter()
         self._unfiltered: Counter[tuple[str, int]] = Counter()
         self.any_read = False
         """At least one file could be read."""
 
     def unusable(self, unusable: Unusable, window: Window) -> None:
         """A file or directory that is not read. One that was last written to before the window says nothing of it."""
-        if unusable.modified_us is None or unusable.modified_us + LATE_MTIME_US >= window.after_us:
+        if unusable.written_us is None or unusable.written_us + LATE_MTIME_US >= window.after_us:
             self.unreadable(unusable.path, unusable.reason, unusable.advice)
 
     def unreadable(self, path: str, reason: str, advice: str = "") -> None:
@@ -59,6 +60,10 @@ class Shortfalls:
         if packets:
             self._undecided[path] += packets
 
+    def out_of_range(self, path: str, packets: int) -> None:
+        """Packets of the window whose time the answer has no room for."""
+        self._out_of_range[path] += packets
+
     def unfiltered(self, path: str, linktype: int, packets: int) -> None:
         """Packets of the window whose link type cannot be looked into."""
         self._unfiltered[path, linktype] += packets
@@ -72,7 +77,8 @@ class Shortfalls:
             self._recorder_dropped(file, facts, window)
         if not (end.fault or end.undated or end.unfinished):
             return
-        written_us = file.modified_us + LATE_MTIME_US
+        last_us = None if facts.last_ns is None else facts.last_ns // 1000
+        written_us = file.identity.written_us(file.first_us, last_us) + LATE_MTIME_US
         first_us = 0 if facts.first_ns is None else facts.first_ns // 1000 - _DISORDER_US
         within = window.before_us > first_us and window.after_us <= written_us
         name = self._name(file.path)
@@ -142,6 +148,11 @@ class Shortfalls:
             f"{self._name(path)} has {packets_text(packets)} of link type {linktype}, which cannot be filtered; "
             "they can only be asked for with everything else"
             for (path, linktype), packets in self._unfiltered.items()
+        ]
+        texts += [
+            f"{self._name(path)} has {packets_text(packets)} from before 1970 or after 2106, "
+            "which an answer cannot hold"
+            for path, packets in self._out_of_range.items()
         ]
         if self._undecided:
             files = _joined([self._name(path) for path in self._undecided])

@@ -11,9 +11,8 @@ from docket.packet.octets import Integers, Mask
 from docket.workers.sources.base import Gap
 from docket.workers.sources.capture_files.block_selector import BlockSelector
 from docket.workers.sources.capture_files.file_facts import DISORDER_NS, FactsCache
-from docket.workers.sources.capture_files.identity import FileIdentity
+from docket.workers.sources.capture_files.identity import OLDEST_SENSIBLE_US, FileIdentity
 from docket.workers.sources.capture_files.known_times import UNKNOWN, Times
-from docket.workers.sources.capture_files.oldest_packet import OLDEST_SENSIBLE_US
 from docket.workers.sources.gaps import SEVERAL, CoveredTime, usual_us
 
 LATE_WRITE_US = 60 * US_PER_S

@@ -23,6 +23,10 @@ READ_BYTES = 256 * 1024
 MOST_WINDOW_LOG = 27
 """zstd: 128 MiB, what its own program allows; a file that asks for more is refused, not obeyed."""
 _SKIPPABLE = b"\x2a\x4d\x18"
+_TOO_LARGE, _DICTIONARY = "too much memory", "ictionary"
+"""What the messages of zstd's library say of a window that is too large, and of a dictionary that is missing."""
+_PADDED = (Packing.GZIP, Packing.XZ)
+"""Zeros may stand between the parts of these files and behind the last one."""
 
 
 class Decompressor(Protocol):
@@ -100,6 +104,8 @@ class PackedStream:
         self._frames: deque[tuple[int, int]] = deque()
         self.ended_early = False
         self.fault = ""
+        self.advice = ""
+        """What makes a fault readable; none if the data are damaged."""
         if offset:
             file.seek(offset)
 
@@ -134,8 +140,11 @@ class PackedStream:
             given, self._input = self._input, b""
             data = self._decompressor.decompress(given, most)
             self._stuck = not data and not given
-        except (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, RuntimeError, MemoryError, ValueError):
-            self._break_off(f"the {self._packing.value} data are damaged at or before byte {self._read_to}")
+        except zstd.ZstdError as error:
+            self._break_off(*_zstd_fault(str(error)))
+            return b""
+        except (zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, MemoryError, ValueError):
+            self._break_off()
             return b""
         if self._decompressor.eof:
             self._input = self._decompressor.unused_data or b""
@@ -152,8 +161,8 @@ class PackedStream:
                 return False
             if self._input[1:4] == _SKIPPABLE and 0x50 <= self._input[0] < 0x60:
                 self._skip_frame()
-            elif self._packing is Packing.GZIP and not self._input.strip(b"\0"):
-                self._input = b""  # gzip files may be padded with zeros
+            elif self._packing in _PADDED and not self._input[0]:
+                self._input = self._input.lstrip(b"\0")
             else:
                 break
         self._frames.append((self._read_to - len(self._input), self.position))
@@ -176,8 +185,9 @@ class PackedStream:
         self._input += data
         return bool(data)
 
-    def _break_off(self, fault: str) -> None:
-        self.fault = fault
+    def _break_off(self, fault: str = "", advice: str = "") -> None:
+        self.fault = fault or f"the {self._packing.value} data are damaged at or before byte {self._read_to:,}"
+        self.advice = advice
         self._at_end = True
 
 
@@ -205,6 +215,18 @@ class _Gzip:
 
 def _zstd() -> Decompressor:
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: MOST_WINDOW_LOG})
+
+
+def _zstd_fault(message: str) -> tuple[str, str]:
+    """What is wrong and what helps, where the data are whole; nothing else for damage."""
+    if _TOO_LARGE in message:
+        return (
+            f"the zstd data ask for a window of more than {1 << MOST_WINDOW_LOG - 20} MiB",
+            "Unpack it (zstd -d --long=31), or pack it again without --long and --ultra.",
+        )
+    if _DICTIONARY in message:
+        return "the zstd data were made with a dictionary", "Unpack it with that dictionary (zstd -d -D)."
+    return "", ""
 
 
 _BEGIN: dict[Packing, Callable[[], Decompressor]] = {

@@ -36,6 +36,9 @@ class ClassicReader:
         while chunk := self._stretch.read():
             data = rest + chunk if rest else chunk
             base = self._stream.position - len(data)
+            if not data[0] and data == bytes(len(data)):
+                rest = self._pass_zeros(data, base)
+                continue
             scanned = self._scanned(data)
             records = self._without_zeros(scanned.records, base)
             if len(records):
@@ -59,22 +62,29 @@ class ClassicReader:
             return records
         if not self.end.fault:
             place = base + int(records.data_at[int(np.argmax(zeros))]) - self._form.record_header_bytes
-            self.end.fault = f"there are zeros instead of packets from byte {place:,} on"
+            self.end.fault = _zeros_from(place)
         return records.chosen(~zeros)
+
+    def _pass_zeros(self, data: bytes, base: int) -> bytes:
+        """Note them, and give what may belong to the record behind them: there may be terabytes of them."""
+        header_bytes = self._form.record_header_bytes
+        if len(data) >= header_bytes and not self.end.fault:
+            self.end.fault = _zeros_from(base)
+        return bytes(len(data) % header_bytes)
 
     def _block(self, data: bytes, records: Records, base: int, end: int) -> RecordBlock:
         form = self._form
         native = form.byte_order == "<" and form.record_header_bytes == RECORD_HEADER_BYTES
         native = native and form.swapped_lengths == "no"
         extent = extent_of(self._stream, base, end)
-        return RecordBlock(data, records, form.linktype, form.nanoseconds, native, extent, bool(self.end.fault))
+        return RecordBlock(data, records, form.linktype, form.nanoseconds, native, extent, base, bool(self.end.fault))
 
     def _finish(self, rest: bytes) -> None:
         stream, end = self._stream, self.end
         if stream.fault:
             end.fault = end.fault or stream.fault
         elif rest and not rest.strip(b"\0") and not end.fault:
-            end.fault = f"there are zeros instead of packets from byte {stream.position - len(rest):,} on"
+            end.fault = _zeros_from(stream.position - len(rest))
         elif rest or stream.ended_early:
             what = "of a packet" if rest else "of its compressed data"
             end.unfinished = f"it ends in the middle {what}, after {stream.position:,} bytes"
@@ -85,3 +95,7 @@ class ClassicReader:
             return None
         seconds, fraction = struct.unpack_from(self._form.byte_order + "II", rest)
         return int(seconds * _US_PER_S + (fraction // 1000 if self._form.nanoseconds else fraction))
+
+
+def _zeros_from(place: int) -> str:
+    return f"there are zeros instead of packets from byte {place:,} on"

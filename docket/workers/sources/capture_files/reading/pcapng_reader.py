@@ -46,7 +46,8 @@ class PcapngReader:
         self._stretch = Stretch(stream, length_bytes)
         self._order: ByteOrder = "<"
         self._interfaces: list[Interface] = []
-        self._prologue = b""
+        self._prologue: list[bytes] = []
+        self._prologue_bytes = 0
         if prologue:
             for _ in self._blocks_of(prologue, 0):
                 pass
@@ -139,17 +140,31 @@ class PcapngReader:
             return None
         block = data[at : at + length]
         if kind == _SECTION:
-            self._interfaces, self._prologue = [], block
+            self._interfaces, self._prologue, self._prologue_bytes = [], [], 0
             self.end.sections += 1
+            self._keep(block, at)
         elif struct.unpack_from(self._order + "I", block)[0] == _INTERFACE:
             found = parse_interface(block[8:-4], self._order)
             self._interfaces.append(found)
-            self._prologue += block
+            self._keep(block, at)
             self.finest_nanoseconds = self.finest_nanoseconds or found.nanoseconds
         else:
             number, lost = dropped(block[8:-4], self._order)
-            self.end.drops[self.end.sections, number] = lost
+            if number < len(self._interfaces) and (lost or self.end.drops.get((self.end.sections, number))):
+                self.end.drops[self.end.sections, number] = lost
         return int(length)
+
+    def _keep(self, block: bytes, at: int) -> None:
+        """Note a block that what follows cannot be read without. Raises _Damage where they are too many."""
+        self._prologue.append(block)
+        self._prologue_bytes += len(block)
+        if self._prologue_bytes > _LARGEST_KEPT_BYTES:
+            raise _Damage(at, f"the descriptions of interfaces take more than {_LARGEST_KEPT_BYTES >> 20} MiB")
+
+    def _prologue_here(self) -> bytes:
+        if len(self._prologue) > 1:
+            self._prologue = [b"".join(self._prologue)]
+        return self._prologue[0] if self._prologue else b""
 
     def _begin_section(self, data: bytes, at: int) -> None:
         order = _BYTE_ORDERS.get(data[at + 8 : at + 12])
@@ -186,9 +201,9 @@ class PcapngReader:
             ticks = u4[places + 12].astype(np.uint64) << np.uint64(32) | u4[places + 16]
             original = u4[places + 24].astype(np.int64)
             records = Records(places + _PACKET_DATA_AT, captured, original, self._times(interface, ticks))
-            extent = extent_of(self._stream, base + int(places[0]), end - int(places[0]), self._prologue)
+            extent = extent_of(self._stream, base + int(places[0]), end - int(places[0]), self._prologue_here())
             for linktype, nanoseconds, chosen in self._by_link_type(interface):
-                yield RecordBlock(data, records.chosen(chosen), linktype, nanoseconds, False, extent)
+                yield RecordBlock(data, records.chosen(chosen), linktype, nanoseconds, False, extent, base)
         if damage is not None:
             raise damage
 

@@ -34,8 +34,15 @@ class RecordBlock:
     """Each packet has a record header of 16 bytes right before it, little-endian, as results have."""
     extent: Extent
     """Of all packets of the block; blocks of different link types may share one."""
+    base: int
+    """Where the buffer begins in the decompressed capture."""
     damaged: bool = False
     """There are zeros instead of packets, between these or before them."""
+
+    @property
+    def end(self) -> int:
+        """Where the last of the packets ends in the decompressed capture."""
+        return self.base + int(self.records.data_at[-1] + self.records.captured[-1])
 
 
 @dataclass(slots=True)

@@ -1,0 +1,134 @@
+"""Files that are compressed, unpacked or renamed while questions run: each packet comes once, and none is missed."""
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from docket.config.model import CaptureFilesConfig
+from docket.domain.job import Verdict
+from docket.packet.pcap import file_header
+from docket.workers.sources.capture_files import catalog as catalog_module
+from docket.workers.sources.capture_files import files_pass
+from docket.workers.sources.capture_files.catalog import Catalog
+from docket.workers.sources.capture_files.directory import CaptureFilesSource
+from docket.workers.sources.capture_files.opened_file import open_capture
+from tests.faults.packets import capture
+from tests.workers.requests import START_US, Heard, ask, read
+from tests.workers.sources.capture_formats import interface, packet, section
+from tests.workers.sources.test_capture_formats import DATA, MINUTE_US, OLD_S, PACKETS, START_S, TRUTH, ask_all, place
+
+WHOLE = file_header() + capture(PACKETS)
+PACKED = gzip.compress(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("plain", "ending", "packed"),
+    [
+        (WHOLE, ".gz", PACKED),
+        (WHOLE, ".zst", zstd.compress(WHOLE)),
+        (WHOLE, ".gz", PACKED[: len(PACKED) // 2]),
+        (WHOLE[:2003], ".gz", PACKED),
+    ],
+    ids=["both kept", "both kept, zstd", "being compressed", "being unpacked"],
+)
+def test_a_capture_in_two_forms_is_one(tmp_path: Path, plain: bytes, ending: str, packed: bytes) -> None:
+    """What both hold comes once; what one of them lacks comes from the other. Also when their times are known."""
+    place(tmp_path, "a.pcap", plain)
+    place(tmp_path, f"a.pcap{ending}", packed)
+    opened = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=tmp_path))
+    for _ in range(2):
+        heard = Heard()
+        finding = read(opened, ask(START_US, START_US + MINUTE_US), heard)
+        assert (finding.verdict, heard.body) == (Verdict.COMPLETE, TRUTH)
+
+
+def test_two_forms_that_both_lack_their_end(tmp_path: Path) -> None:
+    """The packets of the longer one come, and what is missing is said."""
+    place(tmp_path, "a.pcap", WHOLE[:2003])
+    place(tmp_path, "a.pcap.gz", PACKED[: len(PACKED) * 3 // 4])
+    finding, body = ask_all(tmp_path)
+    assert finding.verdict is Verdict.CUT
+    assert body == TRUTH[: len(body)]
+
+
+def test_another_capture_of_that_name_is_another_one(tmp_path: Path) -> None:
+    """The names of two files prove nothing: here the compressed one holds other packets."""
+    place(tmp_path, "a.pcap", file_header() + capture(PACKETS[:30]))
+    place(tmp_path, "a.pcap.gz", gzip.compress(file_header() + capture(PACKETS[30:])))
+    finding, body = ask_all(tmp_path)
+    assert (finding.verdict, body) == (Verdict.COMPLETE, TRUTH)
+
+
+def compress(path: Path) -> None:
+    place(path.parent, path.name + ".gz", gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+def rotate(path: Path) -> None:
+    """As logrotate does; the recorder has begun a new file under the old name."""
+    path.with_name("b.pcap").rename(path.with_name("c.pcap"))
+    path.rename(path.with_name("b.pcap"))
+    place(path.parent, path.name, file_header())
+    os.utime(path, (START_S + 60, START_S + 60))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        compress,
+        rotate,
+        lambda path: path.rename(path.with_name("elsewhere")),
+        lambda path: path.rename(path.parent / "old" / path.name),
+    ],
+    ids=["compressed", "rotated", "renamed", "moved"],
+)
+def test_a_file_is_followed_to_its_new_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    """Between the listing and the reading it gets another one; nothing is missing, nothing comes twice."""
+    first = place(tmp_path, "a.pcap", file_header() + capture(PACKETS[:20]))
+    place(tmp_path, "b.pcap", file_header() + capture(PACKETS[20:40]))
+    (tmp_path / "old").mkdir()
+    place(tmp_path / "old", "d.pcap", file_header() + capture(PACKETS[40:]))
+    waiting = [change]
+
+    def changing(path: str) -> object:
+        while waiting:
+            waiting.pop()(first)
+        return open_capture(path)
+
+    monkeypatch.setattr(files_pass, "open_capture", changing)
+    finding, body = ask_all(tmp_path)
+    assert (finding.verdict, body) == (Verdict.COMPLETE, TRUTH)
+
+
+def test_a_file_that_is_renamed_while_it_is_listed_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its old name was read, and is gone when its turn comes: the names are read once more."""
+    place(tmp_path, "a.pcap", WHOLE)
+    second = place(tmp_path, "b.pcap", WHOLE)
+    for name in ("a.pcap", "b.pcap"):
+        os.utime(tmp_path / name, (OLD_S, OLD_S))
+
+    def renaming(path: str) -> object:
+        if second.exists():
+            second.rename(tmp_path / "c.pcap")
+        return open_capture(path)
+
+    monkeypatch.setattr(catalog_module, "open_capture", renaming)
+    listing = Catalog(str(tmp_path)).look()
+    assert sorted(file.name for file in listing.files) == ["a.pcap", "c.pcap"]
+
+
+def test_times_that_an_answer_cannot_hold_are_said(tmp_path: Path) -> None:
+    """A clock before 1970 or after 2106 is never shown as another time."""
+    content = section() + interface(offset_s=-1000) + packet(0, DATA[0]) + packet(2_000_000_000, DATA[1])
+    place(tmp_path, "a.pcapng", content)
+    heard = Heard()
+    opened = CaptureFilesSource(CaptureFilesConfig(name="rock01:em2", path=tmp_path))
+    finding = read(opened, ask(-2_000_000_000, 2_000_000_000, ""), heard)
+    assert heard.times_us == [1_000_000_000]
+    assert "1 packet from before 1970 or after 2106" in finding.sentence
