@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 # Of pytest. With one, the tests run in the order of their files: `make test PROCESSES=1`.
 PROCESSES := 2
+# What became of the commands of the pages; written also when a test failed.
+TABLE := build/documented-commands.md
 SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 
 .PHONY: help run test fresh brokers suricata fault-table sensor-table chaos questions holes refinements crowds attacks cluster fuzz fuzz-services check format bench requirements wheel deb image demo-traffic screenshots clean
@@ -60,8 +62,8 @@ fault-table: .venv/.test
 
 sensor-table: .venv/.test
 	@scripts/packages test
-	CI=true $(PYTHON) -m pytest -n0 -q tests/deploy/test_sensor.py
-	@cat build/documented-commands.md
+	@rm -f $(TABLE)
+	@CI=true $(PYTHON) -m pytest -n0 -q tests/deploy/test_sensor.py; code=$$?; cat $(TABLE); exit $$code
 
 chaos: .venv/.test
 	@scripts/packages test
