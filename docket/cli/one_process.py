@@ -80,7 +80,7 @@ def run_all(args: argparse.Namespace, terminal: Terminal) -> int:
 
         services = [
             collector_service(config, broker),
-            worker_service(config, broker),
+            *((worker_service(config, broker),) if config.sources else ()),
             inspector_service(config, broker),
             indexer_service(config),
         ]

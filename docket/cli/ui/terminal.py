@@ -17,8 +17,9 @@ from docket.cli.client.discovery import running_server
 from docket.client.http_client import Client
 from docket.client.login import find_login
 from docket.config.loader import VARIABLE, load_config
+from docket.config.model import Config
 from docket.config.values import UNIX, TcpAddress, listen_address
-from docket.errors import ConfigError
+from docket.errors import ConfigError, Fault
 
 DEFAULT_SOCKET = Path("/run/docket/docket.socket")
 """Where the socket unit lets the server listen."""
@@ -98,7 +99,7 @@ def default_server(args: argparse.Namespace, terminal: Terminal) -> str:
     if args.server:
         return str(args.server)
     if args.config is not None:
-        return _configured_server(args, terminal) or FALLBACK_URL
+        return _configured_server(args, terminal) or _listens_nowhere(args.config)
     return (
         terminal.environ.get(SERVER_VARIABLE)
         or (None if terminal.environ.get(VARIABLE) else running_server(terminal.environ))
@@ -111,16 +112,27 @@ def default_server(args: argparse.Namespace, terminal: Terminal) -> str:
 def _configured_server(args: argparse.Namespace, terminal: Terminal) -> str | None:
     """The first TCP address that the configuration listens on, else its unix socket, if this user may read the file."""
     try:
-        web = load_config(args.config, terminal.environ).web
+        config = load_config(args.config, terminal.environ)
     except ConfigError:
-        if args.config is not None:
+        if args.config is not None or terminal.environ.get(VARIABLE):
             raise
         return None
-    for listening in web.listen:
-        address = listen_address(listening)
-        if isinstance(address, TcpAddress):
-            return f"http://{reachable(address)}{web.base_path}"
-    return web.listen[0] if web.listen else None
+    addresses = servers_of(config)
+    return min(addresses, key=lambda address: address.startswith(UNIX), default=None)
+
+
+def servers_of(config: Config) -> list[str]:
+    """Where a client on this machine finds the web app of a configuration."""
+    addresses = [listen_address(listening) for listening in config.web.listen]
+    return [
+        f"http://{reachable(address)}{config.web.base_path}" if isinstance(address, TcpAddress) else listening
+        for address, listening in zip(addresses, config.web.listen, strict=True)
+    ]
+
+
+def _listens_nowhere(path: Path) -> str:
+    """Another server that happens to run is not asked instead."""
+    raise ConfigError([Fault("no-server", f"{path}: web.listen names no address; name the server with --server")])
 
 
 def usual_socket(path: Path = DEFAULT_SOCKET) -> str | None:

@@ -61,3 +61,18 @@ def test_authorities_that_cannot_be_read_are_a_fault(tmp_path: Path) -> None:
     """Rather than trusting the system's in their place."""
     with pytest.raises(ConfigError, match="--ca"):
         find_login("https://rock01/", None, tmp_path / "none.pem", {})
+
+
+def test_configuration_that_names_no_server_is_a_fault(tmp_path: Path) -> None:
+    """The one that runs is not asked instead: neither where nothing is listened on, nor where the file is wrong."""
+    config = tmp_path / "other.yaml"
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    with announced(RUNNING, environ):
+        config.write_text("web: {listen: []}\nsources: []\n")
+        with pytest.raises(ConfigError, match=r"web\.listen"):
+            asked(environ, config=config)
+        config.write_text("web: {listn: []}\nsources: []\n")
+        with pytest.raises(ConfigError, match="listn"):
+            asked(environ, config=config)
+        with pytest.raises(ConfigError, match="listn"):
+            asked(environ | {"DOCKET_CONF": str(config)})

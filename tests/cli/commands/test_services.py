@@ -168,3 +168,12 @@ def test_web_serves_the_socket_that_systemd_opened(tmp_path: Path) -> None:
         process.terminate()
         assert (process.wait(20.0), answer.split(b"\r\n")[0]) == (ExitCode.OK, b"HTTP/1.1 200 OK")
     assert address.exists()
+
+
+def test_everything_in_one_process_needs_no_sources(tmp_path: Path) -> None:
+    """It answers; which sources there are it then hears from workers elsewhere, or from none."""
+    (tmp_path / "docket.yaml").write_text("sources: []\nspool: {path: spool}\n")
+    options = ("--config", str(tmp_path / "docket.yaml"), "--listen", "127.0.0.1:0")
+    with RunningServer(tmp_path, options=options, demo=False) as server:
+        listed = docket("source", "list", "--server", server.url, environ=server.environ)
+        assert (listed.returncode, "Traceback" in server.log.read_text()) == (ExitCode.OK, False)

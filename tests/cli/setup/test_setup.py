@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from docket.cli.setup.migrate import migrate
-from docket.cli.setup.stenographers import sensor_name, with_section
+from docket.cli.setup.stenographers import find, sensor_name, with_section
 from docket.config.loader import load_config
 from docket.config.model import StenographerConfig
 from docket.errors import ConfigError
@@ -57,6 +57,18 @@ def test_setup_writes_each_stenographer_once(tmp_path: Path, etc: Path) -> None:
     ]
     assert str(config.sources[0].ca) == "/etc/stenographer/certs/ca_cert.pem"  # type: ignore[union-attr]
     assert config.bus == "amqp://docket-worker:secret@broker/docket"
+
+
+def test_same_port_at_another_address_is_another_one(tmp_path: Path, etc: Path) -> None:
+    """Two stenographers that tell themselves apart by address are two sources; one that has both is named and left."""
+    stenographer(etc / "config.em3", "em3", 1234, "192.0.2.7")
+    done = setup(tmp_path, etc)
+    urls = [one.url for one in load_config(done, {}).sources if isinstance(one, StenographerConfig)]
+    assert urls == ["https://127.0.0.1:1234", "https://127.0.0.1:1235", "https://192.0.2.7:1234"]
+    stenographer(etc / "config.em4", "em4", 1234, "192.0.2.7")
+    found = find(etc)
+    assert len(found.found) == 3
+    assert "config.em3 is for the same address, 192.0.2.7:1234" in found.faults[0]
 
 
 def test_setup_changes_its_sections_alone(tmp_path: Path, etc: Path) -> None:
