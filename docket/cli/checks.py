@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import msgspec
 
 from docket.bus import topology
 from docket.config.model import Config, StenographerConfig
+from docket.domain.api import Check
 from docket.runtime.cert_expiry import not_after
 
 SOON = timedelta(days=30)
@@ -38,30 +39,27 @@ class CertificateState(msgspec.Struct, frozen=True, kw_only=True):
     advice: str = ""
 
 
-def queues(metrics: str) -> list[QueueState]:
-    """The queues as the server's figures tell of them."""
+def queues(metrics: str, checks: Iterable[Check]) -> list[QueueState]:
+    """The queues as the server's figures tell of them, and what its checks say about each."""
     numbers: dict[str, dict[str, int]] = {}
     for kind, name, value in _SAMPLE.findall(metrics):
         numbers.setdefault(name.replace(r"\"", '"').replace(r"\\", "\\"), {})[kind] = int(float(value))
-    return [_queue(name, found.get("messages", 0), found.get("consumers", 0)) for name, found in numbers.items()]
+    bad = {check.name: check.advice for check in checks if not check.ok}
+    return [
+        QueueState(
+            name=name,
+            messages=found.get("messages", 0),
+            consumers=found.get("consumers", 0),
+            ok=check_of(name) not in bad,
+            advice=bad.get(check_of(name), ""),
+        )
+        for name, found in numbers.items()
+    ]
 
 
-def _queue(name: str, messages: int, consumers: int) -> QueueState:
-    advice = ""
-    if name == topology.DEAD_QUEUE:
-        if messages:
-            advice = "messages that could not be handled: see docs/operations.md, Dead letters"
-    elif name == topology.INSPECTOR_QUEUE:
-        # Results are whole without an inspector; only looking into them needs one.
-        advice = ""
-    elif not consumers:
-        advice = f"no consumer: systemctl status {_unit(name)}"
-    return QueueState(name=name, messages=messages, consumers=consumers, ok=not advice, advice=advice)
-
-
-def _unit(queue: str) -> str:
-    source = queue.removeprefix(topology.source_queue(""))
-    return f"docket-worker@{source.partition(':')[2]}" if source != queue else "docket-collector"
+def check_of(queue: str) -> str:
+    """The name of the server's check that a queue has while it is not well."""
+    return "dead letters" if queue == topology.DEAD_QUEUE else f"queue {queue}"
 
 
 def certificates(config: Config, now: datetime | None = None) -> list[CertificateState]:
@@ -91,20 +89,3 @@ def _certificate(path: Path, now: datetime) -> CertificateState:
         said = "has ended" if left <= timedelta(0) else f"ends in {left.days} days"
         advice = f"{said}: make a new one (stenokeys, deploy/tls/certificates) and restart what uses it"
     return CertificateState(path=str(path), ends=ends.strftime("%Y-%m-%dT%H:%M:%SZ"), ok=not advice, advice=advice)
-
-
-_ADVICE: Mapping[str, str] = {
-    "broker": "systemctl status rabbitmq-server; then `bus` in the configuration",
-    "ledger": "systemctl status docket-collector: it makes the ledger, and the web app reads it in spool.path",
-    "spool": "delete results, or lower spool.max_bytes or spool.keep; what else fills the disk?",
-    "collector": "systemctl status docket-collector; journalctl -u docket-collector",
-    "inspector": "systemctl status docket-inspector; without it results are whole, and cannot be looked into",
-}
-
-
-def advice(check: str) -> str:
-    """What to do about a check of the server's that is not well."""
-    if check.startswith("source "):
-        interface = check.rpartition(":")[2]
-        return f"systemctl status docket-worker@{interface} stenographer@{interface}"
-    return _ADVICE.get(check, "journalctl -u docket")

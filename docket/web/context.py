@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from docket.bus.async_interface import AsyncBusClient
+from docket.config.loader import DEFAULT_PATH
 from docket.config.model import Config
 from docket.domain.job import Job
 from docket.spool.layout import Spool
@@ -14,6 +16,7 @@ from docket.web.auth.audit import Audit
 from docket.web.auth.authenticator import Authenticator
 from docket.web.health.health_faults import HealthFaults
 from docket.web.health.queue_depths import QueueDepths
+from docket.web.health.readiness import Readiness
 from docket.web.http.executor import Executor
 from docket.web.http.metrics import Metrics
 from docket.web.http.urls import Urls
@@ -32,6 +35,9 @@ from docket.web.live.event_feed import EventFeed
 LEDGER_THREADS = 4
 FILE_THREADS = 8
 """Separate pools: a slow disk under a download must not hold up a list."""
+
+CERTIFICATES = (DEFAULT_PATH.parent / "tls", DEFAULT_PATH.parent / "bus-tls")
+"""Where the pages put those of the proxy and of the broker; health looks when they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,7 @@ class AppContext:
     audit: Audit
     job_commands: JobCommands
     link_cache: LinkCache
-    health_faults: HealthFaults
-    queue_depths: QueueDepths
+    readiness: Readiness
 
     @classmethod
     def build(cls, config: Config, link: AsyncBusClient, reader: LedgerReader, spool: Spool) -> AppContext:
@@ -72,6 +77,7 @@ class AppContext:
         job_history = JobHistory(ledger, event_feed)
         surveys = Surveys(link)
         queue_depths = QueueDepths()
+        faults = HealthFaults(link, files, (*map(Path, config.bus_tls.values()), *CERTIFICATES))
         guard = SizeGuard(config.jobs.max_bytes, job_history, surveys)
         job_service = JobService(config, link, ledger, event_feed, spool, files, guard)
         return cls(
@@ -94,8 +100,7 @@ class AppContext:
             audit=Audit(link),
             job_commands=JobCommands(link, job_service, event_feed),
             link_cache=LinkCache(),
-            health_faults=HealthFaults(link, queue_depths, files, tuple(config.bus_tls.values())),
-            queue_depths=queue_depths,
+            readiness=Readiness(config.spool, link, ledger, spool, files, job_service, queue_depths, faults),
         )
 
     def follow(self, job: Job) -> ResultFollower:

@@ -291,6 +291,23 @@ def test_docket_works_with_these_rights_over_tls(shipped: TlsBroker, tmp_path: P
             return found if found["finished_at"] else None
 
         assert wait_until(final, "the job to end", timeout_s=60)["sources"][0]["verdict"] == "aged-out"
+        tool = shipped.bus("tool")
+        bus = open_broker(tool.pop("url"), tool)
+        publisher = bus.publisher("a tool")
+        publisher.publish(topology.JOBS, "job.request", b"nonsense")
+        publisher.close()
+        bus.close()
+
+        def named() -> bool:
+            nonlocal told
+            told = requests.get(f"{url}health", timeout=5).text
+            return '"dead letters"' in told
+
+        # Newer brokers show the web app no queue: then the collector has seen it.
+        wait_until(named, "the dead letter to be named", timeout_s=60)
+        metrics = requests.get(f"http://127.0.0.1:{web_port}/app/docket/metrics", timeout=5).text
+        assert 'docket_queue_messages{queue="docket.dead"} 1.0' in metrics
+        assert 'docket_queue_consumers{queue="docket.inspector"} 1.0' in metrics
         logs = "".join((tmp_path / f"{role}.log").read_text() for role in ("collector", "worker", "inspector", "web"))
         assert "ACCESS_REFUSED" not in logs
 

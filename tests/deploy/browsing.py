@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography import x509
@@ -16,16 +17,16 @@ from tests.services import needs
 SOURCES = ("rock01:em1", "rock01:em2")
 
 
-def ask_and_download(
+@contextmanager
+def at_the_page(
     url: str,
-    query: str,
     login: tuple[str, str],
     certificate: str,
     directory: Path,
     enter: Sequence[str] = (),
     flags: Sequence[str] = (),
-) -> Path:
-    """The capture that the person saved. `enter`: what starts Chromium elsewhere, such as in a network of its own.
+) -> Iterator[Person]:
+    """A person with a password. `enter`: what starts Chromium elsewhere, such as in a network of its own.
 
     `certificate`: the server's, which is trusted by its key, as Playwright's own way does not count for downloads.
     """
@@ -44,16 +45,20 @@ def ask_and_download(
             accept_downloads=True,
         )
         context.set_default_timeout(PATIENCE_MS)
-        person = Person(context.new_page(), url)
-        person.open()
-        person.ask_and_open(query)
-        for source in SOURCES:
-            expect(person.lane(source)).to_be_visible()
-        link = person.page.locator("a.button.is-primary[download]")
-        expect(link).to_be_visible()
-        saved = person.download(link, directory)
-        person.check()
+        yield Person(context.new_page(), url)
         browser.close()
+
+
+def ask_and_download(person: Person, query: str, directory: Path) -> Path:
+    """The capture that the person saved."""
+    person.open()
+    person.ask_and_open(query)
+    for source in SOURCES:
+        expect(person.lane(source)).to_be_visible()
+    link = person.page.locator("a.button.is-primary[download]")
+    expect(link).to_be_visible()
+    saved = person.download(link, directory)
+    person.check()
     return saved
 
 

@@ -62,22 +62,32 @@ def record(whole_record: Record) -> Record:
     return whole_record
 
 
-@pytest.fixture
-def installed(sensor: BootedMachine) -> BootedMachine:
-    """The machine with Docket's services and packets on its stenographers, on which all is well."""
+def ensure_installed(sensor: BootedMachine) -> None:
+    """Docket's services run, packets are on its stenographers, and all is well."""
     if sensor.try_run("command -v docket").returncode != 0:
         sensor.run(f"{APT} ./dist/docket_*.deb && docket setup --start")
     wait_well(sensor)
     ensure_traffic(sensor)
+
+
+def ensure_proxy(sensor: BootedMachine, record: Record) -> None:
+    """lighttpd is before it, set up by the words of the page."""
+    if sensor.try_run("test -e /etc/lighttpd/conf-enabled/90-docket.conf").returncode != 0:
+        record.run_all(sensor, OPERATIONS, blocks(OPERATIONS, "Installing"))
+        wait_well(sensor)
+
+
+@pytest.fixture
+def installed(sensor: BootedMachine) -> BootedMachine:
+    """The machine with Docket's services and packets on its stenographers, on which all is well."""
+    ensure_installed(sensor)
     return sensor
 
 
 @pytest.fixture
 def proxied(installed: BootedMachine, record: Record) -> BootedMachine:
     """The same, with lighttpd before it, set up by the words of the page."""
-    if installed.try_run("test -e /etc/lighttpd/conf-enabled/90-docket.conf").returncode != 0:
-        record.run_all(installed, OPERATIONS, blocks(OPERATIONS, "Installing"))
-        wait_well(installed)
+    ensure_proxy(installed, record)
     return installed
 
 

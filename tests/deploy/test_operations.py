@@ -12,9 +12,10 @@ import pytest
 import requests
 
 from docket.bus import dead_letters, topology
+from docket.bus.interface import QueueDepth
 from docket.bus.memory.memory_broker import MemoryBroker
 from docket.cli import make_parser
-from docket.cli.checks import SOON, advice, queues
+from docket.cli.checks import SOON, queues
 from docket.cli.commands.status import _check_lines, _queue_lines
 from docket.config.loader import every_setting
 from docket.domain.api import Check, Health, Status
@@ -26,6 +27,8 @@ from docket.domain.source import SourceStatus
 from docket.errors import BusLost, SourceError, SpoolFull
 from docket.runtime.exit_codes import ExitCode
 from docket.spool.layout import Spool
+from docket.web.health.health_faults import _of_queue
+from docket.web.health.readiness import ADVICE
 from docket.web.http.api_errors import from_exception
 from docket.web.jobs.service import _clock_faults
 from docket.workers.collector import outcome_texts
@@ -118,15 +121,14 @@ def squeezed(lines: list[str]) -> str:
 
 def check_line(name: str) -> str:
     """A check of the server's that failed, as `docket status` shows it."""
-    return squeezed(
-        _check_lines(
-            Health(status=Status.DOWN, ready=False, version="", checks=(Check(name=name, ok=False, message=""),))
-        )
-    )
+    check = Check(name=name, ok=False, message="", advice=ADVICE[name])
+    return squeezed(_check_lines(Health(status=Status.DOWN, ready=False, version="", checks=(check,)), ()))
 
 
 def dead_letter_lines() -> str:
-    return squeezed(_queue_lines(queues(f'docket_queue_messages{{queue="{topology.DEAD_QUEUE}"}} 1')))
+    metrics = f'docket_queue_messages{{queue="{topology.DEAD_QUEUE}"}} 1'
+    checks = _of_queue(topology.DEAD_QUEUE, QueueDepth(1, 0))
+    return squeezed(_queue_lines(queues(metrics, checks)))
 
 
 def refusal(error: Exception) -> str:
@@ -248,7 +250,6 @@ def units() -> list[str]:
     lines = [*WORDS, *BLOCKS]
     named = [word for line in lines if line.startswith("systemctl ") for word in shlex.split(line)[2:]]
     named += [unit for line in lines for unit in re.findall(r"-u '?([\w@*-]+)", line)]
-    named += re.findall(r"([\w-]+@em1)", "\n".join(advice(f"source {source}") for source in ("rock01:em1",)))
     return sorted({name for name in named if not name.startswith("-")})
 
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from docket.packet.pcap import FILE_HEADER_BYTES, scan
-from tests.deploy.browsing import ask_and_download
+from tests.deploy.browsing import ask_and_download, at_the_page
 from tests.deploy.machine import Machine
 from tests.deploy.proxies import PASSWORD
 from tests.services.child import ChildProcess
@@ -151,7 +151,8 @@ def test_without_a_password_nothing_answers(installed: Installed) -> None:
 def test_person_asks_watches_and_downloads(installed: Installed, tmp_path: Path) -> None:
     """Chromium through https, with a password: ask, watch it end, download the packets of both interfaces."""
     certificate = installed.machine.read("/etc/docket/tls/server.pem")
-    saved = ask_and_download(f"{installed.url}/app/docket/", "port 53", ("anna", PASSWORD), certificate, tmp_path)
+    with at_the_page(f"{installed.url}/app/docket/", ("anna", PASSWORD), certificate, tmp_path) as person:
+        saved = ask_and_download(person, "port 53", tmp_path)
     times = scan(saved.read_bytes(), FILE_HEADER_BYTES)[0]
     assert len(times) > 10
     assert list(times) == sorted(times)

@@ -159,6 +159,16 @@ def test_person_and_program_get_the_same_packets(sensor: BootedMachine) -> None:
     assert [int(count) for count in counts] == [2 * PACKETS] * 2
     owners = sensor.run("docket jobs --json | jq -r '.[].owner' | sort -u")
     assert owners.split() == ["anna", "root", "teller"]
+    # An authority of the system's own store needs no option; without it, the password does not come up in the refusal.
+    named = "docket jobs --json --server https://anna:SECRET@sensor.example/app/docket/"
+    refused = sensor.try_run(named)
+    assert (refused.returncode, "SECRET" in refused.stdout + refused.stderr) == (6, False), refused
+    sensor.run("cp /etc/docket/tls/ca.pem /usr/local/share/ca-certificates/docket.crt && update-ca-certificates")
+    sensor.run(named)
+    asked = (
+        "docket get 'host 10.1.1.1' --after 1h --server https://sensor.example/app/docket/ --user anna -w /root/a.pcap"
+    )
+    assert sensor.try_run(f"DOCKET_PASSWORD=SECRET {asked}").returncode in (0, 3)
 
 
 @pytest.mark.usefixtures("installed")

@@ -6,7 +6,7 @@ import pytest
 
 from docket.packet.pcap import FILE_HEADER_BYTES, scan
 from tests.deploy.booted_machine import BootedMachine
-from tests.deploy.browsing import ask_and_download
+from tests.deploy.browsing import ask_and_download, at_the_page
 from tests.deploy.sensor_machine import PACKETS, wait_well
 from tests.services import needs
 
@@ -21,7 +21,8 @@ def test_person_asks_through_lighttpd_also_after_a_reboot(proxied: BootedMachine
     certificate = proxied.read("/etc/docket/tls/server.pem")
     for query in ("host 10.1.1.1", "host 10.1.1.2 and udp"):
         enter = (needs.program("nsenter", "util-linux"), "-t", str(proxied.init_pid), "-n", "--")
-        saved = ask_and_download(PAGE, query, ("anna", "SECRET"), certificate, tmp_path, enter, flags)
+        with at_the_page(PAGE, ("anna", "SECRET"), certificate, tmp_path, enter, flags) as person:
+            saved = ask_and_download(person, query, tmp_path)
         assert len(scan(saved.read_bytes(), FILE_HEADER_BYTES)[0]) == 2 * PACKETS
         proxied.reboot()
         wait_well(proxied)

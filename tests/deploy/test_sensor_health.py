@@ -1,44 +1,219 @@
-"""Health that is true, under a real systemd: each fault is named by status, health, sources and figures, until it is
-mended."""
+"""Health that is true, under a real systemd: each fault is made by its real cause, and named with what to do by
+`docket status`, `GET health`, the page of the sources and the figures, until it is mended."""
 
 import json
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from tests.deploy.booted_machine import BootedMachine
+from tests.deploy.browsing import at_the_page
+from tests.deploy.conftest import ensure_installed, ensure_proxy
+from tests.deploy.documented import Record
 from tests.deploy.sensor_machine import active, wait_well
+from tests.services import needs
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.stenographer, pytest.mark.browser, pytest.mark.timeout(600)]
 
 AT_SOCKET = "curl -s -m 20 --unix-socket /run/docket/docket.socket http://x/api/v1"
+METRICS = "curl -s -m 20 --unix-socket /run/docket/docket.socket http://x/app/docket/metrics"
+PAGE = "https://sensor.example/app/docket/"
 SEEN_S = 240.0
+STENO = "/etc/stenographer/certs"
+DROP_IN = "/run/systemd/system/docket-inspector.service.d"
 
 
-def health(sensor: BootedMachine) -> dict[str, Any]:
-    return dict(json.loads(sensor.run(f"{AT_SOCKET}/health")))
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A fault as it has to be named: `name` by the checks, `shown` on the screen of `docket status`."""
+
+    name: str
+    message: str
+    advice: str
+    shown: str
 
 
-def wait_named(sensor: BootedMachine, name: str, word: str) -> None:
-    """Until a check of the health that is not well has this name, and this word in its message or its advice."""
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is done on a sensor on which all is well, and undone."""
 
-    def named(said: str) -> bool:
+    make: str
+    mend: str
+    named: tuple[Named, ...]
+    ready: bool = True
+    """Whether questions are still taken."""
+
+
+def short_certificate(path: str, key: str, ca: str, ca_key: str) -> str:
+    """One of ten days in place of another."""
+    return (
+        f"openssl req -new -key {key} -subj /CN=127.0.0.1 -out /root/short.csr && "
+        f"openssl x509 -req -in /root/short.csr -CA {ca} -CAkey {ca_key} -CAcreateserial -days 10 "
+        f"-out /root/short.pem && cp --dereference {path} /root/kept.pem && "
+        f"cat /root/short.pem > {path}"
+    )
+
+
+WORKERS = "systemctl restart docket-worker@em1 docket-worker@em2"
+CAUSES = {
+    "failed unit": Cause(
+        f"mkdir -p {DROP_IN} && cd {DROP_IN} && "
+        "printf '%s\\n' '[Service]' ExecStart= ExecStart=/bin/false Restart=no > x.conf; "
+        "systemctl daemon-reload; systemctl restart docket-inspector; true",
+        f"rm -r {DROP_IN}; systemctl daemon-reload; systemctl start docket.target",
+        (
+            Named(
+                "unit docket-inspector.service",
+                "has failed",
+                "journalctl -u docket-inspector.service",
+                "unit docket-inspector.service",
+            ),
+        ),
+    ),
+    "broker alarm": Cause(
+        "rabbitmqctl -q set_vm_memory_high_watermark 0.00001",
+        "rabbitmqctl -q set_vm_memory_high_watermark 0.4",
+        (Named("broker", "short of memory", "rabbitmqctl status", "broker"),),
+        ready=False,
+    ),
+    "stenographer refuses": Cause(
+        "systemctl stop stenographer@em2",
+        "systemctl start stenographer@em2",
+        (Named("source rock01:em2", "Connection refused", "stenographer@em2", "rock01:em2"),),
+    ),
+    "directory not written to": Cause(
+        "mkdir -p /data/old && cp /srv/share/traffic.pcap /data/old/old.pcap && "
+        "touch -d '1 hour ago' /data/old/old.pcap && cp -a /etc/docket/docket.yaml /root/good.yaml && "
+        "echo '- {name: \"rock01:old\", kind: capture-files, path: /data/old}' >> /etc/docket/docket.yaml && "
+        "docket config check && systemctl enable --now docket-worker@old && systemctl restart docket docket-collector",
+        # Setup takes its worker away.
+        "cp -a /root/good.yaml /etc/docket/docket.yaml; rm -r /data/old; docket setup --start && "
+        "docket source forget rock01:old",
+        (Named("recording rock01:old", "minutes", "is its recorder running", "recording rock01:old"),),
+    ),
+    "certificate about to end": Cause(
+        f"cd {STENO} && "
+        + short_certificate("client_cert.pem", "client_key.pem", "ca_cert.pem", "ca_key.pem")
+        + f" && {WORKERS}",
+        f"cat /root/kept.pem > {STENO}/client_cert.pem; {WORKERS}",
+        (Named("certificate of rock01:em1", "ends in 9 days", "make a new one", "client_cert.pem"),),
+    ),
+    "certificate of the proxy": Cause(
+        "cd /etc/docket/tls && " + short_certificate("sensor.example.pem", "server.key", "ca.pem", "ca.key"),
+        "cat /root/kept.pem > /etc/docket/tls/sensor.example.pem",
+        (
+            Named(
+                "certificate /etc/docket/tls/sensor.example.pem", "ends in 9 days", "make a new one", "sensor.example"
+            ),
+        ),
+    ),
+    "dead letters": Cause(
+        "amqp-publish --url=$(grep ^bus: /etc/docket/docket.yaml | cut -d' ' -f2) -e docket.jobs -r job.request -b no",
+        "rabbitmqctl -p docket purge_queue docket.dead",
+        (Named("dead letters", "1 messages could not be handled", "Dead letters", "docket.dead"),),
+    ),
+    "queues without a reader": Cause(
+        "systemctl stop docket-collector docket-worker@em2 docket-inspector",
+        "systemctl start docket.target docket-collector docket-worker@em2 docket-inspector",
+        (
+            Named("queue docket.collector", "no reader", "systemctl status docket-collector", "docket.collector"),
+            Named("queue docket.inspector", "no reader", "systemctl status docket-inspector", "docket.inspector"),
+            Named(
+                "queue docket.source.rock01:em2",
+                "no reader",
+                "systemctl status docket-worker@em2",
+                "docket.source.rock01:em2",
+            ),
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def well(sensor: BootedMachine, whole_record: Record) -> BootedMachine:
+    """The machine with services and proxy, on which all is well."""
+    ensure_installed(sensor)
+    ensure_proxy(sensor, whole_record)
+    return sensor
+
+
+@pytest.fixture(scope="module")
+def page(well: BootedMachine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The page of the sources in Chromium, through the proxy."""
+    flags = ("--host-resolver-rules=MAP sensor.example 127.0.0.1",)
+    enter = (needs.program("nsenter", "util-linux"), "-t", str(well.init_pid), "-n", "--")
+    directory: Path = tmp_path_factory.mktemp("chromium")
+    certificate = well.read("/etc/docket/tls/server.pem")
+    with at_the_page(PAGE, ("anna", "SECRET"), certificate, directory, enter, flags) as person:
+        yield person.open("sources").page
+
+
+@pytest.fixture(scope="module", params=CAUSES)
+def cause(request: pytest.FixtureRequest, well: BootedMachine) -> Iterator[Cause]:
+    """One fault, made; after all views were looked at it is mended, and all is well again."""
+    made = CAUSES[request.param]
+    well.run(made.make)
+    yield made
+    well.run(made.mend)
+    wait_well(well)
+
+
+def by_status(sensor: BootedMachine, named: Named, page: Page) -> None:  # noqa: ARG001
+    def shown(said: str) -> bool:
+        lines = [line for line in said.splitlines() if "NOT OK" in line and named.shown in line]
+        return any(named.advice in line for line in lines)
+
+    said = sensor.until("docket status", shown, f"docket status to name {named.name}", SEEN_S)
+    assert (sensor.try_run("docket status").returncode, "Not OK" in said) == (9, False)
+
+
+def by_health(sensor: BootedMachine, named: Named, page: Page) -> None:  # noqa: ARG001
+    def shown(said: str) -> bool:
         checks = json.loads(said)["checks"] if said.startswith("{") else []
-        bad = [one for one in checks if not one["ok"] and one["name"] == name]
-        return any(word in one["message"] + one["advice"] and one["advice"] for one in bad)
+        bad = [one for one in checks if not one["ok"] and one["name"] == named.name]
+        return any(named.message in one["message"] and named.advice in one["advice"] for one in bad)
 
-    sensor.until(f"{AT_SOCKET}/health", named, f"health to name {name}", SEEN_S)
-
-
-def assert_status(sensor: BootedMachine, *words: str) -> None:
-    """`docket status` ends 9 and shows the words."""
-    done = sensor.try_run("docket status")
-    assert done.returncode == 9, done.stdout + done.stderr
-    assert [word for word in words if word not in done.stdout] == [], done.stdout
+    sensor.until(f"{AT_SOCKET}/health", shown, f"health to name {named.name}", SEEN_S)
 
 
-def figures(sensor: BootedMachine) -> str:
-    return sensor.run("curl -s -m 20 --unix-socket /run/docket/docket.socket http://x/app/docket/metrics")
+def by_page(sensor: BootedMachine, named: Named, page: Page) -> None:  # noqa: ARG001
+    items = page.get_by_role("region", name="Not well").get_by_role("listitem")
+    item = items.filter(has=page.locator(f"strong:text-is('{named.name}')"))
+    expect(item).to_contain_text(named.message, timeout=SEEN_S * 1000)
+    expect(item).to_contain_text(f"What to do: {named.advice}")
+
+
+def by_metrics(sensor: BootedMachine, named: Named, page: Page) -> None:  # noqa: ARG001
+    def shown(said: str) -> bool:
+        lines = said.splitlines()
+        info = [line for line in lines if line.startswith("docket_fault_info{") and f'fault="{named.name}"}}' in line]
+        return f'docket_fault{{fault="{named.name}"}} 1.0' in lines and any(named.advice in line for line in info)
+
+    sensor.until(METRICS, shown, f"the figures to name {named.name}", SEEN_S)
+
+
+VIEWS: dict[str, Callable[[BootedMachine, Named, Page], None]] = {
+    "docket status": by_status,
+    "health": by_health,
+    "page": by_page,
+    "metrics": by_metrics,
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_fault_is_named_with_what_to_do(well: BootedMachine, page: Page, cause: Cause, view: str) -> None:
+    """Each fault by each view."""
+    for named in cause.named:
+        VIEWS[view](well, named, page)
+
+
+def test_readiness_says_whether_questions_are_taken(well: BootedMachine, cause: Cause) -> None:
+    """503 while they are refused, else 200."""
+    code = well.run(f"{AT_SOCKET}/health -o /dev/null -w '%{{http_code}}'")
+    assert code == ("200" if cause.ready else "503")
 
 
 def test_fault_in_the_configuration_is_not_repeated(installed: BootedMachine) -> None:
@@ -57,94 +232,4 @@ def test_fault_in_the_configuration_is_not_repeated(installed: BootedMachine) ->
     sensor.run("cp -a /root/good.yaml /etc/docket/docket.yaml")
     sensor.run("systemctl start docket.target")
     assert active(sensor) == {"active"}
-    wait_well(sensor)
-
-
-def test_failed_unit_is_named(installed: BootedMachine) -> None:
-    """An inspector that ends by itself."""
-    sensor = installed
-    drop_in = "/run/systemd/system/docket-inspector.service.d"
-    sensor.write(f"{drop_in}/x.conf", "[Service]\nExecStart=\nExecStart=/bin/false\nRestart=no\n")
-    sensor.try_run("systemctl daemon-reload; systemctl restart docket-inspector")
-    wait_named(sensor, "unit docket-inspector.service", "journalctl -u docket-inspector.service")
-    assert_status(sensor, "docket-inspector.service", "NOT OK")
-    assert 'docket_fault{fault="unit docket-inspector.service"} 1' in figures(sensor)
-    sensor.run(f"rm -r {drop_in}; systemctl daemon-reload; systemctl start docket.target")
-    wait_well(sensor)
-
-
-def test_broker_alarm_is_named(installed: BootedMachine) -> None:
-    """While questions are refused, health is 503 and says why; figures answer; it is well again by itself."""
-    sensor = installed
-    sensor.run("rabbitmqctl -q set_vm_memory_high_watermark 0.00001")
-    wait_named(sensor, "broker", "short of memory")
-    code = sensor.run(f"{AT_SOCKET}/health -o /dev/null -w '%{{http_code}}'")
-    assert code == "503"
-    assert_status(sensor, "rabbitmqctl", "short of memory")
-    assert 'docket_fault{fault="broker"} 1' in figures(sensor)
-    sensor.run("rabbitmqctl -q set_vm_memory_high_watermark 0.4")
-    wait_well(sensor)
-
-
-def test_stenographer_that_refuses_is_named(installed: BootedMachine) -> None:
-    """Its source is online and has an error, with the cause."""
-    sensor = installed
-    sensor.run("systemctl stop stenographer@em2")
-    wait_named(sensor, "source rock01:em2", "refused")
-    assert_status(sensor, "Connection refused", "stenographer@em2")
-    sources = json.loads(sensor.run(f"{AT_SOCKET}/sources"))["sources"]
-    assert [one["name"] for one in sources if one["error"]] == ["rock01:em2"]
-    assert 'docket_source_error{source="rock01:em2"} 1' in figures(sensor)
-    sensor.run("systemctl start stenographer@em2")
-    wait_well(sensor)
-
-
-def test_certificate_about_to_end_is_named(installed: BootedMachine) -> None:
-    """The client's, of ten days."""
-    sensor = installed
-    sensor.run(
-        "cd /etc/stenographer/certs && cp --dereference client_cert.pem /root/client_cert.pem && "
-        "openssl req -new -key client_key.pem -subj /CN=127.0.0.1 -out /root/client.csr && "
-        "openssl x509 -req -in /root/client.csr -CA ca_cert.pem -CAkey ca_key.pem -CAcreateserial -days 10 "
-        "-out /root/short.pem && cat /root/short.pem > client_cert.pem"
-    )
-    sensor.run("systemctl restart docket-worker@em1 docket-worker@em2")
-    wait_named(sensor, "certificate of rock01:em1", "ends in 9 days")
-    assert_status(sensor, "client_cert.pem", "ends in 9 days")
-    assert 'docket_fault{fault="certificate of rock01:em1"} 1' in figures(sensor)
-    sensor.run("cat /root/client_cert.pem > /etc/stenographer/certs/client_cert.pem")
-    sensor.run("systemctl restart docket-worker@em1 docket-worker@em2")
-    wait_well(sensor)
-
-
-def test_queue_without_a_reader_is_named(installed: BootedMachine) -> None:
-    """The collector's, and a worker's."""
-    sensor = installed
-    sensor.run("systemctl stop docket-collector docket-worker@em2")
-    wait_named(sensor, "queue docket.collector", "systemctl status docket-collector")
-    assert_status(sensor, "docket.source.rock01:em2  NOT OK", "systemctl status docket-worker@em2")
-    assert 'docket_queue_consumers{queue="docket.collector"} 0' in figures(sensor)
-    sensor.run("systemctl start docket-collector docket-worker@em2")
-    wait_well(sensor)
-
-
-def test_directory_that_is_not_written_to_is_named(installed: BootedMachine) -> None:
-    """A recorder stopped an hour ago; its source answers, and is not well. Then setup takes its worker away."""
-    sensor = installed
-    sensor.run(
-        "mkdir -p /data/old && cp /srv/share/traffic.pcap /data/old/old.pcap && "
-        "touch -d '1 hour ago' /data/old/old.pcap"
-    )
-    sensor.run("cp -a /etc/docket/docket.yaml /root/good.yaml")
-    sensor.run("echo '- {name: \"rock01:old\", kind: capture-files, path: /data/old}' >> /etc/docket/docket.yaml")
-    sensor.run(
-        "docket config check && systemctl enable --now docket-worker@old && systemctl restart docket docket-collector"
-    )
-    wait_named(sensor, "recording rock01:old", "minutes")
-    assert_status(sensor, "recording rock01:old", "is its recorder running")
-    assert 'docket_fault{fault="recording rock01:old"} 1' in figures(sensor)
-    sensor.run(
-        "cp -a /root/good.yaml /etc/docket/docket.yaml; rm -r /data/old; docket setup --start && "
-        "docket source forget rock01:old"
-    )
     wait_well(sensor)

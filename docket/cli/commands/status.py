@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from docket.cli.broker_login import BrokerLogin, broker_logins
-from docket.cli.checks import CertificateState, QueueState, advice, certificates, queues
+from docket.cli.checks import CertificateState, QueueState, certificates, check_of, queues
 from docket.cli.neighbour_checks import neighbours
 from docket.cli.ui import text
 from docket.cli.ui.command_parser import add_command, example
-from docket.cli.ui.terminal import Terminal, add_server_option, client_for
+from docket.cli.ui.terminal import Terminal, add_server_option, client_for, servers_of, usual_socket
 from docket.client.http_client import Client
 from docket.config.loader import find_config, load_config
 from docket.config.model import Config
@@ -52,12 +51,12 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         terminal.tell(_unit_lines(units))
         raise
     sources = _sources(client)
-    states = _queues(client)
-    config = _config(args, terminal)
+    states = _queues(client, health)
+    config = _config(args, terminal, client)
     ends = certificates(config) if config else []
-    logins = broker_logins(config, find_config(args.config, terminal.environ)) if config and client.is_local else []
-    path = find_config(args.config, terminal.environ) if client.is_local else None
-    beside = neighbours(Path(path).parent) if path is not None else []
+    path = find_config(args.config, terminal.environ)
+    logins = broker_logins(config, path) if config and client.is_local else []
+    beside = neighbours(path.parent) if client.is_local and (config or client.url == usual_socket()) else []
     well = health.status == "ok" and not units and not logins and all(one.ok for one in beside)
     well = well and all(one.ok for one in states) and all(one.ok for one in ends)
     if args.json:
@@ -80,8 +79,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         unseen = [unit for unit in units if f"unit {unit}" not in known]
         for lines in (
             _unit_lines(unseen),
-            _check_lines(health, beside),
-            _source_lines(sources),
+            _check_lines(health, states, beside),
+            _source_lines(sources, health),
             _queue_lines(states),
             _login_lines(logins),
             _certificate_lines(ends),
@@ -100,22 +99,24 @@ def _sources(client: Client) -> tuple[SourceStatus, ...]:
         return ()
 
 
-def _queues(client: Client) -> list[QueueState]:
+def _queues(client: Client, health: Health) -> list[QueueState]:
     try:
-        return queues(client.metrics())
+        return queues(client.metrics(), health.checks)
     except (ServerRefused, ServerUnreachable):
         # Where figures fail or hang, the health has said why.
         return []
 
 
-def _config(args: argparse.Namespace, terminal: Terminal) -> Config | None:
-    """None where there is no configuration on this machine, or it is not for this user to read."""
+def _config(args: argparse.Namespace, terminal: Terminal, client: Client) -> Config | None:
+    """The server's own. None where there is none on this machine, it is not for this user to read, or it is that of
+    another server: what it says is then not about the one that was asked."""
     try:
-        return load_config(args.config, terminal.environ)
+        config = load_config(args.config, terminal.environ)
     except ConfigError:
         if args.config is not None:
             raise
         return None
+    return config if args.config is not None or client.url in servers_of(config) else None
 
 
 def _unit_lines(units: Sequence[str]) -> list[str]:
@@ -126,21 +127,23 @@ def _unit_lines(units: Sequence[str]) -> list[str]:
     )
 
 
-def _check_lines(health: Health, beside: Sequence[Check] = ()) -> list[str]:
-    """The server's checks and those of the services beside it; those of sources are left to the table of sources."""
-    checks = [*(check for check in health.checks if not check.name.startswith("source ")), *beside]
-    rows = [(one.name, _word(one.ok), one.message, "" if one.ok else one.advice or advice(one.name)) for one in checks]
+def _check_lines(health: Health, states: Sequence[QueueState], beside: Sequence[Check] = ()) -> list[str]:
+    """The server's checks and those of the services beside it. Sources and queues have tables of their own."""
+    elsewhere = {check_of(state.name) for state in states}
+    checks = [check for check in health.checks if not check.name.startswith("source ") and check.name not in elsewhere]
+    rows = [(one.name, _word(one.ok), one.message, "" if one.ok else one.advice) for one in (*checks, *beside)]
     return _table(("SERVICE", "STATE", "", "WHAT TO DO"), rows)
 
 
-def _source_lines(sources: Sequence[SourceStatus]) -> list[str]:
+def _source_lines(sources: Sequence[SourceStatus], health: Health) -> list[str]:
     if not sources:
         return ["No source is known; is a `docket worker` running?"]
+    advice = {check.name: check.advice for check in health.checks}
     rows = []
     for one in sources:
         well = one.state == "online" and not one.error
         held = (text.instant(one.oldest), text.instant(one.readable_until))
-        what = "" if well else "; ".join(filter(None, (one.error, advice(f"source {one.name}"))))
+        what = "" if well else "; ".join(filter(None, (one.error, advice.get(f"source {one.name}"))))
         rows.append((one.name, _word(well, one.state), one.kind, *held, what))
     return _table(("SOURCE", "STATE", "KIND", "OLDEST PACKET", "READABLE UNTIL", "WHAT TO DO"), rows)
 

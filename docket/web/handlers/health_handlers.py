@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from docket import __version__
+from docket.bus.interface import QueueDepth
 from docket.domain.api import Check, Health, Status
 from docket.domain.clock import now_us
 from docket.domain.job import State
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import US_PER_S, parse_time_us
-from docket.domain.units import size_text
-from docket.errors import BusError, SpoolError
-from docket.spool.collector_health import HEARTBEAT_S, CollectorHealth
-from docket.web.context import AppContext
+from docket.errors import SpoolError
+from docket.spool.collector_health import CollectorHealth
 from docket.web.handlers.base import Handler
-from docket.web.health.health_faults import fault
 from docket.web.http.metrics import CONTENT_TYPE, Exposition
 from docket.web.http.route_spec import Operation, Operations, Param
 
@@ -34,8 +32,6 @@ NAMED_STATS = (
 )
 """Counters of sources that people alert on."""
 
-COLLECTOR_SILENCE_S = 3 * HEARTBEAT_S
-
 
 class HealthHandler(Handler):
     """Liveness and readiness."""
@@ -49,48 +45,11 @@ class HealthHandler(Handler):
     }
 
     async def get(self) -> None:
-        health = _alive() if self.get_query_arguments("live") else await self._ready()
+        live = bool(self.get_query_arguments("live"))
+        health = _alive() if live else await self.services.readiness.health()
         self.write_json(health, 200 if health.ready else 503)
 
     head = get
-
-    async def _ready(self) -> Health:
-        broker = await self._broker()
-        ledger, collector = await self._ledger()
-        space = await self._space()
-        statuses = await self.services.job_service.sources_or_configured()
-        faults = await self.services.health_faults.others(statuses) if broker.ok else []
-        needed = (broker, ledger, space)
-        checks = (*needed, collector, *map(_source, statuses), *faults)
-        if not all(check.ok for check in needed):
-            status = Status.DOWN
-        else:
-            status = Status.OK if all(check.ok for check in checks) else Status.DEGRADED
-        return Health(status=status, ready=status is not Status.DOWN, version=__version__, checks=checks)
-
-    async def _broker(self) -> Check:
-        if not self.services.link.connected:
-            return fault("broker", "no connection to the message bus", "systemctl status rabbitmq-server")
-        refusal = await self.services.health_faults.broker()
-        return refusal or Check(name="broker", ok=True, message="connected")
-
-    async def _ledger(self) -> tuple[Check, Check]:
-        try:
-            seq = await self.services.ledger.last_seq()
-            health = await self.services.ledger.collector()
-        except SpoolError as error:
-            unknown = Check(name="collector", ok=False, message="not known without the ledger")
-            return Check(name="ledger", ok=False, message=str(error)), unknown
-        return Check(name="ledger", ok=True, message=f"{seq} events"), _collector(health)
-
-    async def _space(self) -> Check:
-        spool = self.services.config.spool
-        try:
-            free_bytes = await self.services.files.run(self.services.spool.free_bytes)
-        except SpoolError as error:
-            return Check(name="spool", ok=False, message=str(error))
-        words = f"{size_text(free_bytes)} free, new jobs need {size_text(spool.min_free_bytes)}"
-        return Check(name="spool", ok=free_bytes >= spool.min_free_bytes, message=words)
 
 
 class MetricsHandler(Handler):
@@ -114,8 +73,8 @@ class MetricsHandler(Handler):
         page.add("docket_threads_busy", "gauge", "Calls that run or wait, by pool of threads.", busy)
         await self._add_ledger(page)
         sources = await services.job_service.sources_or_configured()
-        await _add_faults(page, services, sources)
-        await self._add_queues(page)
+        _add_faults(page, await services.readiness.health())
+        _add_queues(page, await services.readiness.queues(sources))
         _add_sources(page, sources)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.write(page.text(services.metrics.registry))
@@ -142,59 +101,39 @@ class MetricsHandler(Handler):
         page.value("docket_spool_free_bytes", "gauge", "Free space where the spool is.", free_bytes)
         page.value("docket_spool_min_free_bytes", "gauge", "New jobs are refused below this.", spool.min_free_bytes)
 
-    async def _add_queues(self, page: Exposition) -> None:
-        names = [source.name for source in await self.services.job_service.sources_or_configured()]
-        try:
-            depths = await self.services.queue_depths.of(self.services.link, names)
-        except BusError:
-            return
-        messages = (({"queue": name}, depth.messages) for name, depth in depths.items())
-        page.add("docket_queue_messages", "gauge", "Messages in each queue of the bus.", messages)
-        consumers = (({"queue": name}, depth.consumers) for name, depth in depths.items())
-        page.add("docket_queue_consumers", "gauge", "Consumers of each queue of the bus.", consumers)
-
 
 def _alive() -> Health:
     check = Check(name="process", ok=True, message="answers")
     return Health(status=Status.OK, ready=True, version=__version__, checks=(check,))
 
 
-def _collector(health: CollectorHealth | None) -> Check:
-    if health is None:
-        return Check(name="collector", ok=False, message="was never started")
-    silence_s = _age_s(health.at)
-    if silence_s > COLLECTOR_SILENCE_S:
-        return Check(name="collector", ok=False, message=f"nothing heard for {silence_s:.0f} s")
-    if health.trouble:
-        return Check(name="collector", ok=False, message=health.trouble)
-    aside = f"; {health.set_aside} unknown results are in the spool's aside/" if health.set_aside else ""
-    return Check(name="collector", ok=True, message=f"running, {health.open_jobs} open jobs{aside}")
-
-
-def _source(status: SourceStatus) -> Check:
-    well = status.state == "online" and not status.error
-    interface = status.name.rpartition(":")[2]
-    advice = "" if well else f"systemctl status docket-worker@{interface} stenographer@{interface}"
-    return Check(name=f"source {status.name}", ok=well, message=status.error or status.state, advice=advice)
-
-
-def _age_s(at: str) -> float:
-    return max(0.0, (now_us() - parse_time_us(at, None)) / US_PER_S)
-
-
 def _add_collector(page: Exposition, health: CollectorHealth | None) -> None:
     if health is None:
         return
-    page.value("docket_collector_silent_seconds", "gauge", "Age of the collector's heartbeat.", _age_s(health.at))
+    page.value(
+        "docket_collector_silent_seconds", "gauge", "Age of the collector's heartbeat.", health.silent_s(now_us())
+    )
     page.value("docket_spool_used_bytes", "gauge", "What results and parts take up.", health.used_bytes)
     page.value("docket_spool_max_bytes", "gauge", "The quota of results and parts.", health.max_bytes)
 
 
-async def _add_faults(page: Exposition, services: AppContext, sources: list[SourceStatus]) -> None:
-    """One sample for each thing that is wrong and stands in no other figure."""
-    refusal = await services.health_faults.broker() if services.link.connected else None
-    faults = [refusal] if refusal else await services.health_faults.others(sources)
-    page.add("docket_fault", "gauge", "1 for each fault of GET health.", (({"fault": one.name}, 1) for one in faults))
+def _add_faults(page: Exposition, health: Health) -> None:
+    """One sample for each check that is not well; what to do stands in a family of its own, as labels do not change."""
+    bad = [check for check in health.checks if not check.ok]
+    page.add("docket_fault", "gauge", "1 for each fault of GET health.", (({"fault": one.name}, 1) for one in bad))
+    advice = (({"fault": one.name, "advice": one.advice}, 1) for one in bad)
+    page.add("docket_fault_info", "gauge", "What to do about each fault of GET health.", advice)
+
+
+def _add_queues(page: Exposition, depths: Mapping[str, QueueDepth]) -> None:
+    messages = (({"queue": name}, depth.messages) for name, depth in depths.items())
+    page.add("docket_queue_messages", "gauge", "Messages in each queue of the bus.", messages)
+    consumers = (({"queue": name}, depth.consumers) for name, depth in depths.items())
+    page.add("docket_queue_consumers", "gauge", "Consumers of each queue of the bus.", consumers)
+
+
+def _age_s(at: str) -> float:
+    return max(0.0, (now_us() - parse_time_us(at, None)) / US_PER_S)
 
 
 def _add_sources(page: Exposition, sources: Iterable[SourceStatus]) -> None:

@@ -5,8 +5,9 @@ For `health_handlers` alone. Each fault is a check that is not ok, with what to 
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from docket.bus import topology
@@ -20,7 +21,6 @@ from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError
 from docket.runtime.cert_expiry import not_after
 from docket.runtime.service_units import advice, failed_units
-from docket.web.health.queue_depths import QueueDepths
 from docket.web.http.executor import Executor
 
 PROBE_S = 1.5
@@ -32,6 +32,9 @@ SILENT_S = 15 * 60
 """A directory into which a recorder has written nothing for longer is worth a look, also at night."""
 
 
+_COLLECTOR_UNIT = "systemctl status docket-collector"
+
+
 def fault(name: str, message: str, advice: str) -> Check:
     return Check(name=name, ok=False, message=message, advice=advice)
 
@@ -39,11 +42,9 @@ def fault(name: str, message: str, advice: str) -> Check:
 class HealthFaults:
     """Looks, and remembers for a moment what it saw. One per process."""
 
-    def __init__(
-        self, link: AsyncBusClient, queue_depths: QueueDepths, files: Executor, certificates: Sequence[str]
-    ) -> None:
+    def __init__(self, link: AsyncBusClient, files: Executor, certificates: Sequence[Path]) -> None:
+        """`certificates`: files, and directories of them."""
         self._link = link
-        self._queue_depths = queue_depths
         self._files = files
         self._certificates = certificates
         self._seen: dict[str, tuple[float, list[Check]]] = {}
@@ -56,12 +57,14 @@ class HealthFaults:
             self._seen["broker"] = (time.monotonic(), known)
         return known[0] if known else None
 
-    async def others(self, sources: Sequence[SourceStatus]) -> list[Check]:
+    async def others(self, sources: Sequence[SourceStatus], depths: Mapping[str, QueueDepth]) -> list[Check]:
+        """What is wrong with the queues whose depths are given, with the sources, and on this machine."""
         known = self._fresh("others")
         if known is None:
             known = await self._files.run(_of_this_machine, self._certificates)
             self._seen["others"] = (time.monotonic(), known)
-        return [*await self._of_queues(sources), *_of_sources(sources), *known]
+        queues = [check for name, depth in depths.items() for check in _of_queue(name, depth)]
+        return [*queues, *_of_sources(sources), *known]
 
     async def _probe(self) -> list[Check]:
         event = f"audit.{AuditAction.PROBE.value}"
@@ -72,15 +75,6 @@ class HealthFaults:
             what = "rabbitmqctl status (Alarms): make room on its disk or in its memory; it goes on by itself then"
             return [fault("broker", str(error), what)]
         return []
-
-    async def _of_queues(self, sources: Sequence[SourceStatus]) -> list[Check]:
-        try:
-            depths = await self._queue_depths.of(self._link, [source.name for source in sources])
-        except BusError:
-            return []
-        offline = {topology.source_queue(source.name) for source in sources if source.state != "online"}
-        unread = {topology.INSPECTOR_QUEUE, *offline}
-        return [check for name, depth in depths.items() if name not in unread for check in _of_queue(name, depth)]
 
     def _fresh(self, what: str) -> list[Check] | None:
         at_s, checks = self._seen.get(what, (0.0, []))
@@ -93,9 +87,14 @@ def _of_queue(name: str, depth: QueueDepth) -> Iterator[Check]:
             message = f"{depth.messages} messages could not be handled"
             yield fault("dead letters", message, "docs/operations.md, Dead letters: look at the reason, then purge")
     elif not depth.consumers:
-        source = name.removeprefix(topology.source_queue(""))
-        unit = f"docket-worker@{source.partition(':')[2]}" if source != name else "docket-collector"
-        yield fault(f"queue {name}", f"no reader, {depth.messages} messages", f"systemctl status {unit}")
+        yield fault(f"queue {name}", f"no reader, {depth.messages} messages", _read_by(name))
+
+
+def _read_by(queue: str) -> str:
+    if queue == topology.INSPECTOR_QUEUE:
+        return "systemctl status docket-inspector; without it results are whole, and cannot be looked into"
+    source = queue.removeprefix(topology.source_queue(""))
+    return f"systemctl status docket-worker@{source.partition(':')[2]}" if source != queue else _COLLECTOR_UNIT
 
 
 def _of_sources(sources: Sequence[SourceStatus]) -> Iterator[Check]:
@@ -119,11 +118,20 @@ def _of_end(name: str, ends_s: int) -> Iterator[Check]:
         yield fault(name, said, what)
 
 
-def _of_this_machine(certificates: Sequence[str]) -> list[Check]:
+def _of_this_machine(certificates: Sequence[Path]) -> list[Check]:
     found = [fault(f"unit {name}", "has failed", advice(name)) for name in failed_units()]
-    for path in certificates:
+    for path in _files(certificates):
         try:
-            found += _of_end(f"certificate {path}", int(not_after(Path(path)).timestamp()))
+            found += _of_end(f"certificate {path}", int(not_after(path).timestamp()))
         except (OSError, ValueError):
             continue  # a key, or nothing that this process may read
     return found
+
+
+def _files(certificates: Sequence[Path]) -> list[Path]:
+    """Each once, though names beside it may lead to it, too."""
+    known: dict[str, Path] = {}
+    for named in certificates:
+        for path in sorted(named.glob("*.pem")) if named.is_dir() else (named,):
+            known.setdefault(os.path.realpath(path), path)
+    return list(known.values())

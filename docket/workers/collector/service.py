@@ -34,6 +34,7 @@ from docket.workers.collector.commit import Batch
 from docket.workers.collector.early_fragments import EarlyFragmentBuffer
 from docket.workers.collector.open_job import JobContext, OpenJob
 from docket.workers.collector.outbox import Outbox
+from docket.workers.collector.queue_watch import QueueWatch
 from docket.workers.collector.reply_publisher import ReplyPublisher
 from docket.workers.collector.running import keep_running
 from docket.workers.collector.source_registry import QUIET_S, SourceRegistry
@@ -76,7 +77,7 @@ class Collector:
     def __init__(self, config: Config, broker: Broker, clock: Clock | None = None, figures: JobFigures | None = None):
         """Opens nothing yet."""
         self.jobs: dict[str, OpenJob] = {}
-        self._config, self._broker = config, broker
+        self._config, self._broker, self._queue_watch = config, broker, QueueWatch(broker)
         self._spool = Spool(config.spool.path)
         self._clock, self._figures = clock or Clock(), figures
         self._deadline_clock = DeadlineClock(self._clock)
@@ -332,8 +333,9 @@ class Collector:
     def _beat(self, batch: Batch) -> None:
         self._house.announce()
         trouble = "" if self._receiver.connected else "the bus is away"
+        queues = {} if trouble else self._queue_watch.look(self._source_registry.names())
         try:
-            batch.entries.health = self._house.health(trouble)
+            batch.entries.health = self._house.health(trouble, queues)
         except SpoolError as error:
             log.error("the spool cannot be looked at: %s", error)
 

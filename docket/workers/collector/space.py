@@ -103,7 +103,7 @@ class SpaceManager:
         while self._context.spool.sweep():
             pass
 
-    def health(self, trouble: str) -> CollectorHealth:
+    def health(self, trouble: str, queues: dict[str, tuple[int, int]]) -> CollectorHealth:
         """A heartbeat. Raises SpoolError."""
         spool = self._context.spool
         return CollectorHealth(
@@ -117,6 +117,7 @@ class SpaceManager:
             max_bytes=self.retention.max_bytes,
             min_free_bytes=self.retention.min_free_bytes,
             trouble=trouble,
+            queues=queues,
             set_aside=spool.count_aside(),
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from docket.bus import topology
 from docket.domain.job import EventName
 from docket.domain.source import SourceStatus
 from docket.domain.timewindow import format_us, parse_time_us
@@ -28,7 +29,11 @@ def checks(site: Site, status: int = 200) -> tuple[str, dict[str, bool]]:
 
 @pytest.mark.usefixtures("em1", "em2")
 def test_all_is_well(site: Site) -> None:
-    """With bus, ledger, space, collector and both sources there, the status is ok."""
+    """With bus, ledger, space, collector, inspector and both sources there, the status is ok; without a reader a queue
+    is named."""
+    unread = f"queue {topology.INSPECTOR_QUEUE}"
+    wait_until(lambda: checks(site)[1].get(unread) is False, "the inspector to be missed")
+    site.broker.receiver("inspector", [topology.INSPECTOR_QUEUE], prefetch=1)
     names = ["broker", "ledger", "spool", "collector", *(f"source {name}" for name in SOURCES)]
     wait_until(lambda: checks(site)[0] == "ok", "all to be well")
     assert checks(site) == ("ok", dict.fromkeys(names, True))
@@ -37,6 +42,7 @@ def test_all_is_well(site: Site) -> None:
 @pytest.mark.usefixtures("em1")
 def test_missing_source_is_degraded(site: Site, em2: ScriptedWorker) -> None:
     """Questions are still taken, so the HTTP status stays 200."""
+    site.broker.receiver("inspector", [topology.INSPECTOR_QUEUE], prefetch=1)
     wait_until(lambda: checks(site)[0] == "ok", "all to be well")
     em2.announce(EventName.SOURCE_OFFLINE)
     wait_until(lambda: checks(site)[0] == "degraded", "the source to be missed")
@@ -51,6 +57,8 @@ def test_without_ledger_or_space_it_is_down(tmp_path: Path) -> None:
     try:
         bare.start_web()
         status, found = checks(bare, 503)
+        told = bare.call("GET", "api/v1/health").json()["checks"]
+        assert [one["name"] for one in told if not one["ok"] and not one["advice"]] == []
         assert (status, found["broker"], found["ledger"], found["spool"], found["collector"]) == (
             "down",
             True,
@@ -60,7 +68,10 @@ def test_without_ledger_or_space_it_is_down(tmp_path: Path) -> None:
         )
         live = bare.call("GET", "api/v1/health?live")
         assert (live.status_code, live.json()["status"]) == (200, "ok")
-        assert bare.call("GET", "metrics").status_code == 200
+        lines = bare.call("GET", "metrics").text.splitlines()
+        assert {one["name"] for one in told if not one["ok"]} == {
+            line.split('"')[1] for line in lines if line.startswith("docket_fault{")
+        }
     finally:
         bare.close()
 
