@@ -14,6 +14,7 @@ from threading import Event as Flag
 from docket.bus.interface import Broker, Delivery
 from docket.bus.messages import Fragment, decode_event, decode_fragment
 from docket.bus.permissions import COLLECTOR
+from docket.bus.queue_watch import QueueWatch
 from docket.bus.senders import check_sender
 from docket.bus.topology import COLLECTOR_QUEUE, FRAGMENT_SHARDS, fragment_queue
 from docket.config.model import Config
@@ -34,7 +35,6 @@ from docket.workers.collector.commit import Batch
 from docket.workers.collector.early_fragments import EarlyFragmentBuffer
 from docket.workers.collector.open_job import JobContext, OpenJob
 from docket.workers.collector.outbox import Outbox
-from docket.workers.collector.queue_watch import QueueWatch
 from docket.workers.collector.reply_publisher import ReplyPublisher
 from docket.workers.collector.running import keep_running
 from docket.workers.collector.source_registry import QUIET_S, SourceRegistry

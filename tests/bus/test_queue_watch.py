@@ -3,8 +3,8 @@
 from docket.bus import topology
 from docket.bus.interface import QueueDepth
 from docket.bus.memory.memory_broker import MemoryBroker
+from docket.bus.queue_watch import MOST_AT_ONCE, QueueWatch
 from docket.errors import BusLost, QueueHidden
-from docket.workers.collector.queue_watch import MOST_AT_ONCE, QueueWatch
 
 SOURCES = [f"rock{number:03}:em1" for number in range(30)]
 ALL = [queue.name for queue in topology.queues(SOURCES)]

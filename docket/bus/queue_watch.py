@@ -1,4 +1,4 @@
-"""How full the queues of the bus are, as the collector sees them: part of its heartbeat.
+"""How full the queues are, a few of them at each look: for the collector, whose heartbeat carries it to the web app.
 
 Its rights show it every queue, those of the web app none (RabbitMQ 4.2.6 and later). Each heartbeat looks at a few
 queues in turn, so that many sources do not hold up the collector.
