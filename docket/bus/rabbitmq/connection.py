@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import amqp
@@ -20,6 +20,7 @@ import kombu
 
 from docket.bus.rabbitmq import lenient_codec
 from docket.bus.rabbitmq.address import CONNECT_TIMEOUT_S, UNANSWERED_MS, Address
+from docket.bus.rabbitmq.buffered_transport import BufferedKombu
 from docket.errors import BusLost, BusRefused
 
 LOST = (amqp.exceptions.AMQPError, OSError)
@@ -91,9 +92,9 @@ class BrokerConnection:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the broker to say something, or for a wake. True: there is something to `drain`."""
-        sock = self._amqp.sock
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        if self._amqp.has_frame:
             return True
+        sock = self._amqp.sock
         ready = self._poll.poll(max(timeout_s, 0.0) * 1000)
         return any(fd == sock.fileno() for fd, _ in ready)
 
@@ -107,6 +108,11 @@ class BrokerConnection:
                 raise
             return False
         return True
+
+    def together(self) -> AbstractContextManager[None]:
+        """Write all that is published in the block at its end, at once. Raises LOST."""
+        together: AbstractContextManager[None] = self._amqp.together()
+        return together
 
     def beat(self) -> None:
         """Send and check heartbeats, where they are due. Call it after reading. Raises LOST."""
@@ -156,7 +162,7 @@ def _connected(address: Address, heartbeat_s: int, options: dict[str, Any]) -> t
         password=address.password,
         virtual_host=address.vhost,
         login_method="EXTERNAL" if address.by_certificate else "PLAIN",
-        transport="pyamqp",
+        transport=BufferedKombu,
         heartbeat=heartbeat_s,
         connect_timeout=CONNECT_TIMEOUT_S,
         ssl=_tls_options(address) if address.tls else False,

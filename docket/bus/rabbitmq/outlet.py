@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from threading import Event
 from typing import Any
 
 import kombu
 
 from docket.bus.rabbitmq.address import CONFIRM_TIMEOUT_S, Address
+from docket.bus.rabbitmq.buffered_transport import WRITE_TIMEOUT_S
 from docket.bus.rabbitmq.connection import LOST, BrokerConnection, account_of
 from docket.errors import BusFull, BusLost
-
-_WRITE_TIMEOUT_S = 10.0
-"""For one frame (128 KiB). A broker that takes nothing for so long is treated as lost, and `give_up` is heard."""
 
 _LOOK_S = 0.2
 """How often a waiting publisher looks whether it was asked to give up."""
@@ -104,10 +103,12 @@ class Outlet:
         self._returned = False
         self._refused.clear()
         first = self._sent + 1
-        for body, message in messages:
-            self._producer.publish(body, timeout=_WRITE_TIMEOUT_S, user_id=self._account, **message)
-            self._sent += 1
-            self._unanswered[self._sent] = None
+        # A single one may be large, and would be copied.
+        with self._wire.together() if len(messages) > 1 else nullcontext():
+            for body, message in messages:
+                self._producer.publish(body, timeout=WRITE_TIMEOUT_S, user_id=self._account, **message)
+                self._sent += 1
+                self._unanswered[self._sent] = None
         self._await(lambda: not self._unanswered, limit)
         return [tag - first for tag in sorted(self._refused)]
 
