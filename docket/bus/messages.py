@@ -133,8 +133,8 @@ class FragmentKind(StrEnum):
 class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the headers of a fragment say.
 
-    A reading is (job, source, attempt, run). `begin` has seq 0, `data` counts 1, 2, 3 …, `end` carries the next
-    number, so that the collector sees a hole. `status` has seq -1: it may get lost.
+    A reading is (job, source, attempt, run). `begin` has seq 0, `data` counts on, `end` has the next number, so that
+    the collector sees a hole. An `end` with seq 0 is a whole answer. `status` has seq -1: it may get lost.
     """
 
     job: str

@@ -13,6 +13,7 @@ from docket.domain.clock import Clock
 from docket.domain.request import Request
 from docket.domain.request_message import Limits
 from docket.packet.pcap import scan
+from docket.workers.collector.part import parted
 from docket.workers.interface.reader import JobReading, Task
 from docket.workers.interface.verdict_texts import Finding
 from docket.workers.sources.base import Source
@@ -42,9 +43,9 @@ class Heard:
         self.before_publish: Callable[[Fragment], None] = lambda _: None
 
     def publish(self, fragment: Fragment) -> None:
-        """Take a fragment, as it looks after its way over the bus."""
+        """Take a fragment, as it looks after its way over the bus; a whole answer as what it stands for."""
         self.before_publish(fragment)
-        self.fragments.append(decode_fragment(fragment_headers(fragment), bytes(fragment.body)))
+        self.fragments += parted(decode_fragment(fragment_headers(fragment), bytes(fragment.body)))
 
     def of(self, kind: FragmentKind) -> list[Fragment]:
         return [fragment for fragment in self.fragments if fragment.kind is kind]

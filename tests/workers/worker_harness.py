@@ -22,6 +22,7 @@ from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, SourceAnswer, State
 from docket.domain.request import Request
 from docket.domain.timewindow import format_us
+from docket.workers.collector.part import parted
 from docket.workers.interface.service import InterfaceWorker
 from docket.workers.sources.base import Source
 from docket.workers.sources.kinds import open_source
@@ -117,7 +118,7 @@ class Office:
             if delivery is None:
                 continue
             if delivery.queue:
-                self.fragments.append(decode_fragment(delivery.headers, delivery.body))
+                self.fragments += parted(decode_fragment(delivery.headers, delivery.body))
             else:
                 self.events.append(decode_event(delivery.body, delivery.routing_key))
             delivery.ack()

@@ -28,7 +28,7 @@ from docket.spool.manifest import make_manifest
 from docket.spool.signing import Signer
 from docket.workers.collector import outcome_texts
 from docket.workers.collector.merge import STEP_BYTES, Share
-from docket.workers.collector.part import Outcome, Part, encode_part
+from docket.workers.collector.part import Outcome, Part, encode_part, parted
 from docket.workers.collector.result_writer import ResultWriter
 
 log = logging.getLogger(__name__)
@@ -103,10 +103,10 @@ class OpenJob:
         if part is None:
             log.warning("job %s: a fragment from %s, which was not asked", self.id, fragment.source)
             return
-        outcome = part.take(fragment)
-        if outcome is Outcome.DROPPED:
-            return
-        self._act(outcome, part, fragment, entries)
+        for piece in parted(fragment):
+            outcome = part.take(piece)
+            if outcome is not Outcome.DROPPED:
+                self._act(outcome, part, piece, entries)
 
     def lose(self, source: str, entries: Entries) -> None:
         """What this source sent before the request came could not be kept: it has to read again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Any
 
 import msgspec
 
@@ -24,6 +25,10 @@ MOST_CHANNELS = 4_096
 
 LONGEST_SENT = 2_000
 """Characters of what a source was given that are kept: every event of the job carries them, once per source."""
+
+
+_NO_VERDICT: dict[str, Any] = {"verdict": None, "usable": False, "sentence": "", "next_step": ""}
+_NO_TIMES: dict[str, Any] = {"first_us": None, "last_us": None, "through_us": None}
 
 
 class Outcome(Enum):
@@ -271,6 +276,21 @@ class Part(msgspec.Struct):
             return 0.0
         share = (reached_us - window.after_us) / max(window.before_us - window.after_us, 1)
         return round(min(max(share, 0.0), 1.0), 4)
+
+
+def parted(fragment: Fragment) -> list[Fragment]:
+    """What a fragment stands for: one that is a whole answer for the three of a reading that takes longer."""
+    if fragment.kind is not FragmentKind.END or fragment.seq != 0:
+        return [fragment]
+    replace = msgspec.structs.replace
+    end = replace(fragment, seq=1, sent="", kept="")
+    bare = replace(end, packets=0, trimmed=0, received=0, body=b"")
+    begin = replace(
+        bare, **_NO_VERDICT, **_NO_TIMES, seq=0, kind=FragmentKind.BEGIN, sent=fragment.sent, kept=fragment.kept
+    )
+    if not fragment.packets:
+        return [begin, replace(end, body=b"")]
+    return [begin, replace(end, **_NO_VERDICT, kind=FragmentKind.DATA), replace(bare, seq=2)]
 
 
 def encode_part(part: Part) -> bytes:

@@ -1,7 +1,8 @@
 """Publishes the fragments of one reading, in order, while the reading goes on. For `reading` only.
 
-A thread of its own, so that the store is read while the broker confirms. Packets wait for each other until they
-fill a fragment, but never longer than a tenth of a second. At most two megabytes wait: then the reader does.
+A reading that is over within a tenth of a second, with little, is one message. Any other has a thread of its own, so
+that the store is read while the broker confirms. Packets wait for each other until they fill a fragment, but never
+longer than a tenth of a second. At most two megabytes wait: then the reader does.
 """
 
 from __future__ import annotations
@@ -19,15 +20,23 @@ from docket.bus.messages import Fragment, FragmentKind
 from docket.domain.ids import new_run
 from docket.domain.job import Verdict
 from docket.packet.pcap import Trimmed
+from docket.workers.interface.delayed_calls import DelayedCalls
 from docket.workers.interface.handover import Handover
 from docket.workers.interface.verdict_texts import Finding
 
 FRAGMENT_BYTES = 1024 * 1024
 """Each fragment costs worker, broker and collector about half a millisecond, whatever is in it."""
 LINGER_S = 0.1
+WHOLE_BYTES = 256 * 1024
+"""An answer of up to this may go as one message, which the broker writes to its disk."""
 MOST_WAITING_BYTES = 2 * FRAGMENT_BYTES
 PROGRESS_S = 1.0
 """How often a reading without packets tells how far it is."""
+
+_OF_PACKETS = ("packets", "trimmed", "received", "first_us", "last_us", "linktype", "nanoseconds", "origin")
+"""What a fragment says of the packets in it."""
+
+_AFTER_LINGER = DelayedCalls(LINGER_S)
 
 Publish = Callable[[Fragment], None]
 """Returns when the fragment is confirmed; raises BusError when that became hopeless."""
@@ -37,7 +46,7 @@ class FragmentPublisher:
     """Carries what one reading has to say. Use from the reading's thread, and `close` it in any case."""
 
     def __init__(self, publish: Publish, template: Fragment, handover: Handover | None = None) -> None:
-        """`template` names the reading. Its `begin` goes out at once. With `handover` packets may go past the bus."""
+        """`template` names the reading. Its `begin` goes out soon. With `handover` packets may go past the bus."""
         self._publish = publish
         self._handover = handover
         self._template = template
@@ -59,8 +68,8 @@ class FragmentPublisher:
         self._ended = False
         self._closed = False
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name=f"publisher of {template.source}", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        _AFTER_LINGER.add(self._begin)
 
     def add(
         self, piece: Trimmed, linktype: int, *, nanoseconds: bool = False, origin: str = "", announce: bool = False
@@ -80,6 +89,8 @@ class FragmentPublisher:
                 self._waiting_since_s = time.monotonic()
             self._pieces.append((piece, (linktype, nanoseconds, origin)))
             self._waiting_bytes += len(piece.body)
+            if self._waiting_bytes >= FRAGMENT_BYTES:
+                self._start()
             if len(self._pieces) == 1 or self._waiting_bytes >= FRAGMENT_BYTES:
                 self._condition.notify_all()
 
@@ -104,6 +115,7 @@ class FragmentPublisher:
         with self._condition:
             self._raise_error()
             self._words.append(self._fragment(FragmentKind.STATUS, seq=-1, sentence=sentence))
+            self._start()
             self._condition.notify_all()
 
     def finish(self, finding: Finding) -> None:
@@ -111,8 +123,13 @@ class FragmentPublisher:
         with self._condition:
             self._raise_error()
             self._end = self._fragment(FragmentKind.END, seq=0, **asdict(finding))
+            whole = self._whole()
+            if whole is None:
+                self._start()
             self._condition.notify_all()
-        self._thread.join()
+        if whole is not None:
+            self._publish(whole)
+        self._join()
         self._raise_error()
 
     def close(self) -> None:
@@ -120,9 +137,41 @@ class FragmentPublisher:
         with self._condition:
             self._closed = True
             self._condition.notify_all()
-        self._thread.join()
+        self._join()
         if self._handover is not None:
             self._handover.close(wanted=self._ended)
+
+    def _begin(self) -> None:
+        """The reading takes longer than a moment."""
+        with self._condition:
+            self._start()
+
+    def _start(self) -> None:
+        """From now on there is a thread that publishes. Under the lock."""
+        if self._thread is None and not (self._closed or self._ended):
+            name = f"publisher of {self._template.source}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def _whole(self) -> Fragment | None:
+        """All that there is to say, as one message; None if it is too much for one. Under the lock."""
+        over_the_bus_bytes = WHOLE_BYTES if self._handover is None else self._handover.over_the_bus_bytes
+        too_large = self._waiting_bytes > min(WHOLE_BYTES, over_the_bus_bytes)
+        empty = any(not piece.packets for piece, _ in self._pieces)
+        if self._thread is not None or too_large or empty or len({form for _, form in self._pieces}) > 1:
+            return None
+        assert self._end is not None
+        facts: dict[str, Any] = {}
+        if self._pieces:
+            packets, bodies = self._packed()
+            facts = {name: getattr(packets, name) for name in _OF_PACKETS} | {"body": b"".join(bodies)}
+        facts = self._counted() | facts
+        self._ended = True
+        return msgspec.structs.replace(self._end, sent=self._template.sent, kept=self._template.kept, **facts)
 
     def _run(self) -> None:
         try:
@@ -226,8 +275,16 @@ class FragmentPublisher:
             raise self._error
 
 
-def refusal(job_id: str, source: str, attempt: int, sentence: str, next_step: str) -> tuple[Fragment, Fragment]:
-    """A whole answer in place of a reading: its beginning and its end, of a run of their own."""
-    begin = Fragment(job=job_id, source=source, attempt=attempt, run=new_run(), seq=0, kind=FragmentKind.BEGIN)
-    facts = {"verdict": Verdict.REFUSED, "sentence": sentence, "next_step": next_step}
-    return begin, msgspec.structs.replace(begin, seq=1, kind=FragmentKind.END, **facts)
+def refusal(job_id: str, source: str, attempt: int, sentence: str, next_step: str) -> Fragment:
+    """A whole answer in place of a reading, of a run of its own."""
+    return Fragment(
+        job=job_id,
+        source=source,
+        attempt=attempt,
+        run=new_run(),
+        seq=0,
+        kind=FragmentKind.END,
+        verdict=Verdict.REFUSED,
+        sentence=sentence,
+        next_step=next_step,
+    )

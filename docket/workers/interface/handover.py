@@ -31,7 +31,7 @@ class Handover:
     def __init__(self, open_file: OpenFile, over_the_bus_bytes: int) -> None:
         """An answer of up to `over_the_bus_bytes` goes over the bus: it is sooner there than a file."""
         self._open_file = open_file
-        self._over_the_bus_bytes = over_the_bus_bytes
+        self.over_the_bus_bytes = over_the_bus_bytes
         self._file: IncomingFile | None = None
         self._form: tuple[int, bool, str] | None = None
         self._given_up = False
@@ -47,7 +47,7 @@ class Handover:
         self._form = form
         if self._file is None:
             size_bytes = sum(map(len, bodies))
-            if self._part_bytes + size_bytes > FILE_HEADER_BYTES + self._over_the_bus_bytes:
+            if self._part_bytes + size_bytes > FILE_HEADER_BYTES + self.over_the_bus_bytes:
                 self._file = self._open_file(self._part_bytes)
                 self._given_up = self._file is None
             if self._file is None:

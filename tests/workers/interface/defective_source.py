@@ -18,7 +18,7 @@ class Defective:
     def close(self) -> None:
         """Nothing is open."""
 
-    def coverage(self) -> Coverage:
+    def coverage(self, *, age_s: float = 0.0) -> Coverage:  # noqa: ARG002
         return Coverage(0, None)
 
     def slices(self, window: Window) -> list[Window]:

@@ -34,15 +34,22 @@ class Refusing:
         monkeypatch.setattr(MemoryPublisher, "publish", publish)
 
 
-@pytest.mark.parametrize("kind", [FragmentKind.BEGIN, FragmentKind.DATA, FragmentKind.END])
+@pytest.mark.parametrize(
+    ("kind", "whole"),
+    [(FragmentKind.BEGIN, False), (FragmentKind.DATA, False), (FragmentKind.END, False), (FragmentKind.END, True)],
+)
 def test_an_answer_that_the_bus_did_not_take_is_read_again(
     bus: MemoryBroker,
     office: Office,
     config: StenographerConfig,
     monkeypatch: pytest.MonkeyPatch,
     kind: FragmentKind,
+    whole: bool,
 ) -> None:
-    """The request goes only when its whole answer is on the bus; the later reading is a later attempt."""
+    """The request goes only when its whole answer is on the bus, as one message or as several; the later reading is a
+    later attempt."""
+    if not whole:
+        monkeypatch.setattr("docket.workers.interface.fragment_publisher.WHOLE_BYTES", -1)
     bus_fault = Refusing(monkeypatch, kind, 2)
     request = job()
     with working(bus, [config]) as worker:
