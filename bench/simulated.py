@@ -43,7 +43,7 @@ class SimulatedSource:
     def close(self) -> None:
         """There is nothing to let go of."""
 
-    def coverage(self) -> Coverage:
+    def coverage(self, *, age_s: float = 0.0) -> Coverage:  # noqa: ARG002
         now = now_us()
         return Coverage(oldest_us=now - _KEPT_US, readable_until_us=now, stats={"files": 1_000, "bytes": 10**12})
 

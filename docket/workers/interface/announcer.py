@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from docket.bus.messages import Fragment, FragmentKind
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 MOST_UNSAID = 10_000
 PAUSE_S = 0.05
 """Between two of them: each costs the collector as much as a fragment, and most jobs wait for a moment only."""
+AFTER_S = 1.0
+"""What has begun by then needs no word."""
 LOOK_S = 1.0
 
 
@@ -30,7 +33,7 @@ class Announcer:
         self._source = source
         self._publish = publish
         self._text = text
-        self._unsaid: queue.Queue[tuple[str, int]] = queue.Queue(MOST_UNSAID)
+        self._unsaid: queue.Queue[tuple[float, str, int]] = queue.Queue(MOST_UNSAID)
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
@@ -40,7 +43,7 @@ class Announcer:
             self._thread = threading.Thread(target=self._run, name=f"status of {self._source}", daemon=True)
             self._thread.start()
         try:
-            self._unsaid.put_nowait((job_id, attempt))
+            self._unsaid.put_nowait((time.monotonic() + AFTER_S, job_id, attempt))
         except queue.Full:
             log.debug("job %s: a status was left out", job_id)
 
@@ -51,9 +54,11 @@ class Announcer:
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
-                job_id, attempt = self._unsaid.get(timeout=LOOK_S)
+                due_s, job_id, attempt = self._unsaid.get(timeout=LOOK_S)
             except queue.Empty:
                 continue
+            if self._closed.wait(max(due_s - time.monotonic(), 0.0)):
+                return
             if sentence := self._text(job_id):
                 self._say(job_id, attempt, sentence)
                 self._closed.wait(PAUSE_S)

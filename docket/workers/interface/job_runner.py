@@ -47,6 +47,8 @@ READ_AGAIN_S = 1.0
 REMEMBERED = 10_000
 """Jobs that were finished here and whose request may come once more, because an acknowledgement got lost."""
 LEAVE_S = 5.0
+LATE_LOOK_S = 0.1
+"""How often all jobs in hand are gone through for those that have come to their deadline."""
 
 
 class Named(Protocol):
@@ -103,6 +105,7 @@ class JobRunner(Generic[S]):
         self._leaving = False
         self._taking = False
         """Messages come one after the other: what begins now would hold them up, and the next user's with them."""
+        self._late_looked_s = 0.0
         self._finished: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -170,7 +173,10 @@ class JobRunner(Generic[S]):
         now_us = self._deadline_clock.now_us()
         with self._lock:
             self._taking = False
-            late = [one for one in self._active.values() if now_us >= one.request.deadline_us]
+            late: list[ActiveJob] = []
+            if self._clock.monotonic_s() - self._late_looked_s >= LATE_LOOK_S:
+                self._late_looked_s = self._clock.monotonic_s()
+                late = [one for one in self._active.values() if now_us >= one.request.deadline_us]
             for active in late:
                 self._stop(active, Ending.LATE)
         if late:
@@ -361,8 +367,7 @@ class JobRunner(Generic[S]):
     def _answer_refused(self, active: ActiveJob, sentence: str, next_step: str) -> None:
         """An answer in place of a reading, of a later run than one that failed."""
         try:
-            for fragment in refusal(active.request.id, self.source.name, active.attempt, sentence, next_step):
-                self._publish(active, fragment)
+            self._publish(active, refusal(active.request.id, self.source.name, active.attempt, sentence, next_step))
             active.answered = True
         except BusError as error:
             log.warning("job %s: the failure could not be published: %s", active.request.id, error)

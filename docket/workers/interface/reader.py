@@ -182,12 +182,12 @@ class JobReading:
         name = self._source.name
         try:
             coverage = self._wait_for_flush(
-                fragment_publisher, self._patiently(fragment_publisher, self._source.coverage)
+                fragment_publisher, self._patiently(fragment_publisher, self._recent_coverage)
             )
             asked_s = time.monotonic()
             with self._lane(lambda place: fragment_publisher.say(verdict_texts.waiting_in_lane(place, name))):
                 if time.monotonic() - asked_s > STALE_COVERAGE_S:
-                    coverage = self._patiently(fragment_publisher, self._source.coverage)
+                    coverage = self._patiently(fragment_publisher, self._recent_coverage)
                 began_s = time.monotonic()
                 try:
                     self._read_slices(fragment_publisher, coverage, forward_limits)
@@ -206,12 +206,17 @@ class JobReading:
         )
         self._findings += [doubt for doubt in doubts if doubt is not None]
 
+    def _recent_coverage(self) -> Coverage:
+        return self._source.coverage(age_s=STALE_COVERAGE_S)
+
     def _wait_for_flush(self, fragment_publisher: FragmentPublisher, coverage: Coverage) -> Coverage:
         """Wait until the whole window is on disk, or until the deadline leaves just time enough to read."""
         request = self._request
         ready_us = self._window.before_us + coverage.flush_lag_us
         latest_us = min(ready_us, latest_begin_us(request))
         said = False
+        if request.wait_for_flush and not _readable(coverage, self._window):
+            coverage = self._patiently(fragment_publisher, self._source.coverage)
         while request.wait_for_flush and not _readable(coverage, self._window):
             left_s = (latest_us - self._clock.now_us()) / US_PER_S
             if left_s <= 0:

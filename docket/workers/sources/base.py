@@ -128,8 +128,8 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of connections; no reading may be under way."""
 
-    def coverage(self) -> Coverage:
-        """Ask the store what it has. Raises SourceError (`refused`, `unreachable`)."""
+    def coverage(self, *, age_s: float = 0.0) -> Coverage:
+        """What the store has; what it said up to `age_s` ago will do. Raises SourceError (`refused`, `unreachable`)."""
 
     def slices(self, window: Window) -> list[Window]:
         """The window cut into pieces that one reading each can answer safely, in time order."""

@@ -67,7 +67,7 @@ class CaptureFilesSource:
     def close(self) -> None:
         """Nothing is held open between readings."""
 
-    def coverage(self) -> Coverage:
+    def coverage(self, *, age_s: float = 0.0) -> Coverage:  # noqa: ARG002
         """From the earliest packet that is known to the usual lag of the flush. Raises SourceError."""
         listing = self._list(fresh=False)
         lag_us = self._config.flush_lag_s * US_PER_S

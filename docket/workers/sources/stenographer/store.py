@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 from docket.config.model import StenographerConfig
@@ -41,6 +42,10 @@ SUSPICIOUS_AFTER_S = 870
 LONGEST_FILE_US = 300 * US_PER_S
 """Stenographer restarts a capture that has not begun a new file for this long."""
 
+COUNTERS_AGE_S = 15.0
+"""Its counters, and how many capture threads it has, are asked for with each news of the source, and are good for so
+long: a thread that is new after a restart has no whole file sooner than that."""
+
 _COUNTER = re.compile(r"(\w+)\t(-?\d+)")
 _FILE_NAME = re.compile(r"\s*(\d{10,20})\s*")
 _MOST_THREADS = 64
@@ -54,6 +59,11 @@ class _Seen:
     starts: list[list[int]]
     open_gaps: list[Gap]
     """Those that begin with the start of a file, because until when it was written is not known."""
+    asked_s: float = -math.inf
+    """In monotonic time, before the server was asked."""
+    counters: dict[str, int] = field(default_factory=dict)
+    counted_s: float = -math.inf
+    """When those were asked for, and for all capture threads, which are as many for as long as it runs."""
 
 
 class StenographerSource:
@@ -68,6 +78,9 @@ class StenographerSource:
         self._clock = clock or Clock()
         self._idle: list[StenoSession] = []
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
+        self._failure: tuple[float, SourceError | None] = -math.inf, None
+        """The latest answer of several that wait for one, if it was none, and when it came."""
         self._latest = _Seen(Coverage(None, None), [], [])
         self._ends = FileEnds()
 
@@ -78,17 +91,36 @@ class StenographerSource:
         for session in idle:
             session.close()
 
-    def coverage(self) -> Coverage:
-        """What is on its disks. Raises SourceError."""
-        with self._session() as session:
-            return self._ask_coverage(session)
+    def coverage(self, *, age_s: float = 0.0) -> Coverage:
+        """What is on its disks; see `Source.coverage`. Raises SourceError."""
+        if not age_s:
+            with self._session() as session:
+                return self._ask_coverage(session, counters_age_s=0.0)
+        came_s = time.monotonic()
+        with self._asking:  # of many that come together, one asks
+            if time.monotonic() - self._latest.asked_s < age_s:
+                return self._latest.coverage
+            failed_s, failure = self._failure
+            if failure is not None and failed_s >= came_s:
+                raise SourceError(failure.verdict, failure.sentence) from failure
+            try:
+                with self._session() as session:
+                    return self._ask_coverage(session)
+            except SourceError as error:
+                self._failure = time.monotonic(), error
+                raise
 
-    def _ask_coverage(self, session: StenoSession) -> Coverage:
-        counters = _counters(session.get("/debug/stats") or "")
-        with contextlib.suppress(OSError, ValueError):
-            ends = min(not_after(path) for path in (self._config.cert, self._config.ca))
-            counters["certificate_ends"] = int(ends.timestamp())
-        starts = _file_starts(session)
+    def _ask_coverage(self, session: StenoSession, counters_age_s: float = COUNTERS_AGE_S) -> Coverage:
+        asked_s, known = time.monotonic(), self._latest
+        counters, counted_s = known.counters, known.counted_s
+        if known.starts and asked_s - counted_s < counters_age_s:
+            starts = _file_starts(session, len(known.starts))
+        else:
+            counters, counted_s = _counters(session.get("/debug/stats") or ""), asked_s
+            with contextlib.suppress(OSError, ValueError):
+                ends = min(not_after(path) for path in (self._config.cert, self._config.ca))
+                counters["certificate_ends"] = int(ends.timestamp())
+            starts = _file_starts(session)
         lag_us = self._config.flush_lag_s * US_PER_S
         readable_until_us = self._clock.now_us() - lag_us
         oldest_us: int | None = counters.get("oldest_timestamp", 0) // 1000 or None
@@ -102,7 +134,8 @@ class StenographerSource:
         gaps = [gap for thread in starts for gap in rotation_gaps(thread, readable_until_us, LONGEST_FILE_US, ends_us)]
         coverage = Coverage(oldest_us, readable_until_us, counters, lag_us, merged(gaps))
         begun = frozenset(starts[0]) - ends_us.keys() if len(starts) == 1 else frozenset()
-        self._latest = _Seen(coverage, starts, [gap for gap in gaps if gap.after_us in begun])
+        open_gaps = [gap for gap in gaps if gap.after_us in begun]
+        self._latest = _Seen(coverage, starts, open_gaps, asked_s, counters, counted_s)
         return coverage
 
     def slices(self, window: Window) -> list[Window]:
@@ -216,10 +249,10 @@ def _counters(text: str) -> dict[str, int]:
     return {name: int(value) for name, value in _COUNTER.findall(text)}
 
 
-def _file_starts(session: StenoSession) -> list[list[int]]:
+def _file_starts(session: StenoSession, threads_known: int = _MOST_THREADS) -> list[list[int]]:
     """Per capture thread the sorted starts of its files in µs; empty if the server does not tell for all."""
     threads: list[list[int]] = []
-    for number in range(_MOST_THREADS):
+    for number in range(threads_known):
         text = session.get(f"/debug/t{number}/files")
         if text is None:
             break
