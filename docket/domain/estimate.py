@@ -157,7 +157,12 @@ def estimate(query: Query, stocks: Mapping[str, Capacity], past: Sequence[Sample
 def kindred(query: Query, past: Iterable[Sample]) -> list[Sample]:
     """The same jobs, without their answers to queries of other kinds; all traffic bounds every query."""
     shapes = {shape(query), ""}
-    return [job._replace(answers=tuple(answer for answer in job.answers if answer.shape in shapes)) for job in past]
+    return [
+        job
+        if all(answer.shape in shapes for answer in job.answers)
+        else job._replace(answers=tuple(answer for answer in job.answers if answer.shape in shapes))
+        for job in past
+    ]
 
 
 def shape(query: Query) -> str:

@@ -46,6 +46,10 @@ class Pending:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    def count(self, owner: str) -> int:
+        """How many of this owner the ledger does not have."""
+        return self._of[owner]
+
     def is_full_for(self, owner: str) -> bool:
         """Whether this owner has as many here as he may: half of what the others leave."""
         self._forget_late()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -15,8 +17,9 @@ from docket.bus.messages import encode
 from docket.bus.replies import trace_headers
 from docket.config.model import Config
 from docket.domain.clock import now_us
+from docket.domain.event import EventMessage
 from docket.domain.ids import is_new, new_id
-from docket.domain.job import Event, Job, State
+from docket.domain.job import Event, EventName, Job, State
 from docket.domain.request import SOURCE_NAME, Request, check_request, fingerprint
 from docket.domain.request_message import Limits
 from docket.domain.source import SourceStatus
@@ -27,6 +30,7 @@ from docket.runtime.traces import remember
 from docket.spool.layout import Spool
 from docket.web.http.api_errors import RETRY_AFTER_S, ApiError, api_error
 from docket.web.http.executor import Executor
+from docket.web.jobs.admission import Admission
 from docket.web.jobs.known_sources import known_sources
 from docket.web.jobs.pending import Pending, PendingJob
 from docket.web.jobs.size_guard import SizeGuard
@@ -41,6 +45,9 @@ CLOCK_SLACK_S = 300
 
 ARRIVAL_S = 2.0
 """How long a job that was asked of another process just now may take to come into the ledger; usually milliseconds."""
+
+RECORDED_S = 1.0
+"""How long the ledger's list of sources serves for new questions; news of a source comes over the bus besides."""
 
 MOST_AWAITED = 100
 """Lookups that wait for that at once. An id with today's time in it is easily made up: the rest is answered at once."""
@@ -68,7 +75,17 @@ class JobService:
         self._size_guard = size_guard
         self.pending = Pending()
         self._awaited = 0
+        self._admission = Admission(self.pending.count)
+        self._recorded: tuple[SourceStatus, ...] = ()
+        self._recorded_s = -math.inf
+        """When the ledger was asked for its sources last."""
         event_feed.add_listener(self.pending.on_event)
+        event_feed.add_listener(self._on_event)
+
+    def _on_event(self, message: EventMessage) -> None:
+        if message.event is EventName.SOURCE_FORGOTTEN:
+            self._recorded_s = -math.inf
+        self._admission.look()
 
     async def job(self, job_id: str) -> Job:
         """The job as it stands. Raises NoSuchJob, SpoolError."""
@@ -152,11 +169,16 @@ class JobService:
         for the new one; `traceparent` goes with the request.
         Raises InvalidRequest with every fault, SpoolFull, BusError, SpoolError, ApiError.
         """
-        known = await self.sources_or_configured()
+        known = await self._recent_sources(raw.get("sources"))
         request, will = self._check(raw, user, [source.name for source in known])
-        await self._check_space()
-        await self._check_open(request.owner)
-        too_big = None if will.force else await self._size_guard.refusal(request, raw, known)
+        async with self._admission.turn(request.owner):
+            await self._check_space()
+            too_big = None if will.force else await self._size_guard.refusal(request, raw, known)
+            return await self._ask(request, will, too_big, only_of, traceparent)
+
+    async def _ask(
+        self, request: Request, will: _Will, too_big: ApiError | None, only_of: str | None, traceparent: str
+    ) -> tuple[Job, bool]:
         print_ = fingerprint(request)
         departures = -1
         while departures != self.pending.departures:
@@ -185,6 +207,19 @@ class JobService:
             return await self.sources()
         except SpoolError:
             return known_sources(self._config.sources, (), self._event_feed.sources, now_us())
+
+    async def _recent_sources(self, wanted: object) -> list[SourceStatus]:
+        """The same, as far as the ledger is concerned of a moment ago, unless one is wanted that it did not have."""
+        now_s = asyncio.get_running_loop().time()
+        names = set(wanted) if isinstance(wanted, list) and all(isinstance(one, str) for one in wanted) else set()
+        known = known_sources(self._config.sources, self._recorded, self._event_feed.sources, now_us())
+        if now_s - self._recorded_s < RECORDED_S and names <= {source.name for source in known}:
+            return known
+        try:
+            self._recorded, self._recorded_s = tuple(await self._ledger.sources()), now_s
+        except SpoolError:
+            self._recorded = ()
+        return known_sources(self._config.sources, self._recorded, self._event_feed.sources, now_us())
 
     def _check(self, raw: Mapping[str, Any], user: str, known: list[str]) -> tuple[Request, _Will]:
         question = dict(raw)
@@ -232,12 +267,8 @@ class JobService:
                 "delete results or make room"
             )
 
-    async def _check_open(self, owner: str) -> None:
+    def _check_open(self, count: int) -> None:
         most = self._config.jobs.open_per_user
-        try:
-            count = await self._ledger.open_of(owner)
-        except SpoolError:
-            return  # the collector counts again
         if count >= most:
             wait = {"Retry-After": str(RETRY_AFTER_S)}
             message = (
@@ -246,15 +277,16 @@ class JobService:
             raise api_error(429, "too-many-jobs", message, headers=wait)
 
     async def _known(self, request: Request, print_: str, only_of: str | None, *, fresh: bool) -> Job | None:
-        """The job that this request already is, or that asks the same. Raises ApiError (409)."""
+        """The job that this request already is, or that asks the same. Raises ApiError (409, 429)."""
         try:
-            job = await self._ledger.find(request.id)
-            same = None if fresh else await self._ledger.find_same(print_, only_of)
+            standing = await self._ledger.standing(request.id, request.owner, None if fresh else print_, only_of)
         except SpoolError:
-            # Without a ledger the collector, which has one, finds doubles by their id.
+            # Without a ledger the collector, which has one, counts open jobs and finds doubles by their id.
             return None
+        self._check_open(standing.open_jobs)
+        job = standing.job
         if job is None:
-            return same
+            return standing.same
         opened = Job.opened(request, request.sources or ())
         is_ours = only_of in (None, job.owner)
         if not is_ours or (job.query, job.after, job.before) != (opened.query, opened.after, opened.before):

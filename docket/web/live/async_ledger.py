@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from docket.domain.event import EventMessage
 from docket.domain.job import Event, Job, State
@@ -13,6 +14,17 @@ from docket.spool.ledger_reader import Holding, LedgerReader, Page
 from docket.web.http.executor import Executor
 
 _OPEN = f"{State.QUEUED},{State.RUNNING}"
+
+
+class Standing(NamedTuple):
+    """What the ledger knows of a question and who asks it."""
+
+    open_jobs: int = 0
+    """Of the owner."""
+    job: Job | None = None
+    """The one with the question's id."""
+    same: Job | None = None
+    """One that asks the same and can stand for it."""
 
 
 class Ledger:
@@ -41,8 +53,9 @@ class Ledger:
         """The newest jobs of one owner."""
         return (await self._run(self._reader.jobs, owner=owner, limit=newest)).jobs
 
-    async def find_same(self, fingerprint: str, owner: str | None = None) -> Job | None:
-        return await self._run(self._reader.find_same, fingerprint, owner)
+    async def standing(self, job_id: str, owner: str, fingerprint: str | None, only_of: str | None) -> Standing:
+        """What is to be known of a question before it is asked; without a fingerprint no job may stand for it."""
+        return await self._run(self._standing, job_id, owner, fingerprint, only_of)
 
     async def events_since(self, seq: int, limit: int) -> list[EventMessage]:
         return await self._run(self._reader.events_since, seq, limit)
@@ -53,9 +66,6 @@ class Ledger:
     async def states(self) -> dict[State, int]:
         return await self._run(self._reader.states)
 
-    async def open_of(self, owner: str) -> int:
-        return await self._run(self._reader.open_of, owner)
-
     async def holdings(self) -> dict[str, Holding]:
         return await self._run(self._reader.holdings)
 
@@ -64,6 +74,13 @@ class Ledger:
 
     async def collector(self) -> CollectorHealth | None:
         return await self._run(self._reader.collector)
+
+    def _standing(self, job_id: str, owner: str, fingerprint: str | None, only_of: str | None) -> Standing:
+        return Standing(
+            self._reader.open_of(owner),
+            self._reader.job(job_id),
+            None if fingerprint is None else self._reader.find_same(fingerprint, only_of),
+        )
 
     def _story(self, job_id: str) -> tuple[Job, Sequence[Event]]:
         job = self._reader.job(job_id)
