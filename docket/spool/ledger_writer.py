@@ -41,6 +41,23 @@ class Recorded(NamedTuple):
     job: Job | None
 
 
+class _Change(NamedTuple):
+    """What becomes of one job in one commit."""
+
+    before: Job
+    job: Job
+    seq: int | None = None
+    """Of its latest event; None for one that has just been written."""
+    request: Request | None = None
+    annotated: bool = False
+
+    def followed_by(self, event: Event, job: Job) -> _Change:
+        if event.name is EventName.REQUESTED:
+            return self
+        annotated = self.annotated or event.name is EventName.ANNOTATED
+        return self._replace(job=job, seq=event.seq, request=event.request or self.request, annotated=annotated)
+
+
 @dataclass(slots=True)
 class Entries:
     """What is to be written down together."""
@@ -246,12 +263,13 @@ class Ledger:
 
     def _append_all(self, events: list[Event]) -> list[Recorded]:
         recorded: list[Recorded] = []
-        jobs: dict[str, Job] = {}
+        changes: dict[str, _Change] = {}
         for event in events:
             if event.name is EventName.REJECTED:
                 recorded.append(Recorded(self._write_event(event), None))
                 continue
-            before = jobs.get(event.job_id) or self.job(event.job_id)
+            change = changes.get(event.job_id)
+            before = change.job if change is not None else self.job(event.job_id)
             if event.name is EventName.REQUESTED and event.request is not None:
                 if before is not None:
                     continue
@@ -260,10 +278,14 @@ class Ledger:
                 job = before.apply(event)
             else:
                 raise SpoolError(f"the ledger knows no job {event.job_id} for {event.name}")
-            jobs[event.job_id] = job
             written = self._write_event(event)
-            self._write_job(written, job)
+            if before is None:
+                self._write_new(written, job)
+                change = _Change(job, job)
+            changes[event.job_id] = (change or _Change(before or job, job)).followed_by(written, job)
             recorded.append(Recorded(written, job))
+        for change in changes.values():
+            self._write_change(change)
         return recorded
 
     def _write_event(self, event: Event) -> Event:
@@ -273,34 +295,38 @@ class Ledger:
         )
         return msgspec.structs.replace(event, seq=cursor.lastrowid)
 
-    def _write_job(self, event: Event, job: Job) -> None:
+    def _write_new(self, event: Event, job: Job) -> None:
+        assert event.request is not None, "a job begins with its request"
         execute = self._connection.execute
-        snapshot = msgspec.json.encode(job)
-        if event.name is EventName.REQUESTED and event.request is not None:
-            row = (job.id, job.state.value, job.created_at, "", job.deadline, job.owner, 0, 0, _searched(job))
-            cursor = execute(
-                "INSERT INTO jobs (id, state, created, finished, deadline, owner, packets, bytes, text, fingerprint)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, fingerprint(event.request)),
-            )
-            n = cursor.lastrowid
-            execute(
-                "INSERT INTO job_bodies VALUES (?, ?, ?, ?)",
-                (n, event.seq, snapshot, msgspec.json.encode(event.request)),
-            )
-            execute_many = self._connection.executemany
-            execute_many("INSERT INTO job_sources VALUES (?, ?)", [(name, n) for name in event.source_names])
-            return
-        execute(
-            "UPDATE jobs SET state = ?, finished = ?, deadline = ?, packets = ?, bytes = ? WHERE id = ?",
-            (job.state.value, job.finished_at or "", job.deadline, job.packets, job.bytes, job.id),
+        row = (job.id, job.state.value, job.created_at, "", job.deadline, job.owner, 0, 0, _searched(job))
+        cursor = execute(
+            "INSERT INTO jobs (id, state, created, finished, deadline, owner, packets, bytes, text, fingerprint)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, fingerprint(event.request)),
         )
-        if event.name is EventName.ANNOTATED:
+        n = cursor.lastrowid
+        bodies = (msgspec.json.encode(job), msgspec.json.encode(event.request))
+        execute("INSERT INTO job_bodies VALUES (?, ?, ?, ?)", (n, event.seq, *bodies))
+        execute_many = self._connection.executemany
+        execute_many("INSERT INTO job_sources VALUES (?, ?)", [(name, n) for name in event.source_names])
+
+    def _write_change(self, change: _Change) -> None:
+        """Bring a job's row up to date, once for all events of a commit: each of its columns stands in an index."""
+        if change.seq is None:
+            return
+        execute, job = self._connection.execute, change.job
+        if _listed(job) != _listed(change.before):
+            execute(
+                "UPDATE jobs SET state = ?, finished = ?, deadline = ?, packets = ?, bytes = ? WHERE id = ?",
+                (*_listed(job), job.id),
+            )
+        if change.annotated:
             execute("UPDATE jobs SET text = ? WHERE id = ?", (_searched(job), job.id))
+        request = None if change.request is None else msgspec.json.encode(change.request)
         execute(
             "UPDATE job_bodies SET seq = ?, snapshot = ?, request = coalesce(?, request)"
             " WHERE n = (SELECT n FROM jobs WHERE id = ?)",
-            (event.seq, snapshot, None if event.request is None else msgspec.json.encode(event.request), job.id),
+            (change.seq, msgspec.json.encode(job), request, job.id),
         )
 
     def _job(self, sql: str, *values: object) -> Job | None:
@@ -325,6 +351,11 @@ class Ledger:
             self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise ledger_error(error) from error
+
+
+def _listed(job: Job) -> tuple[str, str, str, int, int]:
+    """What lists are sorted and filtered by, as far as it changes."""
+    return job.state.value, job.finished_at or "", job.deadline, job.packets, job.bytes
 
 
 def _searched(job: Job) -> str:

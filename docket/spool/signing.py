@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from docket.spool.file_io import spool_error
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+logger = logging.getLogger(__name__)
 
 PUBLIC_NAME = "signing-key.pem"
 """The public half, beside the private one; all may read it."""
@@ -34,6 +37,15 @@ class Signer:
         if not path.exists():
             _make_key(path)
         return cls(_read_key(path))
+
+    @classmethod
+    def if_possible(cls, path: Path) -> Signer | None:
+        """The same; None, after a line in the log, where the key cannot be used."""
+        try:
+            return cls.of_file(path)
+        except SpoolError as error:
+            logger.error("results are not signed: %s", error)
+            return None
 
     def sign(self, body: bytes) -> bytes:
         return self._key.sign(body)

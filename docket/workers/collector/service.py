@@ -60,6 +60,9 @@ WORK_S = 0.015
 LOOK_S = 5.0
 """How often the bus is asked who listens."""
 
+DEADLINES_S = 0.1
+"""How often all open jobs are gone through for those that are late."""
+
 RETENTION_S = 60.0
 
 LATE_S = 5.0
@@ -87,9 +90,11 @@ class Collector:
         self._trouble = ""
         self._busy: set[str] = set()
         """Jobs that may have something to merge or to conclude."""
+        self._unsaid: set[str] = set()
+        """Jobs of which something may be to be published."""
         self._sweeping = True
         """Something may lie in the trash."""
-        self._next_s = {"look": 0.0, "retention": 0.0, "heartbeat": 0.0}
+        self._next_s = {"look": 0.0, "retention": 0.0, "heartbeat": 0.0, "deadlines": 0.0}
 
     def run(self, stop: Flag) -> None:
         """Collect until `stop` is set. Raises SpoolError, TopologyMismatch or BusLost if it cannot even begin."""
@@ -143,8 +148,9 @@ class Collector:
         if self._busy or self._sweeping or self._pending is not None or self._commands:
             return 0.0
         now_s = self._clock.monotonic_s()
-        due_s = [*self._next_s.values(), *(job.deadline_s for job in self.jobs.values())]
-        due_s += [*self._outbox.due_s(self.jobs.values(), now_s), *self._early.due_s(now_s)]
+        regular = {name: at_s for name, at_s in self._next_s.items() if name != "deadlines"}
+        due_s = [*regular.values(), *(job.deadline_s for job in self.jobs.values())]
+        due_s += [*self._outbox.due_s(self._unsaid_jobs(), now_s), *self._early.due_s(now_s)]
         return max(min(due_s) - now_s, 0.0)
 
     def turn(self, timeout_s: float) -> None:
@@ -162,19 +168,16 @@ class Collector:
             self._acknowledge(batch)
             for name in [name for name, status in batch.entries.sources.items() if status is None]:
                 self._outbox.tell_forgotten(name)
-            self._outbox.tell(self.jobs.values())
+            self._outbox.tell(self._unsaid_jobs())
+            self._unsaid = {job.id for job in self._unsaid_jobs() if job.changed or job.to_ask}
             self._put_away(batch)
 
-    def _signer(self) -> Signer | None:
-        try:
-            return Signer.of_file(self._config.spool.key_path)
-        except SpoolError as error:
-            log.error("results are not signed: %s", error)
-            return None
+    def _unsaid_jobs(self) -> list[OpenJob]:
+        return [self.jobs[job_id] for job_id in self._unsaid if job_id in self.jobs]
 
     def _take_up(self, spool: Spool, names: list[str]) -> None:
         """Know again what was known when the collector ended."""
-        signer = self._signer()
+        signer = Signer.if_possible(self._config.spool.key_path)
         context = JobContext(spool, self._clock, self._deadline_clock, self._config.jobs.max_bytes, signer)
         self._retention = Retention(spool, self._config.spool)
         strays = self._retention.take_stock(self.ledger.with_results(), self.ledger.job)
@@ -193,6 +196,7 @@ class Collector:
             for job in self.jobs.values():
                 job.to_ask.update(part.source for part in job.open_parts)
         self._busy.update(self.jobs)
+        self._unsaid.update(self.jobs)
 
     def _receive(self, batch: Batch, timeout_s: float) -> bool:
         """Take what has arrived. True: there was nothing more."""
@@ -229,7 +233,9 @@ class Collector:
             self._hear(delivery, batch)
         elif delivery.queue == COLLECTOR_QUEUE:
             batch.settled.append((delivery, self._command_handler.take(delivery, batch)))
-            self._let_in_early(batch)
+            # Perhaps its answers were there before.
+            for job_id in self._command_handler.touched & self.jobs.keys():
+                self._early.let_in(self.jobs[job_id], batch)
         else:
             self._take_fragment(delivery, batch)
 
@@ -258,11 +264,6 @@ class Collector:
         known = self._command_handler.was_rejected(fragment.job) or self._early.is_given_up(fragment)
         return not known and self.ledger.job(fragment.job) is None
 
-    def _let_in_early(self, batch: Batch) -> None:
-        """A request has been read: perhaps its answers were there before."""
-        for job_id in self._command_handler.touched & self.jobs.keys():
-            self._early.let_in(self.jobs[job_id], batch)
-
     def _hear(self, delivery: Delivery, batch: Batch) -> None:
         try:
             message = decode_event(bytes(delivery.body), delivery.routing_key)
@@ -285,7 +286,7 @@ class Collector:
     def _watch_time(self, batch: Batch, *, idle: bool) -> None:
         """Everything that is due because time has passed."""
         now_s = self._clock.monotonic_s()
-        for job in list(self.jobs.values()):
+        for job in self._looked_at(now_s):
             overdue_s = now_s - job.deadline_s
             if overdue_s >= 0 and job.open_parts and (idle or overdue_s > LATE_S):
                 self._close_gone(job, self._source_registry.away, batch)
@@ -296,11 +297,18 @@ class Collector:
             self._look_around(batch)
         if now_s >= self._next_s["retention"]:
             self._next_s["retention"] = now_s + RETENTION_S
-            self._tidy(batch)
+            self._house.tidy(batch)
         if now_s >= self._next_s["heartbeat"]:
             self._next_s["heartbeat"] = now_s + HEARTBEAT_S
             self._beat(batch)
         self._early.look(self._receiver.generation, batch)
+
+    def _looked_at(self, now_s: float) -> list[OpenJob]:
+        """The open jobs, for a look at their deadlines, now and then."""
+        if now_s < self._next_s["deadlines"]:
+            return []
+        self._next_s["deadlines"] = now_s + DEADLINES_S
+        return list(self.jobs.values())
 
     def _look_around(self, batch: Batch) -> None:
         """Notice sources that went away, and close them where patience has run out."""
@@ -323,13 +331,6 @@ class Collector:
                 )
                 self._busy.add(job.id)
 
-    def _tidy(self, batch: Batch) -> None:
-        try:
-            self._house.expire(batch)
-            self._house.erase_records(batch)
-        except SpoolError as error:
-            log.error("the spool cannot be tidied: %s", error)
-
     def _beat(self, batch: Batch) -> None:
         self._house.announce()
         trouble = "" if self._receiver.connected else "the bus is away"
@@ -343,6 +344,7 @@ class Collector:
         """Merge for a while, jobs with little to do first, and conclude those that are done."""
         self._busy.update(job_id for job_id in self._command_handler.touched if job_id in self.jobs)
         self._command_handler.touched.clear()
+        self._unsaid |= self._busy
         until_s = self._clock.monotonic_s() + WORK_S
         for job in sorted((self.jobs[job_id] for job_id in self._busy), key=lambda job: job.waiting_bytes):
             while handled := job.work(batch.entries):
