@@ -39,7 +39,7 @@ def available(reader: BufferedTransport) -> list[tuple[int, int, bytes]]:
 def test_frames_come_whole_however_they_were_cut(transport: tuple[BufferedTransport, socket.socket]) -> None:
     """A frame is given when its last byte is here, and not before; what follows it waits."""
     reader, broker = transport
-    taken = []
+    taken: list[tuple[int, int, bytes]] = []
     for byte in b"".join(encoded(*frame) for frame in FRAMES[:2]):
         broker.send(bytes([byte]))
         taken += available(reader)
@@ -52,7 +52,7 @@ def test_large_frame_behind_a_small_one(transport: tuple[BufferedTransport, sock
     reader, broker = transport
     stream = b"".join(encoded(*frame) for frame in FRAMES + FRAMES[:1])
     broker.setblocking(False)
-    taken = []
+    taken: list[tuple[int, int, bytes]] = []
     while len(taken) < 4:
         if stream:
             stream = stream[broker.send(stream) :]
