@@ -15,7 +15,7 @@ from docket.cli.setup.broker_user import make as make_user
 from docket.cli.setup.installation import EXAMPLE
 from docket.cli.setup.recorders import find_directories
 from docket.cli.setup.recording import DEFAULT_RING, make_directory, recorded, with_recorded
-from docket.cli.setup.stenographers import find, sensor_name, sources_text, with_section
+from docket.cli.setup.stenographers import Findings, find, sensor_name, sources_text, with_section
 from docket.cli.ui import text
 from docket.cli.ui.command_parser import add_command
 from docket.cli.ui.terminal import Terminal
@@ -26,6 +26,8 @@ from docket.runtime.exit_codes import ExitCode
 from docket.runtime.service_units import failed_units, stale_workers
 from docket.runtime.whole_file import replace_file
 
+_STENOGRAPHER = Path("/etc/stenographer")
+_SECURITY_ONION_2 = Path("opt/so/conf/steno")
 EXAMPLES = """\
 examples:
   docket setup --dry-run                             show the file that would be written
@@ -56,8 +58,7 @@ def add(commands: Any) -> None:
         "--stenographer",
         metavar="DIR",
         type=Path,
-        default=Path("/etc/stenographer"),
-        help="where its configurations are (default: /etc/stenographer)",
+        help=f"where its configurations are (default: {_STENOGRAPHER}, or Security Onion's, /{_SECURITY_ONION_2})",
     )
     parser.add_argument(
         "--root",
@@ -133,13 +134,14 @@ def _remove_guest(config: Config, terminal: Terminal) -> None:
 
 
 def _whole(args: argparse.Namespace, terminal: Terminal) -> int:
-    findings = find(args.stenographer)
+    findings = _stenographers(args)
     found = findings.found
     if findings.faults:
         raise ConfigError([Fault("bad-stenographer", fault) for fault in findings.faults])
     recorders = find_directories(args.root)
     if not found and not recorders.found and not args.record:
-        message = f"there is no stenographer in {args.stenographer}, and no recorder's directory below {args.root}"
+        where = args.stenographer or _STENOGRAPHER
+        message = f"there is no stenographer in {where}, and no recorder's directory below {args.root}"
         raise ConfigError([Fault("no-source", message)])
     sensor = args.sensor or sensor_name(socket.gethostname())
     entries = [one.source(sensor) for one in found]
@@ -173,6 +175,16 @@ def _whole(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.start and code == ExitCode.OK:
         _remove_guest(check_text(new, path), terminal)
     return code
+
+
+def _stenographers(args: argparse.Namespace) -> Findings:
+    """Those of the directory that is given; else of the usual one, or of Security Onion 2, whose run in containers."""
+    if args.stenographer is not None:
+        return find(args.stenographer)
+    usual = find(_STENOGRAPHER)
+    if usual.found or usual.faults:
+        return usual
+    return find(args.root / _SECURITY_ONION_2, Path("/") / _SECURITY_ONION_2 / "certs")
 
 
 def _recorded_into(source: SourceConfig) -> str:

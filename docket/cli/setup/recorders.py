@@ -1,51 +1,28 @@
 """The directories in which recorders of this machine keep their captures, as sources of ours. Files in, entries out.
 
-Found in the configurations of Suricata, Arkime, Malcolm and n2disk, where Security Onion keeps its captures, and in the
-command lines of services and processes: dumpcap, tcpdump and netsniff-ng have no configuration of their own.
+Found in the recorders' own configurations (`recorder_configs`), and in the command lines of services and processes
+(`recorder_commands`): dumpcap, tcpdump and netsniff-ng have no configuration of their own.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
+from docket.cli.setup.capture_directory import Directory
+from docket.cli.setup.machine_files import Machine
+from docket.cli.setup.reading_rights import closed_part
+from docket.cli.setup.recorder_commands import by_commands
+from docket.cli.setup.recorder_configs import by_configurations
 from docket.domain.request import SOURCE_NAME
 
-_BUFFERED_LAG = "60s"
-"""Of recorders that keep packets in memory, or in a compressor, for some time."""
-_UNITS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "usr/local/lib/systemd/system")
-_WRITTEN_BY = {
-    "dumpcap": ("-w",),
-    "tshark": ("-w",),
-    "tcpdump": ("-w",),
-    "netsniff-ng": ("-o", "--out"),
-    "n2disk": ("-o", "--dump-directory"),
-    "n2disk10g": ("-o", "--dump-directory"),
-}
-_LISTENS = ("-i", "--interface", "--in", "-d", "--dev")
-_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """One directory of captures."""
-
-    path: Path
-    recorder: str
-    label: str
-    """The second half of the source's name: the interface, where it is known."""
-    flush_lag: str = ""
-
-    def source(self, name: str) -> dict[str, str]:
-        """Its entry in `sources`."""
-        entry = {"name": name, "kind": "capture-files", "path": str(self.path)}
-        return entry | ({"flush_lag": self.flush_lag} if self.flush_lag else {})
+_NOT_FOR_CAPTURES = frozenset(
+    map(Path, ("/", "/home", "/root", "/etc", "/usr", "/var", "/var/log", "/var/lib", "/boot", "/run", "/opt"))
+)
+"""Directories that would be read whole because some file in them is a capture."""
+_PASSING = tuple(map(Path, ("/tmp", "/var/tmp", "/dev", "/proc", "/sys", "/run/user")))
 
 
 @dataclass(slots=True)
@@ -67,167 +44,55 @@ class FoundDirectories:
 
     def not_readable(self, root: Path) -> list[str]:
         """A sentence for each directory that its owner has closed to others, such as the user of Docket's workers."""
-        closed = [one for one in self.found if not _below(root, one.path).stat().st_mode & stat.S_IROTH]
-        return [
-            f"{one.path} is closed to others: let the worker read it, setfacl -R -m u:docket:rX {one.path} (and -d -m)"
-            for one in closed
-        ]
+        sentences = []
+        for one in self.found:
+            closed = closed_part(root, one.path)
+            if closed is not None:
+                grant = f"setfacl -R -m u:docket:rX {shlex.quote(str(one.path))} (and -d -m)"
+                if closed != one.path and closed in one.path.parents:
+                    grant = f"setfacl -m u:docket:x {shlex.quote(str(closed))}, and {grant}"
+                sentences.append(f"{closed} is closed to others: let the worker read it, {grant}")
+        return sentences
 
 
 def find_directories(root: Path = Path("/")) -> FoundDirectories:
     """Look at the machine below `root`. Whatever cannot be read is taken for not being there."""
+    machine = Machine(root)
     found = FoundDirectories()
-    seen: set[Path] = set()
-    for one in _candidates(root):
-        if one.path in seen:
-            continue
-        seen.add(one.path)
-        if _below(root, one.path).is_dir():
+    candidates: dict[Path, Directory] = {}
+    for one in (*by_configurations(machine), *by_commands(machine), *_own_rings(machine)):
+        reason = _why_not(machine, one.path)
+        if reason:
+            sentence = f"{one.recorder}: {one.path} is left out, as it {reason}"
+            if sentence not in found.left_out:
+                found.left_out.append(sentence)
+        else:
+            candidates.setdefault(machine.resolved(one.path), one)
+    for real, one in candidates.items():
+        outer = next((candidates[parent] for parent in real.parents if parent in candidates), None)
+        if outer is None:
             found.found.append(one)
         else:
-            found.left_out.append(f"{one.recorder}: {one.path} is left out, as it is no directory")
+            found.left_out.append(f"{one.recorder}: {one.path} is left out, as {outer.path} holds it")
     return found
 
 
-def _candidates(root: Path) -> Iterator[Directory]:
-    yield from _security_onion(root)
-    yield from _suricata(root)
-    yield from _arkime(root)
-    yield from _malcolm(root)
-    yield from _n2disk(root)
-    for command in (*_unit_commands(root), *_process_commands(root)):
-        yield from _of_command(command)
-    yield from _own_rings(root)
-
-
-def _security_onion(root: Path) -> Iterator[Directory]:
-    path = Path("/nsm/suripcap")
-    if _below(root, path).is_dir():
-        yield Directory(path, "Security Onion", "suripcap", _BUFFERED_LAG)
-
-
-def _suricata(root: Path) -> Iterator[Directory]:
-    text = _text(root, "/etc/suricata/suricata.yaml")
-    try:
-        settings = yaml.safe_load(text) or {}
-        outputs = settings.get("outputs") or []
-        logs = [output["pcap-log"] for output in outputs if isinstance(output, dict) and "pcap-log" in output]
-    except (yaml.YAMLError, AttributeError, TypeError):
-        return
-    base = Path(str(settings.get("default-log-dir") or "/var/log/suricata"))
-    for log in logs:
-        if isinstance(log, dict) and log.get("enabled") in (True, "yes"):
-            yield Directory(base / str(log.get("dir") or ""), "Suricata", "suricata", _BUFFERED_LAG)
-
-
-def _arkime(root: Path) -> Iterator[Directory]:
-    for home in ("/opt/arkime", "/data/arkime", "/data/moloch"):
-        text = _text(root, f"{home}/etc/config.ini")
-        interface = _setting(text, "interface").partition(";")[0]
-        for path in filter(None, _setting(text, "pcapDir").split(";")):
-            label = interface if re.fullmatch(r"[\w.-]+", interface) else "arkime"
-            yield Directory(Path(path.strip()), "Arkime", label, _BUFFERED_LAG)
-
-
-def _malcolm(root: Path) -> Iterator[Directory]:
-    """Its directories of captures, and the one of a Hedgehog sensor."""
-    for home in (*_glob(root, "opt/[Mm]alcolm"), *_glob(root, "home/*/[Mm]alcolm")):
-        for below in ("pcap/processed", "pcap/arkime-live"):
-            if _below(root, home / below).is_dir():
-                yield Directory(home / below, "Malcolm", f"malcolm-{Path(below).name}", _BUFFERED_LAG)
-    text = _text(root, "/opt/sensor/sensor_ctl/control_vars.conf")
-    path, interface = _setting(text, "PCAP_PATH"), _setting(text, "CAPTURE_INTERFACE").partition(",")[0]
-    if path:
-        yield Directory(Path(path), "Malcolm's Hedgehog", interface or "hedgehog", _BUFFERED_LAG)
-
-
-def _n2disk(root: Path) -> Iterator[Directory]:
-    """One file per instance, with an option on each line: `-o=/storage/eth1` or `-o /storage/eth1`."""
-    for config in _glob(root, "etc/n2disk/*.conf"):
-        words: list[str] = []
-        for line in _text(root, str(config)).splitlines():
-            words += re.split(r"[=\s]+", line.strip(), maxsplit=1) if line.strip().startswith("-") else []
-        yield from _of_command(["n2disk", *words])
-
-
-def _own_rings(root: Path) -> Iterator[Directory]:
-    """What `docket-record@<int>` writes."""
-    for path in _glob(root, "data/pcap/*"):
-        if _below(root, path).is_dir():
-            yield Directory(path, "dumpcap", path.name)
-
-
-def _unit_commands(root: Path) -> Iterator[list[str]]:
-    for directory in _UNITS:
-        for unit in _glob(root, f"{directory}/*.service"):
-            text = _text(root, str(unit)).replace("\\\n", " ")
-            for line in re.findall(r"^ExecStart\s*=\s*(.+)$", text, flags=re.MULTILINE):
-                yield _split(line.lstrip("-@:+!"))
-
-
-def _process_commands(root: Path) -> Iterator[list[str]]:
-    for path in _glob(root, "proc/[0-9]*/cmdline"):
-        yield [word for word in _text(root, str(path)).split("\0") if word]
-
-
-def _of_command(words: Sequence[str]) -> Iterator[Directory]:
-    """The directory that a recorder's command line writes to; one with variables in it is known to its process only."""
-    program = Path(words[0]).name if words else ""
-    if program not in _WRITTEN_BY:
-        return
-    target = _option(words, _WRITTEN_BY[program])
-    if not target.startswith("/") or target.startswith("/dev/") or _VARIABLE.search(target) or "%i" in target.lower():
-        return
-    interface = _option(words, _LISTENS)
-    keeps_directory = program.startswith(("netsniff", "n2disk")) and not target.endswith((".pcap", ".cap"))
-    path = Path(target) if keeps_directory else Path(target).parent
-    label = interface if re.fullmatch(r"[\w.-]+", interface) else program
-    yield Directory(path, program, label)
-
-
-def _option(words: Sequence[str], names: Sequence[str]) -> str:
-    """The value of the first of these options, in any of its forms."""
-    for place, word in enumerate(words):
-        if word in names:
-            return words[place + 1] if place + 1 < len(words) else ""
-        name, given, value = word.partition("=")
-        if given and name in names:
-            return value
-        if len(word) > 2 and word[:2] in names and not word.startswith("--"):
-            return word[2:]
+def _why_not(machine: Machine, path: Path) -> str:
+    """Why this is no directory to be a source; empty if it is one."""
+    if path in _NOT_FOR_CAPTURES:
+        return "holds much else"
+    if any(passing == path or passing in path.parents for passing in _PASSING):
+        return "is for what passes"
+    if not machine.is_directory(path):
+        return "is no directory"
     return ""
 
 
-def _setting(text: str, key: str) -> str:
-    """The first `key = value` of an ini file or of a shell's variables."""
-    found = re.search(rf"^\s*(?:export\s+)?{key}\s*=\s*(.*?)\s*$", text, flags=re.MULTILINE)
-    return found[1].strip("\"'") if found else ""
-
-
-def _split(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError:
-        return []
-
-
-def _text(root: Path, path: str) -> str:
-    try:
-        return _below(root, Path(path)).read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def _glob(root: Path, pattern: str) -> list[Path]:
-    """Paths as they are on the machine that lies below `root`."""
-    try:
-        return [Path("/") / path.relative_to(root) for path in sorted(root.glob(pattern))]
-    except OSError:
-        return []
-
-
-def _below(root: Path, path: Path) -> Path:
-    return root / path.relative_to("/") if path.is_absolute() else root / path
+def _own_rings(machine: Machine) -> Iterator[Directory]:
+    """What `docket-record@<int>` writes."""
+    for path in machine.glob("data/pcap/*"):
+        if machine.is_directory(path):
+            yield Directory(path, "dumpcap", path.name)
 
 
 def _free_name(sensor: str, label: str, names: set[str]) -> str:

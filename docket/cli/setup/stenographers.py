@@ -59,9 +59,10 @@ class Findings:
     """A sentence for each configuration that is not taken, though nothing is wrong with it."""
 
 
-def find(directory: Path) -> Findings:
+def find(directory: Path, certificates: Path | None = None) -> Findings:
     """Every stenographer that `config.<interface>` or `config` in the directory describes, and what is wrong.
 
+    `certificates`: where they are, if that is not where the configurations say, as with one that runs in a container.
     A plain `config` for an interface that has a file of its own, or for the same address, is the same one again.
     """
     findings = Findings()
@@ -70,7 +71,7 @@ def find(directory: Path) -> Findings:
         if not path.is_file():
             continue
         try:
-            one = _read(path)
+            one = _read(path, certificates)
         except (OSError, ValueError) as error:
             findings.faults.append(f"{path}: {error}")
             continue
@@ -84,7 +85,7 @@ def find(directory: Path) -> Findings:
     return findings
 
 
-def _read(path: Path) -> Found:
+def _read(path: Path, certificates: Path | None) -> Found:
     """Raises ValueError, OSError."""
     try:
         settings = json.loads(path.read_text())
@@ -97,7 +98,7 @@ def _read(path: Path) -> Found:
         raise ValueError("Port, CertPath or Host is missing")
     suffix = path.suffix.removeprefix(".") if path.name != "config" else ""
     interface = str(settings.get("Interface") or suffix or "config")
-    return Found(path, interface, _EVERYWHERE.get(host, host), port, Path(certs))
+    return Found(path, interface, _EVERYWHERE.get(host, host), port, certificates or Path(certs))
 
 
 def sensor_name(hostname: str) -> str:

@@ -73,6 +73,81 @@ MACHINES: dict[str, tuple[dict[str, str], str, list[tuple[str, str]]]] = {
     "own": ({}, "/data/pcap/em1", [("s:em1", "/data/pcap/em1")]),
     "nothing": ({"/etc/suricata/suricata.yaml": "outputs: [pcap-log: {enabled: no}]\n"}, "/var/log/suricata", []),
     "damaged": ({"/etc/suricata/suricata.yaml": "outputs: [\n"}, "/var/log/suricata", []),
+    "Suricata, with includes": (
+        {
+            "/etc/suricata/suricata.yaml": "default-log-dir: '/var/log/suricata'\ninclude: a.yaml\ninclude: [b.yaml]\n"
+            "outputs: !include outputs.yaml\n",
+            "/etc/suricata/a.yaml": "default-log-dir: /srv/logs\ninclude: suricata.yaml\n",
+            "/etc/suricata/b.yaml": 'default-log-dir: "/srv/suri logs"\n',
+            "/etc/suricata/outputs.yaml": "- pcap-log: {enabled: 'Yes', dir: full packets}\n",
+        },
+        "/srv/suri logs/full packets",
+        [("s:suricata", "/srv/suri logs/full packets")],
+    ),
+    "Suricata, by its command line": (
+        {
+            "/etc/suricata/suricata.yaml": "outputs: [pcap-log: {enabled: no}]\n",
+            "/srv/em1.yaml": "outputs:\n  - pcap-log: {enabled: true}\n  #- pcap-log: {enabled: yes, dir: /old}\n",
+            "/etc/systemd/system/suri.service": "ExecStart=/usr/bin/suricata -D -c /srv/em1.yaml -l /srv/em1\n",
+        },
+        "/srv/em1",
+        [("s:suricata", "/srv/em1")],
+    ),
+    "Arkime, several nodes": (
+        {
+            "/opt/arkime/etc/config.ini": "[default]\n#pcapDir=/old\nincludes=more.ini\ninterface=zc:eth1@0\n"
+            '[n1]\npcapDir = "/arkime/raw"\n',
+            "/opt/arkime/etc/more.ini": "[n2]\n; pcapDir=/older\ninterface=eth2;eth3\npcapDir=/nowhere; /arkime/raw2\n",
+        },
+        "/arkime/raw/../raw2",
+        [("s:eth1", "/arkime/raw"), ("s:eth2", "/arkime/raw2")],
+    ),
+    "Arkime, in YAML": (
+        {"/opt/arkime/etc/config.yaml": "default: {interface: eth1, pcapDir: [/nowhere, /arkime/raw]}\n"},
+        "/arkime/raw",
+        [("s:eth1", "/arkime/raw")],
+    ),
+    "Malcolm, with captures elsewhere": (
+        {
+            "/srv/malcolm/docker-compose.yml": "services:\n  arkime:\n    volumes:\n"
+            "      - {type: bind, source: /storage/pcap, target: /data/pcap}\n"
+        },
+        "/storage/pcap/arkime-live",
+        [("s:malcolm-arkime-live", "/storage/pcap/arkime-live")],
+    ),
+    "n2disk, several directories": (
+        {"/etc/n2disk/n2disk-eth5.conf": '#-o=/old\n--interface=zc:eth5\n-o="/n2/a"\n-o /n2/b # two disks\n'},
+        "/n2/a/../b",
+        [("s:eth5", "/n2/a"), ("s:eth5-2", "/n2/b")],
+    ),
+    "a template, its instances, and their environment": (
+        {
+            "/usr/lib/systemd/system/cap@.service": "[Service]\nEnvironmentFile=-/etc/default/cap-%i\n"
+            "#ExecStart=/usr/bin/tcpdump -w /old/x.pcap\nExecStart=/usr/bin/tcpdump -w /older/x.pcap\n",
+            "/etc/systemd/system/cap@.service.d/ours.conf": "[Service]\nExecStart=\nExecStart=-/usr/bin/nice -n 5 "
+            "/usr/bin/tcpdump -i %i -nnUw ${RING}/%%Y/%i.pcap\n",
+            "/etc/systemd/system/multi-user.target.wants/cap@eth8.service": "",
+            "/etc/default/cap-eth8": "# RING=/old\nexport RING='/srv/ring 8'\n",
+        },
+        "/srv/ring 8",
+        [("s:eth8", "/srv/ring 8")],
+    ),
+    "by a shell": (
+        {
+            "/etc/systemd/system/x.service": "ExecStart=/bin/sh -c 'sleep 5; exec dumpcap -q -i eth9 -w /srv/x/a'\n",
+            "/etc/cron.d/x": "#@reboot root tcpdump -w /old/a\n",
+        },
+        "/srv/x",
+        [("s:eth9", "/srv/x")],
+    ),
+    "by cron": (
+        {"/etc/cron.d/x": "@reboot root /usr/sbin/netsniff-ng -i eth9 -o /srv/x -P a- >/dev/null 2>&1\n"},
+        "/srv/x",
+        [("s:eth9", "/srv/x")],
+    ),
+    "for the moment": ({"/proc/5/cmdline": "tcpdump\0-w\0/tmp/x.pcap\0"}, "/tmp", []),
+    "into the root of all": ({"/proc/5/cmdline": "tcpdump\0-w\0/x.pcap\0"}, "/srv", []),
+    "in YAML that is no configuration": ({"/etc/suricata/suricata.yaml": "- a\n- b\n"}, "/srv", []),
     "to standard output": ({"/proc/1/cmdline": "tcpdump\0-w\0-\0"}, "/srv", []),
 }
 
@@ -100,6 +175,33 @@ def test_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
     files, _, _ = MACHINES["Arkime"]
     found = find_directories(machine(tmp_path, files, "/srv"))
     assert (found.found, found.left_out) == ([], ["Arkime: /opt/arkime/raw is left out, as it is no directory"])
+
+
+def test_a_directory_within_another_one_is_no_source_of_its_own(tmp_path: Path) -> None:
+    """Nor is one by another name: its packets would come twice."""
+    files = {
+        "/proc/5/cmdline": "tcpdump\0-i\0eth1\0-w\0/srv/captures/x.pcap\0",
+        "/proc/6/cmdline": "tcpdump\0-i\0eth2\0-w\0/srv/captures/em2/x.pcap\0",
+        "/proc/7/cmdline": "tcpdump\0-i\0eth3\0-w\0x.pcap\0",
+    }
+    machine(tmp_path, files, "/srv/captures/em2")
+    (tmp_path / "link").symlink_to(tmp_path / "srv/captures")
+    (tmp_path / "proc/7/cwd").symlink_to("/link")
+    found = find_directories(tmp_path)
+    assert [(entry["name"], entry["path"]) for entry in found.sources("s", [])] == [("s:eth1", "/srv/captures")]
+    assert found.left_out == ["tcpdump: /srv/captures/em2 is left out, as /srv/captures holds it"]
+
+
+def test_a_directory_below_a_closed_one_is_said(tmp_path: Path) -> None:
+    """The rights of the directory alone do not tell whether it can be read."""
+    files, directory, _ = MACHINES["tcpdump"]
+    machine(tmp_path, files, directory)
+    tmp_path.chmod(0o755)
+    (tmp_path / "srv/td").chmod(0o755)
+    assert find_directories(tmp_path).not_readable(tmp_path) == []
+    (tmp_path / "srv").chmod(0o750)
+    (sentence,) = find_directories(tmp_path).not_readable(tmp_path)
+    assert sentence.startswith("/srv is closed to others: let the worker read it, setfacl -m u:docket:x /srv, and ")
 
 
 def test_names_are_told_apart(tmp_path: Path) -> None:

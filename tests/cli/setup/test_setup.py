@@ -71,6 +71,13 @@ def test_same_port_at_another_address_is_another_one(tmp_path: Path, etc: Path) 
     assert "config.em3 is for the same address, 192.0.2.7:1234" in found.faults[0]
 
 
+def test_certificates_of_a_container_are_where_it_has_them_from(tmp_path: Path) -> None:
+    """Security Onion 2 runs stenographer in one, and its configuration names a path in there."""
+    stenographer(tmp_path / "config", "bond0", 1234)
+    (found,) = find(tmp_path, Path("/opt/so/conf/steno/certs")).found
+    assert found.source("so1")["ca"] == "/opt/so/conf/steno/certs/ca_cert.pem"
+
+
 def test_setup_changes_its_sections_alone(tmp_path: Path, etc: Path) -> None:
     """What else is in the file stays, comments and mode as well; a second time changes nothing."""
     config = tmp_path / "docket.yaml"
