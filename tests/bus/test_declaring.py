@@ -68,6 +68,23 @@ def test_reader_replaces_a_queue_of_another_version(before: AmqpBroker, amqp_url
         other.channel().queue_declare(SHARD, durable=True, auto_delete=False, arguments=new.arguments)
 
 
+def test_collector_replaces_the_queue_that_no_service_reads(amqp_bus: AmqpBroker, amqp_url: str) -> None:
+    """Others use it as it is; the collector gives it the bounds of its version, and the dead letters stay in it."""
+    new = next(queue for queue in topology.queues([]) if queue.name == topology.DEAD_QUEUE)
+    with kombu.Connection(amqp_url, transport_options={"confirm_publish": True}) as other:
+        channel = other.channel()
+        channel.queue_delete(new.name)
+        channel.queue_declare(new.name, durable=True, auto_delete=False, arguments=new.arguments | {"x-max-length": 9})
+        channel.queue_bind(new.name, topology.DEAD, "")
+        kombu.Producer(channel).publish(b"0", exchange=topology.DEAD, routing_key="", headers={"n": 0})
+    for role in (WORKER, WEB, COLLECTOR):
+        with opened(amqp_url) as bus:
+            bus.declare([SOURCE], role)
+    with kombu.Connection(amqp_url) as other:
+        other.channel().queue_declare(new.name, durable=True, auto_delete=False, arguments=new.arguments)
+    assert contents(amqp_bus, new.name, 1) == [(b"0", 0)]
+
+
 @pytest.mark.parametrize("role", [WORKER, INSPECTOR])
 def test_others_use_it_as_it_is(before: AmqpBroker, amqp_url: str, role: str) -> None:
     """A service that does not read the queue starts, and leaves it alone."""

@@ -17,7 +17,7 @@ import amqp
 import kombu
 
 from docket.bus import topology
-from docket.bus.permissions import Role, role
+from docket.bus.permissions import COLLECTOR, Role, role
 from docket.bus.rabbitmq.connection import BrokerConnection, reason_of
 from docket.bus.rabbitmq.replacement import finish_replacement, replace_queue
 from docket.errors import BusRefused, NotDeclared, TopologyMismatch
@@ -122,7 +122,7 @@ class Declaration:
             if isinstance(mismatch, NotDeclared):
                 raise
             # Its reader replaces it, when it has stopped reading; everybody else can use it as it is.
-            if as_role is None or as_role.reads(queue.name):
+            if as_role is None or _replaces(as_role, queue.name):
                 replace_queue(wire, queue, bindings, str(mismatch), must=as_role is None)
 
     def _entity(self, wire: BrokerConnection, as_role: Role | None, kind: str, name: str, declare: _Declare) -> None:
@@ -215,6 +215,11 @@ def _bindings_for(sources: Sequence[str], routing: _Routing) -> dict[str, list[t
 
 def _declare_exchange(exchange: Any, channel: Any, passive: bool) -> None:
     exchange(channel).declare(passive=passive)
+
+
+def _replaces(as_role: Role, queue: str) -> bool:
+    """Whether a queue of another version is this service's to replace. No service reads dead letters."""
+    return as_role.reads(queue) or (queue == topology.DEAD_QUEUE and as_role.name == COLLECTOR)
 
 
 def _declare_queue(queue: Any, channel: Any, passive: bool) -> None:
