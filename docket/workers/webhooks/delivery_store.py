@@ -64,7 +64,7 @@ class DeliveryStore:
     def _opened(self) -> tuple[sqlite3.Connection, int]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, BUSY_S, check_same_thread=False, isolation_level=None)
+            connection = sqlite3.connect(self._path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
             connection.executescript(_SCHEMA)
             return connection, self._path.stat().st_ino
         except (OSError, sqlite3.Error) as error:
