@@ -25,7 +25,8 @@ from docket.client.http_client import Client
 from docket.client.question import new_question
 
 ROOT = Path(docket.__file__).parent
-REST_S = 3.0
+REST_S = 11.0
+"""A heartbeat of every source is due in it, and a look of the indexer."""
 COUNTED = {
     ("docket.domain.query.grammar", "read"): "the query's text was parsed",
     ("docket.domain.request", "check_request"): "the request was checked",

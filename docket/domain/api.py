@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
-from docket.domain.annotation import Annotation
 from docket.domain.estimate import Estimate
-from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
+from docket.domain.event import StoryEvent
+from docket.domain.job import Job
 from docket.domain.source import GapStatus, SourceStatus
 from docket.domain.survey import Survey
 from docket.errors import Fault
@@ -34,26 +34,6 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
     """For the next page; null on the last one."""
     next: str | None
     """The address of the next page; null on the last one."""
-
-
-class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event in the history of a job."""
-
-    seq: int | None
-    name: EventName
-    at: str
-    reason: str
-    user: str
-    answers: tuple[SourceAnswer, ...]
-    packets: int | None
-    bytes: int | None
-    revision: int | None
-    pcap: PcapFile | None
-    annotation: Annotation | None = None
-
-    @classmethod
-    def of(cls, event: Event) -> StoryEvent:
-        return cls(**{name: getattr(event, name) for name in cls.__struct_fields__})
 
 
 class JobStory(Job, frozen=True, kw_only=True):

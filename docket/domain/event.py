@@ -1,11 +1,11 @@
-"""An event as bus and WebSocket carry it, with the whole job or the whole source. Pure."""
+"""An event as bus and WebSocket carry it, with the whole job or source, and as the story of a job shows it. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
 from docket.domain.annotation import Annotation
-from docket.domain.job import Event, EventName, Job
+from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer
 from docket.domain.source import SourceStatus
 
 
@@ -37,3 +37,23 @@ class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
             user=event.user,
             annotation=event.annotation,
         )
+
+
+class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event in the history of a job."""
+
+    seq: int | None
+    name: EventName
+    at: str
+    reason: str
+    user: str
+    answers: tuple[SourceAnswer, ...]
+    packets: int | None
+    bytes: int | None
+    revision: int | None
+    pcap: PcapFile | None
+    annotation: Annotation | None = None
+
+    @classmethod
+    def of(cls, event: Event) -> StoryEvent:
+        return cls(**{name: getattr(event, name) for name in cls.__struct_fields__})

@@ -43,6 +43,7 @@ _UNITS_US = {
     "w": 7 * _US_PER_DAY,
 }
 _STEP = re.compile(r"\s*(\d+)(?:\.(\d*))?\s*(us|µs|μs|ms|s|m|h|d|w)(?![^\W\d])", re.ASCII)
+_DURATION = re.compile(r"(?:\s*\d+(?:\.\d*)?\s*(?:us|µs|μs|ms|s|m|h|d|w))+", re.ASCII | re.IGNORECASE)
 _DURATION_START = re.compile(r"\d+(\.\d*)?\s*[^\W\d]", re.ASCII)
 _MOST_DIGITS = 18
 _SHOWN = 40
@@ -151,7 +152,8 @@ def read_time_us(text: str, relative_to_us: int | None) -> int:
 
     Raises ValueError with a sentence.
     """
-    if _TIME.fullmatch(text.strip()) is None:
+    stripped = text.strip()
+    if _TIME.fullmatch(stripped) is None and _DURATION.fullmatch(stripped) is None:
         us = read_foreign_us(text, relative_to_us)
         if us is not None and _FIRST_US <= us <= _LAST_US:
             return us

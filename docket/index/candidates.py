@@ -26,6 +26,8 @@ from docket.domain.query.terms import (
     Protocol,
     Vlan,
 )
+from docket.domain.timewindow import Window
+from docket.index.format.segment import StoredSegment
 from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
 
@@ -47,6 +49,14 @@ class Occurring(Interface):
 def candidates(places: Occurring, root: FilterNode | None) -> Mask:
     """The places that may hold a packet of the query; None asks for every packet."""
     return places.everywhere() if root is None else _possible(places, root)
+
+
+def chosen_blocks(segment: StoredSegment, root: FilterNode | None, window: Window) -> Mask:
+    """The blocks that may hold a packet of the window that matches."""
+    inside = segment.table.inside(window)
+    if not inside.any():
+        return inside
+    return inside & (candidates(segment, root) | segment.table.unsure)
 
 
 def _possible(places: Occurring, node: FilterNode) -> Mask:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from docket.workers.sources.capture_files.block_selector import Extent
+from docket.workers.sources.capture_files.file_facts import PAUSE_NS
 from docket.workers.sources.capture_files.identity import FileIdentity, Tail
+
+_MINUTE_NS = 60 * 10**9
 
 
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +68,15 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     def is_no_older_than(self, other: FileFacts) -> bool:
         """Which of two facts about one inode is to be kept: a file that is written to again leaves old ones behind."""
         return self.identity.modified_ns >= other.identity.modified_ns
+
+
+def stretches(facts: FileFacts, minutes: Sequence[int]) -> list[tuple[int, int]]:
+    """Runs of minutes of a file without a long pause, in nanoseconds, no longer than from its first packet to its last
+    one."""
+    found: list[tuple[int, int]] = []
+    for minute in sorted(minutes):
+        begin_ns, end_ns = minute * _MINUTE_NS, (minute + 1) * _MINUTE_NS
+        if found and begin_ns - found[-1][1] <= PAUSE_NS:
+            begin_ns = found.pop()[0]
+        found.append((begin_ns, end_ns))
+    return [(max(begin_ns, facts.first_ns), min(end_ns, facts.last_ns)) for begin_ns, end_ns in found]

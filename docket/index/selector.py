@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
-from docket.index.facts import FileFacts
+from docket.index.candidates import chosen_blocks
+from docket.index.facts import FileFacts, stretches
 from docket.index.format.blocks import merged
 from docket.index.format.container import Damaged
-from docket.index.format.stored_file import StoredFile
+from docket.index.format.stored_file import OpenIndexes, StoredFile
 from docket.index.group import Group
 from docket.index.group_catalog import GroupAnswers, GroupCatalog, Place
 from docket.index.index_files import IndexLayout
-from docket.index.open_indexes import OpenIndexes
 from docket.index.state import read_state
-from docket.index.tallying import NOTHING, chosen_blocks, joined_minutes, stretches, tally, whole, within
+from docket.index.tallying import NOTHING, joined_minutes, tally, whole, within
 from docket.workers.sources.capture_files.block_selector import NO_MINUTES, Extent, Selection, Tally
 from docket.workers.sources.capture_files.identity import FileIdentity
 

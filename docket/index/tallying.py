@@ -5,24 +5,20 @@ A stretch of which all packets are asked for is counted; of another one the inde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
-from docket.index.candidates import candidates
+from docket.index.candidates import chosen_blocks
 from docket.index.facts import FileFacts
 from docket.index.format.blocks import BlockTable, merged
-from docket.index.format.segment import StoredSegment
 from docket.index.format.stored_file import StoredFile
 from docket.packet.octets import Mask
 from docket.packet.records import RECORD_HEADER_BYTES
 from docket.workers.sources.capture_files.block_selector import NO_MINUTES, Extent, Selection, Tally
-from docket.workers.sources.capture_files.file_facts import PAUSE_NS
-
-_MINUTE_NS = 60 * 10**9
 
 NOTHING = Tally(0, 0, 0, 0, Selection((), None))
 
@@ -57,14 +53,6 @@ def tally(stored: StoredFile, rest: Extent | None, root: FilterNode | None, wind
     return Tally(sure[0], sure[1], most[0], most[1], Selection(merged(extents), rest))
 
 
-def chosen_blocks(segment: StoredSegment, root: FilterNode | None, window: Window) -> Mask:
-    """The blocks that may hold a packet of the window that matches."""
-    inside = segment.table.inside(window)
-    if not inside.any():
-        return inside
-    return inside & (candidates(segment, root) | segment.table.unsure)
-
-
 def joined_minutes(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Rows of minute, packets and bytes, each minute once."""
     rows = np.concatenate([NO_MINUTES, *parts])
@@ -76,18 +64,6 @@ def joined_minutes(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
     np.add.at(found[:, 1], place, rows[:, 1])
     np.add.at(found[:, 2], place, rows[:, 2])
     return found
-
-
-def stretches(facts: FileFacts, minutes: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs of minutes of a file without a long pause, in nanoseconds, no longer than from its first packet to its last
-    one."""
-    found: list[tuple[int, int]] = []
-    for minute in sorted(minutes):
-        begin_ns, end_ns = minute * _MINUTE_NS, (minute + 1) * _MINUTE_NS
-        if found and begin_ns - found[-1][1] <= PAUSE_NS:
-            begin_ns = found.pop()[0]
-        found.append((begin_ns, end_ns))
-    return [(max(begin_ns, facts.first_ns), min(end_ns, facts.last_ns)) for begin_ns, end_ns in found]
 
 
 def _all_inside(table: BlockTable, window: Window) -> Mask:

@@ -18,7 +18,7 @@ import numpy as np
 from docket.errors import CaptureError
 from docket.packet import link, network, tunnels, wireless
 from docket.packet.headers import LINK_CUT, Headers, Layer
-from docket.packet.linktypes import FIRST_HEADERS, LINKTYPE_BITS
+from docket.packet.link import FIRST_HEADERS, LINKTYPE_BITS
 from docket.packet.octets import Buffer, Integers, Octets
 from docket.packet.records import Records
 from docket.packet.walk import Kind, Walk
@@ -74,7 +74,7 @@ def decode(buffer: Buffer, records: Records, linktype: int = 1) -> Headers:
     """The headers of the records, all of one link type (the number in a file's header; upper bits are ignored).
 
     The buffer must stay as it is as long as the headers are used. Raises CaptureError for a link type that cannot be
-    looked into (`linktypes.is_known`), and IndexError for records that are not inside the buffer.
+    looked into (`link.is_known`), and IndexError for records that are not inside the buffer.
     """
     octets = Octets(buffer)
     captured_end = records.data_at + records.captured

@@ -1,7 +1,8 @@
-"""Headers before the IP header: Ethernet, tags, labels, PPPoE, PPP, Linux cooked, loopback. For `decode` only.
+"""Link types and the headers before the IP header: Ethernet, tags, labels, PPPoE, PPP, Linux cooked, loopback. Pure.
 
 Which bytes are looked at follows stenographer for Ethernet and libpcap for everything else, so that a word means
-the same at every source.
+the same at every source. The numbers of link types are those of files (https://www.tcpdump.org/linktypes.html), and
+where systems wrote their own DLT into files, that too. They are those that carry IP and that libpcap's filters know.
 """
 
 from __future__ import annotations
@@ -11,6 +12,41 @@ import numpy as np
 from docket.packet.headers import LINK_CUT, NONE
 from docket.packet.octets import Integers, Mask, table, where
 from docket.packet.walk import Kind, Walk
+
+LINKTYPE_BITS = 0x03FF_FFFF
+"""The upper bits of the field in a file tell of frame check sequences."""
+
+FIRST_HEADERS: dict[int, tuple[Kind, int]] = {
+    0: (Kind.LOOPBACK, 0),  # BSD loopback
+    1: (Kind.ETHERNET, 0),
+    8: (Kind.RAW, 16),  # SLIP
+    9: (Kind.FRAMED_PPP, 0),
+    10: (Kind.LLC, 13),  # FDDI
+    12: (Kind.RAW, 0),  # raw IP: DLT_RAW of most systems
+    14: (Kind.RAW, 0),  # raw IP: DLT_RAW of OpenBSD
+    50: (Kind.SERIAL, 0),  # PPP or Cisco's HDLC
+    51: (Kind.PPPOE, 0),
+    100: (Kind.LLC, 0),  # ATM, RFC 1483
+    101: (Kind.RAW, 0),
+    104: (Kind.SERIAL, 0),  # Cisco's HDLC
+    105: (Kind.WIFI, 0),
+    108: (Kind.LOOPBACK, 0),  # OpenBSD's loopback
+    113: (Kind.COOKED, 0),
+    119: (Kind.PRISM, 0),
+    122: (Kind.LLC, 16),  # IP over Fibre Channel
+    127: (Kind.RADIOTAP, 0),
+    163: (Kind.AVS, 0),
+    166: (Kind.PPP, 2),  # pppd: the direction in the place of the address, then the control byte
+    192: (Kind.PPI, 0),
+    204: (Kind.FRAMED_PPP, 1),  # PPP behind a byte of direction
+    228: (Kind.IPV4, 0),
+    229: (Kind.IPV6, 0),
+    240: (Kind.ETHERNET, 4),  # netANALYZER
+    241: (Kind.ETHERNET, 12),  # netANALYZER, with preamble
+    242: (Kind.ETHERTYPE, 40),  # IP over InfiniBand
+    274: (Kind.ETHERNET, 8),  # with preamble
+    276: (Kind.COOKED2, 0),
+}
 
 ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
 
@@ -47,6 +83,11 @@ _SNAP = 0xAAAA03
 
 _SHORTEST_FRAME = 64
 """Shorter packets are filled up on Ethernet."""
+
+
+def is_known(linktype: int) -> bool:
+    """Whether packets of this link type can be filtered."""
+    return (linktype & LINKTYPE_BITS) in FIRST_HEADERS
 
 
 def ethernet(walk: Walk, rows: Integers, at: Integers) -> None:

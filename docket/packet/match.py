@@ -36,10 +36,9 @@ from docket.domain.query.terms import (
     Vlan,
 )
 from docket.packet import conditions, together
-from docket.packet.conditions import Condition, Truth, both, either
+from docket.packet.conditions import Condition, Truth, anything_deeper, both, either, truth
 from docket.packet.headers import Headers
 from docket.packet.octets import Mask
-from docket.packet.scope import scoped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,12 +92,29 @@ class _Question:
         return either(chain(found, map(self.holds, choice.rest)))
 
     def _scoped(self, condition: Condition, scope: Scope) -> Truth:
-        return scoped(self.headers, condition, "any" if self.look_inside and scope == "outer" else scope)
+        return _in_layers(self.headers, condition, "any" if self.look_inside and scope == "outer" else scope)
 
     def _length(self, least: int, most: int | None) -> Truth:
         length = self.headers.original
         yes = length >= least
         return Truth(yes if most is None else yes & (length <= most), None)
+
+
+def _in_layers(headers: Headers, condition: Condition, scope: Scope) -> Truth:
+    """Whether a condition holds for one of the layers that are asked for, one answer per record."""
+    outer = headers.layers[0]
+    first = condition(outer)
+    if scope == "outer":
+        return first
+    # The IP header of a pseudowire is the outermost one, and inside of a tunnel.
+    asked = True if scope == "any" else outer.pseudowire
+    yes = first.yes & asked
+    possible = (first.possible & asked) | anything_deeper(outer)
+    for layer in headers.layers[1:]:
+        found = condition(layer)
+        yes[layer.record[found.yes]] = True
+        possible[layer.record[found.possible | anything_deeper(layer)]] = True
+    return truth(yes, yes | possible)
 
 
 def _condition(term: FilterTerm) -> Condition:

@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -150,7 +151,7 @@ async def serve(
     server = BoundedServer(
         make_app(services),
         most=most,
-        others=lambda: len(services.event_feed.send_queues),
+        others=partial(len, services.event_feed.send_queues),
         metrics=services.metrics,
         max_body_size=base.LARGEST_DRAINED_BYTES,
         body_timeout=BODY_S,

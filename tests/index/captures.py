@@ -15,7 +15,7 @@ from docket.index.build import Built, build
 from docket.index.format.stored_file import open_index, write_index
 from docket.index.index_files import IndexLayout
 from docket.packet.decode import decode
-from docket.packet.linktypes import is_known
+from docket.packet.link import is_known
 from docket.packet.match import match
 from docket.packet.pcap import file_header
 from docket.workers.sources.capture_files.block_selector import Selection

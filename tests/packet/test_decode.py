@@ -9,7 +9,7 @@ import pytest
 
 from docket.errors import CaptureError
 from docket.packet.decode import MOST_INNER_LAYERS, decode
-from docket.packet.linktypes import FIRST_HEADERS
+from docket.packet.link import FIRST_HEADERS
 from docket.packet.records import NO_RECORDS
 from tests.packet.decoded import decoded, levels_of
 from tests.packet.linked import MAKERS, packets

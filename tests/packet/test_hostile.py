@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from docket.packet.decode import decode
 from docket.packet.headers import Headers
-from docket.packet.linktypes import FIRST_HEADERS
+from docket.packet.link import FIRST_HEADERS
 from docket.packet.records import Records, scan
 from tests.packet.decoded import block_of, decoded, levels_of
 from tests.packet.levels import Level

@@ -52,9 +52,13 @@ class ValueReader:
         """Where the term begins."""
 
     def port(self, kind: Token, value: Token) -> Port | None:
-        mended = loose_values.ports_suggestion(self.start, kind, self.cursor.text, value)
         read_it = read_port if kind.word == "port" else read_port_range
-        return self.checked("bad-port", value, lambda: read_it(value.text), mended)
+        return self.checked(
+            "bad-port",
+            value,
+            lambda: read_it(value.text),
+            lambda: loose_values.ports_suggestion(self.start, kind, self.cursor.text, value),
+        )
 
     def host(self, kind: Token) -> Net | None:
         cursor = self.cursor
@@ -90,11 +94,14 @@ class ValueReader:
         self.cursor.step()
         return token
 
-    def checked(self, code: str, value: Token, make: Callable[[], T], mended: Mended | None = None) -> T | None:
+    def checked(
+        self, code: str, value: Token, make: Callable[[], T], mend: Callable[[], Mended | None] | None = None
+    ) -> T | None:
+        """What `make` reads of the value; `mend` is asked for a suggestion only where that is faulty."""
         try:
             return make()
         except ValueError as error:
-            self.cursor.fault(code, str(error), value, mended)
+            self.cursor.fault(code, str(error), value, None if mend is None else mend())
             self.cursor.skip()
             return None
 

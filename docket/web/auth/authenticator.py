@@ -8,7 +8,12 @@ a token, wherever it comes from.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import os
+import pwd
+import socket
+import struct
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,7 +24,6 @@ from docket.domain.request import LONGEST_OWNER
 from docket.errors import ConfigError, Fault
 from docket.runtime.own_names import host_name, is_loopback, is_own_name
 from docket.web.auth.forwarded import remote_user
-from docket.web.auth.peer import Peer, unix_peer
 from docket.web.auth.tokens import bearer, digest, read_tokens
 from docket.web.http.api_errors import ApiError, api_error
 
@@ -27,6 +31,22 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DEFAULT_PORTS = (":80", ":443")
 _FORWARDING = ("Forwarded", "X-Forwarded-For")
 """Every proxy adds one of these; programs that connect by themselves send none."""
+_UCRED = struct.Struct("3i")
+"""pid, uid, gid, as `struct ucred` has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The account of a process that is connected to a unix socket, by the word of the kernel (SO_PEERCRED, unix(7))."""
+
+    uid: int
+    account: str
+    """Empty for an account without a name."""
+
+    @property
+    def is_mighty(self) -> bool:
+        """Whether it could do everything here anyway: root, and the account that this process runs as."""
+        return self.uid in (0, os.geteuid())
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +238,24 @@ def _host(text: str) -> str:
     for port in _DEFAULT_PORTS:
         host = host.removesuffix(port)
     return host
+
+
+def unix_peer(request: HTTPServerRequest) -> Peer | None:
+    """The peer of the request's connection; None where that is no unix socket."""
+    context = getattr(request.connection, "context", None)
+    if getattr(context, "address_family", None) != socket.AF_UNIX:
+        return None
+    stream = getattr(request.connection, "stream", None)
+    connected = getattr(stream, "socket", None)
+    if connected is None:
+        return Peer(uid=-1, account="")
+    _, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return Peer(uid=uid, account=_account_of(uid))
+
+
+@functools.lru_cache(maxsize=256)
+def _account_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""

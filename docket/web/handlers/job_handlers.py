@@ -10,7 +10,8 @@ import msgspec
 
 from docket.bus.messages import AuditAction
 from docket.domain.annotation import Annotation, check_annotation
-from docket.domain.api import JobList, JobStory, StoryEvent
+from docket.domain.api import JobList, JobStory
+from docket.domain.event import StoryEvent
 from docket.domain.job import Job
 from docket.domain.request import LONGEST_DEADLINE_S
 from docket.domain.request_message import RequestBody

@@ -18,7 +18,7 @@ from docket.spool.layout import Spool
 from docket.workers.inspector.refine_reader import RefineReader, SpoolSource
 from docket.workers.interface.job_messages import CLOSING, JobMessages
 from docket.workers.interface.job_runner import JobRunner
-from docket.workers.interface.waiting_jobs import MOST_JOBS
+from docket.workers.interface.jobs_in_hand import MOST_JOBS
 from docket.workers.publisher_pool import PublisherPool
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The jobs that one source has in hand: each waits for its place, is read in a thread of its own, and is settled.
+"""Runs the jobs of one source: each waits for its place, is read in a thread of its own, and is settled.
 
 For `interface`, whose one thread calls every public method here. What makes a job end early is written down in
 `Ending`, because it decides what becomes of the message that brought the job.
@@ -27,14 +27,13 @@ from docket.domain.timewindow import US_PER_S
 from docket.errors import BusError, BusLost, Unroutable
 from docket.runtime.traces import traceparent_of
 from docket.workers.interface import verdict_texts
-from docket.workers.interface.active_job import ActiveJob, Ending
 from docket.workers.interface.announcer import Announcer
 from docket.workers.interface.fragment_publisher import Publish, refusal
+from docket.workers.interface.jobs_in_hand import PLACES, ActiveJob, Ending, WaitingJobs
 from docket.workers.interface.reader import Lane, Stopped, Task, latest_begin_us
 from docket.workers.interface.reading_figures import READING_FAILURES, READING_SECONDS, READINGS
 from docket.workers.interface.scheduler import QUICK_S, CostModel, Scheduler
 from docket.workers.interface.verdict_texts import Finding
-from docket.workers.interface.waiting_jobs import PLACES, WaitingJobs
 from docket.workers.publisher_pool import PublisherPool
 
 log = logging.getLogger(__name__)

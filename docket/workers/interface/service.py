@@ -23,9 +23,9 @@ from docket.workers.interface.handover import handing_over
 from docket.workers.interface.heartbeat import Heartbeat
 from docket.workers.interface.job_messages import CLOSING, JobMessages
 from docket.workers.interface.job_runner import JobRunner
+from docket.workers.interface.jobs_in_hand import MOST_JOBS
 from docket.workers.interface.reader import JobReading
 from docket.workers.interface.surveyor import Surveyor
-from docket.workers.interface.waiting_jobs import MOST_JOBS
 from docket.workers.publisher_pool import PublisherPool
 from docket.workers.sources.base import Source
 

@@ -16,14 +16,20 @@ from docket.errors import SourceError
 from docket.packet.octets import Integers
 from docket.packet.record_cutter import FurtherHeader
 from docket.workers.sources.base import ReadAgain
-from docket.workers.sources.capture_files import rendering
 from docket.workers.sources.capture_files.block_selector import BlockSelector, Selection
 from docket.workers.sources.capture_files.file_facts import FactsCache, FileFacts
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.listing import CaptureFile
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
 from docket.workers.sources.capture_files.packet_filter import PacketFilter
-from docket.workers.sources.capture_files.reading.record_block import CaptureReader, FileEnd, RecordBlock
+from docket.workers.sources.capture_files.reading.record_block import (
+    END_NS,
+    CaptureReader,
+    FileEnd,
+    RecordBlock,
+    render,
+    result_header,
+)
 from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
 from docket.workers.sources.capture_files.two_forms import gone_to
@@ -88,7 +94,7 @@ class FilesPass:
             self._done += 1
             yield b""  # the one who reads may want to stop, or to say how far this is
         if self._linktype is None:
-            yield rendering.header(1, nanoseconds=self._wanted.nanoseconds)
+            yield result_header(1, nanoseconds=self._wanted.nanoseconds)
 
     def _leave_out(self) -> None:
         """Drop the files of which the index knows that they hold nothing: most of them, where something is sought."""
@@ -222,8 +228,8 @@ class FilesPass:
                 raise ReadAgain
             if block.linktype != self._linktype:
                 self._linktype = block.linktype
-                yield FurtherHeader(rendering.header(block.linktype, nanoseconds=self._wanted.nanoseconds))
-            yield rendering.render(block, chosen, nanoseconds=self._wanted.nanoseconds)
+                yield FurtherHeader(result_header(block.linktype, nanoseconds=self._wanted.nanoseconds))
+            yield render(block, chosen, nanoseconds=self._wanted.nanoseconds)
 
     def _chosen(self, file: CaptureFile, block: RecordBlock) -> Integers:
         """Indices of the packets that match and lie in the window."""
@@ -232,7 +238,7 @@ class FilesPass:
             self._shortfalls.unfiltered(file.path, block.linktype, chosen.unfiltered)
         self._shortfalls.undecided(file.path, chosen.undecided)
         times = block.records.time_ns[chosen.rows]
-        expressible = (times >= 0) & (times < rendering.END_NS)
+        expressible = (times >= 0) & (times < END_NS)
         if expressible.all():
             return chosen.rows
         self._shortfalls.out_of_range(file.path, int((~expressible).sum()))

@@ -1,19 +1,38 @@
-"""Which packets of a block match a query and lie in a window; one meaning for readings and for counts. Pure."""
+"""Which packets of a block match a query and lie in a window; one meaning for readings and for counts. Pure.
+
+    wanted = literals(query.root)                     None: nothing can be said
+    rows = holding(buffer, records, wanted)           None: too many to be worth it
+
+An address, a port or a MAC address that matches stands in the packet as it is, byte after byte. So a packet without
+these bytes cannot match, unless the recorder cut it. Searching for bytes is a hundred times quicker than decoding.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 import numpy as np
 
 from docket.domain.query.canonical import Query
+from docket.domain.query.terms import And, EtherHost, FilterNode, Flow, Net, Or, Port, SentBy
 from docket.domain.timewindow import Window
 from docket.packet.decode import decode
-from docket.packet.linktypes import is_known
-from docket.packet.literals import holding, literals
+from docket.packet.link import is_known
 from docket.packet.match import match
-from docket.packet.octets import Integers, no_integers
+from docket.packet.octets import Integers, distinct, no_integers
+from docket.packet.records import Records
 from docket.workers.sources.capture_files.reading.record_block import RecordBlock
+
+Literals = tuple[bytes, ...]
+"""One of them at least is in each packet that matches."""
+
+MOST_LITERALS = 8
+"""Each is a search through all bytes; of more decoding is as quick."""
+_SHORTEST = 2
+WORTH = 8
+"""More hits than a packet in so many are not worth the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +78,74 @@ class PacketFilter:
         if held is None or inside.size == len(block.records):
             return inside if held is None else held
         return np.intersect1d(inside, held, assume_unique=True)
+
+
+def literals(root: FilterNode | None) -> Literals | None:
+    """What a packet must hold to match; None if it may match without any of it."""
+    match root:
+        case And(parts):
+            return _best(literals(part) for part in parts)
+        case Or(parts):
+            return _all(literals(part) for part in parts)
+        case Net(network):
+            return _prefix(network)
+        case Port(number, last):
+            return (number.to_bytes(2, "big"),) if last is None or last == number else None
+        case EtherHost(address):
+            return (address.to_bytes(6, "big"),)
+        case Flow(one, _, other):
+            return _best(((one.packed,), (other.packed,)))
+        case SentBy(address):
+            return (address.packed,)
+        case _:
+            return None
+
+
+def holding(buffer: bytes, records: Records, wanted: Literals) -> Integers | None:
+    """Indices of the records that hold one of the literals, and of those that were cut; None for too many of them.
+
+    Records follow each other in the buffer. May give some that hold none.
+    """
+    places = _places(buffer, wanted, len(records) // WORTH + WORTH)
+    if places is None:
+        return None
+    rows = np.searchsorted(records.data_at, np.array(places, dtype=np.int64), side="right") - 1
+    cut = (records.captured < records.original).nonzero()[0]
+    if cut.size > len(records) // WORTH:
+        return None
+    return distinct(np.concatenate((rows[rows >= 0], cut)))
+
+
+def _places(buffer: bytes, wanted: Literals, most: int) -> list[int] | None:
+    """Where the literals stand; None if that is oftener than `most`."""
+    places: list[int] = []
+    for literal in wanted:
+        at = buffer.find(literal)
+        while at >= 0:
+            places.append(at)
+            if len(places) > most:
+                return None
+            at = buffer.find(literal, at + 1)
+    return places
+
+
+def _prefix(network: IPv4Network | IPv6Network) -> Literals | None:
+    """The whole bytes that all addresses of a network begin with."""
+    size = network.prefixlen // 8
+    return (network.network_address.packed[:size],) if size >= _SHORTEST else None
+
+
+def _best(several: Iterable[Literals | None]) -> Literals | None:
+    """Of parts that all must hold, the one that the fewest packets can hold by chance."""
+    known = [one for one in several if one is not None]
+    return max(known, key=lambda one: (min(map(len, one)), -len(one)), default=None)
+
+
+def _all(several: Iterable[Literals | None]) -> Literals | None:
+    """Of parts one of which must hold, all together."""
+    found: set[bytes] = set()
+    for one in several:
+        if one is None:
+            return None
+        found |= set(one)
+    return tuple(sorted(found)) if len(found) <= MOST_LITERALS else None

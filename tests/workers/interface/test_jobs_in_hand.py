@@ -2,8 +2,8 @@
 
 import pytest
 
-from docket.workers.interface import waiting_jobs
-from docket.workers.interface.waiting_jobs import WaitingJobs
+from docket.workers.interface import jobs_in_hand
+from docket.workers.interface.jobs_in_hand import WaitingJobs
 
 
 def put(jobs: WaitingJobs[str], owner: str, count: int, *, due_us: int = 0, size_bytes: int = 1) -> list[str | None]:
@@ -56,8 +56,8 @@ def test_who_has_most_gives_way_where_there_is_no_room(
     monkeypatch: pytest.MonkeyPatch, most_jobs: int, most_bytes: int
 ) -> None:
     """The newest job of the owner with most is turned away, in number or in bytes, and no other."""
-    monkeypatch.setattr(waiting_jobs, "MOST_JOBS", most_jobs)
-    monkeypatch.setattr(waiting_jobs, "MOST_BYTES", most_bytes)
+    monkeypatch.setattr(jobs_in_hand, "MOST_JOBS", most_jobs)
+    monkeypatch.setattr(jobs_in_hand, "MOST_BYTES", most_bytes)
     jobs = WaitingJobs[str](places=0)
     assert put(jobs, "a", 10) == [None] * 10
     assert put(jobs, "a", 1) == ["a10"]

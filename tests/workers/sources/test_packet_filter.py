@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from docket.domain.query.canonical import parse
-from docket.packet import literals as literals_module
 from docket.packet.decode import decode
-from docket.packet.literals import holding, literals
 from docket.packet.match import match
 from docket.packet.octets import where
 from docket.packet.records import scan
+from docket.workers.sources.capture_files import packet_filter
+from docket.workers.sources.capture_files.packet_filter import holding, literals
 from tests.packet.decoded import block_of
 from tests.packet.linked import MAKERS, packets
 from tests.packet.questions import random_question
@@ -24,7 +24,7 @@ PACKETS = 120
 @pytest.mark.parametrize("linktype", sorted(MAKERS))
 def test_every_match_is_among_the_packets_that_hold_the_bytes(linktype: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of whole packets and of cut ones; what is undecided because it was cut is among them, too."""
-    monkeypatch.setattr(literals_module, "WORTH", 1)
+    monkeypatch.setattr(packet_filter, "WORTH", 1)
     chance = random.Random(linktype)
     made = [packet.data for packet in packets(linktype, PACKETS, seed=3000 + linktype)]
     kept = [data if chance.random() < 0.95 else data[: chance.randrange(len(data) + 1)] for data in made]

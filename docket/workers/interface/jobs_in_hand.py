@@ -1,15 +1,20 @@
-"""Jobs of one source that wait to be read, in shares per owner. Pure; for `job_runner`, under its lock.
+"""The jobs that one source has in hand: those that are read, and those that wait, in shares per owner.
 
-A job that waits is a few kilobytes here; one that has begun costs a thread. So jobs begin only as there are places, and
-no owner has all of them: each may hold at most half of what the others leave. A job whose window lies in the future
-takes no place before that has passed.
+For `job_runner`, under its lock. A job that waits is a few kilobytes here; one that has begun costs a thread. So jobs
+begin only as there are places, and no owner has all of them: each may hold at most half of what the others leave. A job
+whose window lies in the future takes no place before that has passed.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Generic, NamedTuple, TypeVar
+
+from docket.bus.interface import Delivery
+from docket.domain.request import Request
 
 PLACES = 64
 """Jobs of one source that have begun: most of them wait for packets to be written, or for their turn to read."""
@@ -18,6 +23,40 @@ MOST_BYTES = 32 * 1024 * 1024
 """What may wait at one source. Beyond either, the owner who holds most gives up the newest of his."""
 
 T = TypeVar("T")
+
+
+class Ending(Enum):
+    """Why a job is no longer read here."""
+
+    DONE = auto()
+    FINAL = auto()
+    """The job is closed or cancelled: its packets are not wanted."""
+    SUPERSEDED = auto()
+    """A later attempt of the same job came."""
+    LATE = auto()
+    """The deadline has come; the collector says so."""
+    LEAVING = auto()
+    """This worker stops: the next one reads it again."""
+
+
+@dataclass(eq=False)
+class ActiveJob:
+    """A job that has begun or waits to. Under the lock of its `JobRunner`, but for `stop`."""
+
+    request: Request
+    base: int
+    """The attempt that the message asked for; redeliveries of the same message have the same."""
+    attempt: int
+    deliveries: list[Delivery]
+    """The message, once per time it was delivered; those of lost connections settle to nothing."""
+    answered: bool = False
+    """The whole answer is on the bus; the message need not come again, even if this worker leaves. Without it, the
+    message goes only when the job waits for no answer any more."""
+    owner: str = ""
+    """Whose share of the source it takes."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    ending: Ending = Ending.DONE
+    thread: threading.Thread | None = None
 
 
 class Place(NamedTuple):
