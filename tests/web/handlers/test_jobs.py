@@ -121,9 +121,13 @@ def test_job_runs_to_its_end(site: Site, em1: ScriptedWorker, em2: ScriptedWorke
 
 
 def test_request_is_addressed_to_its_sources(site: Site, em1: ScriptedWorker) -> None:
-    """A header of the message names them, so that other workers need not read it."""
+    """Headers of the message name them, so that it comes to no other worker; one for all comes to all."""
     site.ask(query="port 53", sources=[SOURCES[0]], **WINDOW)
     reading = em1.take()
+    waiting = [site.broker.depth(topology.source_queue(name)).messages for name in SOURCES]
+    site.ask(query="port 54", **WINDOW)
+    em1.take()
+    assert (waiting, site.broker.depth(topology.source_queue(SOURCES[1])).messages) == ([0, 0], 1)
     assert reading.headers == {HEADER: SOURCES[0], topology.source_header(SOURCES[0]): "1"}
 
 
