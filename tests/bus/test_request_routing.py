@@ -14,7 +14,7 @@ from docket.bus import topology
 from docket.bus.addressing import HEADER, address
 from docket.bus.interface import Broker, Publication
 from docket.bus.messages import Order, Retry
-from docket.bus.permissions import WORKER, user_definitions
+from docket.bus.permissions import WEB, WORKER, user_definitions
 from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.domain.refinement import SPOOL_SOURCE
@@ -138,6 +138,17 @@ def test_an_upgrade_goes_over_to_it_without_losing_a_request(earlier: AmqpBroker
         assert take_bodies(receiver, len(published) + 1)[1:] == published
         assert receiver.receive(0.2) is None
     assert reached(earlier, for_sources(EM1)) == {EM1}
+
+
+@pytest.mark.rabbitmq
+def test_only_its_reader_takes_earlier_bindings_from_a_queue(earlier: AmqpBroker, amqp_url: str) -> None:
+    """A web app that is upgraded first leaves the queues of sources as they are, and the new bindings beside them."""
+    with opened(amqp_url) as bus:
+        bus.declare(ALL, WEB)
+    assert reached(earlier, for_sources(EM1)) == set(ALL)
+    with opened(amqp_url) as bus:
+        bus.declare([EM2], WORKER)
+    assert reached(earlier, for_sources(EM1)) == set(ALL) - {EM2}
 
 
 @pytest.fixture

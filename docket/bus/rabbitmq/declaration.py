@@ -171,7 +171,7 @@ class Declaration:
             channel.close()
 
     def _bind(self, wire: BrokerConnection, as_role: Role | None, sources: Sequence[str], routing: _Routing) -> None:
-        """Bind the queues that it may bind. Those of sources lose their earlier bindings once they have today's."""
+        """Bind the queues that it may bind. Those that it reads lose their earlier bindings once they have today's."""
         channel = wire.channel()
         unbound: set[str] = set()
         for binding in topology.bindings(sources):
@@ -181,7 +181,7 @@ class Declaration:
         for binding in topology.earlier_bindings(sources):
             if binding.queue in unbound:
                 self._bound(channel, as_role, binding)
-            elif routing is _Routing.MADE:
+            elif routing is _Routing.MADE and (as_role is None or as_role.reads(binding.queue)):
                 channel.queue_unbind(binding.queue, binding.exchange, binding.key)
         channel.close()
 
