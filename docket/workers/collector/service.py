@@ -286,29 +286,26 @@ class Collector:
     def _watch_time(self, batch: Batch, *, idle: bool) -> None:
         """Everything that is due because time has passed."""
         now_s = self._clock.monotonic_s()
-        for job in self._looked_at(now_s):
+        for job in list(self.jobs.values()) if self._is_due("deadlines", DEADLINES_S, now_s) else ():
             overdue_s = now_s - job.deadline_s
             if overdue_s >= 0 and job.open_parts and (idle or overdue_s > LATE_S):
                 self._close_gone(job, self._source_registry.away, batch)
                 job.expire(lambda name: self._source_registry.silence(name, QUIET_S), batch.entries)
                 self._busy.add(job.id)
-        if now_s >= self._next_s["look"]:
-            self._next_s["look"] = now_s + LOOK_S
+        if self._is_due("look", LOOK_S, now_s):
             self._look_around(batch)
-        if now_s >= self._next_s["retention"]:
-            self._next_s["retention"] = now_s + RETENTION_S
+        if self._is_due("retention", RETENTION_S, now_s):
             self._house.tidy(batch)
-        if now_s >= self._next_s["heartbeat"]:
-            self._next_s["heartbeat"] = now_s + HEARTBEAT_S
+        if self._is_due("heartbeat", HEARTBEAT_S, now_s):
             self._beat(batch)
         self._early.look(self._receiver.generation, batch)
 
-    def _looked_at(self, now_s: float) -> list[OpenJob]:
-        """The open jobs, for a look at their deadlines, now and then."""
-        if now_s < self._next_s["deadlines"]:
-            return []
-        self._next_s["deadlines"] = now_s + DEADLINES_S
-        return list(self.jobs.values())
+    def _is_due(self, name: str, every_s: float, now_s: float) -> bool:
+        """Whether it is time for what is done now and then; if so, the next time is set."""
+        if now_s < self._next_s[name]:
+            return False
+        self._next_s[name] = now_s + every_s
+        return True
 
     def _look_around(self, batch: Batch) -> None:
         """Notice sources that went away, and close them where patience has run out."""
