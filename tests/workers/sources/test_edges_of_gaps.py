@@ -71,12 +71,16 @@ def directory(path: Path, *, at: str = "own", index: Path | None = None) -> Capt
             os.utime(path / f"{number:02}.pcap", (NOW_US / US, NOW_US / US))
     selector = None
     if index is not None:
-        indexer = SourceIndexer(str(path), IndexLayout(index), 0)
-        while indexer.step(threading.Event()):
-            pass
+        _index(path, index)
         selector = IndexSelector(index)
     config = CaptureFilesConfig(name="rock01:em2", path=path, flush_lag_s=0)
     return CaptureFilesSource(config, SetClock(NOW_US), selector)
+
+
+def _index(path: Path, index: Path) -> None:
+    indexer = SourceIndexer(str(path), IndexLayout(index), 0)
+    while indexer.step(threading.Event()):
+        pass
 
 
 def write(path: Path, packets: list[Packet], *, written_us: int | None = None) -> None:
@@ -93,6 +97,17 @@ def test_hole_in_a_directory_is_found_whatever_the_files_times(tmp_path: Path, a
     source = directory(tmp_path / "em2", at=at, index=tmp_path / "index" if indexed else None)
     assert asked(source, START_US + 20 * MINUTE_US, START_US + 21 * MINUTE_US, "port 7777") == Verdict.GAP
     assert asked(source, START_US + 8 * MINUTE_US, START_US + 10 * MINUTE_US - US) == Verdict.COMPLETE
+
+
+def test_a_hole_is_in_the_coverage_as_soon_as_the_index_knows_it(tmp_path: Path) -> None:
+    """Before anything was asked: the page says it to a user who chooses the window."""
+    directory(tmp_path / "em2", at="copy")
+    config = CaptureFilesConfig(name="rock01:em2", path=tmp_path / "em2", flush_lag_s=0)
+    source = CaptureFilesSource(config, SetClock(NOW_US), IndexSelector(tmp_path / "index"))
+    hole = START_US + 20 * MINUTE_US
+    assert not any(gap.after_us <= hole < gap.before_us for gap in source.coverage().gaps)
+    _index(tmp_path / "em2", tmp_path / "index")
+    assert any(gap.after_us <= hole < gap.before_us for gap in source.coverage().gaps)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\r\r", b"\xd4\xc3\xb2", file_header()[:10]])

@@ -61,6 +61,8 @@ class CaptureFilesSource:
         self._spans = WrittenSpans(self._facts, self._selector)
         self._times: FileTimes | None = None
         """Of the latest listing."""
+        self._indexed_files = 0
+        """When gaps were last looked for."""
         self._nanoseconds = False
         """A clock finer than what the heads of the files tell was met."""
 
@@ -81,6 +83,7 @@ class CaptureFilesSource:
             # Seconds since 1970: whether a recorder still writes here is for the health to judge.
             counters["last_written"] = listing.last_written_us // US_PER_S
         counters |= self._selector.stats()
+        self._follow_index(counters.get("indexed_files", 0), counters.get("behind_files", 0))
         # Files that are read whole have no index as a rule; where both know some, the larger number is nearer.
         counters["dropped"] = max(counters.get("dropped", 0), self._facts.dropped)
         readable_until_us = self._clock.now_us() - lag_us
@@ -88,6 +91,14 @@ class CaptureFilesSource:
         gaps = merged(self._spans.gaps(times, readable_until_us))
         pauses = tuple(self._spans.pauses(times, readable_until_us))
         return Coverage(self._oldest.time_us(times), readable_until_us, counters, lag_us, gaps, pauses, CLOCK_STEPS_US)
+
+    def _follow_index(self, indexed_files: int, behind_files: int) -> None:
+        """Look for gaps again when the index knows many more files or has caught up, as it tells where files of which
+        that is in doubt end. While it is built of 60,000 files that is not done each time."""
+        caught_up = not behind_files and indexed_files != self._indexed_files
+        if caught_up or indexed_files > self._indexed_files * 5 // 4:
+            self._indexed_files = indexed_files
+            self._spans.index_used()
 
     def slices(self, window: Window) -> list[Window]:
         """One: nothing stops a reading but the end of the files."""
