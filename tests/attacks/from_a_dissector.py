@@ -23,6 +23,13 @@ TRIED: tuple[tuple[str, str, str], ...] = (
     ("services", "open a descriptor of another process", "call(434, {parent}, 0)"),
     ("services", "trace another process", "call(101, 16, {parent}, 0, 0)"),
     ("services", "read another process's memory", "call(310, {parent}, 0, 0, 0, 0, 0)"),
+    ("services", "queue a signal to a thread of the service", "call(297, {parent}, {parent}, 0, info)"),
+    ("services", "have the kernel send the service a signal", "fcntl.fcntl(0, 8, {parent})"),
+    ("services", "take the limits of the service away", "resource.prlimit({parent}, resource.RLIMIT_NOFILE, (64, 64))"),
+    ("services", "take the turns of the service away", "os.setpriority(os.PRIO_PROCESS, {parent}, 19)"),
+    ("services", "take processors away from the service", "os.sched_setaffinity({parent}, {{0}})"),
+    ("services", "look into the kernel's keys", "call(250, 0, -4, 1)"),
+    ("services", "share memory", "call(29, 0, 4096, 0o1600)"),
     ("services", "set up io_uring, which passes by filters", "call(425, 8, 0)"),
     ("files of the machine", "read /etc/passwd", "open('/etc/passwd').read()"),
     ("files of the machine", "read the environment of its parent", "open('/proc/{parent}/environ').read()"),
@@ -30,6 +37,13 @@ TRIED: tuple[tuple[str, str, str], ...] = (
     ("files of the machine", "write into /tmp", "open('/tmp/docket-attack', 'w')"),
     ("files of the machine", "write into /dev/shm", "open('/dev/shm/docket-attack', 'w')"),
     ("packets of other jobs", "read a result beside its own", "open({other!r}).read()"),
+    ("packets of other jobs", "let everybody read a result", "os.chmod({other!r}, 0o644)"),
+    ("packets of other jobs", "cut a result", "os.truncate({other!r}, 3)"),
+    ("packets of other jobs", "make a result look old", "os.utime({other!r}, (1, 1))"),
+    ("packets of other jobs", "mark a result", "os.setxattr({other!r}, 'user.x', b'1')"),
+    ("packets of other jobs", "watch what is done with results", "call(294, 0)"),
+    ("machine", "have name spaces of its own", "call(272, 0x20000000)"),
+    ("machine", "load a program into the kernel", "call(321, 0, (ctypes.c_char * 128)(), 128)"),
     ("machine", "become root", "os.setuid(0) or os.geteuid() == 0 and open('/etc/shadow').read()"),
     ("machine", "mount a file system", "call(165, 0, 0, 0, 0, 0) == 0 or no()"),
     (
@@ -41,7 +55,8 @@ TRIED: tuple[tuple[str, str, str], ...] = (
 """Each ends with an error of Python where it is refused."""
 
 PREAMBLE = """
-import ctypes, os, socket
+import ctypes, fcntl, os, resource, socket
+info = (ctypes.c_char * 128)()
 def no(): raise PermissionError
 def call(*parts):
     if ctypes.CDLL(None, use_errno=True).syscall(*parts) < 0: no()

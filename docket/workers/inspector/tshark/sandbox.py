@@ -3,11 +3,11 @@
 `child` starts it as `python -I -S sandbox.py LIMITS READABLE… -- PROGRAM ARGUMENT…`; it is not imported. It has to run
 before anything else does, in one thread: hence a script, with nothing but the standard library, and no logging.
 
-What the program loses: all sockets, signals to others, and the system calls that could give either back (seccomp);
-all but the named files, reading included (Landlock), the network and the sight of other processes' sockets
-(namespaces), new privileges, writing any file, dumping core, outliving its parent, and time, memory and threads
-beyond the limits. Without the filter of system calls the program does not start; where a kernel or a unit forbids
-Landlock or namespaces, the others stay.
+What the program loses: all sockets, signals to others, the limits, turns, keys and memory of others, the rights, times
+and lengths of files, and the system calls that could give any of it back (seccomp); all but the named files, reading
+included (Landlock), the network and the sight of other processes' sockets (namespaces), new privileges, writing any
+file, dumping core, outliving its parent, and time, memory and threads beyond the limits. Without the filter of system
+calls the program does not start; where a kernel or a unit forbids Landlock or namespaces, the others stay.
 """
 
 import contextlib
@@ -40,15 +40,46 @@ _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 _X32 = 0x4000_0000
 """From here on the numbers of x86_64 are those of its second ABI, which would pass by the list."""
-_KILL = {"x86_64": (62, 234), "aarch64": (129, 131)}
-"""kill and tgkill."""
-_DENIED = {
-    # socket connect socketpair bind listen, tkill rt_sigqueueinfo ptrace, process_vm_readv process_vm_writev
-    "x86_64": (41, 42, 53, 49, 50, 200, 129, 101, 310, 311),
-    "aarch64": (198, 203, 199, 200, 201, 130, 138, 117, 270, 271),
+_ON_ITSELF = {
+    # kill tgkill, prlimit64, sched_setparam sched_setscheduler sched_setaffinity sched_setattr
+    "x86_64": (62, 234, 302, 142, 144, 203, 314),
+    "aarch64": (129, 131, 261, 118, 119, 122, 274),
 }
-_DENIED_EVERYWHERE = (424, 425, 426, 427, 434, 438)
-"""pidfd_send_signal, io_uring_setup, _enter and _register, pidfd_open, pidfd_getfd: the same on every architecture."""
+"""Allowed where the first argument is the program itself: limits and turns of other processes of the user could be
+taken away as well as their lives."""
+_FCNTL = {"x86_64": 72, "aarch64": 25}
+_FCNTL_DENIED = (8, 10, 15)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX: the kernel would send others a signal in the program's stead."""
+_DENIED = {
+    "x86_64": (
+        *(41, 42, 53, 49, 50),  # socket connect socketpair bind listen
+        *(200, 129, 297, 101, 310, 311, 312),  # tkill rt_(tg)sigqueueinfo ptrace, process_vm_readv, _writev, kcmp
+        *(76, 90, 91, 268, 92, 93, 94, 260),  # truncate, (f)chmod(at), (fl)chown(at): Landlock leaves them
+        *(132, 235, 261, 280, 188, 189, 190, 197, 198, 199),  # utime and the like, (lf)setxattr, (lf)removexattr
+        *(141, 251, 256, 279),  # setpriority ioprio_set migrate_pages move_pages
+        *(248, 249, 250, 29, 64, 68, 240),  # add_key request_key keyctl, shmget semget msgget mq_open
+        *(253, 294, 254, 300, 304),  # inotify_init(1), _add_watch, fanotify_init, open_by_handle_at
+        *(272, 308, 165, 166, 155, 161, 135),  # unshare setns mount umount2 pivot_root chroot personality
+        *(298, 321, 323),  # perf_event_open bpf userfaultfd
+    ),
+    "aarch64": (
+        *(198, 203, 199, 200, 201),
+        *(130, 138, 240, 117, 270, 271, 272),
+        *(45, 52, 53, 54, 55),
+        *(88, 5, 6, 7, 14, 15, 16),
+        *(140, 30, 238, 239),
+        *(217, 218, 219, 194, 190, 186, 180),
+        *(26, 27, 262, 265),
+        *(97, 268, 40, 39, 41, 51, 92),
+        *(241, 280, 282),
+    ),
+}
+_DENIED_EVERYWHERE = (
+    *(424, 425, 426, 427, 434, 438),  # pidfd_send_signal, io_uring_setup, _enter, _register, pidfd_open, pidfd_getfd
+    *(428, 429, 430, 442, 452, 463, 466, 469),  # open_tree move_mount fsopen mount_setattr, fchmodat2 setxattrat …
+    *(440, 448),  # process_madvise process_mrelease
+)
+"""The same on every architecture."""
 
 _WRITABLE = "+"
 """In front of the one directory that the program may write to."""
@@ -116,7 +147,7 @@ def _lock_system_calls(libc: ctypes.CDLL) -> bool:
 def system_call_filter(machine: str, own_pid: int) -> bytes:
     """The filter as the kernel takes it: denies with EPERM, and allows a program to signal its own threads.
 
-    It looks at `struct seccomp_data`: number at 0, architecture at 4, first argument at 16.
+    It looks at `struct seccomp_data`: number at 0, architecture at 4, first argument at 16, second at 24.
     """
     denied = (*_DENIED[machine], *_DENIED_EVERYWHERE)
     lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, _ARCHITECTURES[machine]), (_RETURN, 0, 0, _DENY), (_LOAD, 0, 0, 0)]
@@ -124,9 +155,13 @@ def system_call_filter(machine: str, own_pid: int) -> bytes:
         lines += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _DENY)]
     for number in denied:
         lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _DENY)]
-    first, second = _KILL[machine]
-    lines += [(_EQUAL, 1, 0, first), (_EQUAL, 0, 3, second)]
-    lines += [(_LOAD, 0, 0, 16), (_EQUAL, 1, 0, own_pid), (_RETURN, 0, 0, _DENY)]
+    lines += [(_EQUAL, 0, len(_FCNTL_DENIED) + 3, _FCNTL[machine]), (_LOAD, 0, 0, 24)]
+    lines += [(_EQUAL, len(_FCNTL_DENIED) - place, 0, command) for place, command in enumerate(_FCNTL_DENIED)]
+    lines += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _DENY)]
+    for number in _ON_ITSELF[machine]:
+        # Zero means the caller, or, where signals are sent, its process group, which it has for itself.
+        lines += [(_EQUAL, 0, 5, number), (_LOAD, 0, 0, 16), (_EQUAL, 2, 0, own_pid), (_EQUAL, 1, 0, 0)]
+        lines += [(_RETURN, 0, 0, _DENY), (_RETURN, 0, 0, _ALLOW)]
     lines += [(_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
