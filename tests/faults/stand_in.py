@@ -49,8 +49,12 @@ class StandIn:
     """Starts of files without packets: a stenographer on a quiet link begins one every five minutes."""
     oldest_us: int | None = None
     """What its statistics say; by default the start of the first file."""
-    counters: dict[str, int] = field(default_factory=dict)
+    counters: dict[str, int | str] = field(default_factory=dict)
     """Further statistics, or others in place of its own."""
+    status: int = 200
+    """Of the answers to queries that a script gives piece by piece."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Further headers of every answer."""
     shows_index: bool = True
     """Whether /debug/t0/positions is there."""
     tls_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
@@ -88,11 +92,11 @@ class StandIn:
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
-    def statistics(self) -> dict[str, int]:
+    def statistics(self) -> dict[str, int | str]:
         """What /debug/stats shows."""
         files = self.files()
         oldest_us = self.oldest_us if self.oldest_us is not None else min(files, default=0)
-        own = {"aged_files": 0, "current_files": len(files), "oldest_timestamp": oldest_us * 1000}
+        own: dict[str, int | str] = {"aged_files": 0, "current_files": len(files), "oldest_timestamp": oldest_us * 1000}
         return own | self.counters
 
     def files(self) -> list[int]:
@@ -189,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, ApiError):
             self._whole(answer.status, answer.text, answer.content_type)
             return
-        self.send_response(200)
+        self._begin(self.steno.status)
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -226,11 +230,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, code: int, text: str, content_type: str = "text/plain") -> None:
         body = text.encode()
-        self.send_response(code)
+        self._begin(code)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _begin(self, code: int) -> None:
+        self.send_response(code)
+        for name, value in self.steno.headers.items():
+            self.send_header(name, value)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

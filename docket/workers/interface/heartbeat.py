@@ -17,8 +17,8 @@ from docket.bus.topology import EVENTS
 from docket.domain.clock import Clock
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
-from docket.domain.plain_text import whole
-from docket.domain.source import GapStatus, SourceStatus
+from docket.domain.plain_text import printable, whole
+from docket.domain.source import GapStatus, SourceStatus, fitted
 from docket.domain.timewindow import format_us
 from docket.errors import BusError, SourceError
 from docket.workers.publisher_pool import PublisherPool
@@ -78,13 +78,18 @@ class Heartbeat:
 
     def _look(self) -> SourceStatus:
         """What the source is like now. A store that says what cannot be is named as the fault that it is."""
-        coverage, error = self._ask()
         try:
-            status = self._status(coverage, error, "online")
+            coverage, error = self._ask()
+            status = fitted(self._status(coverage, error, "online"))
             encode(EventMessage(event=EventName.SOURCE_STATS, at=status.last_seen, source=status))
         except (ValueError, OverflowError, msgspec.MsgspecError) as fault:
-            log.warning("%s says of itself what cannot be: %s", self._source.name, fault)
-            return self._status(None, f"The source gives times or counters that cannot be: {fault}.", "online")
+            said = printable(str(fault))
+            log.warning("%s says of itself what cannot be: %s", self._source.name, said)
+            return self._status(None, f"The source gives times or counters that cannot be: {said}.", "online")
+        except Exception:
+            # The one broad net: without this thread the source would count as offline, whatever else works.
+            log.exception("%s cannot be looked at", self._source.name)
+            return self._status(None, "Looking at the source failed; see the worker's log.", "online")
         return status
 
     def _ask(self) -> tuple[Coverage | None, str | None]:

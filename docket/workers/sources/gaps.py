@@ -26,6 +26,8 @@ SHORTEST_GAP_US = 60 * US_PER_S
 """Below that, files of a recorder that rotates quickly are late for many reasons, and a line may be quiet."""
 SETTLED_US = 5 * US_PER_S
 """So much after the last packet of a file is taken to have been recorded: packets have pauses."""
+LONGEST_REASON = 500
+"""Of a gap that was put together out of several; from then on no further reason is named."""
 MOST_GAPS = 100
 """The newest that are kept; a store with more of them says so by their number."""
 
@@ -158,7 +160,8 @@ def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     for gap in sorted(gaps, key=lambda gap: (gap.after_us, gap.before_us)):
         if found and gap.after_us <= found[-1].before_us:
             before = found[-1]
-            reason = before.reason if gap.reason == before.reason else f"{before.reason}; {gap.reason}"
+            known = gap.reason == before.reason or len(before.reason) >= LONGEST_REASON
+            reason = before.reason if known else f"{before.reason}; {gap.reason}"
             found[-1] = Gap(before.after_us, max(before.before_us, gap.before_us), reason)
         else:
             found.append(gap)

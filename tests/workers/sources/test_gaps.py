@@ -41,6 +41,13 @@ def test_missed_rotations_are_gaps(starts: list[int], until: int, expected: list
     assert bare(rotation_gaps(minutes(*starts), HOUR + until * MINUTE, LONGEST)) == expected
 
 
+def test_reason_of_many_gaps_in_one_is_bounded() -> None:
+    """Ten thousand that overlap name the first of their reasons."""
+    gaps = [Gap(0, 10**12, "the first one"), *(Gap(at, at + 5, f"reason {at}") for at in range(1, 10_000))]
+    [gap] = merged(gaps)
+    assert (gap.before_us, len(gap.reason) < 600) == (10**12, True)
+
+
 def test_reason_says_how_sure_it_is() -> None:
     """A recorder that must begin a file every five minutes was down; one that is only late may have seen nothing."""
     sure, unsure = rotation_gaps(minutes(*range(20), *range(60, 80), *range(84, 90)), HOUR + 90 * MINUTE, LONGEST)

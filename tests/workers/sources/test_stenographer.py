@@ -1,5 +1,6 @@
 """The kind `stenographer`: what it says it has, how it cuts a window, how it words a question."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -48,6 +49,28 @@ def test_files_count_more_than_the_counters(steno: StandIn, client: Pair) -> Non
     """The counters may be ten seconds old; the list of files is not."""
     steno.counters["oldest_timestamp"] = (START_US - HOUR_US) * 1000
     assert at(steno, client, START_US + HOUR_US).coverage().oldest_us == START_US
+
+
+def test_what_a_server_says_of_itself_has_bounds(steno: StandIn, client: Pair) -> None:
+    """No redirect is read, no cookie is kept, and a number that is none is an error of the source."""
+    steno.headers = {"Set-Cookie": "a=b", "Location": "/"}
+    steno.status, steno.script = 302, scripts.endless
+    source = at(steno, client, START_US + HOUR_US)
+    finding = read(source, ask(START_US, START_US + FILE_US))
+    assert (finding.verdict, "HTTP status 302" in finding.sentence) == (Verdict.REFUSED, True)
+    asked: list[scripts.Asked] = []
+
+    def script(one: scripts.Asked) -> Iterator[bytes]:
+        asked.append(one)
+        return scripts.serve(one)
+
+    steno.status, steno.script = 200, script
+    assert read(source, ask(START_US, START_US + FILE_US)).verdict is Verdict.COMPLETE
+    assert ["cookie" in one.headers for one in asked] == [False]
+    steno.counters["absurd"] = "9" * 5_000
+    with pytest.raises(SourceError, match="a counter that cannot be"):
+        source.coverage()
+    source.close()
 
 
 def test_server_without_lists_of_files_is_believed_by_its_counters(

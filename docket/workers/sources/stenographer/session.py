@@ -14,6 +14,7 @@ import io
 import socket
 import ssl
 import time
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -82,6 +83,19 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"https": self._make_pool}
 
 
+class _Session(requests.Session):
+    """Follows no redirect and keeps no cookie: requests would read the whole body of a redirect into memory, also
+    where it is not to be followed, and hold whatever cookies a server sets for as long as the session lives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        return None
+
+
 class StenoSession:
     """Requests to one server, one at a time. Every failure is a SourceError with a sentence."""
 
@@ -92,8 +106,7 @@ class StenoSession:
         self._cert, self._key, self._ca = cert, key, ca
         self._patience = Patience()
         name = server_name or urlsplit(url).hostname or ""
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._session = _Session()
         # requests would otherwise add the public CAs to the context.
         self._session.verify = str(ca)
         self._session.mount("https://", _Adapter(client_context(cert, key, ca), self._patience, name))

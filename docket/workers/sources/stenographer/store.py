@@ -49,6 +49,8 @@ long: a thread that is new after a restart has no whole file sooner than that.""
 _COUNTER = re.compile(r"(\w+)\t(-?\d+)")
 _FILE_NAME = re.compile(r"\s*(\d{10,20})\s*")
 _MOST_THREADS = 64
+_MOST_FILES = 1_000_000
+"""Of all threads; a thread has 30,000 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +248,17 @@ class StenographerSource:
 
 
 def _counters(text: str) -> dict[str, int]:
-    return {name: int(value) for name, value in _COUNTER.findall(text)}
+    """Raises SourceError for a number of thousands of digits, which Python does not read."""
+    try:
+        return {name: int(value) for name, value in _COUNTER.findall(text)}
+    except ValueError as error:
+        raise SourceError("refused", "It gives a counter that cannot be") from error
 
 
 def _file_starts(session: StenoSession, threads_known: int = _MOST_THREADS) -> list[list[int]]:
     """Per capture thread the sorted starts of its files in µs; empty if the server does not tell for all."""
     threads: list[list[int]] = []
+    files = 0
     for number in range(threads_known):
         text = session.get(f"/debug/t{number}/files")
         if text is None:
@@ -259,5 +266,8 @@ def _file_starts(session: StenoSession, threads_known: int = _MOST_THREADS) -> l
         starts = sorted(int(match[1]) for line in text.splitlines() if (match := _FILE_NAME.fullmatch(line)))
         if not starts:
             return []
+        files += len(starts)
+        if files > _MOST_FILES:
+            raise SourceError("refused", f"It lists more than {_MOST_FILES:,} files, more than a stenographer keeps")
         threads.append(starts)
     return threads
