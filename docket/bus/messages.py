@@ -17,9 +17,9 @@ from docket.domain.decoding import prepare
 from docket.domain.event import EventMessage
 from docket.domain.ids import CLAIM_NAME
 from docket.domain.job import EventName, Verdict
-from docket.domain.request import LONGEST_DEADLINE_S, SOURCE_NAME, Request, check_request
-from docket.domain.source import SourceStatus
-from docket.domain.timewindow import US_PER_S, parse_time_us
+from docket.domain.request import LONGEST_DEADLINE_S, LONGEST_OWNER, SOURCE_NAME, Request, check_request
+from docket.domain.source import checked
+from docket.domain.timewindow import US_PER_S
 from docket.errors import InvalidRequest, MessageError
 from docket.packet.pcap import FILE_HEADER_BYTES
 
@@ -166,6 +166,8 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     sent: str = ""
     kept: str = ""
     """In `begin`: what the worker keeps of the answer, where the store was asked for more than the query says."""
+    question: str = ""
+    """In `begin`: the fingerprint of the question that is read; one of another question under the id is not taken."""
     claim: str = ""
     """In `data` without a body: the records lie in this file of the source's directory below `incoming/`."""
     claim_at: int | None = None
@@ -238,9 +240,12 @@ def decode_event(body: bytes, key: str) -> EventMessage:
     if message.event.value != key:
         raise MessageError(f"the event says {message.event.value} and came as {key[:80]!r}")
     _check_belongings(message)
-    if message.source is not None:
-        _check_source(message.source)
-    return message
+    if message.source is None:
+        return message
+    try:
+        return msgspec.structs.replace(message, source=checked(message.source))
+    except ValueError as error:
+        raise MessageError(str(error)) from error
 
 
 def _check_belongings(message: EventMessage) -> None:
@@ -254,18 +259,6 @@ def _check_belongings(message: EventMessage) -> None:
         raise MessageError(f"{message.event.value} has no number in the ledger")
 
 
-def _check_source(status: SourceStatus) -> None:
-    if not SOURCE_NAME.fullmatch(status.name):
-        raise MessageError(f"{status.name[:80]!r} is not a sensor:interface name")
-    try:
-        edges = [edge for gap in status.gaps for edge in (gap.begins, gap.until)]
-        for text in (status.oldest, status.readable_until, status.last_seen, *edges):
-            if text is not None:
-                parse_time_us(text, None)
-    except ValueError as error:
-        raise MessageError(f"a time of {status.name}: {error}") from error
-
-
 def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) -> JobMessage:
     """Read what came through `docket.jobs` with the routing key `key`.
 
@@ -274,6 +267,7 @@ def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) 
     with faults.
     """
     raw = _json(body)
+    _check_user(raw.get("user"))
     schema = raw.get("schema")
     if isinstance(schema, str) and key != _KEY_OF_SCHEMA.get(schema, key):
         raise MessageError(f"the message says {schema} and came as {key[:80]!r}")
@@ -292,6 +286,12 @@ def decode_job_message(body: bytes, key: str, arrived_at_us: int | None = None) 
         annotate.annotation()
         return annotate
     raise MessageError(_unknown_schema(schema))
+
+
+def _check_user(user: object) -> None:
+    """Who did it goes into the events of the job. Raises MessageError."""
+    if isinstance(user, str) and (len(user) > LONGEST_OWNER or not user.isprintable()):
+        raise MessageError(f"user must be a name of at most {LONGEST_OWNER} characters")
 
 
 def _named(forget: Forget) -> Forget:

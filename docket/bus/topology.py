@@ -71,6 +71,7 @@ DEAD_QUEUE_BYTES = 256 * 1024 * 1024
 """Whichever is reached first; the oldest dead letters go."""
 
 LISTENER_MESSAGES = 10_000
+LISTENER_BYTES = 128 * 1024 * 1024
 """A listener that is this far behind loses the oldest events, rather than filling the broker's memory."""
 
 
@@ -171,7 +172,8 @@ def queues(sources: Iterable[str]) -> Iterator[Queue]:
 
 def listener_queue(name: str) -> Queue:
     """A new exclusive queue for one who listens to events; `name` tells people who it is."""
-    arguments = {"x-queue-type": "classic", "x-max-length": LISTENER_MESSAGES, "x-overflow": "drop-head"}
+    bounds = {"x-max-length": LISTENER_MESSAGES, "x-max-length-bytes": LISTENER_BYTES, "x-overflow": "drop-head"}
+    arguments = {"x-queue-type": "classic"} | bounds
     return Queue(f"docket.listen.{name.replace(' ', '-')}.{secrets.token_hex(6)}", arguments)
 
 

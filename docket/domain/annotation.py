@@ -30,7 +30,8 @@ class Annotation(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_annotation(raw: Mapping[str, Any]) -> Annotation:
     """The annotation in a message or a body. Raises InvalidRequest with all its faults."""
-    faults = [Fault("unknown-field", f"there is no field {name[:80]!r}", name) for name in raw if name not in FIELDS]
+    unknown = [name[:80] for name in raw if name not in FIELDS][:MOST_TAGS]
+    faults = [Fault("unknown-field", f"there is no field {name!r}", name) for name in unknown]
     note = _text(raw.get("note"), "note", LONGEST_NOTE, faults)
     case = _text(raw.get("case"), "case", LONGEST_CASE, faults)
     tags = check_tags(raw.get("tags"), faults)

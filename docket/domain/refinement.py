@@ -5,13 +5,13 @@ A question with a `parent` is asked of no sensor: the inspector reads it from th
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from docket.domain.plain_text import packet_address
 from docket.errors import Fault
 
 SPOOL_SOURCE = "docket:spool"
@@ -160,7 +160,7 @@ def _sender(value: object, faults: list[Fault]) -> Sender | None:
     try:
         if not isinstance(value, Mapping) or set(value) - {"address", "port"}:
             raise ValueError
-        address, port = str(ipaddress.ip_address(value.get("address", ""))), value.get("port")
+        address, port = str(packet_address(value.get("address"))), value.get("port")
         if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535):
             raise ValueError
     except ValueError:

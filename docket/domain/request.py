@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from docket.domain.annotation import LONGEST_NOTE, check_tags
+from docket.domain.plain_text import shortened
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.domain.refinement import SPOOL_SOURCE, Refinement, check_refinement
 from docket.domain.request_message import REQUEST_FIELDS, Limits
@@ -29,6 +30,8 @@ DEFAULT_WINDOW_S = 86_400
 LONGEST_ASKED = 8_192
 """Characters of a query as it came that are kept beside its canonical text; the rest is cut off with a mark."""
 LONGEST_OWNER = 200
+MOST_NAMED = 20
+"""Of the faults of one kind: what a question is refused for is kept and shown to others."""
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}:[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 """`sensor:interface`. It becomes a file name and a queue name, so nothing else is let through."""
@@ -154,10 +157,6 @@ def fingerprint(request: Request) -> str:
     return hashlib.sha256(msgspec.json.encode(question)).hexdigest()
 
 
-def _shortened(asked: str) -> str:
-    return asked if len(asked) <= LONGEST_ASKED else f"{asked[: LONGEST_ASKED - 1]}…"
-
-
 class _Checks:
     """One check per field; each adds its faults and returns a harmless value, so that all faults are found."""
 
@@ -169,7 +168,7 @@ class _Checks:
         self.faults.append(Fault(code=code, message=message, field=field))
 
     def unknown_fields(self) -> None:
-        for name in sorted(str(key) for key in self.raw if key not in REQUEST_FIELDS):
+        for name in sorted(str(key) for key in self.raw if key not in REQUEST_FIELDS)[:MOST_NAMED]:
             self.fault("unknown-field", f"there is no field {name[:80]!r}", name[:80])
 
     def job_id(self) -> str:
@@ -217,7 +216,9 @@ class _Checks:
             self.faults.extend(error.faults)
             return "", ""
         written = self.raw.get("asked")
-        return query.canonical, _shortened(written if isinstance(written, str) and _is_text(written) else asked)
+        return query.canonical, shortened(
+            written if isinstance(written, str) and _is_text(written) else asked, LONGEST_ASKED
+        )
 
     def window(self, requested_at_us: int | None, default_window_s: int) -> Window:
         ends = [self.raw.get("after"), self.raw.get("before")]
@@ -256,11 +257,11 @@ class _Checks:
         if not isinstance(value, list) or not value or len(value) > 1_000:
             self.fault("bad-sources", "sources must be a list of sensor:interface names, or left out", "sources")
             return None
-        for name in value:
-            if not isinstance(name, str) or not SOURCE_NAME.fullmatch(name):
-                self.fault("bad-source-name", f"{str(name)[:80]!r} is not a sensor:interface name", "sources")
-            elif name == SPOOL_SOURCE:
-                self.fault("bad-sources", f"{SPOOL_SOURCE} only answers questions with a parent", "sources")
+        unfit = [name for name in value if not isinstance(name, str) or not SOURCE_NAME.fullmatch(name)]
+        for name in unfit[:MOST_NAMED]:
+            self.fault("bad-source-name", f"{str(name)[:80]!r} is not a sensor:interface name", "sources")
+        if SPOOL_SOURCE in value:
+            self.fault("bad-sources", f"{SPOOL_SOURCE} only answers questions with a parent", "sources")
         return tuple(dict.fromkeys(str(name) for name in value))
 
     def limits(self) -> Limits:

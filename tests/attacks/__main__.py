@@ -8,11 +8,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.attacks import by_a_store, by_newer_doors, from_a_dissector, on_the_broker, over_http
+from tests.attacks import by_a_store, by_newer_doors, from_a_dissector, on_the_broker, on_the_bus, over_http
 from tests.attacks.attempt import Attempt
 from tests.services.rabbitmq import Broker
 
-WAYS = (over_http.attempts, from_a_dissector.attempts, by_a_store.attempts, by_newer_doors.attempts)
+WAYS = (
+    over_http.attempts,
+    from_a_dissector.attempts,
+    by_a_store.attempts,
+    by_newer_doors.attempts,
+    on_the_bus.attempts,
+)
 
 
 def main() -> int:

@@ -158,6 +158,7 @@ def test_fragment_headers_are_described() -> None:
         kept="k",
         origin="rock01:em1",
         claim="rock01-j-r.pcap",
+        question="q",
         claim_at=24,
         claim_bytes=1,
     )

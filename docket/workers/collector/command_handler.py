@@ -15,7 +15,9 @@ from docket.bus.interface import Delivery
 from docket.bus.messages import Annotate, Cancel, Delete, Forget, Retry, decode_job_message, job_id_of
 from docket.bus.replies import provenance_of
 from docket.bus.senders import sender
+from docket.config.model import WebConfig
 from docket.domain.job import Event, EventName, Job, State, Verdict
+from docket.domain.plain_text import shortened
 from docket.domain.provenance import Provenance
 from docket.domain.request import Request
 from docket.errors import InvalidRequest, MessageError, SpoolError
@@ -30,6 +32,8 @@ from docket.workers.collector.space import SpaceManager
 log = logging.getLogger(__name__)
 
 _REMEMBERED_REJECTIONS = 10_000
+LONGEST_REASON = 2_000
+"""Of a rejection: the ledger keeps it, and every listener receives it."""
 
 
 class CommandHandler:
@@ -43,11 +47,14 @@ class CommandHandler:
         house: SpaceManager,
         jobs: dict[str, OpenJob],
         most_open: int,
+        web: WebConfig,
     ) -> None:
-        """`most_open` is how many jobs one user may have that have not ended."""
+        """`most_open` is how many jobs one user may have that have not ended; `web` says whether jobs are for their
+        owners alone."""
         self.touched: set[str] = set()
         """Jobs that may have something to do since the collector last looked."""
         self._most_open = most_open
+        self._web = web
         self._context = context
         self._ledger = ledger
         self._source_registry = source_registry
@@ -69,7 +76,8 @@ class CommandHandler:
             remember(message.id, provenance.traceparent)
         match message:
             case Request():
-                return self._request(_owned(message, user), provenance, batch)
+                is_vouched = delivery.account is None or bool(delivery.user_id)
+                return self._request(_owned(message, user), provenance, batch, is_vouched=is_vouched)
             case Cancel():
                 return self._cancel(message if not user else msgspec.structs.replace(message, user=user), batch)
             case Retry():
@@ -101,11 +109,15 @@ class CommandHandler:
             if request is not None:
                 self._jobs[job.id] = OpenJob(self._context, job, request, self._parts(job))
 
-    def _request(self, request: Request, provenance: Provenance | None, batch: Batch) -> str:
+    def _request(self, request: Request, provenance: Provenance | None, batch: Batch, *, is_vouched: bool) -> str:
+        """`is_vouched`: the broker, or the bus within the process, says whose request it is."""
         if request.id in self._jobs or self._ledger.job(request.id) is not None:
             return ""
         names = request.sources if request.sources is not None else self._source_registry.names()
-        reason = self._no_sources(names) or self._too_many(request.owner, batch) or self._house.refusal(batch)
+        reason = ""
+        if self._web.own_jobs_only and request.parent is not None and not (is_vouched and self._may_refine(request)):
+            reason = f"there is no job {request.parent} that its owner may see"
+        reason = reason or self._no_sources(names) or self._too_many(request.owner, batch) or self._house.refusal(batch)
         if not reason:
             job = Job.opened(request, names)
             try:
@@ -127,6 +139,11 @@ class CommandHandler:
             )
         )
         return ""
+
+    def _may_refine(self, request: Request) -> bool:
+        """Whether the owner may see the job whose packets he would take."""
+        parent = self._ledger.job(request.parent or "")
+        return parent is not None and request.owner != "" and request.owner in (parent.owner, *self._web.admins)
 
     def _too_many(self, owner: str, batch: Batch) -> str:
         """Why this owner may open no further job now; empty if he may."""
@@ -241,6 +258,7 @@ class CommandHandler:
     def _reject(
         self, job_id: str, reason: str, batch: Batch, user: str = "", provenance: Provenance | None = None
     ) -> None:
+        reason = shortened(reason, LONGEST_REASON)
         log.warning("job %s is rejected: %s", job_id or "(without id)", reason)
         if job_id and (job_id in self._jobs or self._ledger.job(job_id) is not None):
             return  # a broken message must not speak of a good job

@@ -104,7 +104,7 @@ class OpenJob:
             log.warning("job %s: a fragment from %s, which was not asked", self.id, fragment.source)
             return
         for piece in parted(fragment):
-            outcome = part.take(piece)
+            outcome = part.take(piece, self.request)
             if outcome is not Outcome.DROPPED:
                 self._act(outcome, part, piece, entries)
 

@@ -15,7 +15,9 @@ import msgspec
 from docket.bus.messages import Fragment, FragmentKind
 from docket.domain.decoding import prepare
 from docket.domain.job import SourceAnswer, Verdict
+from docket.domain.plain_text import shortened
 from docket.domain.refinement import SPOOL_SOURCE
+from docket.domain.request import Request, fingerprint
 from docket.domain.timewindow import Window, format_us
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, LARGEST_RECORD_BYTES, file_header
 from docket.packet.pcapng import HIGHEST_LINKTYPE
@@ -23,8 +25,15 @@ from docket.packet.pcapng import HIGHEST_LINKTYPE
 MOST_CHANNELS = 4_096
 """A refinement has one for each source of its parent."""
 
-LONGEST_SENT = 2_000
-"""Characters of what a source was given that are kept: every event of the job carries them, once per source."""
+LONGEST_SENT = LONGEST_SENTENCE = 2_000
+LONGEST_STEP = 500
+"""Characters of what a source was given, and of what it says, that are kept: every event of the job carries them, once
+per source."""
+_AGAIN = " Asked again: "
+OTHER_QUESTION = (
+    "What was read is not what this job asks: its id was used for two questions, or worker and collector are of "
+    "different versions."
+)
 
 
 _NO_VERDICT: dict[str, Any] = {"verdict": None, "usable": False, "sentence": "", "next_step": ""}
@@ -145,7 +154,7 @@ class Part(msgspec.Struct):
         """The source has its verdict; nothing it says counts any more in this revision."""
         return self.verdict is not None
 
-    def take(self, fragment: Fragment) -> Outcome:
+    def take(self, fragment: Fragment, request: Request) -> Outcome:
         """Judge one fragment and note its facts. The caller writes the body and tells the size."""
         reading, current = (fragment.attempt, fragment.run), (self.attempt, self.run)
         if self.closed or reading < current:
@@ -153,8 +162,12 @@ class Part(msgspec.Struct):
         if fragment.kind is FragmentKind.STATUS:
             return self._take_status(fragment)
         if reading > current:
+            is_other = fragment.question not in ("", fingerprint(request))
+            if is_other and fragment.attempt > 1:
+                self.close(Verdict.REFUSED, OTHER_QUESTION, usable=False)
+                return Outcome.ENDED
             self._begin(fragment)
-            if fragment.kind is FragmentKind.BEGIN and fragment.seq == 0:
+            if fragment.kind is FragmentKind.BEGIN and fragment.seq == 0 and not is_other:
                 return Outcome.BEGUN
             self.broken = True
             return Outcome.BROKEN
@@ -183,12 +196,14 @@ class Part(msgspec.Struct):
         """Give the source its verdict. If it was asked once more and did not even begin, the verdict on what it
         sent the time before stays."""
         if self.earlier is not None:
-            again = f"{self.earlier.sentence} Asked again: {sentence}".strip()
-            verdict, usable, sentence = self.earlier.verdict, self.earlier.usable, again
+            # Of the times in between nothing is said: they may be many.
+            first = self.earlier.sentence.partition(_AGAIN)[0]
+            sentence = f"{shortened(first, LONGEST_SENTENCE // 2)}{_AGAIN}{sentence}".strip()
+            verdict, usable = self.earlier.verdict, self.earlier.usable
             next_step = next_step or self.earlier.next_step
             self.earlier = None
         self.verdict, self.usable = verdict, usable
-        self.sentence, self.next_step = sentence, next_step
+        self._say(sentence, next_step)
 
     def reopen(self, *, kept: bool) -> None:
         """Ask the source once more. With `kept`, what it sent before counts until the new reading begins."""
@@ -231,17 +246,22 @@ class Part(msgspec.Struct):
     def _take_status(self, fragment: Fragment) -> Outcome:
         if (fragment.attempt, fragment.run) == (self.attempt, self.run):
             self._move(fragment)
-        if not fragment.sentence or fragment.sentence == self.sentence:
+        if not fragment.sentence or shortened(fragment.sentence, LONGEST_SENTENCE) == self.sentence:
             return Outcome.MOVED
-        self.sentence = fragment.sentence
+        self._say(fragment.sentence)
         return Outcome.SAID
+
+    def _say(self, sentence: str, next_step: str | None = None) -> None:
+        self.sentence = shortened(sentence, LONGEST_SENTENCE)
+        if next_step is not None:
+            self.next_step = shortened(next_step, LONGEST_STEP)
 
     def _begin(self, fragment: Fragment) -> None:
         self.attempt, self.run, self.next_seq = fragment.attempt, fragment.run, 1
         self.begun, self.broken, self.ended, self.earlier = True, False, False, None
         self._forget_packets()
-        self.sentence, self.next_step, self.sent = fragment.sentence, "", _shortened(fragment.sent)
-        self.kept = _shortened(fragment.kept)
+        self._say(fragment.sentence, "")
+        self.sent, self.kept = shortened(fragment.sent, LONGEST_SENT), shortened(fragment.kept, LONGEST_SENT)
         self._move(fragment)
 
     def _choose_channel(self, fragment: Fragment) -> bool:
@@ -307,10 +327,6 @@ def _pick(choose: Callable[[int, int], int], one: int | None, other: int | None)
     if one is None or other is None:
         return one if other is None else other
     return choose(one, other)
-
-
-def _shortened(sent: str) -> str:
-    return sent if len(sent) <= LONGEST_SENT else f"{sent[: LONGEST_SENT - 1]}…"
 
 
 prepare(Part)

@@ -20,7 +20,7 @@ from docket.domain.job import State, Verdict
 from docket.domain.plain_text import whole
 from docket.domain.query.render import explain
 from docket.domain.refinement import SPOOL_SOURCE, Refinement, explain_refinement
-from docket.domain.request import Request
+from docket.domain.request import Request, fingerprint
 from docket.domain.timewindow import US_PER_S
 from docket.domain.units import packets_text
 from docket.errors import CaptureError, DissectionError, NoSuchJob, SpoolError
@@ -79,6 +79,7 @@ class RefineReader:
             run=new_run(),
             seq=0,
             sent=_wording(self._request),
+            question=fingerprint(self._request),
         )
         fragment_publisher = FragmentPublisher(self._publish, template)
         try:

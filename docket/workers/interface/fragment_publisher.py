@@ -51,9 +51,7 @@ class FragmentPublisher:
         self._handover = handover
         self._template = template
         self._condition = threading.Condition()
-        self._words: deque[Fragment] = deque(
-            [self._fragment(FragmentKind.BEGIN, seq=0, sent=template.sent, kept=template.kept)]
-        )
+        self._words: deque[Fragment] = deque([msgspec.structs.replace(template, kind=FragmentKind.BEGIN, seq=0)])
         self._pieces: deque[tuple[Trimmed, tuple[int, bool, str]]] = deque()
         self._waiting_bytes = 0
         self._waiting_since_s = 0.0
@@ -268,7 +266,9 @@ class FragmentPublisher:
         return max(known, default=None)
 
     def _fragment(self, kind: FragmentKind, **facts: Any) -> Fragment:
-        return msgspec.structs.replace(self._template, **({"kind": kind, "sent": "", "kept": ""} | facts))
+        return msgspec.structs.replace(
+            self._template, **({"kind": kind, "sent": "", "kept": "", "question": ""} | facts)
+        )
 
     def _raise_error(self) -> None:
         if self._error is not None:

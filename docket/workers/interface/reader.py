@@ -21,7 +21,7 @@ from docket.domain.ids import new_run
 from docket.domain.job import Verdict
 from docket.domain.query.canonical import Query
 from docket.domain.query.planning import Plan
-from docket.domain.request import Request
+from docket.domain.request import Request, fingerprint
 from docket.domain.timewindow import US_PER_S, Window
 from docket.errors import CaptureError, DocketError, SourceError
 from docket.packet.pcap import FileHeader
@@ -160,6 +160,7 @@ class JobReading:
             seq=0,
             sent=wording.sent,
             kept=wording.kept,
+            question=fingerprint(self._request),
         )
         fragment_publisher = FragmentPublisher(self._publish, template, self._hand_over(template))
         try:

@@ -39,7 +39,7 @@ from docket.bus.topology import (
     fragment_shard,
     source_queue,
 )
-from docket.config.model import CaptureFilesConfig, Config, JobsConfig, SpoolConfig
+from docket.config.model import CaptureFilesConfig, Config, JobsConfig, SpoolConfig, WebConfig
 from docket.domain.clock import Clock
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job, Verdict
@@ -127,6 +127,7 @@ class Rig:
     spool_config: dict[str, Any] = field(default_factory=dict)
     jobs_config: dict[str, Any] = field(default_factory=dict)
     bus: str = "amqp://nowhere"
+    web: WebConfig = field(default_factory=WebConfig)
 
     def __post_init__(self) -> None:
         self.clock = TestClock()
@@ -137,6 +138,7 @@ class Rig:
             bus=self.bus,
             spool=SpoolConfig(path=self.spool.path, **({"min_free_bytes": 0} | self.spool_config)),
             jobs=JobsConfig(**self.jobs_config),
+            web=self.web,
         )
         self.broker.declare(self.sources)
         self._publisher = self.broker.publisher("test")
