@@ -54,19 +54,31 @@ class _Source(msgspec.Struct):
     name: str = ""
 
 
+class _Survey(msgspec.Struct):
+    source: str = ""
+
+
 class _Event(msgspec.Struct):
     source: _Source | None = None
+    survey: _Survey | None = None
+
+    @property
+    def of(self) -> str | None:
+        """The source that is spoken of."""
+        if self.survey is not None:
+            return self.survey.source
+        return None if self.source is None else self.source.name
 
 
 def objection_to_event(key: str, user_id: str | None, body: bytes, own: str | None) -> str:
     """Why an event is not believed; empty if it is. About jobs, the broker's rights on keys guard it."""
-    if not key.startswith("source.") or own is None:
+    if not key.startswith(("source.", "survey.")) or own is None:
         return ""
     try:
-        source = msgspec.json.decode(body, type=_Event).source
+        source = msgspec.json.decode(body, type=_Event).of
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""  # it is no event; decoding it says so
-    return "" if source is None else objection(user_id, source.name, own)
+    return "" if source is None else objection(user_id, source, own)
 
 
 prepare(_Event)

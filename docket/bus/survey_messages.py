@@ -13,10 +13,16 @@ from docket.bus.messages import LARGEST_JSON_BYTES
 from docket.domain.decoding import prepare
 from docket.domain.request import SOURCE_NAME
 from docket.domain.survey import Survey
+from docket.domain.timewindow import LATEST_US, US_PER_S
 from docket.errors import MessageError
 
 ASKED_KEY = "survey.asked"
 ANSWERED_KEY = "survey.answered"
+
+MOST_BUCKETS = 10_000
+LONGEST_SENTENCE = 2_000
+_LARGEST = 1 << 53
+_LATEST_S = LATEST_US // US_PER_S
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
@@ -59,7 +65,20 @@ def decode_answered(body: bytes) -> SurveyAnswered:
     message = _decode(body, SurveyAnswered, "docket.survey.answered/1")
     if not SOURCE_NAME.fullmatch(message.survey.source):
         raise MessageError(f"{message.survey.source[:80]!r} is not a sensor:interface name")
+    _check_numbers(message.survey)
     return message
+
+
+def _check_numbers(survey: Survey) -> None:
+    """Raises MessageError for what no index can say: it is added up, and shown as times."""
+    numbers = [survey.files, survey.of_files, survey.packets, survey.bytes, survey.read_bytes]
+    numbers += [survey.unindexed_files, survey.unindexed_bytes, survey.bucket_s]
+    numbers += [number for bucket in survey.timeline for number in (bucket.packets, bucket.bytes)]
+    in_range = all(0 <= number <= _LARGEST for number in numbers)
+    if not in_range or not all(0 <= bucket.begins_s < _LATEST_S for bucket in survey.timeline):
+        raise MessageError(f"the survey of {survey.source} has numbers that cannot be")
+    if len(survey.sentence) > LONGEST_SENTENCE or len(survey.timeline) > MOST_BUCKETS:
+        raise MessageError(f"the survey of {survey.source} is too long")
 
 
 def _decode(body: bytes, kind: type[Message], schema: str) -> Message:

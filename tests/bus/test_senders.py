@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pika
 import pytest
@@ -12,10 +13,14 @@ from docket.bus.permissions import user_definitions, worker_of
 from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.bus.senders import objection, objection_to_event, sender
+from docket.bus.survey_messages import SurveyAnswered, decode_answered
+from docket.bus.survey_messages import encode as encode_survey
 from docket.domain.clock import now_text
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName
 from docket.domain.source import SourceStatus
+from docket.domain.survey import Bucket, Survey
+from docket.errors import MessageError
 from tests.services.rabbitmq import Broker
 
 SOURCE, SPOOL = "rock01:em1", "docket:spool"
@@ -73,6 +78,35 @@ def test_who_asks(user: str | None, own: str | None, is_from: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"{}", b'{"source": 1}', b"[" * 100_000])
 def test_what_is_no_event_is_left_to_its_reader(body: bytes) -> None:
     assert objection_to_event("source.stats", "docket-tool", body, "docket-web") == ""
+
+
+@pytest.mark.parametrize(("user", "is_believed"), [("docket-worker-rock01", True), ("docket-worker-rock02", False)])
+def test_survey_is_of_ones_own_source(user: str, is_believed: bool) -> None:
+    """The estimate of another sensor's source is not another worker's to give."""
+    body = encode_survey(SurveyAnswered(id="1", survey=survey()))
+    assert (objection_to_event("survey.answered", user, body, "docket-web") == "") is is_believed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"packets": -1},
+        {"bytes": 1 << 60},
+        {"timeline": (Bucket(10**15, 1, 1),)},
+        {"timeline": (Bucket(1, 1, 1),) * 20_000},
+        {"sentence": "x" * 5_000},
+    ],
+)
+def test_survey_says_what_an_index_can(wrong: dict[str, Any]) -> None:
+    """Numbers that cannot be, and texts without end, are no survey."""
+    decode_answered(encode_survey(SurveyAnswered(id="1", survey=survey())))
+    with pytest.raises(MessageError):
+        decode_answered(encode_survey(SurveyAnswered(id="1", survey=survey(**wrong))))
+
+
+def survey(**facts: Any) -> Survey:
+    values: dict[str, Any] = {"files": 1, "of_files": 2, "packets": 3, "bytes": 4, "exact": True, "read_bytes": 5}
+    return Survey(source=SOURCE, **values | facts)
 
 
 @pytest.fixture

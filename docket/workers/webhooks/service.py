@@ -16,6 +16,7 @@ from docket.bus.cloud_events import named
 from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.messages import decode_event
 from docket.bus.permissions import WEBHOOKS
+from docket.bus.senders import objection_to_event
 from docket.bus.topology import EVENTS, WEBHOOKS_QUEUE, Binding, service_queue
 from docket.domain.clock import Clock
 from docket.domain.event import EventMessage
@@ -94,10 +95,14 @@ class WebhookService:
 
     def _keep(self, delivery: Delivery, store: DeliveryStore, senders: dict[str, HookSender]) -> bool:
         """Write it down for each hook that it is for. False: it could not be, and comes again."""
+        body = bytes(delivery.body)
         try:
-            message = decode_event(bytes(delivery.body), delivery.routing_key)
+            objection = objection_to_event(delivery.routing_key, delivery.user_id, body, delivery.account)
+            if objection:
+                raise MessageError(objection)
+            message = decode_event(body, delivery.routing_key)
         except MessageError as error:
-            log.warning("what came as %s is no event: %s", delivery.routing_key, error)
+            log.warning("what came as %s is not sent on: %s", delivery.routing_key[:40], error)
             delivery.ack()
             return True
         try:
@@ -124,9 +129,12 @@ class WebhookService:
         return for_hooks
 
     def _count(self, store: DeliveryStore) -> None:
-        for hook in self._config.hooks:
-            WAITING.labels(hook.name).set(store.count(hook.name, dead=False))
-            DEAD.labels(hook.name).set(store.count(hook.name, dead=True))
+        try:
+            for hook in self._config.hooks:
+                WAITING.labels(hook.name).set(store.count(hook.name, dead=False))
+                DEAD.labels(hook.name).set(store.count(hook.name, dead=True))
+        except StoreFailed as error:
+            log.error("what waits cannot be counted: %s", error)
 
 
 def _id_of(facts: dict[str, str]) -> str:
