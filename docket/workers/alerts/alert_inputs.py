@@ -13,9 +13,17 @@ from docket.bus.interface import Broker, Consumer, Delivery
 from docket.bus.permissions import ALERTS
 from docket.bus.topology import ALERT_KEY, ALERTS_QUEUE, JOBS, Binding, service_queue
 from docket.errors import BusError
+from docket.workers.alerts.eve import LONGEST_LINE_BYTES
 
 MOST_LINES = 1000
 """Taken at once, so that what was done is noted often."""
+MOST_BYTES = 32 * 1024 * 1024
+"""Of the lines that are taken at once."""
+MOST_CONNECTIONS = 32
+"""At a unix socket. Suricata has one; another one takes the place of the oldest."""
+LONGEST_HEAD_BYTES = 1_000
+LARGEST_REDIS_BYTES = 512 * 1024 * 1024
+"""What Redis keeps under a key at most."""
 CONNECT_S = 5.0
 BUS = "bus:"
 BUS_PREFETCH = 200
@@ -120,6 +128,8 @@ class EveSocket:
             connection, _ = self._listening.accept()
             connection.setblocking(False)
             self._open[connection] = b""
+            if len(self._open) > MOST_CONNECTIONS:
+                self._leave(next(iter(self._open)))
         return [line for connection in tuple(self._open) for line in self._of(connection)]
 
     def _of(self, connection: socket.socket) -> list[bytes]:
@@ -130,12 +140,15 @@ class EveSocket:
         except OSError:
             block = b""
         if not block:
-            del self._open[connection]
-            connection.close()
+            self._leave(connection)
             return []
         *whole, rest = (self._open[connection] + block).split(b"\n")
         self._open[connection] = rest[: 1 << 20]
         return whole
+
+    def _leave(self, connection: socket.socket) -> None:
+        del self._open[connection]
+        connection.close()
 
     def position(self) -> list[int]:
         return []
@@ -157,6 +170,7 @@ class EveRedis:
         self._password = unquote(parts.password or "")
         self._key = parts.path.strip("/") or "suricata"
         self._connection: socket.socket | None = None
+        self._taken_bytes = 0
 
     def lines(self) -> list[bytes]:
         try:
@@ -165,6 +179,7 @@ class EveRedis:
                 self._answers = self._connection.makefile("rb")
                 if self._password:
                     self._call(b"AUTH", self._password.encode())
+            self._taken_bytes = 0
             # LPUSH is Suricata's default, so the oldest lies at the right; a count needs Redis 6.2.
             return self._call(b"RPOP", self._key.encode(), str(MOST_LINES).encode())
         except OSError:
@@ -180,17 +195,29 @@ class EveRedis:
         self._connection.sendall(command)
         return self._answer()
 
-    def _answer(self) -> list[bytes]:
-        """One reply of RESP 2. Raises OSError for an error and for the end of the connection."""
-        head = self._answers.readline().rstrip(b"\r\n")
+    def _answer(self, *, of_list: bool = False) -> list[bytes]:
+        """One reply of RESP 2, or one line of its list. Raises OSError for an error and where the connection ends."""
+        head = self._answers.readline(LONGEST_HEAD_BYTES).rstrip(b"\r\n")
         kind, rest = head[:1], head[1:]
-        if kind == b"*":
-            return [line for _ in range(max(0, int(rest))) for line in self._answer()]
+        if kind == b"*" and not of_list:
+            return [line for _ in range(_number(rest, MOST_LINES)) for line in self._answer(of_list=True)]
         if kind == b"$":
-            return [] if rest == b"-1" else [self._answers.read(int(rest) + 2)[:-2]]
+            return [] if rest == b"-1" else [self._line(_number(rest, LARGEST_REDIS_BYTES) + 2)[:-2]]
         if kind in (b"+", b":"):
             return [rest]
         raise OSError(f"Redis says {rest.decode(errors='replace')[:100] or 'nothing'}")
+
+    def _line(self, size_bytes: int) -> bytes:
+        """One of the list; of one that is no line of Suricata's, or has no room any more, only the beginning."""
+        kept = min(size_bytes, LONGEST_LINE_BYTES + 3, max(MOST_BYTES - self._taken_bytes, 3))
+        self._taken_bytes += kept
+        line = self._answers.read(kept)
+        missing = size_bytes - len(line)
+        while missing > 0 and (passed := self._answers.read(min(missing, LONGEST_LINE_BYTES))):
+            missing -= len(passed)
+        if missing:
+            raise OSError("Redis broke off")
+        return line
 
     def position(self) -> list[int]:
         return []
@@ -204,6 +231,14 @@ class EveRedis:
         self._connection = None
 
 
+def _number(text: bytes, most: int) -> int:
+    """Raises ValueError."""
+    number = int(text)
+    if number < 0 or number > most:
+        raise ValueError(f"{number} is no length")
+    return number
+
+
 class EveBus:
     """The queue `docket.alerts`: lines of EVE that a tool published with the routing key `alert`."""
 
@@ -212,8 +247,13 @@ class EveBus:
         self._in_hand: list[Delivery] = []
 
     def lines(self) -> list[bytes]:
-        while len(self._in_hand) < BUS_PREFETCH and (delivery := self._receiver.receive(BUS_WAIT_S)) is not None:
+        size_bytes = 0
+        while len(self._in_hand) < BUS_PREFETCH and size_bytes < MOST_BYTES:
+            delivery = self._receiver.receive(BUS_WAIT_S)
+            if delivery is None:
+                break
             self._in_hand.append(delivery)
+            size_bytes += len(delivery.body)
         return [bytes(delivery.body) for delivery in self._in_hand]
 
     def position(self) -> list[int]:

@@ -104,7 +104,8 @@ class Budget(msgspec.Struct, kw_only=True):
 
     def allows(self, rule: AlertRule, now_s: int) -> str | None:
         """The budget that is used up, or None."""
-        self.asked = [at_s for at_s in self.asked if at_s > now_s - DAY_S]
+        # What was asked while the clock was ahead counts from now, and not until that time has come.
+        self.asked = [min(at_s, now_s) for at_s in self.asked if at_s > now_s - DAY_S]
         in_hour, in_day = sum(at_s > now_s - HOUR_S for at_s in self.asked), len(self.asked)
         each = size_bytes(rule.bytes_per_job)
         used = (

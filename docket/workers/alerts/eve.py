@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any, NamedTuple
 
 import msgspec
 
+from docket.domain.plain_text import packet_address
 from docket.domain.timewindow import parse_time_us
 
 LONGEST_LINE_BYTES = 1_000_000
@@ -66,8 +66,8 @@ def _alert(event: dict[str, Any], alert: dict[str, Any]) -> Alert:
         signature=str(alert.get("signature", ""))[:200],
         severity=int(alert.get("severity", 3)),
         category=str(alert.get("category", "")),
-        source=str(ipaddress.ip_address(event["src_ip"])),
-        destination=str(ipaddress.ip_address(event["dest_ip"])),
+        source=str(packet_address(event["src_ip"])),
+        destination=str(packet_address(event["dest_ip"])),
         source_port=_port(event.get("src_port")),
         destination_port=_port(event.get("dest_port")),
         protocol=_PROTOCOLS.get(str(event.get("proto", "")).upper(), ""),

@@ -94,6 +94,15 @@ class DeliveryStore:
         statement = "UPDATE deliveries SET attempts = attempts + 1, next_at_s = ?, last_failure = ? WHERE number = ?"
         self._run(statement, next_at_s, last_failure, waiting.number)
 
+    def earlier(self, hook: str, by_s: int) -> None:
+        """The clock was set back by so much: what waits is due as long from now as it was."""
+        self._run("UPDATE deliveries SET next_at_s = next_at_s - ? WHERE hook = ? AND NOT dead", by_s, hook)
+
+    def bring_forward(self, hook: str, latest_s: int, now_s: int) -> None:
+        """What is due only after the latest time that can be is due now."""
+        statement = "UPDATE deliveries SET next_at_s = ? WHERE hook = ? AND NOT dead AND next_at_s > ?"
+        self._run(statement, now_s, hook, latest_s)
+
     def dead(self, waiting: Waiting, last_failure: str) -> None:
         """Keep it for people to look at."""
         statement = "UPDATE deliveries SET attempts = attempts + 1, dead = 1, last_failure = ? WHERE number = ?"

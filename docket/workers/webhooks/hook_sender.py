@@ -11,12 +11,13 @@ from docket.runtime.backoff import Backoff
 from docket.workers.webhooks.delivery_store import DeliveryStore, StoreFailed, Waiting
 from docket.workers.webhooks.hooks import Hook
 from docket.workers.webhooks.webhook_figures import DELIVERIES
-from docket.workers.webhooks.webhook_request import Attempt, deliver
+from docket.workers.webhooks.webhook_request import LONGEST_RETRY_AFTER_S, Attempt, deliver
 
 log = logging.getLogger(__name__)
 
 DELAYS_S = (5, 30, 120, 600, 1800, 7200, 21_600, 43_200)
 """After each failed attempt; then it is dead: after about 20 hours."""
+LONGEST_WAIT_S = max(*DELAYS_S, LONGEST_RETRY_AFTER_S)
 IDLE_S = 1.0
 FIRST_PAUSE_S, MOST_PAUSE_S = 1.0, 60.0
 """While the receiver is away no other event is tried."""
@@ -33,6 +34,9 @@ class HookSender:
         self._wake = threading.Event()
         self._backoff = Backoff(FIRST_PAUSE_S, MOST_PAUSE_S)
         self._pause_s = 0.0
+        self._latest_s = 0
+        self._unnoted: tuple[Waiting, Attempt] | None = None
+        """What came of the latest attempt, as long as it cannot be written down."""
 
     def wake(self) -> None:
         self._wake.set()
@@ -53,6 +57,11 @@ class HookSender:
 
     def step(self) -> bool:
         """Try the one that is due, if there is one. Raises StoreFailed."""
+        if self._unnoted is not None:
+            # Its receiver has it: it is not sent again and again while the disk is full.
+            self._note(*self._unnoted)
+            self._unnoted = None
+        self._follow_clock()
         waiting = self._store.due(self._hook.name, self._now_s())
         if waiting is None:
             return False
@@ -60,8 +69,19 @@ class HookSender:
         self._pause_s = self._backoff.next_s() if attempt.away else 0.0
         if not attempt.away:
             self._backoff.reset()
+        self._unnoted = waiting, attempt
         self._note(waiting, attempt)
+        self._unnoted = None
         return True
+
+    def _follow_clock(self) -> None:
+        """What was to be tried by a clock that was ahead is tried now, and not when that time comes again."""
+        now_s = self._now_s()
+        if now_s < self._latest_s:
+            self._store.earlier(self._hook.name, self._latest_s - now_s)
+        if not self._latest_s or now_s < self._latest_s:
+            self._store.bring_forward(self._hook.name, now_s + LONGEST_WAIT_S, now_s)
+        self._latest_s = now_s
 
     def _note(self, waiting: Waiting, attempt: Attempt) -> None:
         what = f"{waiting.event} of {waiting.subject} to hook {waiting.hook}"

@@ -14,11 +14,14 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from docket import __version__
+from docket.domain.plain_text import shortened
 from docket.workers.webhooks.destination import NotAllowed, connect
 from docket.workers.webhooks.hooks import Hook, authorization_of, secrets_of
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 GONE = 410
+LONGEST_OUTCOME = 300
+"""Characters: it may quote what the receiver sent."""
 _LATER = (429, 503)
 LONGEST_RETRY_AFTER_S = 6 * 3600
 
@@ -54,9 +57,9 @@ def deliver(hook: Hook, event_id: str, body: bytes, at_s: int) -> Attempt:
     except NotAllowed as error:
         return Attempt(False, str(error), final=True)
     except (OSError, http.client.HTTPException) as error:
-        return Attempt(False, str(error) or type(error).__name__, away=True)
+        return Attempt(False, shortened(str(error), LONGEST_OUTCOME) or type(error).__name__, away=True)
     except ValueError as error:
-        return Attempt(False, str(error))
+        return Attempt(False, shortened(str(error), LONGEST_OUTCOME))
 
 
 def _headers(hook: Hook, event_id: str, body: bytes, at_s: int) -> dict[str, str]:

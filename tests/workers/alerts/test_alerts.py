@@ -3,12 +3,14 @@
 The lines of EVE are made here, by the recipe of Suricata's documentation: Debian 12 has no Suricata to install.
 """
 
+import contextlib
 import json
 import socket
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -20,7 +22,8 @@ from docket.bus.messages import decode_job_message
 from docket.bus.topology import ALERTS_QUEUE, COLLECTOR_QUEUE, JOBS
 from docket.domain.request import Request
 from docket.errors import BusLost, ConfigError
-from docket.workers.alerts.alert_rules import AlertRule, AlertsConfig, read_rules
+from docket.workers.alerts.alert_inputs import MOST_CONNECTIONS, EveSocket
+from docket.workers.alerts.alert_rules import AlertRule, AlertsConfig, Budget, read_rules
 from docket.workers.alerts.eve import read_alert
 from docket.workers.alerts.service import AlertService
 from tests.services import needs
@@ -256,6 +259,72 @@ def test_alerts_come_through_a_unix_socket(tmp_path: Path) -> None:
         one.sendall(line(1)[30:])
         wait_until(lambda: have(2), "the other one")
     bench.service.run(stopped())
+
+
+def test_connections_to_the_socket_are_bounded(tmp_path: Path) -> None:
+    """A hundred that say nothing keep the one that comes last from nothing."""
+    path = tmp_path / "eve.sock"
+    bench = Bench(tmp_path, f"unix:{path}")
+    assert bench.requests() == []
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
+            assert bench.requests() == []
+        last = stack.enter_context(socket.socket(socket.AF_UNIX))
+        last.connect(str(path))
+        last.sendall(line(1))
+        wait_until(lambda: len(bench.requests()) == 1, "the alert")
+        assert isinstance(one := bench.service._inputs[f"unix:{path}"], EveSocket)
+        assert len(one._open) == MOST_CONNECTIONS
+    bench.service.run(stopped())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"*99999999\r\n",
+        b"*1\r\n*1\r\n",
+        b"$-5\r\n",
+        b"$99999999999\r\n",
+        b"*1\r\n$x\r\n",
+        b":" + b"1" * 100_000,
+        b"\r\n",
+    ],
+)
+def test_what_is_no_redis_ends_nothing(tmp_path: Path, said: bytes) -> None:
+    """Absurd lengths are an input that cannot be read, and no memory."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        bench = Bench(tmp_path, f"redis://127.0.0.1:{server.getsockname()[1]}/x")
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1_000)
+                connection.sendall(said)
+
+        thread = Thread(target=answer)
+        thread.start()
+        assert bench.requests() == []
+        thread.join(10)
+        assert bench.service._broken
+    bench.service.run(stopped())
+
+
+def test_long_line_in_redis_is_passed_over(redis: int, tmp_path: Path) -> None:
+    """Of a line of eight megabytes only the beginning is taken, and the good one behind it counts."""
+    cli = ["redis-cli", "-p", str(redis), "-a", "s:cret", "--no-auth-warning", "-x", "LPUSH", "suricata"]
+    for body in (b"x" * 8_000_000, line(1).rstrip()):
+        subprocess.run(cli, input=body, check=True, capture_output=True)
+    bench = Bench(tmp_path, f"redis://:s%3Acret@127.0.0.1:{redis}/suricata")
+    assert (len(bench.requests()), bench.service.state.unreadable) == (1, 1)
+    bench.service.run(stopped())
+
+
+def test_budget_outlives_a_clock_that_was_ahead() -> None:
+    """Jobs that were asked for by a clock of next week count for an hour, and not until then."""
+    rule, budget = AlertRule(name="all", jobs_per_hour=1), Budget(asked=[10**9 + 7 * 86_400])
+    assert budget.allows(rule, 10**9) == "jobs_per_hour"
+    assert budget.allows(rule, 10**9 + 3_601) is None
 
 
 @pytest.fixture

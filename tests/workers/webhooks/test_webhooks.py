@@ -15,17 +15,21 @@ from prometheus_client import REGISTRY
 from docket.bus.factory import open_broker
 from docket.bus.interface import Broker
 from docket.bus.memory.memory_broker import MemoryBroker
+from docket.bus.memory.memory_consumer import MemoryDelivery
 from docket.bus.messages import encode
 from docket.bus.topology import EVENTS, WEBHOOKS_QUEUE
 from docket.domain.event import EventMessage
 from docket.domain.job import EventName, Job
 from docket.domain.request import check_request
+from docket.domain.source import SourceStatus
 from docket.errors import ConfigError
 from docket.workers.webhooks import delivery_store
 from docket.workers.webhooks.delivery_store import DeliveryStore
+from docket.workers.webhooks.hook_sender import HookSender
 from docket.workers.webhooks.hooks import Hook, WebhooksConfig, read_hooks
 from docket.workers.webhooks.service import WebhookService
 from tests.services.waiting import wait_until
+from tests.workers.requests import SetClock
 from tests.workers.webhooks.receiver import Receiver, receiving
 
 AT = "2026-11-24T14:00:00.000000Z"
@@ -106,6 +110,33 @@ def test_event_arrives_as_a_cloud_event(tmp_path: Path, memory: MemoryBroker, re
     assert "." not in got.headers["webhook-id"]
 
 
+def test_forged_word_about_a_source_is_not_sent_on(tmp_path: Path, receiver: Receiver, secret: str) -> None:
+    """A worker of another sensor says nothing to receivers about this one's source."""
+    memory = MemoryBroker()
+    memory.declare(())
+    service = WebhookService(WebhooksConfig(hooks=(hook(receiver, secret, events=("source.online",)),)), memory)
+    store = DeliveryStore(tmp_path / "state")
+    status = SourceStatus(name="rock01:em1", kind="x", state="online", last_seen=AT)
+    body = encode(EventMessage(event=EventName.SOURCE_ONLINE, at=AT, source=status))
+    sender = HookSender(hook(receiver, secret), store, SetClock(0))
+    for user, kept in (("docket-worker-rock02", 0), ("docket-worker-rock01", 1)):
+        delivery = delivered(memory, body, "source.online")
+        delivery.user_id, delivery.account = user, "docket-webhooks"
+        assert service._keep(delivery, store, {"n8n": sender})
+        assert store.count("n8n", dead=False) == kept
+    store.close()
+
+
+def delivered(memory: MemoryBroker, body: bytes, key: str) -> MemoryDelivery:
+    """As a receiver gets it."""
+    ears = memory.receiver("ears", [], prefetch=1, listen=[key])
+    publish(memory, body, key=key)
+    delivery = ears.receive(5.0)
+    assert isinstance(delivery, MemoryDelivery)
+    ears.close()
+    return delivery
+
+
 def test_hooks_get_what_is_for_them(tmp_path: Path, memory: MemoryBroker, receiver: Receiver, secret: str) -> None:
     """By owner and by tag; a receiver that hangs holds up no other one."""
     receiver.answer = lambda one: receiver.released.wait(60) if one.path == "/all" else Receiver.ok(one)
@@ -176,6 +207,39 @@ def test_file_that_is_moved_is_made_again(tmp_path: Path) -> None:
         assert waiting is not None
         assert waiting.id == "msg_2"
         one.close()
+
+
+def test_file_that_cannot_be_written_holds_nothing_up(tmp_path: Path, receiver: Receiver, secret: str) -> None:
+    """What was delivered while the disk is full is sent once, and the service goes on."""
+    store, clock = DeliveryStore(tmp_path / "state"), SetClock(10**15)
+    sender = HookSender(hook(receiver, secret), store, clock)
+    assert not sender.step()
+    store.add("n8n", "msg_1", "docket.job.completed", "a", b"{}", 0)
+    store._connection.execute("PRAGMA query_only = 1")
+    for _ in range(3):
+        with pytest.raises(delivery_store.StoreFailed):
+            sender.step()
+    store._connection.execute("PRAGMA query_only = 0")
+    assert (sender.step(), len(receiver.received), store.count("n8n", dead=False)) == (False, 1, 0)
+    store.close()
+    service = WebhookService(WebhooksConfig(hooks=(hook(receiver, secret),)), MemoryBroker())
+    service._count(store)
+
+
+def test_clock_that_was_ahead_delays_nothing(tmp_path: Path, receiver: Receiver, secret: str) -> None:
+    """What is to be tried again by a clock of next week is tried when the clock is right again, or after a restart."""
+    store, clock = DeliveryStore(tmp_path / "state"), SetClock(10**15 + 7 * 86_400_000_000)
+    receiver.answer = 500
+    sender = HookSender(hook(receiver, secret), store, clock, delays_s=(60, 60))
+    store.add("n8n", "msg_1", "docket.job.completed", "a", b"{}", 0)
+    assert sender.step()
+    clock.time_us = 10**15
+    assert not sender.step()
+    clock.time_us += 60_000_000
+    assert sender.step()
+    store.add("n8n", "msg_2", "docket.job.completed", "a", b"{}", 10**9 + 7 * 86_400)
+    assert HookSender(hook(receiver, secret), store, clock).step()
+    store.close()
 
 
 def test_queue_is_bounded(
