@@ -8,11 +8,20 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is one of this machine's to itself."""
+    """Whether an address is one of this machine's to itself, also as a socket for both families shows it."""
     try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+        known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    return (getattr(known, "ipv4_mapped", None) or known).is_loopback
+
+
+def netloc(url: str) -> str:
+    """Host and port of an origin or address; empty for what is none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
 
 
 def host_name(host: str) -> str:

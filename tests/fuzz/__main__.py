@@ -1,4 +1,4 @@
-"""`make fuzz-services`: 100,000 messages on the bus and 100,000 requests over HTTP; SEED=… repeats a run."""
+"""`make fuzz-services`: 100,000 messages on the bus and 200,000 requests over HTTP; SEED=… repeats a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.fuzz import bus_messages, http_requests
+from tests.fuzz import bus_messages, http_requests, http_routes
 from tests.services.chance import seed_from_environment
 
 
@@ -17,7 +17,7 @@ def main() -> int:
     seed, cases = seed_from_environment(), int(os.environ.get("CASES", "100000"))
     print(f"seed {seed}", flush=True)
     wrong = False
-    for run in (bus_messages.run, http_requests.run):
+    for run in (bus_messages.run, http_requests.run, http_routes.run):
         began_s = time.monotonic()
         with tempfile.TemporaryDirectory() as place:
             report = run(Path(place), cases, seed)

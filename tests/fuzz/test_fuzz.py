@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.fuzz import bus_messages, http_requests
+from tests.fuzz import bus_messages, http_requests, http_routes
 
 
 def test_messages_as_nobody_means_them(tmp_path: Path) -> None:
@@ -15,3 +15,9 @@ def test_requests_as_nobody_means_them(tmp_path: Path) -> None:
     """No fault of the server, good requests are answered in between, and memory does not grow."""
     report = http_requests.run(tmp_path, 500, seed=1)
     assert (report.wrong, report.cases) == ([], 500), report.text
+
+
+def test_values_as_nobody_means_them(tmp_path: Path) -> None:
+    """No fault of the server on any route, and the job that all of them are about is still there."""
+    report = http_routes.run(tmp_path, 400, seed=1)
+    assert (report.wrong, report.cases, report.served) == ([], 400, 1), report.text

@@ -9,6 +9,7 @@ import pytest
 
 from docket.runtime import metrics_server
 from docket.runtime.metrics_server import metrics_served
+from docket.runtime.own_names import is_loopback
 from tests.services.ports import free_port
 
 
@@ -58,3 +59,9 @@ def test_held_connections_do_not_keep_others_waiting(port: int) -> None:
             held = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
             held.sendall(begun)
         assert answer(port)[0] == 200
+
+
+def test_loopback_is_known_through_a_socket_for_both_families() -> None:
+    """A server at `::` sees programs of its own machine at mapped addresses."""
+    named = {address: is_loopback(address) for address in ("::ffff:127.0.0.1", "::1", "127.0.0.9", "::ffff:192.0.2.1")}
+    assert list(named.values()) == [True, True, True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from docket.client import Docket
 from docket.domain.job import Job
 from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import DocketError, ServerRefused
+
+log = logging.getLogger(__name__)
 
 MOST_ROWS = 100
 MOST_STREAM_BYTES = 16_000
@@ -109,6 +112,10 @@ class AssistantTools:
             return {"content": [_block({"refused": faults, "status": error.status})], "isError": True}
         except DocketError as error:
             return {"content": [_block({"error": str(error)})], "isError": True}
+        except Exception as error:
+            # The one broad net: no argument that an assistant makes up may end the server.
+            log.exception("%s could not be carried out", name)
+            return {"content": [_block({"error": f"{name} cannot take that: {type(error).__name__}"})], "isError": True}
         return {"content": blocks, "isError": False}
 
     def _check_query(self, query: str, after: str, before: str | None = None, sources: Any = None) -> list[Any]:

@@ -6,14 +6,13 @@ import asyncio
 import signal
 from collections.abc import Callable
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
 from docket.cli.mcp import rpc
 from docket.cli.mcp.tools import AssistantTools
-from docket.runtime.own_names import host_name, is_loopback, is_own_name
+from docket.runtime.own_names import host_name, is_loopback, is_own_name, netloc
 
 MakeTools = Callable[[str], AssistantTools]
 """The tools for one token; empty: those of the process's own login."""
@@ -53,7 +52,7 @@ class McpHandler(RequestHandler):
 
     async def post(self) -> None:
         origin = self.request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != self.request.host:
+        if origin is not None and netloc(origin) != self.request.host:
             self.send_error(403)  # a page of another site, perhaps through a name of its own for this address
             return
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")

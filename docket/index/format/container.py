@@ -118,6 +118,9 @@ class Container:
     def _read(self, offset: int, length: int) -> bytes:
         if offset + length <= len(self._beginning):
             return self._beginning[offset : offset + length]
+        # Before any room is made for it: what the table says may be as absurd as four gigabytes.
+        if offset + length > os.fstat(self._descriptor).st_size:
+            raise Damaged("the file is cut short")
         data = os.pread(self._descriptor, length, offset)
         if len(data) != length:
             raise Damaged("the file is cut short")

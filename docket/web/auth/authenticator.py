@@ -15,14 +15,14 @@ import pwd
 import socket
 import struct
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
 from docket.config.model import WebConfig
+from docket.domain.plain_text import packet_address
 from docket.domain.request import LONGEST_OWNER
 from docket.errors import ConfigError, Fault
-from docket.runtime.own_names import host_name, is_loopback, is_own_name
+from docket.runtime.own_names import host_name, is_loopback, is_own_name, netloc
 from docket.web.auth.forwarded import remote_user
 from docket.web.auth.tokens import bearer, digest, read_tokens
 from docket.web.http.api_errors import ApiError, api_error
@@ -122,7 +122,7 @@ class Authenticator:
         hosts = {_host(request.headers.get("Host", ""))}
         if principal.proxied:
             hosts |= {_host(name) for name in request.headers.get("X-Forwarded-Host", "").split(",")}
-        if site is None and origin is not None and _host(urlsplit(origin).netloc) in hosts - {""}:
+        if site is None and origin is not None and _host(netloc(origin)) in hosts - {""}:
             return
         raise api_error(403, "foreign-origin", "the request comes from a page of another site")
 
@@ -228,7 +228,7 @@ def _forwarded_for(request: HTTPServerRequest, peer: str) -> str:
     """The last address in the list is the one that our own proxy saw; earlier ones anybody can write."""
     last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     try:
-        return str(ipaddress.ip_address(last))
+        return str(packet_address(last))
     except ValueError:
         return peer
 

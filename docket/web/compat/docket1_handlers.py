@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote_plus
 
 import msgspec
-from tornado.httputil import HTTPFile, parse_body_arguments
+from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
 from tornado.web import HTTPError
 
 from docket.bus.messages import AuditAction
@@ -311,7 +311,7 @@ def form(handler: Handler) -> docket1_requests.Values:
     try:
         parse_body_arguments(kind, handler.body(), arguments, files)
         return {name: [value.decode() for value in values] for name, values in arguments.items()}
-    except (HTTPError, UnicodeDecodeError) as error:
+    except (HTTPError, HTTPInputError, UnicodeDecodeError) as error:
         raise InvalidRequest([Fault("bad-form", "the form cannot be read")]) from error
 
 

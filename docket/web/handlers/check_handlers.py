@@ -13,6 +13,7 @@ from docket.domain.estimate import Estimate
 from docket.domain.query.canonical import Query, parse, parse_fields
 from docket.domain.query.hints import hints
 from docket.domain.query.render import explain, to_bpf, to_stenographer
+from docket.domain.request import MOST_NAMED
 from docket.domain.request_message import QueryFields
 from docket.domain.source import SourceStatus
 from docket.domain.survey import Survey, refined
@@ -116,8 +117,7 @@ class CheckHandler(Handler):
                 return []
             faults += [
                 Fault("unknown-source", f"there is no source {name[:80]}", "sources")
-                for name in names
-                if name not in wanted
+                for name in [name for name in names if name not in wanted][:MOST_NAMED]
             ]
             wanted = names
         return [status for status in known if status.name in wanted]

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
+from docket.bus.messages import AuditAction
 from docket.domain.decoding import prepare
 from docket.errors import Fault, InvalidRequest
 from docket.web.handlers.job_handlers import job_id
@@ -45,8 +46,10 @@ class DissectionHandler(InspectorHandler):
             wanted = msgspec.convert(self.json_body(), DissectionBody)
         except msgspec.ValidationError as error:
             raise InvalidRequest([Fault("bad-field", str(error))]) from error
-        await self.changeable_job(job_id(text))
+        job = await self.changeable_job(job_id(text))
         rules = None if wanted.decode_as is None else tuple(wanted.decode_as)
+        keys = "as they were" if wanted.key_log is None else "given" if wanted.key_log else "taken away"
+        self.record(AuditAction.ANNOTATED, job.id, f"dissection, keys {keys}")
         await self.ask(text, "dissect", decode_as=rules, key_log=wanted.key_log)
 
 

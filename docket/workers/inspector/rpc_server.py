@@ -76,6 +76,11 @@ class RpcServer:
                 if self._path.is_socket():
                     continue
                 return
+            except OSError as error:
+                # As many files are open as may be: those who ask now wait for those who are answered.
+                log.warning("a question cannot be taken: %s", error.strerror)
+                stop.wait(LOOK_S)
+                continue
             pool.submit(self._attend, connection)
 
     def _listen_again(self, stop: threading.Event) -> socket.socket | None:

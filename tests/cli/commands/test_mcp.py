@@ -158,6 +158,23 @@ def test_answer_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch, de
         assert tools.call("coverage", {})["isError"] is True
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("summary", {"job": "\ud800"}),
+        ("list_jobs", {"text": "\ud800"}),
+        ("packets", {"job": "x", "offset": 10**5000}),
+        ("check_query", {"query": "\udfff", "after": "15m"}),
+        ("wait", {"job": ".."}),
+    ],
+)
+def test_no_argument_ends_the_server(demo: RunningServer, name: str, given: dict[str, Any]) -> None:
+    """What cannot even be sent is an answer that is marked as an error."""
+    with Docket(demo.url) as docket:
+        tools = AssistantTools(docket, may_ask=False, longest_window_s=60, most_packets=1)
+        assert tools.call(name, given)["isError"] is True
+
+
 def test_same_tools_by_http(demo: RunningServer, tmp_path: Path) -> None:
     """One message per POST; a page of another site is refused, under any name, and a wrong token by Docket."""
     with (tmp_path / "log").open("w+") as log:
@@ -167,7 +184,9 @@ def test_same_tools_by_http(demo: RunningServer, tmp_path: Path) -> None:
             assert found is not None
             ping = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
             assert len(requests.post(found[1], json=ping, timeout=20).json()["result"]["tools"]) == 8
-            assert requests.post(found[1], json=ping, headers={"Origin": "http://evil"}, timeout=20).status_code == 403
+            for origin in ("http://evil", "http://[", "null"):
+                headers = {"Origin": origin}
+                assert requests.post(found[1], json=ping, headers=headers, timeout=20).status_code == 403
             rebound = {"Origin": "http://evil:8765", "Host": "evil:8765"}
             assert requests.post(found[1], json=ping, headers=rebound, timeout=20).status_code == 421
             note = {"jsonrpc": "2.0", "method": "notifications/initialized"}

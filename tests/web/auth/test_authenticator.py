@@ -201,6 +201,7 @@ def test_two_user_headers_are_refused(tmp_path: Path) -> None:
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": ""}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site", "Origin": "http://{host}"}, 403),
         ({"X-Forwarded-Host": "evil.example", "Origin": "http://evil.example"}, 403),

@@ -58,6 +58,7 @@ def test_wrong_method_is_refused_on_every_route(site: Site, path: str, method: s
     answer = site.call(method, path)
     assert_shape(answer, 405, "method-not-allowed")
     assert "Allow" in answer.headers
+    assert f'method="{method}"' not in site.call("GET", "metrics").text or method != "BREW"
 
 
 @pytest.mark.parametrize(
