@@ -15,7 +15,7 @@ from docket.bus.interface import Delivery
 from docket.bus.messages import Annotate, Cancel, Delete, Forget, Retry, decode_job_message, job_id_of
 from docket.bus.replies import provenance_of
 from docket.bus.senders import sender
-from docket.config.model import WebConfig
+from docket.config.model import Config
 from docket.domain.job import Event, EventName, Job, State, Verdict
 from docket.domain.plain_text import shortened
 from docket.domain.provenance import Provenance
@@ -46,15 +46,12 @@ class CommandHandler:
         source_registry: SourceRegistry,
         house: SpaceManager,
         jobs: dict[str, OpenJob],
-        most_open: int,
-        web: WebConfig,
+        config: Config,
     ) -> None:
-        """`most_open` is how many jobs one user may have that have not ended; `web` says whether jobs are for their
-        owners alone."""
         self.touched: set[str] = set()
         """Jobs that may have something to do since the collector last looked."""
-        self._most_open = most_open
-        self._web = web
+        self._most_open = config.jobs.open_per_user
+        self._web = config.web
         self._context = context
         self._ledger = ledger
         self._source_registry = source_registry

@@ -303,10 +303,17 @@ def parted(fragment: Fragment) -> list[Fragment]:
     if fragment.kind is not FragmentKind.END or fragment.seq != 0:
         return [fragment]
     replace = msgspec.structs.replace
-    end = replace(fragment, seq=1, sent="", kept="")
+    end = replace(fragment, seq=1, sent="", kept="", question="")
     bare = replace(end, packets=0, trimmed=0, received=0, body=b"")
     begin = replace(
-        bare, **_NO_VERDICT, **_NO_TIMES, seq=0, kind=FragmentKind.BEGIN, sent=fragment.sent, kept=fragment.kept
+        bare,
+        **_NO_VERDICT,
+        **_NO_TIMES,
+        seq=0,
+        kind=FragmentKind.BEGIN,
+        sent=fragment.sent,
+        kept=fragment.kept,
+        question=fragment.question,
     )
     if not fragment.packets:
         return [begin, replace(end, body=b"")]

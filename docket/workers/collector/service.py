@@ -185,9 +185,8 @@ class Collector:
         self._source_registry = SourceRegistry(self._broker, self._clock, names, self.ledger.sources())
         records = RecordExpiry(self.ledger, spool, self._config.spool.keep_records_s)
         self._house = SpaceManager(context, self._retention, records, self.jobs)
-        most_open, web = self._config.jobs.open_per_user, self._config.web
         self._command_handler = CommandHandler(
-            context, self.ledger, self._source_registry, self._house, self.jobs, most_open, web
+            context, self.ledger, self._source_registry, self._house, self.jobs, self._config
         )
         self._commands = CommandQueue()
         self._early = EarlyFragmentBuffer(self._clock, self.ledger)

@@ -41,6 +41,9 @@ _AFTER_LINGER = DelayedCalls(LINGER_S)
 Publish = Callable[[Fragment], None]
 """Returns when the fragment is confirmed; raises BusError when that became hopeless."""
 
+_OF_BEGIN = ("sent", "kept", "question")
+"""What is said once, at the beginning."""
+
 
 class FragmentPublisher:
     """Carries what one reading has to say. Use from the reading's thread, and `close` it in any case."""
@@ -169,7 +172,8 @@ class FragmentPublisher:
             facts = {name: getattr(packets, name) for name in _OF_PACKETS} | {"body": b"".join(bodies)}
         facts = self._counted() | facts
         self._ended = True
-        return msgspec.structs.replace(self._end, sent=self._template.sent, kept=self._template.kept, **facts)
+        of_begin = {name: getattr(self._template, name) for name in _OF_BEGIN}
+        return msgspec.structs.replace(self._end, **of_begin, **facts)
 
     def _run(self) -> None:
         try:
@@ -266,9 +270,7 @@ class FragmentPublisher:
         return max(known, default=None)
 
     def _fragment(self, kind: FragmentKind, **facts: Any) -> Fragment:
-        return msgspec.structs.replace(
-            self._template, **({"kind": kind, "sent": "", "kept": "", "question": ""} | facts)
-        )
+        return msgspec.structs.replace(self._template, **({"kind": kind} | dict.fromkeys(_OF_BEGIN, "") | facts))
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docket.bus.messages import LARGEST_JSON_BYTES, encode
+from docket.bus.messages import LARGEST_JSON_BYTES, FragmentKind, encode
 from docket.bus.topology import COLLECTOR_QUEUE, EVENTS, REQUEST_KEY
 from docket.config.model import WebConfig
 from docket.domain.job import EventName, Verdict
@@ -142,3 +142,14 @@ def test_a_reading_of_another_question_is_not_taken(harness: Rig) -> None:
     harness.reading(request.id, 0, attempt=2).begin(question=other).data(EM1).end()
     harness.settle()
     assert (harness.verdicts(request.id), harness.job(request.id).packets) == (["refused", "empty"], 0)
+
+
+def test_a_whole_answer_to_another_question_is_not_taken(harness: Rig) -> None:
+    """Neither where it comes as one message."""
+    request = harness.request()
+    harness.publish(REQUEST_KEY, encode(request))
+    for place, asked in enumerate((harness.request(query="port 80"), request)):
+        facts = {"verdict": Verdict.EMPTY, "sentence": "Nothing.", "usable": True, "question": fingerprint(asked)}
+        harness.reading(request.id, place).say(FragmentKind.END, **facts)
+    harness.settle()
+    assert (harness.verdicts(request.id), len(harness.orders(0))) == ([None, "empty"], 1)
