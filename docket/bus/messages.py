@@ -169,7 +169,7 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     question: str = ""
     """In `begin`: the fingerprint of the question that is read; one of another question under the id is not taken."""
     claim: str = ""
-    """In `data` without a body: the records lie in this file of the source's directory below `incoming/`."""
+    """In `data`: the records lie in this file of the source's directory below `incoming/`."""
     claim_at: int | None = None
     """Where in that file they begin, which is where they belong in the part."""
     claim_bytes: int | None = None
@@ -180,7 +180,7 @@ class Fragment(FragmentFacts, frozen=True, kw_only=True):
     """One message on `docket.fragments`: a run of whole packet records, or a word about the reading."""
 
     body: bytes | memoryview = b""
-    """Classic PCAP records, little-endian; no file header."""
+    """Classic PCAP records, little-endian; no file header. With `claim`: the lengths of the packets, or nothing."""
 
 
 _LATEST_US = US_PER_S << 32
@@ -363,8 +363,10 @@ def _check_claim(facts: FragmentFacts, body: bytes | memoryview) -> None:
     if not facts.claim:
         return
     whole = facts.kind is FragmentKind.DATA and None not in (facts.claim_at, facts.claim_bytes)
-    if not whole or body or not CLAIM_NAME.fullmatch(facts.claim):
+    if not whole or not CLAIM_NAME.fullmatch(facts.claim):
         raise MessageError("the fragment's headers do not say where in which file its records lie")
+    if len(body) not in (0, 4 * facts.packets):
+        raise MessageError("the fragment's body has not one length for each of its packets")
 
 
 def _json(body: bytes) -> Mapping[str, Any]:

@@ -65,6 +65,8 @@ class Trimmed(NamedTuple):
     """Smallest and largest time in the body."""
     more: bool
     """A limit was reached, and at least one further record inside the window was there."""
+    lengths: bytes = b""
+    """Of the packets in the body, as `docket.packet.records.pack_lengths` has them, where that is known."""
 
 
 def file_header(linktype: int = ETHERNET, snaplen: int = 65_535, *, nanoseconds: bool = False) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from docket.packet.octets import Integers, where
 from docket.packet.pcap import (
     ETHERNET,
     FILE_HEADER_BYTES,
+    RECORD_HEADER,
     RECORD_HEADER_BYTES,
     Buffer,
     FileHeader,
@@ -20,7 +21,7 @@ from docket.packet.pcap import (
     parse_file_header,
 )
 from docket.packet.record_filter import RecordFilter
-from docket.packet.records import Positions, positions
+from docket.packet.records import Positions, pack_lengths, positions
 
 _NOTHING = Trimmed(b"", 0, 0, None, None, False)
 
@@ -76,7 +77,27 @@ class RecordCutter:
         no_bytes = self._bytes_left is not None and self._bytes_left <= RECORD_HEADER_BYTES
         return self.more or self._packets_left == 0 or no_bytes
 
-    def feed(self, chunk: bytes) -> Trimmed:
+    def pieces(self, chunk: bytes) -> Iterator[Trimmed]:
+        """What `feed` gives, in pieces: a record that began in the chunk before is a piece of its own.
+
+        So the chunk need not be copied behind the beginning of that record. Raises as `feed` does.
+        """
+        missing = self._missing(chunk)
+        if missing:
+            yield self.feed(chunk[:missing])
+        yield self.feed(memoryview(chunk)[missing:] if missing else chunk)
+
+    def _missing(self, chunk: bytes) -> int:
+        """Bytes of the chunk that belong to the record that has begun; 0 where they cannot be counted yet."""
+        if not self._rest or self.header is None or not self.header.native or isinstance(chunk, FurtherHeader):
+            return 0
+        head = self._rest[:RECORD_HEADER_BYTES] + chunk[: max(RECORD_HEADER_BYTES - len(self._rest), 0)]
+        if len(head) < RECORD_HEADER_BYTES:
+            return 0
+        end = RECORD_HEADER_BYTES + RECORD_HEADER.unpack(head)[2] - len(self._rest)
+        return end if end < len(chunk) else 0
+
+    def feed(self, chunk: bytes | memoryview) -> Trimmed:
         """The whole records of what has come so far, up to the first thing that is none.
 
         Raises CaptureError, with the offset in the answer, when nothing good is left before that.
@@ -86,10 +107,10 @@ class RecordCutter:
             if self._rest:
                 raise CaptureError(f"it goes on with another link type after half a record of {len(self._rest)} bytes")
             self.header = None
-        data = self._rest + chunk if self._rest else chunk
+        data: bytes | memoryview = self._rest + chunk if self._rest else chunk
         if self.header is None:
             if len(data) < FILE_HEADER_BYTES:
-                self._rest = data
+                self._rest = bytes(data)
                 return _NOTHING
             self.header = parse_file_header(data)
             self._filter = None if self._matching is None else self._matching(self.header)
@@ -110,11 +131,11 @@ class RecordCutter:
         elif self._rest:
             raise CaptureError(f"it ends with half a record of {len(self._rest)} bytes")
 
-    def _records(self, data: bytes, header: FileHeader) -> Trimmed:
+    def _records(self, data: bytes | memoryview, header: FileHeader) -> Trimmed:
         records, end = (data, 0) if header.native else convert(data, header)
         found = _in_us(records, header)
         end = end if records is not data else int(found.offsets[-1])
-        self._rest = data[end:]
+        self._rest = bytes(data[end:])
         if not found.times.size:
             return _NOTHING
         self.received_packets += found.times.size
@@ -174,7 +195,7 @@ def trim(
     fits = fits and (most_bytes is None or size_bytes <= most_bytes)
     if fits and after_us <= first_us and last_us < before_us:
         whole = memoryview(buffer)[int(offsets[0]) : int(offsets[-1])]
-        return Trimmed(whole, times.size, 0, first_us, last_us, False)
+        return Trimmed(whole, times.size, 0, first_us, last_us, False, pack_lengths(np.diff(offsets)))
     inside = where((times >= after_us) & (times < before_us))
     kept = _limited(inside, offsets, most_packets, most_bytes)
     outside = times.size - inside.size
@@ -184,7 +205,15 @@ def trim(
     pieces = [view[begin:end] for begin, end in _neighbours(kept, offsets)]
     kept_us = times[kept]
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    return Trimmed(body, kept.size, outside, int(kept_us.min()), int(kept_us.max()), kept.size < inside.size)
+    return Trimmed(
+        body,
+        kept.size,
+        outside,
+        int(kept_us.min()),
+        int(kept_us.max()),
+        kept.size < inside.size,
+        pack_lengths(offsets[kept + 1] - offsets[kept]),
+    )
 
 
 def _limited(inside: Integers, offsets: Integers, most_packets: int | None, most_bytes: int | None) -> Integers:

@@ -80,17 +80,20 @@ class Positions(NamedTuple):
     """Record i is buffer[offsets[i]:offsets[i + 1]], so there is one more than times."""
 
 
-def positions(buffer: Buffer, start: int = 0, *, nanoseconds: bool = False) -> Positions:
+def positions(
+    buffer: Buffer, start: int = 0, *, nanoseconds: bool = False, lengths: Integers | None = None
+) -> Positions:
     """The whole records of a little-endian capture, from the offset `start` on.
 
     What follows the last offset is the beginning of a record whose rest is still to come. Raises CaptureError, with the
-    offset, for what `docket.packet.pcap.scan` refuses. About 0.1 µs per record.
+    offset, for what `docket.packet.pcap.scan` refuses. About 0.1 µs per record; a fifth of that with the `lengths` of
+    the packets, which need not be true: each is held against the header that it leads to, and the same comes out.
     """
     data = bytes_of(buffer)
-    headers = _chain(data, "<", start)
+    numbers = sliding(data, "<u4")
+    headers = _chain(data, "<", start) if lengths is None else _reported_chain(data, numbers, start, lengths)
     if not headers.size:
         return Positions(no_integers(), np.array([start], dtype=np.int64))
-    numbers = sliding(data, "<u4")
     captured = numbers[headers + _CAPTURED_AT].astype(np.int64)
     times = numbers[headers].astype(np.int64) * (NS_PER_S if nanoseconds else _US_PER_S) + numbers[headers + 4]
     impossible = (captured > LARGEST_RECORD_BYTES) | ((captured == 0) & (times == 0))
@@ -125,6 +128,26 @@ def scan(buffer: Buffer, *, byte_order: ByteOrder = "<", nanoseconds: bool = Fal
     time_ns = numbers[headers].astype(np.int64) * NS_PER_S + fraction * (1 if nanoseconds else _NS_PER_US)
     original = numbers[headers + 12].astype(np.int64)
     return Scanned(Records(headers + RECORD_HEADER_BYTES, captured, original, time_ns), end, damaged_at)
+
+
+def pack_lengths(sizes: Integers) -> bytes:
+    """The lengths of the packets of records of these sizes, four bytes each, little-endian."""
+    return (sizes - RECORD_HEADER_BYTES).astype("<u4").tobytes()
+
+
+def unpack_lengths(packed: Buffer) -> Integers:
+    """What `pack_lengths` packed; whatever is behind the last whole number is left out."""
+    return np.frombuffer(packed, dtype="<u4", count=len(packed) // 4).astype(np.int64)
+
+
+def _reported_chain(data: NDArray[np.uint8], numbers: NDArray[Any], start: int, lengths: Integers) -> Integers:
+    """What `_chain` finds, with the help of the packets' lengths as far as they are true."""
+    headers = start + np.append(0, np.cumsum(lengths + RECORD_HEADER_BYTES))
+    count = min(int(headers.searchsorted(data.size - RECORD_HEADER_BYTES, "right")), lengths.size)
+    # The first header is where it is. Each further one is where the length in the one before it leads to.
+    wrong = where(numbers[headers[:count] + _CAPTURED_AT] != lengths[:count])
+    proved = int(wrong[0]) if wrong.size else count
+    return np.concatenate((headers[:proved], _chain(data, "<", int(headers[proved]))))
 
 
 def _chain(data: NDArray[np.uint8], byte_order: ByteOrder, start: int) -> Integers:

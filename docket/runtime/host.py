@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from docket.errors import BusError, DocketError
 from docket.runtime.exit_codes import ExitCode
+from docket.runtime.memory import keep_freed_memory
 from docket.runtime.systemd import SystemdNotifier
 from docket.runtime.watchdog import WatchedStop
 
@@ -78,6 +79,7 @@ class Host:
         3. the collector, last, has written all that the workers said.
         The caller then closes the bus.
         """
+        keep_freed_memory()
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
 

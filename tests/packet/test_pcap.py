@@ -1,6 +1,7 @@
 """Classic PCAP as bytes: headers, scanning, trimming to a window and to limits, foreign byte orders."""
 
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from docket.packet.pcap import (
     scan,
 )
 from docket.packet.record_cutter import trim
-from docket.packet.records import positions
+from docket.packet.records import positions, unpack_lengths
 
 US = 1_000_000
 
@@ -152,7 +153,9 @@ def test_trimming_keeps_exactly_the_window(
         len(kept) < len(inside),
     )
     trimmed = cut(records(*times), after_us, before_us, most_packets=most_packets)
-    assert trimmed._replace(body=bytes(trimmed.body)) == expected
+    assert trimmed._replace(body=bytes(trimmed.body), lengths=b"") == expected
+    _, offsets, _ = scan(expected.body)
+    assert unpack_lengths(trimmed.lengths).tolist() == [end - begin - 16 for begin, end in pairwise(offsets)]
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])

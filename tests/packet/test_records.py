@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from docket.errors import CaptureError
 from docket.packet import pcap
-from docket.packet.records import LARGEST_RECORD_BYTES, ByteOrder, positions, scan
+from docket.packet.records import LARGEST_RECORD_BYTES, ByteOrder, positions, scan, unpack_lengths
 
 
 def record(order: str, seconds: int, fraction: int, data: bytes, original: int | None = None) -> bytes:
@@ -96,3 +96,29 @@ def test_positions_are_those_of_the_plain_loop(
             return str(error), error.offset
 
     assert found("plain") == found("quick")
+
+
+_LENGTHS = st.sampled_from([0, 1, 5, 40, 41, 262_144, 262_145, 2**32 - 1])
+
+
+@given(st.lists(_HEADERS, max_size=6), st.lists(_LENGTHS, max_size=7), st.booleans(), st.integers(0, 60))
+def test_lengths_that_are_told_change_nothing(
+    headers: list[tuple[int, int, int]], lies: list[int], truthful: bool, cut: int
+) -> None:
+    """True ones, false ones, too few and too many: the records are those that the bytes have."""
+    block = b"".join(
+        struct.pack("<IIII", seconds, fraction, length, length) + bytes(min(length, 40))
+        for seconds, fraction, length in headers
+    )
+    block = block[: max(len(block) - cut, 0)]
+    told = [length for _, _, length in headers] + lies if truthful else lies
+
+    def found(lengths: list[int] | None) -> object:
+        try:
+            told = None if lengths is None else unpack_lengths(struct.pack(f"<{len(lengths)}I", *lengths))
+            times, offsets = positions(block, lengths=told)
+            return times.tolist(), offsets.tolist()
+        except CaptureError as error:
+            return str(error), error.offset
+
+    assert found(told) == found(None)

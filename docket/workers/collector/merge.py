@@ -20,7 +20,7 @@ from docket.packet.octets import Integers
 from docket.packet.pcap import ETHERNET, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import write_at
 from docket.spool.hashing import BackgroundHash
-from docket.workers.collector.record_stream import FOREVER, RecordStream, in_this_order
+from docket.workers.collector.record_stream import FOREVER, RecordStream
 
 STEP_BYTES = 1 << 20
 """About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
@@ -71,9 +71,14 @@ class _Range(NamedTuple):
     until: int
 
     @property
+    def offsets(self) -> Integers:
+        """Of the records in the stream's buffer, and behind them."""
+        return self.stream.offsets[self.start : self.until + 1]
+
+    @property
     def view(self) -> memoryview:
-        offsets = self.stream.offsets
-        return memoryview(self.stream.buffer)[int(offsets[self.start]) : int(offsets[self.until])]
+        offsets = self.offsets
+        return memoryview(self.stream.buffer)[int(offsets[0]) : int(offsets[-1])]
 
     @property
     def times(self) -> Integers:
@@ -266,14 +271,13 @@ class Merge:
 
     def _as_much_as_fits(self, ranges: Sequence[_Range]) -> tuple[_Settled, list[int]]:
         """The records up to the first one that a limit does not allow, and how far that goes in each range."""
-        records, offsets, order = _records(ranges)
+        order = _order(ranges)
         packets, size_bytes = self._room()
-        sizes = np.cumsum(np.diff(offsets)[order[:packets]])
+        sizes = np.cumsum(_sizes(ranges)[order[:packets]])
         fitting = order[: int(sizes.searchsorted(size_bytes, "right"))]
         given = np.bincount(_numbers(ranges)[fitting], minlength=len(ranges)).tolist()
         taken = [span.start + count for span, count in zip(ranges, given, strict=True)]
-        kept = b"".join(in_this_order(records, offsets, fitting)) if fitting.size else b""
-        return _Settled([kept], _origins(ranges, fitting, self.shape.origin_bytes)), taken
+        return _settled(ranges, fitting, self.shape.origin_bytes), taken
 
 
 def origins_of(output: Path) -> Path:
@@ -287,16 +291,12 @@ def _in_time_order(ranges: Sequence[_Range], origin_bytes: int) -> _Settled:
     if all(one.last < other.first for one, other in pairwise(by_start)):
         origins = b"".join(span.stream.origin.to_bytes(origin_bytes, "little") * span.packets for span in by_start)
         return _Settled([span.view for span in by_start], origins if origin_bytes else b"")
-    records, offsets, order = _records(ranges)
-    return _Settled([b"".join(in_this_order(records, offsets, order))], _origins(ranges, order, origin_bytes))
+    return _settled(ranges, _order(ranges), origin_bytes)
 
 
-def _origins(ranges: Sequence[_Range], order: Integers, origin_bytes: int) -> bytes:
-    """What stands for the origins of the records in the list, in this order of them."""
-    if not origin_bytes:
-        return b""
-    codes = np.array([span.stream.origin for span in ranges], dtype=f"<u{origin_bytes}")
-    return codes[_numbers(ranges)][order].tobytes()
+def _order(ranges: Sequence[_Range]) -> Integers:
+    """The records, counted through one range after the other, in the total order (a stable sort)."""
+    return np.concatenate([span.times for span in ranges]).argsort(kind="stable")
 
 
 def _numbers(ranges: Sequence[_Range]) -> Integers:
@@ -304,8 +304,25 @@ def _numbers(ranges: Sequence[_Range]) -> Integers:
     return np.repeat(np.arange(len(ranges)), [span.packets for span in ranges])
 
 
-def _records(ranges: Sequence[_Range]) -> tuple[bytes, Integers, Integers]:
-    """All records, one range after the other, their offsets, and their indices in the total order (a stable sort)."""
-    ends = np.cumsum(np.concatenate([np.diff(span.stream.offsets[span.start : span.until + 1]) for span in ranges]))
-    order = np.concatenate([span.times for span in ranges]).argsort(kind="stable")
-    return b"".join(span.view for span in ranges), np.append(0, ends), order
+def _sizes(ranges: Sequence[_Range]) -> Integers:
+    """The bytes of every record of the ranges, one range after the other."""
+    return np.concatenate([np.diff(span.offsets) for span in ranges])
+
+
+def _settled(ranges: Sequence[_Range], order: Integers, origin_bytes: int) -> _Settled:
+    """The records of these indices as one piece; those that stay neighbours are copied together."""
+    if not order.size:
+        return _Settled([], b"")
+    numbers = _numbers(ranges)[order]
+    breaks = np.flatnonzero((np.diff(order) != 1) | (np.diff(numbers) != 0))
+    firsts, lasts = np.append(0, breaks + 1), np.append(breaks, order.size - 1)
+    begins = np.concatenate([span.offsets[:-1] for span in ranges])[order[firsts]]
+    ends = np.concatenate([span.offsets[1:] for span in ranges])[order[lasts]]
+    buffers = [span.stream.buffer for span in ranges]
+    runs = zip(numbers[firsts].tolist(), begins.tolist(), ends.tolist(), strict=True)
+    records = b"".join([buffers[number][begin:end] for number, begin, end in runs])
+    origins = b""
+    if origin_bytes:
+        codes = np.array([span.stream.origin for span in ranges], dtype=f"<u{origin_bytes}")
+        origins = codes[numbers].tobytes()
+    return _Settled([records], origins)

@@ -18,6 +18,7 @@ from docket.packet.octets import Integers, no_integers
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, in_nanoseconds
 from docket.packet.records import Positions, positions
 from docket.spool.file_io import read_at
+from docket.workers.collector.record_lengths import RecordLengths
 
 SLACK_US = 500_000
 """How much earlier than the youngest record of a growing part a later one may still be, where there are too few
@@ -71,6 +72,7 @@ class RecordStream:
         "form",
         "in_order",
         "last_us",
+        "lengths",
         "linktype",
         "name",
         "offsets",
@@ -115,6 +117,8 @@ class RecordStream:
         """So far its records were given as the file has them."""
         self.on_load: OnLoad | None = None
         """Is handed every block that is read, with its offset in the file."""
+        self.lengths: RecordLengths | None = None
+        """What is known beforehand of where its records are."""
         self.starts_at: int | None = None
         """No record is earlier. Where it is known beforehand, nothing is loaded until it is needed."""
         self.times = no_integers()
@@ -236,8 +240,10 @@ class RecordStream:
         self.offsets = self.offsets[self.position :] - base
         self.position = 0
         start, fine = int(self.offsets[-1]), self._per_us > 1 and not self._widen
+        begin = self._loaded_to - len(self._buffer) + start
+        reported = None if self.lengths is None else self.lengths.between(begin, self._loaded_to)
         try:
-            found = positions(self._buffer, start, nanoseconds=fine)
+            found = positions(self._buffer, start, nanoseconds=fine, lengths=reported)
         except CaptureError:
             found = _whole_records(self._buffer, start, nanoseconds=fine)
             self._break_off("what came after that were no packet records")

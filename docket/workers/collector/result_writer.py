@@ -24,6 +24,7 @@ from docket.spool.manifest import PacketSources
 from docket.workers.collector.external_sort import ExternalSort
 from docket.workers.collector.merge import STEP_BYTES, Merge, Share
 from docket.workers.collector.part import MOST_CHANNELS, Channel, Part
+from docket.workers.collector.record_lengths import RecordLengths
 from docket.workers.collector.record_stream import Form, RecordStream
 from docket.workers.collector.result_shape import Origin, list_origins, shape_of
 
@@ -42,6 +43,8 @@ class ResultWriter:
         self._places = {part.source: place for place, part in enumerate(parts)}
         self._origins: list[Origin] = []
         """By the numbers that the streams of the merge have."""
+        self._lengths: dict[tuple[str, int], RecordLengths] = {}
+        """By source and channel, of packets that were handed over through the spool."""
         self._hashes: dict[str, PartHash] = {}
         """Of each part, as far as it was merged."""
         self._digests: dict[str, str] = {}
@@ -133,6 +136,7 @@ class ResultWriter:
         for stream in old:
             remove_file(stream.path)
         self._hashes.pop(part.source, None)
+        self._lengths = {key: lengths for key, lengths in self._lengths.items() if key[0] != part.source}
         if len(old) > 1 or any(stream.packets for stream in old):
             self._merge = self._new_merge()
         else:
@@ -178,6 +182,8 @@ class ResultWriter:
         end = channel.size_bytes + (fragment.claim_bytes or 0)
         if file_size(path) < end:
             return False
+        lengths = self._lengths.setdefault((part.source, part.current), RecordLengths())
+        lengths.add(channel.size_bytes, end, bytes(fragment.body))
         channel.size_bytes = end
         self._grew(part, is_first=is_first)
         return True
@@ -301,6 +307,7 @@ class ResultWriter:
         stream.linktype = channel.linktype
         if not origin.channel and channel.filled and len(self._parts) > 1:
             stream.on_load = self._hash_of(part).feed
+        stream.lengths = self._lengths.setdefault((part.source, origin.channel), RecordLengths())
         stream.grow(channel.size_bytes, part.through_us)
         if part.closed:
             stream.end()

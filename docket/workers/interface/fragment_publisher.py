@@ -2,7 +2,8 @@
 
 A reading that is over within a tenth of a second, with little, is one message. Any other has a thread of its own, so
 that the store is read while the broker confirms. Packets wait for each other until they fill a fragment, but never
-longer than a tenth of a second. At most two megabytes wait: then the reader does.
+longer than a tenth of a second. At most two megabytes wait: then the reader does. Packets that are handed over through
+the spool are there already, and fragments only say so: those may stand for more.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,7 +22,7 @@ from docket.domain.ids import new_run
 from docket.domain.job import Verdict
 from docket.packet.pcap import Trimmed
 from docket.workers.interface.delayed_calls import DelayedCalls
-from docket.workers.interface.handover import Handover
+from docket.workers.interface.handover import Claim, Form, Handover
 from docket.workers.interface.verdict_texts import Finding
 
 FRAGMENT_BYTES = 1024 * 1024
@@ -30,6 +31,8 @@ LINGER_S = 0.1
 WHOLE_BYTES = 256 * 1024
 """An answer of up to this may go as one message, which the broker writes to its disk."""
 MOST_WAITING_BYTES = 2 * FRAGMENT_BYTES
+CLAIMED_FOR_ONE = 16
+"""So many bytes that lie in the spool count as one: they take no room here, and cost nothing on the bus."""
 PROGRESS_S = 1.0
 """How often a reading without packets tells how far it is."""
 
@@ -45,6 +48,24 @@ _OF_BEGIN = ("sent", "kept", "question")
 """What is said once, at the beginning."""
 
 
+class _Piece(NamedTuple):
+    """Packets that wait to be published. Of those that lie in the spool the body is left out."""
+
+    found: Trimmed
+    form: Form
+    claim: Claim | None
+
+    @property
+    def weight(self) -> int:
+        """In bytes."""
+        if self.claim is None:
+            return len(self.found.body)
+        return self.claim.bytes // CLAIMED_FOR_ONE + len(self.found.lengths)
+
+    def goes_with(self, other: _Piece) -> bool:
+        return self.form == other.form and (self.claim is None) == (other.claim is None)
+
+
 class FragmentPublisher:
     """Carries what one reading has to say. Use from the reading's thread, and `close` it in any case."""
 
@@ -55,7 +76,7 @@ class FragmentPublisher:
         self._template = template
         self._condition = threading.Condition()
         self._words: deque[Fragment] = deque([msgspec.structs.replace(template, kind=FragmentKind.BEGIN, seq=0)])
-        self._pieces: deque[tuple[Trimmed, tuple[int, bool, str]]] = deque()
+        self._pieces: deque[_Piece] = deque()
         self._waiting_bytes = 0
         self._waiting_since_s = 0.0
         self._outside = 0
@@ -84,12 +105,17 @@ class FragmentPublisher:
                 self._condition.wait()
             self._raise_error()
             self._outside += piece.outside
-            if not piece.packets and not announce:
-                return
+        if piece.packets or announce:
+            self._put(piece, (linktype, nanoseconds, origin))
+
+    def _put(self, piece: Trimmed, form: Form) -> None:
+        claim = self._handover.put(form, piece.body) if self._handover is not None and piece.body else None
+        waiting = _Piece(piece if claim is None else piece._replace(body=b""), form, claim)
+        with self._condition:
             if not self._pieces:
                 self._waiting_since_s = time.monotonic()
-            self._pieces.append((piece, (linktype, nanoseconds, origin)))
-            self._waiting_bytes += len(piece.body)
+            self._pieces.append(waiting)
+            self._waiting_bytes += waiting.weight
             if self._waiting_bytes >= FRAGMENT_BYTES:
                 self._start()
             if len(self._pieces) == 1 or self._waiting_bytes >= FRAGMENT_BYTES:
@@ -162,14 +188,14 @@ class FragmentPublisher:
         """All that there is to say, as one message; None if it is too much for one. Under the lock."""
         over_the_bus_bytes = WHOLE_BYTES if self._handover is None else self._handover.over_the_bus_bytes
         too_large = self._waiting_bytes > min(WHOLE_BYTES, over_the_bus_bytes)
-        empty = any(not piece.packets for piece, _ in self._pieces)
-        if self._thread is not None or too_large or empty or len({form for _, form in self._pieces}) > 1:
+        apart = any(piece.claim is not None or not piece.found.packets for piece in self._pieces)
+        if self._thread is not None or too_large or apart or len({piece.form for piece in self._pieces}) > 1:
             return None
         assert self._end is not None
         facts: dict[str, Any] = {}
         if self._pieces:
-            packets, bodies = self._packed()
-            facts = {name: getattr(packets, name) for name in _OF_PACKETS} | {"body": b"".join(bodies)}
+            packets = self._packed()
+            facts = {name: getattr(packets, name) for name in _OF_PACKETS} | {"body": packets.body}
         facts = self._counted() | facts
         self._ended = True
         of_begin = {name: getattr(self._template, name) for name in _OF_BEGIN}
@@ -178,28 +204,20 @@ class FragmentPublisher:
     def _run(self) -> None:
         try:
             while (following := self._next()) is not None:
-                fragment, bodies = following
-                self._publish(self._loaded(fragment, bodies) if bodies else fragment)
+                self._publish(following)
         except Exception as error:  # noqa: BLE001
             # Not swallowed: the reading's thread raises it at its next step, whatever it is.
             with self._condition:
                 self._error = error
                 self._condition.notify_all()
 
-    def _loaded(self, fragment: Fragment, bodies: list[bytes | memoryview]) -> Fragment:
-        """The fragment with its packets, or with the word where the collector finds them."""
-        handed_over = None if self._handover is None else self._handover.put(fragment, bodies)
-        if handed_over is not None:
-            return handed_over
-        return msgspec.structs.replace(fragment, body=bodies[0] if len(bodies) == 1 else b"".join(bodies))
-
-    def _next(self) -> tuple[Fragment, list[bytes | memoryview]] | None:
-        """Wait for the next thing to publish, and the packets that belong into it; None when all is said."""
+    def _next(self) -> Fragment | None:
+        """Wait for the next thing to publish; None when all is said."""
         with self._condition:
             while not (self._closed or self._ended):
                 now_s = time.monotonic()
                 if self._words:
-                    return self._words.popleft(), []
+                    return self._words.popleft()
                 if self._pieces:
                     rest_s = LINGER_S - (now_s - self._waiting_since_s)
                     if self._waiting_bytes >= FRAGMENT_BYTES or self._end is not None or rest_s <= 0:
@@ -207,7 +225,7 @@ class FragmentPublisher:
                 elif self._end is not None:
                     self._ended = True
                     self._seq += 1
-                    return msgspec.structs.replace(self._end, seq=self._seq, **self._counted()), []
+                    return msgspec.structs.replace(self._end, seq=self._seq, **self._counted())
                 else:
                     rest_s = PROGRESS_S - (now_s - self._told_s)
                     if rest_s <= 0:
@@ -215,44 +233,44 @@ class FragmentPublisher:
                         reached_us = self._reached_us()
                         if reached_us != self._told_us:
                             self._told_us = reached_us
-                            return self._fragment(FragmentKind.STATUS, seq=-1, through_us=reached_us), []
+                            return self._fragment(FragmentKind.STATUS, seq=-1, through_us=reached_us)
                 self._condition.wait(rest_s)
             return None
 
-    def _packed(self) -> tuple[Fragment, list[bytes | memoryview]]:
+    def _packed(self) -> Fragment:
         """As many of the waiting packets as make one fragment."""
-        first, form = self._pieces.popleft()
-        taken = [first]
-        size = len(first.body)
-        others: deque[tuple[Trimmed, tuple[int, bool, str]]] = deque()
+        first = self._pieces.popleft()
+        taken, weight = [first], first.weight
+        others: deque[_Piece] = deque()
         # Pieces of other forms are passed over: packets of several link types may alternate one by one.
         while self._pieces:
-            piece, other = self._pieces[0]
-            if other == form and size + len(piece.body) > FRAGMENT_BYTES:
+            piece = self._pieces[0]
+            if piece.form == first.form and (not piece.goes_with(first) or weight + piece.weight > FRAGMENT_BYTES):
                 break
             self._pieces.popleft()
-            if other == form:
+            if piece.form == first.form:
                 taken.append(piece)
-                size += len(piece.body)
+                weight += piece.weight
             else:
-                others.append((piece, other))
+                others.append(piece)
         self._pieces.extendleft(reversed(others))
-        self._waiting_bytes -= size
+        self._waiting_bytes -= weight
         self._waiting_since_s = time.monotonic()
         self._condition.notify_all()
         self._seq += 1
-        fragment = self._fragment(
+        found, (linktype, nanoseconds, origin) = [piece.found for piece in taken], first.form
+        return self._fragment(
             FragmentKind.DATA,
             seq=self._seq,
-            packets=sum(piece.packets for piece in taken),
-            first_us=min((piece.first_us for piece in taken if piece.first_us is not None), default=None),
-            last_us=max((piece.last_us for piece in taken if piece.last_us is not None), default=None),
-            linktype=form[0],
-            nanoseconds=form[1],
-            origin=form[2],
+            packets=sum(piece.packets for piece in found),
+            first_us=min((piece.first_us for piece in found if piece.first_us is not None), default=None),
+            last_us=max((piece.last_us for piece in found if piece.last_us is not None), default=None),
+            linktype=linktype,
+            nanoseconds=nanoseconds,
+            origin=origin,
+            **_where(taken),
             **self._counted(),
         )
-        return fragment, [piece.body for piece in taken]
 
     def _counted(self) -> dict[str, int | None]:
         """What every numbered fragment tells besides."""
@@ -275,6 +293,18 @@ class FragmentPublisher:
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _where(pieces: Sequence[_Piece]) -> dict[str, Any]:
+    """The packets of pieces that go together, or where they lie, one behind the other."""
+    claim = pieces[0].claim
+    if claim is None:
+        bodies = [piece.found.body for piece in pieces]
+        return {"body": bodies[0] if len(bodies) == 1 else b"".join(bodies)}
+    size_bytes = sum(piece.claim.bytes for piece in pieces if piece.claim is not None)
+    lengths = [piece.found.lengths for piece in pieces]
+    reported = b"".join(lengths) if all(lengths) else b""
+    return {"body": reported, "claim": claim.name, "claim_at": claim.at, "claim_bytes": size_bytes}
 
 
 def refusal(job_id: str, source: str, attempt: int, sentence: str, next_step: str) -> Fragment:

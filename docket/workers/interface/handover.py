@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-
-import msgspec
+from collections.abc import Callable
+from typing import NamedTuple
 
 from docket.bus.interface import Broker
 from docket.bus.messages import Fragment
@@ -25,35 +24,45 @@ OpenFile = Callable[[int], IncomingFile | None]
 """Makes the file in which packets begin at this offset of the part; None where that cannot be."""
 
 
+Form = tuple[int, bool, str]
+"""Link type, resolution and origin of packets: each form has a file of its own in the part."""
+
+
+class Claim(NamedTuple):
+    """Where packets lie that need not be sent."""
+
+    name: str
+    at: int
+    bytes: int
+
+
 class Handover:
-    """The packets of one reading. For its publisher's thread; `close` it after that."""
+    """The packets of one reading. For that reading's thread; `close` it in any case."""
 
     def __init__(self, open_file: OpenFile, over_the_bus_bytes: int) -> None:
         """An answer of up to `over_the_bus_bytes` goes over the bus: it is sooner there than a file."""
         self._open_file = open_file
         self.over_the_bus_bytes = over_the_bus_bytes
         self._file: IncomingFile | None = None
-        self._form: tuple[int, bool, str] | None = None
+        self._form: Form | None = None
         self._given_up = False
         self._part_bytes = FILE_HEADER_BYTES
         """Of what went over the bus: the collector has these."""
 
-    def put(self, fragment: Fragment, bodies: Sequence[bytes | memoryview]) -> Fragment | None:
-        """The fragment that says where the packets lie; None: they are to be sent."""
-        form = (fragment.linktype, fragment.nanoseconds, fragment.origin)
+    def put(self, form: Form, body: bytes | memoryview) -> Claim | None:
+        """Write the packets and say where they lie; None: they are to be sent."""
         # Packets of another form belong to another file of the part.
         if form != (self._form or form) or self._given_up:
             return None
         self._form = form
         if self._file is None:
-            size_bytes = sum(map(len, bodies))
-            if self._part_bytes + size_bytes > FILE_HEADER_BYTES + self.over_the_bus_bytes:
+            if self._part_bytes + len(body) > FILE_HEADER_BYTES + self.over_the_bus_bytes:
                 self._file = self._open_file(self._part_bytes)
                 self._given_up = self._file is None
             if self._file is None:
-                self._part_bytes += size_bytes
+                self._part_bytes += len(body)
                 return None
-        return self._write(self._file, fragment, bodies)
+        return self._write(self._file, body)
 
     def close(self, *, wanted: bool) -> None:
         """Write no more. A file that is not wanted goes, unless the collector has it already."""
@@ -62,15 +71,14 @@ class Handover:
             if not wanted:
                 self._file.remove()
 
-    def _write(self, file: IncomingFile, fragment: Fragment, bodies: Sequence[bytes | memoryview]) -> Fragment | None:
+    def _write(self, file: IncomingFile, body: bytes | memoryview) -> Claim | None:
         at = file.end
         try:
-            size_bytes = file.write(bodies)
+            return Claim(file.name, at, file.write([body]))
         except OSError as error:
-            log.warning("job %s: %s goes on over the bus: %s", fragment.job, fragment.source, error)
+            log.warning("%s: what follows goes over the bus: %s", file.name, error)
             self._given_up = True
             return None
-        return msgspec.structs.replace(fragment, claim=file.name, claim_at=at, claim_bytes=size_bytes)
 
 
 HandOver = Callable[[Fragment], Handover | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class HandedOver:
         self.path = directory / self.name
         self.file = IncomingFile(directory, self.name, start, 0)
 
-    def claim(self, body: bytes, spoil: Callable[[HandedOver], None] | None = None, **facts: Any) -> None:
+    def claim(self, body: bytes, /, spoil: Callable[[HandedOver], None] | None = None, **facts: Any) -> None:
         """Write the records, spoil the file, and say where they are."""
         at_offset = self.file.end
         size_bytes = self.file.write([body])
@@ -82,6 +83,24 @@ def test_file_follows_what_came_over_the_bus(harness: Rig) -> None:
     harness.settle()
     assert harness.result(job_id) == in_order(EM1, EM2)
     assert verify_directory(harness.spool.job_directory(job_id)).ok
+
+
+def lengths_of(body: bytes) -> list[int]:
+    return [len(record) - 16 for _, record in split(body)]
+
+
+@pytest.mark.parametrize("lie", [0, 1, 1 << 31])
+def test_lengths_that_come_along_are_believed_in_nothing(harness: Rig, lie: int) -> None:
+    """True or false, all packets are found, and each fragment's may be of another kind."""
+    job_id = asked(harness)
+    handed = HandedOver(harness, job_id)
+    handed.reading.begin()
+    for count, (_, body) in enumerate(split(EM1)):
+        told = [length + lie * (count % 2) for length in lengths_of(body)]
+        handed.claim(body, body=struct.pack(f"<{len(told)}I", *told))
+    handed.reading.end()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
 def vanished(handed: HandedOver) -> None:

@@ -1,8 +1,8 @@
 """The body of an HTTP answer as blocks of bytes, as they come, with proof of its end. For `steno_session` only.
 
 Go's server sends an answer of unknown length in chunks of about 2 kB, and the readers of http.client and urllib3
-hand out one chunk at a time, or wait for a round number of bytes. Here httptools takes the framing off a quarter of a
-megabyte at a time, and what has arrived is handed on at once as one block. A body that ends
+hand out one chunk at a time, or wait for a round number of bytes. Here httptools takes the framing off up to a megabyte
+at a time, and what has arrived is handed on at once as one block. A body that ends
 before its last chunk, or short of its length, is an error.
 """
 
@@ -22,7 +22,7 @@ from docket.domain.plain_text import printable
 from docket.errors import SourceError
 from docket.workers.sources.stenographer.interruptible_socket import InterruptibleSocket
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 1024 * 1024
 _EXCERPT_BYTES = 300
 
 
@@ -42,7 +42,7 @@ class Body:
         self._finished = self._stream is None
 
     def blocks(self) -> Iterator[bytes]:
-        """The body as it comes, in blocks of up to 256 KiB. Raises SourceError, `cut`, unless its end is proved."""
+        """The body as it comes, in blocks of up to a megabyte. Raises SourceError, `cut`, unless its end is proved."""
         try:
             if self._stream is None:
                 return
@@ -111,13 +111,13 @@ class Body:
         missing = length
         for block in _blocks(stream):
             missing -= len(block)
-            yield block if missing >= 0 else block[:missing]
+            yield bytes(block if missing >= 0 else block[:missing])
             if missing <= 0:
                 return
         raise self._cut(f"{missing} of {length} bytes are missing")
 
     def _until_closed(self, stream: io.BufferedReader) -> Iterator[bytes]:
-        yield from _blocks(stream)
+        yield from map(bytes, _blocks(stream))
         raise self._cut("it names no length, so its end cannot be distinguished from a broken connection")
 
 
@@ -150,8 +150,8 @@ class Chunks:
         return data
 
 
-def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
-    """Whatever has arrived, up to 256 KiB at a time; waits only when nothing has."""
+def _blocks(stream: io.BufferedReader) -> Iterator[bytes | memoryview]:
+    """Whatever has arrived, up to a megabyte at a time; waits only when nothing has. A block is good until the next."""
     read_ahead = stream.peek()
     if not read_ahead:
         return
@@ -162,7 +162,7 @@ def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
     received = 0
     while filled := raw.fill(view, received):
         received += filled
-        yield bytes(view[:filled])
+        yield view[:filled]
 
 
 def _reason(error: OSError) -> str:

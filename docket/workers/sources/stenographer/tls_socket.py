@@ -18,6 +18,8 @@ _READ_BYTES = 256 * 1024
 
 _LULL_S = 0.001
 """How long a reader of much data lets more of it arrive, so that it has not to be handled in small pieces."""
+_LULLS = 2
+"""So many in a row, in which nothing came, and it takes what there is."""
 _MUCH_BYTES = 1024 * 1024
 """From here on an answer is a big one; a small one does not wait for more."""
 
@@ -60,19 +62,20 @@ class TlsSocket(socket.socket):
         """
         filled = self.recv_into(view)
         size = len(view)
-        patient = received_before >= _MUCH_BYTES
+        patience = lulls = _LULLS if received_before >= _MUCH_BYTES else 0
         try:
             while 0 < filled < size:
                 try:
                     more = self._read(view[filled:])
                 except ssl.SSLWantReadError:
                     if not self._poll.poll(0):
-                        if not patient:
+                        if not lulls:
                             break
-                        patient = False
+                        lulls -= 1
                         time.sleep(_LULL_S)
                         continue
                     self._receive()
+                    lulls = patience
                     continue
                 if not more:
                     break
