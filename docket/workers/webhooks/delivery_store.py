@@ -124,7 +124,9 @@ class DeliveryStore:
         return len(self._run(statement, at_s))
 
     def close(self) -> None:
-        self._connection.close()
+        """A hook's thread that is still waiting for its receiver then gets StoreFailed."""
+        with self._lock:
+            self._connection.close()
 
     def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -59,7 +60,10 @@ class WebhookService:
         keys = sorted({name for hook in self._config.hooks for name in hook.events})
         bindings = [Binding(EVENTS, WEBHOOKS_QUEUE, key) for key in keys]
         self._broker.declare_queue(service_queue(WEBHOOKS_QUEUE), bindings, WEBHOOKS)
-        store = DeliveryStore(Path(self._config.state))
+        with closing(DeliveryStore(Path(self._config.state))) as store:
+            self._deliver(store, stop)
+
+    def _deliver(self, store: DeliveryStore, stop: threading.Event) -> None:
         senders = {hook.name: HookSender(hook, store, self._clock, self._delays_s) for hook in self._config.hooks}
         threads = [threading.Thread(target=one.run, args=(stop,), name=name) for name, one in senders.items()]
         receiver = self._broker.receiver("webhooks", [WEBHOOKS_QUEUE], prefetch=PREFETCH)
