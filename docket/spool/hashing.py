@@ -19,6 +19,9 @@ _MOST_WAITING = 8
 
 _BLOCK_BYTES = 1 << 20
 
+_SMALL_BYTES = 32 * 1024
+"""So few are hashed sooner here than they are handed to another thread."""
+
 _beside = ThreadPoolExecutor(1, thread_name_prefix="sha256")
 
 
@@ -31,9 +34,13 @@ class BackgroundHash:
 
     def update(self, pieces: Iterable[bytes | memoryview]) -> None:
         """Add the pieces. Returns at once, unless too much is waiting to be hashed."""
+        pieces = tuple(pieces)
+        if not self._waiting and sum(map(len, pieces)) <= _SMALL_BYTES:
+            self._add(pieces)
+            return
         while len(self._waiting) >= _MOST_WAITING:
             self._waiting.popleft().result()
-        self._waiting.append(_beside.submit(self._add, tuple(pieces)))
+        self._waiting.append(_beside.submit(self._add, pieces))
 
     def hexdigest(self) -> str:
         """Of everything that was added; waits until it is hashed."""

@@ -48,6 +48,9 @@ MARK_AGAIN_S = 0.2
 
 _UNKNOWN = Provenance()
 
+_TELLS_PROGRESS = frozenset({EventName.STARTED, EventName.SOURCE})
+"""Events after which a word of how far their job is need not follow at once."""
+
 
 class Outbox:
     """For the collector's thread."""
@@ -136,10 +139,15 @@ class Outbox:
         messages = [EventMessage.of(one.event, one.job) for one in several]
         provenances = [one.event.provenance or self._provenance(one.event.job_id) for one in several]
         self._publish_all(map(_publication, messages, provenances))
+        now_s = self._clock.monotonic_s()
+        if len(self._progress_published_s) > MOST_REMEMBERED:
+            self._progress_published_s.clear()
         for message, provenance in zip(messages, provenances, strict=True):
             if self._figures is not None:
                 self._figures.on_event(message)
             self._unpublished.popleft()
+            if message.event in _TELLS_PROGRESS and message.job_id:
+                self._progress_published_s[message.job_id] = now_s
             self._reply(message, provenance)
 
     def _publish_attempts(self, job: OpenJob) -> None:

@@ -85,6 +85,7 @@ class RefineReader:
         try:
             with self._lane(lambda place: fragment_publisher.say(f"Place {place} in the queue of refinements.")):
                 began_s = time.monotonic()
+                fragment_publisher.begin_soon()
                 finding = self._answer(fragment_publisher)
                 self.read_s = time.monotonic() - began_s
             fragment_publisher.finish(finding)

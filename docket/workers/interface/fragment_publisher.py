@@ -39,7 +39,10 @@ PROGRESS_S = 1.0
 _OF_PACKETS = ("packets", "trimmed", "received", "first_us", "last_us", "linktype", "nanoseconds", "origin")
 """What a fragment says of the packets in it."""
 
-_AFTER_LINGER = DelayedCalls(LINGER_S)
+WAIT_S = 1.0
+"""A reading that has had no turn for so long says that it has begun all the same."""
+
+_AFTER_LINGER, _AFTER_WAIT = DelayedCalls(LINGER_S), DelayedCalls(WAIT_S)
 
 Publish = Callable[[Fragment], None]
 """Returns when the fragment is confirmed; raises BusError when that became hopeless."""
@@ -70,7 +73,7 @@ class FragmentPublisher:
     """Carries what one reading has to say. Use from the reading's thread, and `close` it in any case."""
 
     def __init__(self, publish: Publish, template: Fragment, handover: Handover | None = None) -> None:
-        """`template` names the reading. Its `begin` goes out soon. With `handover` packets may go past the bus."""
+        """`template` names the reading. With `handover` packets may go past the bus."""
         self._publish = publish
         self._handover = handover
         self._template = template
@@ -91,6 +94,10 @@ class FragmentPublisher:
         self._closed = False
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
+        _AFTER_WAIT.add(self._begin)
+
+    def begin_soon(self) -> None:
+        """The source is being read from now on: if that lasts, its `begin` goes out."""
         _AFTER_LINGER.add(self._begin)
 
     def add(

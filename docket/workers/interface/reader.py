@@ -190,6 +190,7 @@ class JobReading:
                 if time.monotonic() - asked_s > STALE_COVERAGE_S:
                     coverage = self._patiently(fragment_publisher, self._recent_coverage)
                 began_s = time.monotonic()
+                fragment_publisher.begin_soon()
                 try:
                     self._read_slices(fragment_publisher, coverage, forward_limits)
                 finally:

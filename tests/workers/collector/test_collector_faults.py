@@ -178,7 +178,7 @@ def test_the_bus_in_memory_forgot_everything(tmp_path: Path) -> None:
         harness.settle()
         harness.restart()
         harness.settle()
-        assert [order.order.attempts for order in harness.orders(0) if order.order] == [{SOURCES[1]: 2}]
+        assert [order.order.attempts for order in harness.orders(1) if order.order] == [{SOURCES[1]: 2}]
 
 
 def test_a_locked_ledger_stops_nothing_for_good(harness: Rig) -> None:

@@ -173,7 +173,7 @@ def test_a_retry_asks_only_who_fell_short(harness: Rig) -> None:
     job_id = half_done(harness)
     harness.retry(job_id)
     harness.settle()
-    assert [order.order.attempts for order in harness.orders(0) if order.order] == [{SOURCES[1]: 2}]
+    assert [order.order.attempts for order in harness.orders(1) if order.order] == [{SOURCES[1]: 2}]
     assert (harness.state(job_id), harness.result(job_id)) == ("running", in_order(EM1))
     harness.reading(job_id, 1, attempt=2).begin().data(EM2).end()
     harness.settle()

@@ -71,8 +71,8 @@ def test_public_cas_are_not_trusted(steno: StandIn, client: Pair) -> None:
     """Only the one CA is in the context: requests has not added its bundle."""
     opened = session(steno, client)
     opened.get("/debug/stats")
-    adapter = opened._session.get_adapter(steno.url)
-    assert adapter._context.cert_store_stats()["x509_ca"] == 1  # type: ignore[attr-defined]
+    adapter = opened._adapter
+    assert adapter._context.cert_store_stats()["x509_ca"] == 1
 
 
 def test_wrong_name_is_named(packets: list[Packet], authority: Authority, client: Pair) -> None:

@@ -14,7 +14,6 @@ import io
 import socket
 import ssl
 import time
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -83,19 +82,6 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"https": self._make_pool}
 
 
-class _Session(requests.Session):
-    """Follows no redirect and keeps no cookie: requests would read the whole body of a redirect into memory, also
-    where it is not to be followed, and hold whatever cookies a server sets for as long as the session lives."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        return None
-
-
 class StenoSession:
     """Requests to one server, one at a time. Every failure is a SourceError with a sentence."""
 
@@ -106,13 +92,12 @@ class StenoSession:
         self._cert, self._key, self._ca = cert, key, ca
         self._patience = Patience()
         name = server_name or urlsplit(url).hostname or ""
-        self._session = _Session()
-        # requests would otherwise add the public CAs to the context.
-        self._session.verify = str(ca)
-        self._session.mount("https://", _Adapter(client_context(cert, key, ca), self._patience, name))
+        # Without requests' session around it, which costs more than the request itself, would read the whole body of a
+        # redirect into memory, also where it is not to be followed, and hold whatever cookies a server sets.
+        self._adapter = _Adapter(client_context(cert, key, ca), self._patience, name)
 
     def close(self) -> None:
-        self._session.close()
+        self._adapter.close()
 
     def get(self, path: str) -> str | None:
         """A short text, or None where the server has no such path. Raises SourceError."""
@@ -147,17 +132,22 @@ class StenoSession:
             raise
         return body
 
-    def _send(self, method: str, path: str, *, stop: Event | None, until_s: float | None, **kwargs: Any) -> Body:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        stop: Event | None,
+        until_s: float | None,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Body:
         self._patience.stop, self._patience.until_s = stop, until_s
+        prepared = requests.PreparedRequest()
+        prepared.prepare(method, self._url + path, headers, data=data)
         try:
-            response = self._session.request(
-                method,
-                self._url + path,
-                stream=True,
-                allow_redirects=False,
-                timeout=(CONNECT_S, LOOK_UP_S),
-                **kwargs,
-            )
+            # requests would otherwise add the public CAs to the context.
+            response = self._adapter.send(prepared, stream=True, timeout=(CONNECT_S, LOOK_UP_S), verify=str(self._ca))
         except requests.exceptions.RequestException as error:
             raise self._failure(error) from error
         return Body(response, self._where)
