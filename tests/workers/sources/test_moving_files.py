@@ -63,6 +63,26 @@ def test_another_capture_of_that_name_is_another_one(tmp_path: Path) -> None:
     assert (finding.verdict, body) == (Verdict.COMPLETE, TRUTH)
 
 
+@pytest.mark.parametrize("begun", [b"", PACKED[:10]], ids=["empty", "only its header"])
+@pytest.mark.parametrize(
+    ("packed", "another"), [(PACKED, False), (gzip.compress(file_header() + capture(PACKETS[30:])), True)]
+)
+def test_a_compressor_that_has_just_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes, packed: bytes, another: bool
+) -> None:
+    """What its file holds is known only when it is read; then it may be another capture all the same."""
+    place(tmp_path, "a.pcap", file_header() + capture(PACKETS[:30] if another else PACKETS))
+    form = place(tmp_path, "a.pcap.gz", begun)
+
+    def grown(path: str) -> object:
+        form.write_bytes(packed)
+        return open_capture(path)
+
+    monkeypatch.setattr(files_pass, "open_capture", grown)
+    _, body = ask_all(tmp_path)
+    assert body == TRUTH
+
+
 def compress(path: Path) -> None:
     place(path.parent, path.name + ".gz", gzip.compress(path.read_bytes()))
     path.unlink()

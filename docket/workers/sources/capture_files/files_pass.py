@@ -32,7 +32,7 @@ from docket.workers.sources.capture_files.reading.record_block import (
 )
 from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
-from docket.workers.sources.capture_files.two_forms import gone_to
+from docket.workers.sources.capture_files.two_forms import gone_to, is_form_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class FilesPass:
         for file in (plain, compressed):
             facts = self._facts.get(file.identity)
             if facts is None or (self._touches(facts) and facts.read_to > read_to):
-                facts = yield from self._file(file, read_to, use_index=False)
+                facts = yield from self._file(file, _Behind(plain, read_to))
             if facts is not None:
                 self._shortfalls.any_read = True
                 found.append((file, facts))
@@ -143,16 +143,14 @@ class FilesPass:
     def _touches(self, facts: FileFacts) -> bool:
         return facts.touches(self._window.after_us, self._window.before_us)
 
-    def _file(
-        self, file: CaptureFile, begin: int = 0, *, use_index: bool = True
-    ) -> Generator[bytes, None, FileFacts | None]:
-        """The packets behind `begin`, an offset in the decompressed capture. Returns what is known of the file now."""
+    def _file(self, file: CaptureFile, behind: _Behind | None = None) -> Generator[bytes, None, FileFacts | None]:
+        """The packets, and what is known of the file now."""
         try:
             with open_capture(file.path) as opened:
                 self._shortfalls.any_read = True
                 if not opened.follows(file.identity):
                     yield from self._gone(file, self._shortfalls.overwritten)
-                return (yield from self._opened(file, opened, begin, use_index=use_index))
+                return (yield from self._opened(file, opened, behind))
         except FileNotFoundError:
             yield from self._gone(file, self._shortfalls.removed)
         except OSError as error:
@@ -182,13 +180,14 @@ class FilesPass:
         return self._selection[1]
 
     def _opened(
-        self, file: CaptureFile, opened: OpenedFile, begin: int = 0, *, use_index: bool = True
+        self, file: CaptureFile, opened: OpenedFile, behind: _Behind | None = None
     ) -> Generator[bytes, None, FileFacts | None]:
         key = opened.identity.device, opened.identity.inode
         if key in self._read_files:
             return None  # under another name that it had or has
         self._read_files.add(key)
-        selection = self._selected(opened.identity) if use_index else None
+        selection = self._selected(opened.identity) if behind is None else None
+        begin = 0 if behind is None else behind.offset_in(opened)
         if selection is not None and not opened.goes_on_from(selection.grown_behind):
             selection = None
         facts = FileFacts() if selection is None else _known_facts(selection)
@@ -263,6 +262,19 @@ class FilesPass:
     def _check_stop(self) -> None:
         if self._stop.is_set():
             raise SourceError("cut", "The reading was stopped.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Where the packets begin that another form of the same capture did not have."""
+
+    plain: CaptureFile
+    offset: int
+    """In the decompressed capture."""
+
+    def offset_in(self, opened: OpenedFile) -> int:
+        """0 where the file turns out to be another capture."""
+        return self.offset if opened.packing is None or is_form_of(opened, self.plain) else 0
 
 
 class _Overwritten(Exception):

@@ -12,19 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from docket.workers.sources.capture_files.identity import digest_of
 from docket.workers.sources.capture_files.listing import CaptureFile
-from docket.workers.sources.capture_files.opened_file import open_capture
+from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
 
 _ENDINGS = (".gz", ".zst", ".zstd", ".lz4", ".xz", ".bz2")
 
 
 def compressed_forms(by_path: Mapping[str, CaptureFile]) -> dict[str, CaptureFile]:
-    """By the path of a plain file, the compressed one that holds the same capture: their first bytes tell it."""
+    """By the path of a plain file, the compressed one that holds the same capture: their first bytes tell it.
+
+    One that has no packet yet is taken for it, too: a compressor has just begun. What it holds in the end says whether
+    it is.
+    """
     found = {}
     for path, file in by_path.items():
-        if file.unpacked_head is None:
-            continue
-        plain = by_path.get(os.path.splitext(path)[0])
-        if plain is not None and path.endswith(_ENDINGS) and plain.identity.head == file.unpacked_head:
+        plain = by_path.get(os.path.splitext(path)[0]) if path.endswith(_ENDINGS) else None
+        if plain is not None and (file.first_us is None or plain.identity.head == file.unpacked_head):
             found[plain.path] = file
     return found
 
@@ -34,13 +36,16 @@ def gone_to(file: CaptureFile, directories: Iterable[str]) -> str | None:
     for path in _other_names(file, directories):
         try:
             with open_capture(path) as opened:
-                if opened.follows(file.identity) or (
-                    opened.packing is not None and digest_of(opened.unpacked_head) == file.identity.head
-                ):
+                if opened.follows(file.identity) or is_form_of(opened, file):
                     return path
         except OSError:
             continue
     return None
+
+
+def is_form_of(opened: OpenedFile, plain: CaptureFile) -> bool:
+    """Whether a compressed file holds the capture that was in this one."""
+    return opened.packing is not None and digest_of(opened.unpacked_head) == plain.identity.head
 
 
 def _other_names(file: CaptureFile, directories: Iterable[str]) -> Iterator[str]:
