@@ -133,8 +133,8 @@ class FragmentKind(StrEnum):
 class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the headers of a fragment say.
 
-    A reading is (job, source, attempt, run). `begin` has seq 0, `data` counts on, `end` has the next number, so that
-    the collector sees a hole. An `end` with seq 0 is a whole answer. `status` has seq -1: it may get lost.
+    A reading is (job, source, attempt, run). `begin` has seq 0, `data` counts on, `end` has the next: a hole is seen.
+    An `end` with seq 0 is a whole answer. `status` has seq -1: it may get lost.
     """
 
     job: str
@@ -165,7 +165,7 @@ class FragmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str = ""
     sent: str = ""
     kept: str = ""
-    """In `begin`: what the worker keeps of the answer, where the store was asked for more than the query says."""
+    """In `begin`: what is kept of the answer, where the store was asked for more."""
     question: str = ""
     """In `begin`: the fingerprint of the question that is read; one of another question under the id is not taken."""
     claim: str = ""
@@ -201,7 +201,6 @@ _RANGES = {
 }
 """The least and the most that the numbers of a fragment can be."""
 
-
 _KEY_OF_SCHEMA = {
     "docket.job.request/1": "job.request",
     "docket.job.cancel/1": "job.cancel",
@@ -214,7 +213,6 @@ _KEY_OF_SCHEMA = {
 
 _UNNUMBERED = frozenset({EventName.PROGRESS, EventName.INSPECTED})
 """Events about a job that are not in the ledger."""
-
 
 JobMessage = Request | Cancel | Retry | Delete | Forget | Annotate
 """What comes through `docket.jobs`."""

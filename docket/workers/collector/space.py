@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from docket import __version__
 from docket.domain.job import Event, EventName
 from docket.errors import SpoolError
+from docket.runtime.age_clock import AgeClock
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.retention import RecordExpiry, Retention
-from docket.workers.collector.age_clock import AgeClock
 from docket.workers.collector.commit import Batch
 from docket.workers.collector.open_job import JobContext, OpenJob
 

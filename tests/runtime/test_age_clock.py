@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from docket.domain.timewindow import US_PER_S
-from docket.workers.collector.age_clock import LONGEST_AWAY_S, SETTLE_S, TOLERANCE_S, AgeClock
+from docket.runtime.age_clock import LONGEST_AWAY_S, SETTLE_S, TOLERANCE_S, AgeClock
 from tests.workers.collector.collector_harness import TestClock, at, rig
 from tests.workers.packet_records import records
 
