@@ -183,7 +183,8 @@ def by_page(sensor: BootedMachine, named: Named, page: Page) -> None:  # noqa: A
     items = page.get_by_role("region", name="Not well").get_by_role("listitem")
     item = items.filter(has=page.locator(f"strong:text-is('{named.name}')"))
     expect(item).to_contain_text(named.message, timeout=SEEN_S * 1000)
-    expect(item).to_contain_text(f"What to do: {named.advice}")
+    expect(item).to_contain_text("What to do: ")
+    expect(item).to_contain_text(named.advice)
 
 
 def by_metrics(sensor: BootedMachine, named: Named, page: Page) -> None:  # noqa: ARG001
@@ -203,19 +204,6 @@ VIEWS: dict[str, Callable[[BootedMachine, Named, Page], None]] = {
 }
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_fault_is_named_with_what_to_do(well: BootedMachine, page: Page, cause: Cause, view: str) -> None:
-    """Each fault by each view."""
-    for named in cause.named:
-        VIEWS[view](well, named, page)
-
-
-def test_readiness_says_whether_questions_are_taken(well: BootedMachine, cause: Cause) -> None:
-    """503 while they are refused, else 200."""
-    code = well.run(f"{AT_SOCKET}/health -o /dev/null -w '%{{http_code}}'")
-    assert code == ("200" if cause.ready else "503")
-
-
 def test_fault_in_the_configuration_is_not_repeated(installed: BootedMachine) -> None:
     """One start, an error in the journal, a target that is not active; once it is mended, one command starts it all."""
     sensor = installed
@@ -233,3 +221,16 @@ def test_fault_in_the_configuration_is_not_repeated(installed: BootedMachine) ->
     sensor.run("systemctl start docket.target")
     assert active(sensor) == {"active"}
     wait_well(sensor)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_fault_is_named_with_what_to_do(well: BootedMachine, page: Page, cause: Cause, view: str) -> None:
+    """Each fault by each view."""
+    for named in cause.named:
+        VIEWS[view](well, named, page)
+
+
+def test_readiness_says_whether_questions_are_taken(well: BootedMachine, cause: Cause) -> None:
+    """503 while they are refused, else 200."""
+    code = well.run(f"{AT_SOCKET}/health -o /dev/null -w '%{{http_code}}'")
+    assert code == ("200" if cause.ready else "503")
