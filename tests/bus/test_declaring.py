@@ -12,6 +12,7 @@ from docket.bus.declaring import declare_when_possible
 from docket.bus.permissions import COLLECTOR, INSPECTOR, WEB, WORKER, user_definitions
 from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
+from docket.bus.rabbitmq.replacement import SENT_BY_HEADER
 from docket.errors import BusLost, BusRefused, QueueHidden, TopologyMismatch
 from tests.bus.bus_actions import attach, publishing, receiving, take
 from tests.bus.conftest import SOURCE
@@ -83,6 +84,33 @@ def test_collector_replaces_the_queue_that_no_service_reads(amqp_bus: AmqpBroker
     with kombu.Connection(amqp_url) as other:
         other.channel().queue_declare(new.name, durable=True, auto_delete=False, arguments=new.arguments)
     assert contents(amqp_bus, new.name, 1) == [(b"0", 0)]
+
+
+def test_moved_messages_are_what_they_were(amqp_bus: AmqpBroker, amqp_url: str, broker: RabbitMQ, vhost: str) -> None:
+    """Key, sender and headers are the same, whoever moved them: a request stays one, and a fragment is believed."""
+    broker.add_user("before", PASSWORD)
+    broker.set_permissions("before", vhost, ".*", ".*", ".*")
+    queue = topology.Queue(topology.source_queue(SOURCE), {"x-queue-type": "quorum", "x-delivery-limit": 7})
+    with kombu.Connection(amqp_url) as other:
+        channel = other.channel()
+        channel.queue_delete(queue.name)
+        channel.queue_declare(queue.name, durable=True, auto_delete=False, arguments=queue.arguments)
+        channel.queue_bind(queue.name, topology.JOBS, "job.request")
+    for url, forged in ((amqp_url, ""), (broker.url(vhost, "before", PASSWORD), "docket-web")):
+        with opened(url) as bus, publishing(bus) as publisher:
+            publisher.publish(
+                topology.JOBS, "job.request", b"{}", headers={"n": 1, SENT_BY_HEADER: forged} if forged else {"n": 1}
+            )
+    with opened(amqp_url) as bus:
+        bus.declare([SOURCE], WORKER)
+    with receiving(amqp_bus, [queue.name]) as receiver:
+        came = [take(receiver) for _ in range(2)]
+        found = [(one.routing_key, one.user_id, one.headers["n"], one.account) for one in came]
+        for one in came:
+            one.ack()
+    own = found[0][3]
+    assert found == [("job.request", own, 1, own), ("job.request", "before", 1, own)]
+    broker.drop_user("before")
 
 
 @pytest.mark.parametrize("role", [WORKER, INSPECTOR])

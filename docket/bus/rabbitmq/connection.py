@@ -69,10 +69,16 @@ class BrokerConnection:
             "on_blocked": on_blocked,
             "on_unblocked": on_unblocked,
         }
+        self._address = address
         self._kombu, self._amqp = _first_that_answers(address, heartbeat_s, options)
         self._poll = select.poll()
         self._poll.register(self._amqp.sock, select.POLLIN)
         self._beat_at_s = time.monotonic() + _BEAT_EVERY_S
+
+    @property
+    def account(self) -> str:
+        """Raises BusLost."""
+        return account_of(self._address)
 
     @property
     def cluster(self) -> str:

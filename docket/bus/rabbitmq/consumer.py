@@ -22,6 +22,7 @@ from docket.bus.dead_letters import DEAD_LETTERS, DELIVERY_COUNT_HEADER, dead_he
 from docket.bus.rabbitmq.address import HEARTBEAT_S, Address
 from docket.bus.rabbitmq.connection import LOST, BrokerConnection, account_of, reason_of
 from docket.bus.rabbitmq.publisher import AmqpPublisher
+from docket.bus.rabbitmq.replacement import SENT_BY_HEADER
 from docket.bus.retry import BrokerBackoff
 from docket.bus.senders import objection_to_event
 from docket.bus.wakeup import Wakeup
@@ -76,7 +77,7 @@ class AmqpDelivery:
         self.headers: Mapping[str, Any] = properties.get("application_headers") or {}
         self.queue = queue
         self.routing_key: str = info["routing_key"]
-        self.user_id: str | None = properties.get("user_id")
+        self.user_id = _sender(properties.get("user_id"), self.headers, receiver.account)
         self.reply_to: str = properties.get("reply_to") or ""
         self.correlation_id: str = properties.get("correlation_id") or ""
         self.account: str | None = receiver.account
@@ -314,6 +315,13 @@ class AmqpConsumer:
         if not self._in_outage:
             self._in_outage = True
             log.warning("%s lost the broker and keeps trying: %s", self._name, reason_of(error))
+
+
+def _sender(user_id: str | None, headers: Mapping[str, Any], own: str | None) -> str | None:
+    """Whom the broker vouches for; of a message that this account has moved, whom it vouched for before."""
+    if own and user_id == own and SENT_BY_HEADER in headers:
+        return str(headers[SENT_BY_HEADER]) or None
+    return user_id
 
 
 def _count(headers: Mapping[str, Any], redelivered: bool) -> int:

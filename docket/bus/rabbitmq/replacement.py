@@ -2,12 +2,15 @@
 
 RabbitMQ cannot change a queue's arguments. So its messages move to a spare queue, which takes what is published in the
 meantime, then into a new queue of the old name. A message may come twice, as everywhere on this bus, and none is lost.
+
+They keep what their readers judge them by. An exchange of the spare queue's name carries them, so that each keeps its
+routing key; and whose they are stands in a header, since only the sender's own connection may give `user_id`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import amqp
@@ -19,10 +22,14 @@ from docket.errors import TopologyMismatch
 log = logging.getLogger(__name__)
 
 _CONFIRM_TIMEOUT_S = 30.0
+_SPARE = ".moving"
+
+SENT_BY_HEADER = "x-docket-sent-by"
+"""Whom a message was from before it was moved; empty: it did not say. Believed of the reader's own account alone."""
 
 
 def spare_name(queue: str) -> str:
-    return f"{queue}.moving"
+    return f"{queue}{_SPARE}"
 
 
 def replace_queue(wire: BrokerConnection, queue: Queue, bindings: Sequence[Binding], why: str, *, must: bool) -> None:
@@ -44,9 +51,9 @@ def replace_queue(wire: BrokerConnection, queue: Queue, bindings: Sequence[Bindi
     for binding in bindings:
         channel.queue_bind(spare_name(queue.name), binding.exchange, binding.key, arguments=binding.arguments)
         channel.queue_unbind(queue.name, binding.exchange, binding.key, arguments=binding.arguments)
-    moved = _move(channel, queue.name, spare_name(queue.name))
+    moved = _move(wire, channel, queue.name, spare_name(queue.name))
     channel.queue_delete(queue.name)
-    _fill(channel, queue, bindings)
+    _fill(wire, channel, queue, bindings)
     channel.close()
     log.warning("the queue %s is replaced; %d messages were moved", queue.name, moved)
 
@@ -55,20 +62,21 @@ def finish_replacement(wire: BrokerConnection, queue: Queue, bindings: Sequence[
     """Bring back what an interrupted replacement left in the spare queue. Raises LOST."""
     channel = _confirming(wire)
     if _spare(channel, queue).message_count:
-        _fill(channel, queue, bindings)
+        _fill(wire, channel, queue, bindings)
     else:
         channel.queue_delete(spare_name(queue.name))
+        channel.exchange_delete(spare_name(queue.name))
     channel.close()
 
 
-def _fill(channel: Any, queue: Queue, bindings: Sequence[Binding]) -> None:
+def _fill(wire: BrokerConnection, channel: Any, queue: Queue, bindings: Sequence[Binding]) -> None:
     """Make the new queue, move everything from the spare one into it, and delete that."""
     channel.queue_declare(queue.name, durable=True, auto_delete=False, arguments=queue.arguments)
     for binding in bindings:
         channel.queue_bind(queue.name, binding.exchange, binding.key, arguments=binding.arguments)
         channel.queue_unbind(spare_name(queue.name), binding.exchange, binding.key, arguments=binding.arguments)
     try:
-        _move(channel, spare_name(queue.name), queue.name)
+        _move(wire, channel, spare_name(queue.name), queue.name)
     except amqp.exceptions.MessageNacked:
         left = channel.queue_declare(spare_name(queue.name), passive=True).message_count
         log.error(  # a full queue needs no traceback
@@ -76,6 +84,7 @@ def _fill(channel: Any, queue: Queue, bindings: Sequence[Binding]) -> None:
         )
         return
     channel.queue_delete(spare_name(queue.name))
+    channel.exchange_delete(spare_name(queue.name))
 
 
 def _spare(channel: Any, queue: Queue) -> Any:
@@ -90,17 +99,35 @@ def _confirming(wire: BrokerConnection) -> Any:
     return channel
 
 
-def _move(channel: Any, origin: str, target: str) -> int:
+def _move(wire: BrokerConnection, channel: Any, origin: str, target: str) -> int:
     """Move the messages with their headers, each acknowledged only when the broker has confirmed its copy.
 
     Raises LOST, and MessageNacked where the target is full.
     """
+    exchange = _carrier(channel, origin, target)
     moved = 0
     while (message := channel.basic_get(origin)) is not None:
-        # Only its publisher may give a message this property.
-        properties = {name: value for name, value in message.properties.items() if name != "user_id"}
-        copy = amqp.Message(message.body, channel=channel, **properties)
-        channel.basic_publish_confirm(copy, "", target, mandatory=True, confirm_timeout=_CONFIRM_TIMEOUT_S)
+        copy = amqp.Message(message.body, channel=channel, **_signed(message.properties, wire.account))
+        key = message.delivery_info["routing_key"]
+        channel.basic_publish_confirm(copy, exchange, key, mandatory=True, confirm_timeout=_CONFIRM_TIMEOUT_S)
         channel.basic_ack(message.delivery_tag)
         moved += 1
     return moved
+
+
+def _carrier(channel: Any, origin: str, target: str) -> str:
+    """The exchange that leads to the target alone."""
+    exchange = origin if origin.endswith(_SPARE) else target
+    channel.exchange_declare(exchange, "fanout", durable=True, auto_delete=False)
+    channel.queue_bind(target, exchange)
+    channel.queue_unbind(origin, exchange)
+    return exchange
+
+
+def _signed(properties: Mapping[str, Any], account: str) -> dict[str, Any]:
+    """What the copy has in place of the message's: this user as its publisher, and before whom it was from."""
+    before = properties.get("user_id") or ""
+    headers = dict(properties.get("application_headers") or {})
+    if before != account:
+        headers[SENT_BY_HEADER] = before
+    return {**properties, "application_headers": headers, "user_id": account}
