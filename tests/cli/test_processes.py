@@ -19,7 +19,13 @@ from tests.services.waiting import wait_until
 pytestmark = pytest.mark.rabbitmq
 
 LEAD_US = 120_000_000
-SERVICES: tuple[tuple[str, ...], ...] = (("collector",), ("worker", "em1"), ("worker", "demo:em2"), ("web",))
+SERVICES: tuple[tuple[str, ...], ...] = (
+    ("collector",),
+    ("worker", "em1"),
+    ("worker", "demo:em2"),
+    ("inspector",),
+    ("web",),
+)
 
 
 class Sensor:
@@ -58,6 +64,7 @@ class Sensor:
 @pytest.fixture
 def sensor(tmp_path: Path, amqp_url: str) -> Sensor:
     needs.program("tcpdump", "tcpdump")
+    needs.program("tshark", "tshark")
     return Sensor(tmp_path, amqp_url)
 
 
