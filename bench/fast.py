@@ -2,7 +2,8 @@
 
 A process of its own: `python -m bench.fast DIRECTORY PORT NUMBER`. It speaks what the worker needs: mutual TLS,
 `POST /query`, `/debug/stats`. `port N` in the query asks for N megabytes; `udp` for packets that trickle, one in a
-tenth of a second, for three seconds. Packets have 496 bytes, ten thousand or so to a second of their own time.
+tenth of a second, for three seconds. Packets have 496 bytes, ten thousand or so to a second of their own time. Those
+before the second that `after` names are left out: whoever asks whether anything follows is not sent all once more.
 """
 
 import re
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +101,8 @@ def _templates(number: int) -> list[bytearray]:
     return templates
 
 
-def _chunks(templates: list[bytearray], megabytes: int) -> Iterator[bytearray]:
-    for block in range(megabytes):
+def _chunks(templates: list[bytearray], megabytes: int, after_s: int) -> Iterator[bytearray]:
+    for block in range(max(after_s - START_S, 0) * _BLOCKS_PER_S, megabytes):
         chunk = templates[block % _BLOCKS_PER_S]
         second = (START_S + block // _BLOCKS_PER_S).to_bytes(4, "little")
         for place, byte in enumerate(second, len(_CHUNK_BEGIN)):
@@ -116,14 +118,21 @@ def _trickle(number: int) -> Iterator[bytes]:
         time.sleep(_TRICKLE_PAUSE_S)
 
 
+def _after_s(query: str) -> int:
+    """The first second that is asked for; 0 where none is named."""
+    after = re.search(r"\bafter (\S+)", query)
+    return int(datetime.fromisoformat(after[1]).timestamp()) if after else 0
+
+
 def _answer(sock: ssl.SSLSocket, query: str, place: Path, number: int) -> None:
     sock.sendall(_HEAD + b"18\r\n" + file_header(snaplen=65536) + b"\r\n")
     port = re.search(r"port (\d+)", query)
     chunks: Iterator[bytes | bytearray] = iter(())
-    if "udp" in query or "proto 17" in query:
+    after_s = _after_s(query)
+    if ("udp" in query or "proto 17" in query) and after_s <= START_S:
         chunks = _trickle(number)
     elif port:
-        chunks = iter(_chunks(_templates(number), int(port[1])))
+        chunks = iter(_chunks(_templates(number), int(port[1]), after_s))
     first_byte = place / _FIRST_BYTE
     for count, chunk in enumerate(chunks):
         # A job asks more than once, since it proves the end of an answer: the first time counts.
