@@ -9,6 +9,7 @@ import threading
 from docket.errors import ConfigError, DocketError, Fault
 from docket.runtime.programs import find_program
 from docket.workers.recorder.dropped_packets import DroppedPackets
+from docket.workers.recorder.interface_state import why_not
 from docket.workers.recorder.recorder_figures import RECORDING, REMOVED_FILES, RING_BYTES, RING_MAX_BYTES, begin
 from docket.workers.recorder.ring import Ring
 
@@ -19,6 +20,8 @@ FILE_S = 300
 KERNEL_BUFFER_MIB = 64
 """Packets wait here while the disk is busy."""
 STOP_S = 10.0
+INTERFACE_LOOK_S = 0.5
+"""How often an interface that is down or away is looked for."""
 
 
 class RecorderEnded(DocketError):
@@ -50,8 +53,8 @@ class Recorder:
         try:
             while not stop.is_set():
                 self._ring.directory.mkdir(parents=True, exist_ok=True)
-                if self._wait_for_room(stop):
-                    self._record(stop)
+                if self._wait_for_room(stop) and not self._record(stop):
+                    self._wait_for_interface(stop)
         except OSError as error:
             raise RecorderEnded(f"{self._ring.directory} cannot be used: {error.strerror or error}") from error
 
@@ -67,8 +70,23 @@ class Recorder:
             stop.wait(self._ring.look_every_s)
         return False
 
-    def _record(self, stop: threading.Event) -> None:
-        """Run dumpcap until it is to stop, or the disk is full."""
+    def _wait_for_interface(self, stop: threading.Event) -> None:
+        """dumpcap has ended by itself. An interface that is away or down comes back; nothing else does.
+
+        Raises RecorderEnded.
+        """
+        interface, reported = self._ring.interface, ""
+        while reason := why_not(interface):
+            if reason != reported:
+                log.error("nothing is recorded: %s %s", interface, reason)
+            reported = reason
+            if stop.wait(INTERFACE_LOOK_S):
+                return
+        if not reported:
+            raise RecorderEnded(f"dumpcap on {interface} has ended by itself; see its message above")
+
+    def _record(self, stop: threading.Event) -> bool:
+        """Run dumpcap until it is to stop, or the disk is full. False if it has ended by itself."""
         recording, ring = RECORDING.labels(self._ring.interface), self._ring
         with subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True) as child:
             log.info("%s is recorded into %s", ring.interface, ring.directory)
@@ -85,8 +103,7 @@ class Recorder:
                 dropped.look(ring.newest())
                 _end(child)
                 dropped.close()
-        if ended is not None and not stop.is_set():
-            raise RecorderEnded(f"dumpcap on {ring.interface} has ended with code {ended}; see its message above")
+        return ended is None or stop.is_set()
 
     def _prune(self) -> None:
         """Raises OSError."""

@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,38 @@ def test_what_the_kernel_drops_is_counted_and_is_a_gap(tmp_path: Path) -> None:
         if recorder is not None:
             recorder.kill()
         namespace.close()
+
+
+def test_an_interface_that_is_down_or_away_is_waited_for(tmp_path: Path) -> None:
+    """It is recorded again as soon as it is back, by the same process; the log says what it waits for."""
+    directory, config, log = tmp_path / "captures", tmp_path / "docket.yaml", tmp_path / "record.log"
+    config.write_text(f"sources: [{{name: 'rock01:em1', kind: capture-files, path: {directory}, ring: 500MB}}]\n")
+    namespace = Namespace(tmp_path)
+    recorder: ChildProcess | None = None
+    traffic, sent = _traffic(tmp_path / "traffic.pcap")
+    replay = [program("tcpreplay", "tcpreplay"), "-q", "-i", "wire1", "--mbps=80", str(traffic)]
+    try:
+        recorder = ChildProcess(namespace.command([*DOCKET, "--config", str(config), "record", "em1"]), log)
+        wait_until(lambda: "em1 is not there" in log.read_text(), "the log", timeout_s=30)
+        for turn in (1, 2):
+            namespace.add_cable("em1", "wire1")
+            _wait_for(lambda: len(list(directory.glob("em1_*"))), turn)
+            namespace.run(replay)
+            _wait_for(lambda: _found(directory), turn * sent)
+            namespace.run(["ip", "link", "del", "em1"])
+            _wait_for(lambda: log.read_text().count("em1 is not there"), turn + 1)
+        namespace.run(["ip", "link", "add", "em1", "type", "veth", "peer", "name", "wire1"])
+        wait_until(lambda: "em1 is down" in log.read_text(), "the log", timeout_s=30)
+        recorder.must_run()
+        assert recorder.stop() == 0
+    finally:
+        if recorder is not None:
+            recorder.kill()
+        namespace.close()
+
+
+def _wait_for(count: Callable[[], int], number: int) -> None:
+    wait_until(lambda: count() == number, f"a count of {number}", timeout_s=30)
 
 
 def _figure(namespace: Namespace, name: str) -> float:

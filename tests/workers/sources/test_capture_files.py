@@ -12,6 +12,7 @@ import pytest
 
 from docket.config.model import CaptureFilesConfig
 from docket.domain.job import FULL, Verdict
+from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window
 from docket.errors import SourceError
 from docket.packet.pcap import file_header
@@ -186,6 +187,22 @@ def test_empty_directory_proves_nothing(tmp_path: Path) -> None:
     finding = read(source(tmp_path), ask(START_US, START_US + MINUTE_US))
     assert (finding.verdict, finding.usable) == (Verdict.AGED_OUT, False)
     assert finding.sentence == "rock01:em2 has no packets on disk."
+
+
+def test_a_directory_whose_files_are_all_gone_may_be_a_mount_point(tmp_path: Path) -> None:
+    """Nothing is called empty, nor aged off, because a disk is away; when it is back, so are its packets."""
+    directory = tmp_path / "mount"
+    opened, path = source(directory), place(directory / "a.pcap", minute(0))
+    request = ask(START_US, START_US + MINUTE_US)
+    assert read(opened, request).verdict is Verdict.COMPLETE
+    path.rename(tmp_path / "away.pcap")
+    finding = read(opened, request)
+    assert finding.verdict is Verdict.UNREACHABLE
+    assert "held captures and is empty now: is its file system mounted?" in finding.sentence
+    with pytest.raises(SourceError, match="is empty now"):
+        opened.survey(parse("port 53"), Window(0, US), threading.Event())
+    (tmp_path / "away.pcap").rename(path)
+    assert read(opened, request).verdict is Verdict.COMPLETE
 
 
 def test_missing_directory_is_refused(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class CaptureFilesSource:
         self._known_times = KnownTimes(self._facts)
         self._oldest = OldestPacket(self._clock)
         self._spans = WrittenSpans(self._facts, self._selector)
+        self._held_captures = False
         self._times: FileTimes | None = None
         """Of the latest listing."""
         self._indexed_files = 0
@@ -159,6 +160,15 @@ class CaptureFilesSource:
         return times
 
     def _list(self, *, fresh: bool) -> Listing:
+        listing = self._listing(fresh=fresh)
+        if listing.files:
+            self._held_captures = True
+        elif self._held_captures and not listing.unusable and not listing.others:
+            text = f"The directory {self._config.path} held captures and is empty now: is its file system mounted?"
+            raise SourceError("unreachable", text)
+        return listing
+
+    def _listing(self, *, fresh: bool) -> Listing:
         try:
             return self._calls.run(self._catalog.look if fresh else self._catalog.glance)
         except Hung as error:
