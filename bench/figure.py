@@ -12,6 +12,8 @@ class Judged(Enum):
     VALUE = auto()
     RATIO = auto()
     """Each run's value through its reference, which was taken right before it."""
+    RATE = auto()
+    """The same, where more is better."""
     EXCESS = auto()
     """Each run's value less its reference."""
 
@@ -36,7 +38,7 @@ class Figure:
     def comparisons(self) -> tuple[float, ...]:
         """Run by run: what is judged."""
         match self.judged:
-            case Judged.RATIO:
+            case Judged.RATIO | Judged.RATE:
                 return tuple(value / other for value, other in zip(self.values, self.references, strict=True))
             case Judged.EXCESS:
                 return tuple(value - other for value, other in zip(self.values, self.references, strict=True))
@@ -47,16 +49,19 @@ class Figure:
     def verdict(self) -> str:
         """What the median reached."""
         reached = statistics.median(self.comparisons)
-        if self.stretch is not None and reached <= self.stretch:
+        if self.stretch is not None and self._reaches(reached, self.stretch):
             return "stretch goal"
         if self.bar is None:
             return ""
-        return "met" if reached <= self.bar else "missed"
+        return "met" if self._reaches(reached, self.bar) else "missed"
+
+    def _reaches(self, value: float, goal: float) -> bool:
+        return value >= goal if self.judged is Judged.RATE else value <= goal
 
     def row(self) -> tuple[str, ...]:
         """The cells of the table, as Markdown."""
         compared = ""
-        if self.judged is Judged.RATIO:
+        if self.judged in (Judged.RATIO, Judged.RATE):
             compared = spread(self.comparisons, "×")
         elif self.judged is Judged.EXCESS:
             compared = spread(self.comparisons, self.unit, sign="+")

@@ -44,8 +44,8 @@ def measure(stage: Stage, runs: int) -> Report:
                 "the slower one of two curls",
                 tuple(theirs),
                 Judged.EXCESS,
-                50.0,
                 20.0,
+                5.0,
             ),
             Figure(
                 f"small jobs done per second, {AT_ONCE} asked at once",
@@ -53,7 +53,9 @@ def measure(stage: Stage, runs: int) -> Report:
                 tuple(per_s),
                 f"the same questions with {2 * AT_ONCE} curls at once",
                 tuple(curls_per_s),
-                Judged.RATIO,
+                Judged.RATE,
+                0.8,
+                1.0,
             ),
         )
     )

@@ -18,7 +18,7 @@ from docket.spool.verification import verify_directory
 from docket.workers.collector import early_fragments
 from docket.workers.collector.early_fragments import PARKED_PATIENCE_S
 from tests.workers.collector.collector_harness import SOURCES, Rig, at, rig
-from tests.workers.packet_records import START_US, US, in_order, record, records
+from tests.workers.packet_records import START_US, US, in_order, record, records, split
 
 EM1 = records("em1", at(1, 2, 3, 60))
 
@@ -138,6 +138,28 @@ def test_one_sources_early_fragments_take_no_room_of_another(harness: Rig, monke
     harness.reading(request.id, 0).begin().data(EM1).end()
     harness.settle()
     assert (harness.state(request.id), harness.result(request.id)) == ("completed", in_order(EM1, EM2))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_answer_in_one_message_is_a_whole_one(harness: Rig, late: bool) -> None:
+    """It counts once, however often it comes and also before its request, and as much as a longer reading would."""
+    request = harness.request()
+    if not late:
+        harness.publish(REQUEST_KEY, encode(request))
+    for _ in range(2):
+        for source, body in zip(SOURCES, (EM1, EM2), strict=True):
+            reading = harness.reading(request.id, SOURCES.index(source))
+            reading.end(body=body, packets=len(split(body)), trimmed=3, received=9, sent=f"({source})")
+        harness.turn(3)
+    if late:
+        harness.publish(REQUEST_KEY, encode(request))
+    harness.settle()
+    job = harness.job(request.id)
+    assert (harness.state(request.id), harness.result(request.id)) == ("completed", in_order(EM1, EM2))
+    assert [(one.sent, one.trimmed, one.received, one.attempt) for one in job.sources] == [
+        (f"({source})", 3, 9, 1) for source in SOURCES
+    ]
+    assert harness.events(request.id) == ["requested", "started", "source", "source", "completed"]
 
 
 def test_duplicates_are_dropped(harness: Rig) -> None:

@@ -76,6 +76,7 @@ def test_begin_data_end_are_numbered_without_a_hole() -> None:
     """Every fragment that matters has the next number; only `begin` tells what was sent to the store."""
     bus = Bus()
     fragment_publisher = FragmentPublisher(bus.publish, TEMPLATE)
+    fragment_publisher.begin_soon()
     wait_until(lambda: bus.fragments, "the beginning")
     fragment_publisher.add(piece(10, 7, outside=2), 1)
     fragment_publisher.finish(Finding(Verdict.COMPLETE, "All."))
@@ -170,13 +171,17 @@ def test_progress_without_packets_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_each_beginning_is_published_though_many_wait() -> None:
-    """Readings that last are begun one after the other, a tenth of a second after they began."""
+    """Readings that last are begun a tenth of a second after they had their turn, those without one a second after they
+    came."""
     bus = Bus()
     readings = [FragmentPublisher(bus.publish, msgspec.structs.replace(TEMPLATE, run=str(n))) for n in range(20)]
+    for reading in readings[::2]:
+        reading.begin_soon()
     wait_until(lambda: len(bus.fragments) == len(readings), "all to begin")
     for reading in readings:
         reading.close()
     assert {fragment.kind for fragment in bus.fragments} == {FragmentKind.BEGIN}
+    assert all(int(fragment.run) % 2 == 0 for fragment in bus.fragments[:10])
 
 
 @pytest.mark.parametrize("error", [BusLost("gone"), ZeroDivisionError("a fault")])
