@@ -9,7 +9,10 @@ from typing import Any
 
 import msgspec
 
+from docket.web.app import ROUTES
 from docket.web.auth.tokens import digest
+from docket.web.compat.docket1_handlers import LEGACY
+from docket.web.compat.stenoread import STENOREAD
 from tests.attacks.attempt import Attempt
 from tests.services.waiting import wait_until
 from tests.web.docket_site import SOURCES, Site
@@ -25,26 +28,37 @@ ROLES: dict[str, dict[str, str]] = {
 }
 """What each sends about himself."""
 
-OF_A_JOB = {
-    "GET api/v1/jobs/{id}": "record",
-    "GET api/v1/jobs/{id}/pcap": "packets",
-    "GET api/v1/jobs/{id}/pcap?follow=1": "packets",
-    "GET api/v1/jobs/{id}/pcapng": "packets",
-    "GET api/v1/jobs/{id}/manifest": "record",
-    "GET api/v1/jobs/{id}/signature": "record",
-    "GET api/v1/jobs/{id}/summary": "packets",
-    "GET api/v1/jobs/{id}/packets": "packets",
-    "GET api/v1/jobs/{id}/packets/1": "packets",
-    "GET api/v1/jobs/{id}/streams/0": "packets",
-    "GET api/v1/jobs/{id}/conversations": "packets",
-    "GET api/v1/jobs/{id}/objects": "packets",
-    "GET api/v1/jobs/{id}/objects/1": "packets",
-    "GET results/{id}/merged.pcap": "packets",
-    "DELETE api/v1/jobs/{id}": "result",
-    "POST api/v1/jobs/{id}/cancel": "running job",
-    "POST api/v1/jobs/{id}/retry": "result",
-    "POST api/v1/jobs/{id}/refine": "packets",
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+RECORDS = ("", "/manifest", "/signature", "/annotation")
+BODIES = {
+    "refine": {"filter": "tcp"},
+    "annotation": {"note": "x"},
+    "dissection": {"decode_as": []},
+    "jobs": {"query": ""},
 }
+"""What the routes take whose bodies are looked at before the job is; by the end of the path."""
+
+
+def of_a_job() -> dict[str, str]:
+    """Every method of every route about one job, and the asset."""
+    found: dict[str, str] = {}
+    for route in (*ROUTES, *LEGACY):
+        path = route.path.replace("{number}", "1")
+        if "{id}" in path:
+            asset = "record" if path.removeprefix("api/v1/jobs/{id}") in RECORDS else "packets"
+            found |= {f"{method} {path}": "job" if method in CHANGING else asset for method in route.handler.operations}
+    return found | {"GET api/v1/jobs/{id}/pcap?follow=1": "packets", "GET api/v1/jobs/{id}/pcapng?follow=1": "packets"}
+
+
+def changing() -> list[tuple[str, str]]:
+    """Every method that changes something, with its path."""
+    return [
+        (method, re.sub(r"\{(?:path:)?path\}|\{\w+:path\}", "host/10.0.0.1/", route.path).replace("{name}", SOURCES[0]))
+        for route in (*ROUTES, *LEGACY, *STENOREAD)
+        for method in route.handler.operations
+        if method in CHANGING
+    ]
+
 
 LISTS = {
     "GET api/v1/jobs": "record",
@@ -74,10 +88,7 @@ ODD: tuple[tuple[str, str, str, dict[str, str], str], ...] = (
 """Headers on `GET …/pcap`."""
 
 FOREIGN: tuple[tuple[str, str, str, dict[str, str], str], ...] = (
-    ("POST", "api/v1/jobs", "ask from a page of another site", {"Origin": "https://evil.example"}, "403"),
     ("POST", "api/v1/jobs", "ask, marked as cross-site", {"Sec-Fetch-Site": "cross-site"}, "403"),
-    ("POST", "api/v1/jobs/{id}/cancel", "cancel from a page of another site", {"Origin": "null"}, "403"),
-    ("DELETE", "api/v1/jobs/{id}", "delete from a page of another site", {"Origin": "https://evil.example"}, "403"),
     ("GET", "api/v1/events", "listen from a page of another site", {"Origin": "https://evil.example"}, "403"),
     (
         "GET",
@@ -155,9 +166,9 @@ def _finished(site: Site) -> str:
 
 
 def _on_a_job(site: Site, job_id: str, role: str, headers: dict[str, str]) -> Iterator[Attempt]:
-    for what, asset in OF_A_JOB.items():
+    for what, asset in of_a_job().items():
         method, path = what.split()
-        more: dict[str, Any] = {"json": {"filter": "tcp"}} if path.endswith("refine") else {}
+        more = {"json": BODIES.get(path.rpartition("/")[2], {})} if method in CHANGING else {}
         answer = site.call(method, path.format(id=job_id), headers=headers, **more)
         yield Attempt(role, asset, what, "404", str(answer.status_code))
     for what, asset in LISTS.items():
@@ -175,6 +186,12 @@ def _odd(site: Site, job_id: str) -> Iterator[Attempt]:
         socket = {"Upgrade": "websocket", "Connection": "Upgrade"} if path.endswith("events") else {}
         answer = site.call(method, path.format(id=job_id), headers=VICTIM | headers | socket, json={"query": "port 1"})
         yield Attempt("another site's page", "running job", tried, expected, str(answer.status_code))
+    for origin in ("https://evil.example", "null", "http://["):
+        for method, path in changing():
+            body = BODIES.get(path.rpartition("/")[2], {})
+            answer = site.call(method, path.format(id=job_id), headers=VICTIM | {"Origin": origin}, json=body)
+            tried = f"{method} {path}, Origin {origin}"
+            yield Attempt("another site's page", "job", tried, "403", str(answer.status_code))
     for path in PATHS:
         answer = site.session.send(_raw(site, path), timeout=20, allow_redirects=False)
         leaked = re.search(rb"root:|SQLite format|import ", answer.content) is not None

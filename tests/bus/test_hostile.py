@@ -10,6 +10,7 @@ import pytest
 from docket.bus import topology
 from docket.bus.dead_letters import REASON_HEADER, dead_headers
 from docket.bus.rabbitmq.broker import AmqpBroker
+from docket.bus.rabbitmq.consumer import _count
 from tests.bus.bus_actions import publishing, receiving, settle_now, take
 
 pytestmark = pytest.mark.rabbitmq
@@ -95,6 +96,12 @@ def test_strange_routing_key(amqp_bus: AmqpBroker, amqp_url: str) -> None:
         settle_now(receiver)
         assert (delivery.routing_key, receiver.generation) == ("job.??!", 1)
     assert amqp_bus.depth(topology.DEAD_QUEUE).messages == 1
+
+
+def test_how_often_a_message_came_is_the_brokers_word() -> None:
+    """A publisher that says so of a new message is not believed: attempts are counted by it."""
+    forged = {"x-delivery-count": 2**40}
+    assert [_count(forged, False), _count({}, True), _count({"x-delivery-count": 4}, True)] == [1, 2, 5]
 
 
 def test_dead_letter_headers_are_plain() -> None:

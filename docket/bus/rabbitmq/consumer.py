@@ -326,5 +326,7 @@ def _sender(user_id: str | None, headers: Mapping[str, Any], own: str | None) ->
 
 def _count(headers: Mapping[str, Any], redelivered: bool) -> int:
     """How many times the message was delivered, this time included; classic queues only know "again"."""
+    if not redelivered:
+        return 1  # the header, if there is one, is the publisher's
     returns = headers.get(DELIVERY_COUNT_HEADER)
-    return 1 + (returns if isinstance(returns, int) else int(redelivered))
+    return 1 + (returns if isinstance(returns, int) else 1)

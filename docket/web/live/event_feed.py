@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import msgspec
+
 from docket.bus.async_interface import AsyncBusClient
 from docket.bus.messages import decode_event
 from docket.domain.event import EventMessage
@@ -188,6 +190,9 @@ class EventFeed:
         self._metrics.events[message.event.value] += 1
         if message.seq is not None:
             self._read_soon()
+        elif message.event is EventName.INSPECTED:
+            self._held.append(message)
+            self._read_soon()
         elif self._behind:
             self._held.append(message)
         else:
@@ -221,9 +226,22 @@ class EventFeed:
     async def _release(self) -> None:
         """Dispatch what was held back, unless the ledger is to be read once more."""
         while self._held and not self._wake.is_set():
-            self._dispatch(self._held.popleft())
+            message = await self._vouched(self._held.popleft())
+            if message is not None:
+                self._dispatch(message)
             await self._breathe()
         self._behind = self._wake.is_set()
+
+    async def _vouched(self, message: EventMessage) -> EventMessage | None:
+        """The message, with the job as the ledger has it where the inspector speaks: it may say that a job was
+        inspected, and not what the job is."""
+        if message.event is not EventName.INSPECTED:
+            return message
+        try:
+            job = None if message.job_id is None else await self._ledger.find(message.job_id)
+        except (SpoolError, ApiError):
+            return None  # the page asks for the summary by itself after a while
+        return None if job is None else msgspec.structs.replace(message, job=job)
 
     async def _breathe(self) -> None:
         """Let others have the loop, at the latest after TURN_S: events come by the hundred, and sockets are many."""

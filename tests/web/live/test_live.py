@@ -68,6 +68,23 @@ def test_progress_comes_without_a_number(site: Site, em1: ScriptedWorker) -> Non
     assert progress["job"]["state"] == "running"
 
 
+def test_inspector_does_not_say_what_a_job_is(site: Site, em1: ScriptedWorker) -> None:
+    """Of `job.inspected` only the id counts: state and owner are those of the ledger, and an unknown job is none."""
+    with Socket(site) as watcher:
+        job = site.ask(query="port 53", sources=[SOURCES[0]], **WINDOW)
+        em1.take().begin()
+        watcher.wait_for("job.started", job.id)
+        publisher = site.broker.publisher("inspector")
+        forged = msgspec.structs.replace(job, state=State.CANCELLED, owner="mallory")
+        for one in (msgspec.structs.replace(forged, id="00000000-0000-0000-0000-000000000000"), forged):
+            message = EventMessage(event=EventName.INSPECTED, at=now_text(), job=one, job_id=one.id)
+            publisher.publish(topology.EVENTS, "job.inspected", encode(message))
+        told = watcher.wait_for("job.inspected", job.id)
+        publisher.close()
+    assert (told["job"]["state"], told["job"]["owner"], site.job(job.id).state) == ("running", "", State.RUNNING)
+    assert [one["job"]["id"] for one in watcher.messages if one.get("event") == "job.inspected"] == [job.id]
+
+
 def test_sources_are_told_live(site: Site, em1: ScriptedWorker) -> None:
     """What a worker says of its source reaches the sockets and the list."""
     with Socket(site) as watcher:
