@@ -13,6 +13,7 @@ from docket.domain.annotation import Annotation, check_annotation
 from docket.domain.api import JobList, JobStory
 from docket.domain.event import StoryEvent
 from docket.domain.job import Job
+from docket.domain.plain_text import shortened
 from docket.domain.request import LONGEST_DEADLINE_S
 from docket.domain.request_message import RequestBody
 from docket.errors import Fault, InvalidRequest
@@ -203,6 +204,10 @@ class RetryHandler(Handler):
         self.record(AuditAction.RETRIED, job.id)
 
 
+LONGEST_AUDITED = 2_000
+"""Characters of a question in the audit trail; the whole of it is in the job's record."""
+
+
 def job_id(text: str) -> str:
     """An id as it stands in an address. Whatever is no UUID names no job. Raises ApiError (404)."""
     lower = text.lower()
@@ -213,7 +218,8 @@ def job_id(text: str) -> str:
 
 def asked(job: Job, *, is_new: bool) -> str:
     """The question in the words of the audit trail."""
-    words = f"{job.query or 'every packet'} after {job.after} before {job.before}"
+    query = shortened(job.query, LONGEST_AUDITED) or "every packet"
+    words = f"{query} after {job.after} before {job.before}"
     return words if is_new else f"{words}, answered by a job that is there"
 
 

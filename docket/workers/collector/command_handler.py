@@ -32,6 +32,8 @@ from docket.workers.collector.space import SpaceManager
 log = logging.getLogger(__name__)
 
 _REMEMBERED_REJECTIONS = 10_000
+MOST_EVENTS = 20_000
+"""Of one job, from whose notes and retries come more and more."""
 LONGEST_REASON = 2_000
 """Of a rejection: the ledger keeps it, and every listener receives it."""
 
@@ -173,6 +175,8 @@ class CommandHandler:
             return f"there is no job {retry.id[:64]!r} to retry"
         if job.state is State.COMPLETED:
             return f"job {job.id} is complete: no source fell short"
+        if self._is_long(job.id):
+            return f"job {job.id} has {MOST_EVENTS:,} events; ask for its packets with a new one"
         reason = self._house.refusal(batch)
         if reason:
             return reason
@@ -217,6 +221,8 @@ class CommandHandler:
         annotation = annotate.annotation()
         if all(getattr(job, name) == value for name, value in annotation.changes().items()):
             return ""
+        if self._is_long(job.id):
+            return f"job {job.id} has {MOST_EVENTS:,} events, and no more is written on it"
         if opened is not None:
             opened.annotate(annotation, user, batch.entries)
             return ""
@@ -229,6 +235,11 @@ class CommandHandler:
         )
         batch.entries.events.append(event)
         return ""
+
+    def _is_long(self, job_id: str) -> bool:
+        """Whether the job's story is as long as one may be: who looks at a job is given all of it."""
+        extent = self._ledger.extent(job_id)
+        return extent is not None and extent.events >= MOST_EVENTS
 
     def _forget(self, name: str, batch: Batch) -> str:
         reason = self._source_registry.forget(name)

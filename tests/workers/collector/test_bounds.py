@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docket.bus.messages import LARGEST_JSON_BYTES, FragmentKind, encode
+from docket.bus.messages import LARGEST_JSON_BYTES, Annotate, FragmentKind, encode
 from docket.bus.topology import COLLECTOR_QUEUE, EVENTS, REQUEST_KEY
 from docket.config.model import WebConfig
 from docket.domain.job import EventName, Verdict
@@ -153,3 +153,20 @@ def test_a_whole_answer_to_another_question_is_not_taken(harness: Rig) -> None:
         harness.reading(request.id, place).say(FragmentKind.END, **facts)
     harness.settle()
     assert (harness.verdicts(request.id), len(harness.orders(0))) == ([None, "empty"], 1)
+
+
+def test_the_story_of_a_job_has_an_end(harness: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither notes nor retries make it longer than it may be; other jobs go on."""
+    monkeypatch.setattr("docket.workers.collector.command_handler.MOST_EVENTS", 5)
+    job_id, other = harness.ask(), harness.ask()
+    harness.reading(job_id, 0).begin().end(Verdict.CUT, "It broke off.")
+    harness.reading(job_id, 1).begin().end(Verdict.EMPTY)
+    for number in range(20):
+        harness.publish("job.annotate", encode(Annotate(id=job_id, note=str(number))))
+    harness.retry(job_id)
+    harness.publish("job.annotate", encode(Annotate(id=other, note="x")))
+    harness.turn(50)
+    reasons = harness.dead()
+    assert (len(harness.collector.ledger.events(job_id)) < 10, harness.job(other).note) == (True, "x")
+    assert [f"job {job_id} has 5 events" in reason for reason in reasons] == [True] * len(reasons)
+    assert len(reasons) >= 15
