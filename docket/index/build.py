@@ -8,6 +8,7 @@ Reads each byte once, in the file's order, in bounded memory.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -102,7 +103,8 @@ class _Run:
             end.follow(earlier.drops, earlier.sections)
         facts = FileFacts(
             identity=self._identity,
-            path=path,
+            # A name need not be text.
+            path=os.fsencode(path).decode("utf-8", "backslashreplace"),
             segments=self._segments,
             rest=self._rest,
             clean=self._whole and not end.fault and not end.unfinished,

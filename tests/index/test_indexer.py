@@ -75,6 +75,14 @@ def test_all_files_are_indexed_and_the_state_says_so(captures: Path, layout: Ind
     assert selector.stats()["indexed_files"] == 5
 
 
+def test_files_whose_names_are_no_text_are_indexed(captures: Path, layout: IndexLayout) -> None:
+    """Bytes that are no UTF-8, line feeds, and as many of them as a file system takes."""
+    for number, name in enumerate((b"\xff\xfe.pcap", b"a\nb.pcap", b"x" * 255)):
+        classic(captures / os.fsdecode(name), number, 100)
+    catch_up(indexer(captures, layout), captures)
+    assert agree(captures, IndexSelector(layout.root)) == 3
+
+
 def test_index_that_was_removed_is_made_again(captures: Path, layout: IndexLayout) -> None:
     """Without a restart, where its directory is gone in mid-work."""
     for number in range(3):
