@@ -61,6 +61,10 @@ class Work:
             self.error = error
         except Stopped:
             self.error = DissectionError("it was stopped")
+        except OSError as error:
+            # A result, and all that lies beside it, may be deleted while it is looked into; or the disk is full.
+            log.warning("%s: %s", self._thread.name, error)
+            self.error = DissectionError(f"a file is gone or cannot be written: {error.strerror or error}")
         except Exception as error:
             # Whatever a hostile file brings about, those who wait are answered.
             log.exception("%s failed", self._thread.name)
