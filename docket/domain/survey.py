@@ -50,6 +50,8 @@ def sentence(surveys: Sequence[Survey]) -> str:
     """What one or several surveys say together: "exactly 4 packets (312 B) in 2 of 1,440 files"."""
     packets, size_bytes = sum(one.packets for one in surveys), sum(one.bytes for one in surveys)
     files, of_files = sum(one.files for one in surveys), sum(one.of_files for one in surveys)
+    if not of_files:
+        return "no file with packets is there"
     unindexed = sum(one.unindexed_files for one in surveys)
     exact = all(one.exact for one in surveys)
     amount = f"{packets_text(packets)} ({size_text(size_bytes)})" if packets else "no packet"

@@ -104,6 +104,12 @@ def test_the_sentence_counts_packets_and_files(source: CaptureFilesSource) -> No
     assert surveyed(source, "vlan 3", EVER).sentence == f"no packet in any of {FILES} files"
 
 
+def test_a_directory_without_packets_counts_none(tmp_path: Path) -> None:
+    """That nothing was found in no file proves nothing."""
+    found = surveyed(CaptureFilesSource(CaptureFilesConfig("rock01:em1", tmp_path)), "host 10.1.0.7", EVER)
+    assert found.sentence == "no file with packets is there"
+
+
 def test_files_without_an_index_are_read_or_named(
     source: CaptureFilesSource, layout: IndexLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
