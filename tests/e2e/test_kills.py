@@ -4,7 +4,10 @@ The sources are stand-ins that stop half-way until the test lets them go on, so 
 certain. Broker, web, collector and workers are the real ones.
 """
 
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +39,7 @@ class Held:
     truth: list[Packet]
 
     def ask(self, longer_us: int = 0) -> str:
-        """Ask for everything; returns once both sources are half-way and both halves can be seen.
+        """Ask for everything; returns once both sources are half-way and the collector has both halves.
 
         A window that is longer by some microseconds makes it another question than the one before.
         """
@@ -44,7 +47,14 @@ class Held:
         job_id: str = self.sensor.ask("udp", format_us(START_US), format_us(end_us))["id"]
         wait_until(lambda: len(self.gate.waiting) == 2, "both sources are half-way", timeout_s=30.0)
         wait_until(lambda: self.growing(job_id) > 24, "the merge has begun", timeout_s=30.0)
+        wait_until(lambda: self.parts_taken(job_id) == 2, "the ledger has both workers' files", timeout_s=30.0)
         return job_id
+
+    def parts_taken(self, job_id: str) -> int:
+        """Parts whose worker's file the collector has, as the ledger knows: what it does not is read again."""
+        with closing(sqlite3.connect(f"file:{self.sensor.spool / 'ledger.sqlite3'}?mode=ro", uri=True)) as ledger:
+            bodies = ledger.execute("SELECT body FROM parts WHERE job_id = ?", [job_id]).fetchall()
+        return sum(re.search(rb'"claim":"[^"]', body) is not None for (body,) in bodies)
 
     def growing(self, job_id: str) -> int:
         """Size of the result while it grows, bytes."""

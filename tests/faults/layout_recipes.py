@@ -367,11 +367,17 @@ def gzip_of_two_parts(place: Path) -> None:
     aged(place)
 
 
-def with_a_tar(place: Path) -> None:
-    plain = place.parent / f"{place.name}.pcap"
-    plain.write_bytes(whole(PACKETS[:5]))
-    run(place, "tar", "-cf", "old.tar", "-C", plain.parent, plain.name)
-    os.utime(place / "old.tar", (OLD_S - 100, OLD_S - 100))
+def with_a_tar(packed_s: int) -> Make:
+    """Captures packed by tar beside the others, at that time after the first packet, in seconds."""
+
+    def make(place: Path) -> None:
+        plain = place.parent / f"{place.name}.pcap"
+        plain.write_bytes(whole(PACKETS[:5]))
+        run(place, "tar", "-cf", "old.tar", "-C", plain.parent, plain.name)
+        packed_at_s = BEGIN_US // US_PER_S + packed_s
+        os.utime(place / "old.tar", (packed_at_s, packed_at_s))
+
+    return make
 
 
 def directory_gone(place: Path) -> None:

@@ -121,7 +121,8 @@ OF_PLACES: Sequence[Layout] = (
     Layout("pictures and programs beside", then(by_minute, beside("a.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256))))),
     Layout("copied just now", then(by_minute, touched(None))),
     Layout("written in 1970, says the disk", then(by_minute, touched(1.0))),
-    Layout("a tar beside them", then(by_minute, with_a_tar)),
+    Layout("a tar beside them", then(by_minute, with_a_tar(200)), "cut"),
+    Layout("an older tar beside them", then(by_minute, with_a_tar(-100))),
 )
 
 OF_CLOCKS: Sequence[Layout] = (

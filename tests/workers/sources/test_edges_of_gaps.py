@@ -8,12 +8,15 @@ import pytest
 
 from docket.config.model import CaptureFilesConfig
 from docket.domain.job import Verdict
+from docket.domain.timewindow import Window
 from docket.index.index_files import IndexLayout
 from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import file_header
+from docket.workers.sources.base import Gap
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from docket.workers.sources.stenographer import file_ends
+from docket.workers.sources.stenographer.session import StenoSession
 from docket.workers.sources.stenographer.store import StenographerSource
 from tests.faults.certificates import Pair
 from tests.faults.packets import Packet, capture, udp
@@ -54,6 +57,22 @@ def test_end_of_a_file_is_looked_for_once(stopped: StenographerSource, steno: St
     for _ in range(3):
         asked(stopped, HOLE[0], HOLE[0] + US, "port 7777")
     assert sum("port" not in query for query in steno.queries) == 1
+
+
+def test_end_that_another_question_sees_meanwhile_counts(
+    stopped: StenographerSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that looked at the disks just before does not begin the gap with the start of the file."""
+    look = file_ends.FileEnds.look
+
+    def look_after_another(
+        ends: file_ends.FileEnds, session: StenoSession, gaps: list[Gap], window: Window, stop: threading.Event
+    ) -> bool:
+        look(ends, session, gaps, Window(0, NOW_US), stop)
+        return look(ends, session, gaps, window, stop)
+
+    monkeypatch.setattr(file_ends.FileEnds, "look", look_after_another)
+    assert asked(stopped, HOLE[0] - 10 * US, HOLE[0] - US) == Verdict.COMPLETE
 
 
 def test_end_of_a_large_file_is_not_looked_for(stopped: StenographerSource, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,7 +189,7 @@ def test_several_threads_hold_a_share_each(authority: Authority, server: Pair, c
                 names = source_files.get(path)
                 return None if names is None else "Thread\n" + "".join(f"\t{name}\n" for name in names)
 
-        assert source._ask_coverage(Two()).oldest_us == START_US + FILE_US  # type: ignore[arg-type]
+        assert source._see(Two()).coverage.oldest_us == START_US + FILE_US  # type: ignore[arg-type]
 
 
 def test_no_stop_hides_in_the_last_file_of_several_threads(authority: Authority, server: Pair, client: Pair) -> None:
@@ -207,5 +207,5 @@ def test_no_stop_hides_in_the_last_file_of_several_threads(authority: Authority,
                 names = source_files.get(path)
                 return None if names is None else "Thread\n" + "".join(f"\t{name}\n" for name in names)
 
-        [gap] = source._ask_coverage(Two()).gaps  # type: ignore[arg-type]
+        [gap] = source._see(Two()).coverage.gaps  # type: ignore[arg-type]
     assert (gap.after_us, gap.before_us) == (source_files["/debug/t0/files"][9], source_files["/debug/t1/files"][10])

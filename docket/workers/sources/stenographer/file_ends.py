@@ -32,16 +32,21 @@ class FileEnds:
         """The latest packet that was seen in a file, by the start of the file."""
 
     def look(self, session: StenoSession, gaps: Iterable[Gap], window: Window, stop: Event) -> bool:
-        """See until when the last files before the gaps of the window were written; False: nothing new.
+        """See until when the last files before the gaps of the window were written; False: no gap concerns it.
 
-        `gaps` begin with the start of a file each, as long as its end is not known. Raises SourceError.
+        `gaps` begin with the start of a file each, as its end was not known; another question may have seen it since.
+        Raises SourceError.
         """
-        asked = [gap for gap in gaps if gap.after_us < window.before_us and window.after_us < gap.before_us]
-        asked = [gap for gap in asked if gap.after_us not in self.latest_us][-MOST_LOOKS:]
+        concerned = [gap for gap in gaps if gap.after_us < window.before_us and window.after_us < gap.before_us]
+        unseen = [gap for gap in concerned if gap.after_us not in self.latest_us][-MOST_LOOKS:]
         with contextlib.suppress(CaptureError):
-            for gap in asked:
+            for gap in unseen:
                 self._note(gap.after_us, _latest_us(session, gap, stop))
-        return bool(asked)
+        return bool(concerned)
+
+    def know_one_of(self, gaps: Iterable[Gap]) -> bool:
+        """Whether the end of a file with which one of them begins is known by now."""
+        return any(gap.after_us in self.latest_us for gap in gaps)
 
     def _note(self, begun_us: int, latest_us: int) -> None:
         self.latest_us[begun_us] = latest_us

@@ -97,22 +97,24 @@ class StenographerSource:
         """What is on its disks; see `Source.coverage`. Raises SourceError."""
         if not age_s:
             with self._session() as session:
-                return self._ask_coverage(session, counters_age_s=0.0)
+                return self._see(session, counters_age_s=0.0).coverage
         came_s = time.monotonic()
         with self._asking:  # of many that come together, one asks
-            if time.monotonic() - self._latest.asked_s < age_s:
-                return self._latest.coverage
+            latest = self._latest
+            if time.monotonic() - latest.asked_s < age_s and not self._ends.know_one_of(latest.open_gaps):
+                return latest.coverage
             failed_s, failure = self._failure
             if failure is not None and failed_s >= came_s:
                 raise SourceError(failure.verdict, failure.sentence) from failure
             try:
                 with self._session() as session:
-                    return self._ask_coverage(session)
+                    return self._see(session).coverage
             except SourceError as error:
                 self._failure = time.monotonic(), error
                 raise
 
-    def _ask_coverage(self, session: StenoSession, counters_age_s: float = COUNTERS_AGE_S) -> Coverage:
+    def _see(self, session: StenoSession, counters_age_s: float = COUNTERS_AGE_S) -> _Seen:
+        """Ask what is on its disks. Raises SourceError."""
         asked_s, known = time.monotonic(), self._latest
         counters, counted_s = known.counters, known.counted_s
         if known.starts and asked_s - counted_s < counters_age_s:
@@ -137,8 +139,8 @@ class StenographerSource:
         coverage = Coverage(oldest_us, readable_until_us, counters, lag_us, merged(gaps))
         begun = frozenset(starts[0]) - ends_us.keys() if len(starts) == 1 else frozenset()
         open_gaps = [gap for gap in gaps if gap.after_us in begun]
-        self._latest = _Seen(coverage, starts, open_gaps, asked_s, counters, counted_s)
-        return coverage
+        self._latest = seen = _Seen(coverage, starts, open_gaps, asked_s, counters, counted_s)
+        return seen
 
     def slices(self, window: Window) -> list[Window]:
         """Cut at round times, so that no slice is longer than `slice_s`."""
@@ -206,10 +208,10 @@ class StenographerSource:
         """What is on the disks after an answer, once nothing speaks against it. Raises SourceError, `cut`."""
         asked = self._wider(window)
         try:
-            after = self._ask_coverage(session)
+            after = self._see(session)
         except SourceError as error:
             raise SourceError("cut", f"Whether the answer of {self.name} is whole is not known: {error}") from error
-        oldest_us, lost_before_us = before.coverage.oldest_us, after.oldest_us
+        oldest_us, lost_before_us = before.coverage.oldest_us, after.coverage.oldest_us
         if oldest_us is not None and lost_before_us is not None and max(oldest_us, asked.after_us) < lost_before_us:
             raise SourceError(
                 "cut",
@@ -222,9 +224,9 @@ class StenographerSource:
         plan = for_stenographer(query, look_inside=self.look_inside)
         prove(session, Answer(self.name, plan.asked, window, asked, before.starts, known_until_us), received, stop)
         with contextlib.suppress(SourceError):
-            if self._ends.look(session, self._latest.open_gaps, window, stop):
-                return self._ask_coverage(session)
-        return after
+            if self._ends.look(session, after.open_gaps, window, stop):
+                return self._see(session).coverage
+        return after.coverage
 
     def _wider(self, window: Window) -> Window:
         widen_us = self._config.widen_s * US_PER_S
