@@ -95,6 +95,8 @@ def _face_of(words: Sequence[str]) -> str | None:
     for word in following:
         if word == "--config":
             next(following, None)
+        elif word in ("-h", "--help"):
+            return None
         elif not word.startswith("-"):
             return next((face for face, names in FACES.items() if word in names), None)
     return None

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from docket.cli import FACES, make_parser
+from docket.cli import FACES, main, make_parser
 from docket.cli.setup.manpage import commands_of
 
 
@@ -16,6 +16,15 @@ def test_each_module_has_the_commands_that_the_command_line_looks_for(face: str)
     """And the whole command line has all of them, in the order of the help."""
     assert tuple(commands_of(make_parser(face))) == FACES[face]
     assert [name for names in FACES.values() for name in names] == list(commands_of(make_parser()))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--help", "get"], ["-v", "-h", "jobs"]])
+def test_the_help_of_the_whole_has_all_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the name of one follows, which is not read any more."""
+    with pytest.raises(SystemExit):
+        main(words)
+    said = capsys.readouterr().out
+    assert all(f"\n    {name} " in said for names in FACES.values() for name in names)
 
 
 @pytest.mark.parametrize("words", [["get", "--help"], ["--config", "get", "cancel", "--help"], ["-v", "jobs", "-h"]])

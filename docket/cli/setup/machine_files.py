@@ -13,6 +13,9 @@ from typing import Any
 
 import yaml
 
+NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What the reader raises; also of dates and numbers that are none, and of what is nested too deeply."""
+
 
 class Machine:
     """`root` is where its file system begins; / for this one."""
@@ -24,7 +27,7 @@ class Machine:
         """Empty if it cannot be read."""
         try:
             return self.below(Path(path)).read_text(errors="replace")
-        except OSError:
+        except (OSError, ValueError):  # a path with a zero byte
             return ""
 
     def glob(self, *patterns: str) -> list[Path]:
@@ -55,7 +58,7 @@ class Machine:
         return self.below(path).resolve()
 
     def below(self, path: Path) -> Path:
-        return self.root / path.relative_to("/") if path.is_absolute() else self.root / path
+        return self.root / str(path).lstrip("/")
 
 
 def words_of(line: str) -> list[str]:
@@ -70,7 +73,7 @@ def yaml_of(text: str) -> Any:
     """None for what is no YAML."""
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except NO_YAML:
         return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from docket.cli.setup.capture_directory import BUFFERED_LAG, Directory, label_of
-from docket.cli.setup.machine_files import Machine, shell_settings, words_of, yaml_of
+from docket.cli.setup.machine_files import NO_YAML, Machine, shell_settings, words_of, yaml_of
 from docket.cli.setup.recorder_commands import all_commands, of_command, option
 
 _SURICATA = ("etc/suricata/*.yaml", "usr/local/etc/suricata/*.yaml", "opt/so/conf/suricata/suricata.yaml")
@@ -87,12 +87,12 @@ class _SuricataSettings:
         self._open.pop()
 
     def _document(self, path: Path) -> list[tuple[str, Any]]:
-        loader = yaml.SafeLoader(self._machine.text(path))
         try:
+            loader = yaml.SafeLoader(self._machine.text(path))
             node = loader.get_single_node()
             pairs = node.value if isinstance(node, yaml.MappingNode) else []
             return [(str(key.value), self._value(loader, value, path)) for key, value in pairs]
-        except yaml.YAMLError:
+        except NO_YAML:
             return []
 
     def _value(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:

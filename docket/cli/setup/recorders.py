@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from docket.cli.setup.capture_directory import Directory
@@ -60,7 +60,9 @@ def find_directories(root: Path = Path("/")) -> FoundDirectories:
     machine = Machine(root)
     found = FoundDirectories()
     candidates: dict[Path, Directory] = {}
-    for one in (*by_configurations(machine), *by_commands(machine), *_own_rings(machine)):
+    for named in (*by_configurations(machine), *by_commands(machine), *_own_rings(machine)):
+        # A path may begin with two slashes, which pathlib keeps.
+        one = replace(named, path=Path("/", *named.path.parts[1:])) if named.path.is_absolute() else named
         reason = _why_not(machine, one.path)
         if reason:
             sentence = f"{one.recorder}: {one.path} is left out, as it {reason}"
@@ -79,6 +81,8 @@ def find_directories(root: Path = Path("/")) -> FoundDirectories:
 
 def _why_not(machine: Machine, path: Path) -> str:
     """Why this is no directory to be a source; empty if it is one."""
+    if not path.is_absolute():
+        return "is no whole path"
     if path in _NOT_FOR_CAPTURES:
         return "holds much else"
     if any(passing == path or passing in path.parents for passing in _PASSING):

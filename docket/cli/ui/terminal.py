@@ -104,6 +104,7 @@ def default_server(args: argparse.Namespace, terminal: Terminal) -> str:
         terminal.environ.get(SERVER_VARIABLE)
         or (None if terminal.environ.get(VARIABLE) else running_server(terminal.environ))
         or _configured_server(args, terminal)
+        or (_listens_nowhere(terminal.environ[VARIABLE]) if terminal.environ.get(VARIABLE) else None)
         or usual_socket()
         or FALLBACK_URL
     )
@@ -130,7 +131,7 @@ def servers_of(config: Config) -> list[str]:
     ]
 
 
-def _listens_nowhere(path: Path) -> str:
+def _listens_nowhere(path: Path | str) -> str:
     """Another server that happens to run is not asked instead."""
     raise ConfigError([Fault("no-server", f"{path}: web.listen names no address; name the server with --server")])
 

@@ -71,6 +71,8 @@ def test_configuration_that_names_no_server_is_a_fault(tmp_path: Path) -> None:
         config.write_text("web: {listen: []}\nsources: []\n")
         with pytest.raises(ConfigError, match=r"web\.listen"):
             asked(environ, config=config)
+        with pytest.raises(ConfigError, match=r"web\.listen"):
+            asked(environ | {"DOCKET_CONF": str(config)})
         config.write_text("web: {listn: []}\nsources: []\n")
         with pytest.raises(ConfigError, match="listn"):
             asked(environ, config=config)

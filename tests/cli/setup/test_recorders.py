@@ -147,6 +147,23 @@ MACHINES: dict[str, tuple[dict[str, str], str, list[tuple[str, str]]]] = {
     ),
     "for the moment": ({"/proc/5/cmdline": "tcpdump\0-w\0/tmp/x.pcap\0"}, "/tmp", []),
     "into the root of all": ({"/proc/5/cmdline": "tcpdump\0-w\0/x.pcap\0"}, "/srv", []),
+    "with two slashes": (
+        {"/opt/arkime/etc/config.ini": "[default]\ninterface=eth1\npcapDir=//srv/raw;raw\n"},
+        "/srv/raw",
+        [("s:eth1", "/srv/raw")],
+    ),
+    "beside files that cannot be read": (
+        {
+            "/etc/suricata/suricata.yaml": "\0" * 4096,
+            "/etc/suricata/date.yaml": "since: 2024-99-99\n",
+            "/etc/suricata/deep.yaml": "[" * 3000,
+            "/etc/suricata/name.yaml": 'include: "\\0"\n',
+            "/opt/arkime/etc/config.yaml": "default: {since: 2024-99-99}\n",
+            "/proc/5/cmdline": "tcpdump\0-i\0eth1\0-w\0//srv/raw/x.pcap\0",
+        },
+        "/srv/raw",
+        [("s:eth1", "/srv/raw")],
+    ),
     "in YAML that is no configuration": ({"/etc/suricata/suricata.yaml": "- a\n- b\n"}, "/srv", []),
     "to standard output": ({"/proc/1/cmdline": "tcpdump\0-w\0-\0"}, "/srv", []),
 }
