@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -72,12 +72,14 @@ class _Run:
         self._rest = self._earlier.rest if self._earlier is not None else None
         self._totals = _Totals(self._earlier)
         self._read_bytes = 0
+        self._sections_begun = 0
+        """Up to where the rest begins."""
         self._whole = True
         self._damaged = False
 
     def read(self, reader: CaptureReader, go_on: Callable[[int], bool]) -> None:
         builder = SegmentBuilder()
-        for sharing in _sharing(reader.blocks()):
+        for sharing, sections in _sharing(reader):
             if any(block.damaged for block in sharing):
                 # A recorder may write its packets where there are zeros still.
                 self._damaged = True
@@ -86,6 +88,7 @@ class _Run:
             extent = sharing[0].extent
             self._read_bytes += extent.length_bytes
             self._rest = _behind(extent)
+            self._sections_begun = sections
             for block in sharing:
                 self._totals.take(block)
             if builder.is_full:
@@ -101,6 +104,7 @@ class _Run:
         totals, earlier = self._totals, self._earlier
         if earlier is not None:
             end.follow(earlier.drops, earlier.sections)
+        before = earlier.sections if earlier else 0
         facts = FileFacts(
             identity=self._identity,
             # A name need not be text.
@@ -115,7 +119,7 @@ class _Run:
             bytes=totals.bytes,
             tail=self._tail,
             drops=tuple((*place, lost) for place, lost in sorted(end.drops.items()) if lost),
-            sections=end.sections,
+            sections=before + max(0, self._sections_begun - (earlier is not None)),
             damaged=self._damaged,
             undated=end.undated + (earlier.undated if earlier else 0),
             nanoseconds=nanoseconds or (earlier is not None and earlier.nanoseconds),
@@ -160,10 +164,12 @@ class _Totals:
         return tuple((minute, self._packets[minute], self._bytes[minute]) for minute in sorted(self._packets))
 
 
-def _sharing(blocks: Iterable[RecordBlock]) -> Iterator[list[RecordBlock]]:
-    """Blocks of several link types share one extent, and follow each other."""
-    for _, several in groupby(blocks, key=lambda block: block.extent):
-        yield list(several)
+def _sharing(reader: CaptureReader) -> Iterator[tuple[list[RecordBlock], int]]:
+    """Blocks of several link types share one extent, and follow each other; and the sections that were begun there."""
+    numbered = ((block, reader.end.sections) for block in reader.blocks())
+    for _, several in groupby(numbered, key=lambda one: one[0].extent):
+        blocks, sections = zip(*several, strict=True)
+        yield list(blocks), sections[0]
 
 
 def _behind(extent: Extent) -> Extent:

@@ -37,7 +37,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     drops: tuple[tuple[int, int, int], ...] = ()
     """Section, interface, and how many packets the recorder says it lost."""
     sections: int = 0
-    """Of pcapng, that were begun."""
+    """Of pcapng, that were begun before the rest: it begins in the last of these."""
     damaged: bool = False
     """Zeros stand where packets should, and what follows them is not known."""
     undated: int = 0

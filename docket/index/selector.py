@@ -89,7 +89,7 @@ class IndexSelector:
         try:
             stored = self._opened.get(path)
             selection = _selected(stored, identity, root, window)
-            return None if selection is None else tally(stored, selection.rest, root, window)
+            return None if selection is None else tally(stored, selection, root, window)
         except FileNotFoundError:
             return None
         except (OSError, Damaged) as error:

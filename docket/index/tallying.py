@@ -6,6 +6,7 @@ A stretch of which all packets are asked for is counted; of another one the inde
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,8 @@ def within(facts: FileFacts, window: Window) -> bool:
     return bool(facts.packets) and facts.first_ns >= after_ns and facts.last_ns < before_ns
 
 
-def tally(stored: StoredFile, rest: Extent | None, root: FilterNode | None, window: Window) -> Tally:
-    """Of a file whose index may be believed, up to `rest`. Raises OSError and Damaged."""
+def tally(stored: StoredFile, selected: Selection, root: FilterNode | None, window: Window) -> Tally:
+    """Of a file whose index may be believed, up to the rest of what is `selected`. Raises OSError and Damaged."""
     sure = [0, 0]
     most = [0, 0]
     extents: list[Extent] = []
@@ -50,7 +51,7 @@ def tally(stored: StoredFile, rest: Extent | None, root: FilterNode | None, wind
         extents += segment.table.extents(open_)
     sure[1] += RECORD_HEADER_BYTES * sure[0]
     most[1] += RECORD_HEADER_BYTES * most[0]
-    return Tally(sure[0], sure[1], most[0], most[1], Selection(merged(extents), rest))
+    return Tally(sure[0], sure[1], most[0], most[1], replace(selected, extents=merged(extents)))
 
 
 def joined_minutes(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -69,6 +69,10 @@ FAULTS: dict[str, tuple[str, bytes]] = {
     "drops counted in the middle": ("x.pcapng", _in_blocks(30, statistics(7))),
     "drops counted again and again": ("x.pcapng", _in_blocks(30, statistics(7)) + statistics(9)),
     "drops of an earlier section": ("x.pcapng", _in_blocks(30, statistics(7) + BEGIN) + statistics(2)),
+    "drops of a last section without packets": (
+        "x.pcapng",
+        _in_blocks(60, statistics(7)) + BEGIN + statistics(2) + BLOCKS[0][:-9],
+    ),
     "drops of several interfaces": ("x.pcapng", _in_blocks(30, interface() + statistics(7, number=1)) + statistics(2)),
     "half a packet": ("x.pcap", PLAIN[:-9]),
     "half a block": ("x.pcapng", _in_blocks(60, b"")[:-9]),
@@ -212,6 +216,11 @@ def test_another_file_that_begins_alike_is_not_taken_for_grown(
     _place(path, begin + b"".join(reversed(BLOCKS[-length:])) + statistics(0), ODD, later_s=1)
     expected = _answers(captures, None)
     assert len(expected["", "its minute"][0]) == length
+    source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", captures), selector=selector)
+    window = Window(START_US + ODD * MINUTE_US, START_US + (ODD + 1) * MINUTE_US)
+    survey = source.survey(parse("port 53"), window, threading.Event())
+    assert survey is not None
+    assert not survey.exact
     assert _answers(captures, selector) == expected
     assert _answers(captures, _index(captures, layout)) == expected
 

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from docket.workers.sources.capture_files.catalog import Catalog
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from docket.workers.sources.capture_files.opened_file import open_capture
 from tests.faults.packets import capture
-from tests.workers.requests import START_US, Heard, ask, read
-from tests.workers.sources.capture_formats import interface, packet, section
+from tests.workers.requests import START_US, US, Heard, ask, read
+from tests.workers.sources.capture_formats import INTERFACE, block, interface, option, packet, section
 from tests.workers.sources.test_capture_formats import DATA, MINUTE_US, OLD_S, PACKETS, START_S, TRUTH, ask_all, place
 
 WHOLE = file_header() + capture(PACKETS)
@@ -55,10 +56,44 @@ def test_two_forms_that_both_lack_their_end(tmp_path: Path) -> None:
     assert body == TRUTH[: len(body)]
 
 
-def test_another_capture_of_that_name_is_another_one(tmp_path: Path) -> None:
-    """The names of two files prove nothing: here the compressed one holds other packets."""
-    place(tmp_path, "a.pcap", file_header() + capture(PACKETS[:30]))
-    place(tmp_path, "a.pcap.gz", gzip.compress(file_header() + capture(PACKETS[30:])))
+def test_what_neither_form_gives_is_said(tmp_path: Path) -> None:
+    """Though one of them is whole: the plain one is a beginning of it, or has zeros in the place of packets."""
+    place(tmp_path, "a.pcap", file_header() + capture(PACKETS[:20]))
+    place(tmp_path, "a.pcap.gz", PACKED[: len(PACKED) * 3 // 4])
+    assert ask_all(tmp_path)[0].verdict is Verdict.CUT
+    zeros = bytes(len(capture(PACKETS[20:40])))
+    place(tmp_path, "a.pcap", file_header() + capture(PACKETS[:20]) + zeros + capture(PACKETS[40:]))
+    place(tmp_path, "a.pcap.gz", PACKED)
+    finding, body = ask_all(tmp_path)
+    assert (finding.verdict, body) == (Verdict.CUT, capture(PACKETS[:20:2] + PACKETS[40::2]))
+
+
+@pytest.mark.parametrize("names", [("a.pcap.gz", "a.pcap.zst"), ("a.pcap", "a.pcap.gz", "a.pcap.zst")])
+def test_more_forms_are_one_capture(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """As where an archive is packed again in another way; one of the compressors is at work."""
+    forms = {"a.pcap": WHOLE, "a.pcap.gz": PACKED, "a.pcap.zst": zstd.compress(WHOLE[:2003])}
+    for name in names:
+        place(tmp_path, name, forms[name])
+    finding, body = ask_all(tmp_path)
+    assert (finding.verdict, body) == (Verdict.COMPLETE, TRUTH)
+
+
+LONG_BEGIN = section() + block(INTERFACE, struct.pack("<HHI", 1, 0, 0) + option(11, b"\0" + b"not host " * 70))
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "records"),
+    [
+        ("a.pcap", file_header(), [capture([one]) for one in PACKETS]),
+        ("a.pcapng", LONG_BEGIN, [packet(START_US + second * US, data) for second, data in enumerate(DATA)]),
+    ],
+)
+def test_another_capture_of_that_name_is_another_one(
+    tmp_path: Path, name: str, begin: bytes, records: list[bytes]
+) -> None:
+    """The names of two files prove nothing, nor does a long header: here the compressed one holds other packets."""
+    place(tmp_path, name, begin + b"".join(records[:30]))
+    place(tmp_path, f"{name}.gz", gzip.compress(begin + b"".join(records[30:])))
     finding, body = ask_all(tmp_path)
     assert (finding.verdict, body) == (Verdict.COMPLETE, TRUTH)
 

@@ -38,6 +38,8 @@ class FileFacts:
     """Not all of the file is read: nothing is known of its pauses."""
     read_to: int = 0
     """Where the last packet ends in the decompressed capture."""
+    damaged: bool = False
+    """There are zeros before some of its packets."""
     _latest_ns: int | None = None
 
     def take(self, time_ns: Integers) -> None:

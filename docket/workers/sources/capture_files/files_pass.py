@@ -6,7 +6,7 @@ Inside of the window each packet is decided by the decoder of `docket.packet`, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -89,8 +89,8 @@ class FilesPass:
         self._leave_out()
         for file in self._waiting:
             self._check_stop()
-            compressed = self._order.compressed_form(file)
-            yield from self._alone(file) if compressed is None else self._in_two_forms(file, compressed)
+            further = self._order.further_forms(file)
+            yield from self._in_forms((file, *further)) if further else self._alone(file)
             self._done += 1
             yield b""  # the one who reads may want to stop, or to say how far this is
         if self._linktype is None:
@@ -104,7 +104,7 @@ class FilesPass:
             waiting = [
                 file
                 for file, out in zip(self._waiting, left_out, strict=True)
-                if not out or self._order.compressed_form(file) is not None
+                if not out or self._order.further_forms(file)
             ]
             self._shortfalls.any_read |= len(waiting) < len(self._waiting)
             self._waiting = waiting
@@ -124,20 +124,22 @@ class FilesPass:
         if facts is not None:
             self._judge(file, facts)
 
-    def _in_two_forms(self, plain: CaptureFile, compressed: CaptureFile) -> Iterator[bytes]:
+    def _in_forms(self, files: Sequence[CaptureFile]) -> Iterator[bytes]:
         """A file and the same compressed: one is being made of the other, so the shorter is how the longer begins."""
         found: list[tuple[CaptureFile, FileFacts]] = []
         read_to = 0
-        for file in (plain, compressed):
+        for file in files:
             facts = self._facts.get(file.identity)
             if facts is None or (self._touches(facts) and facts.read_to > read_to):
-                facts = yield from self._file(file, _Behind(plain, read_to))
+                facts = yield from self._file(file, _Behind(files[0], read_to))
             if facts is not None:
                 self._shortfalls.any_read = True
                 found.append((file, facts))
                 read_to = max(read_to, facts.read_to)
-        whole = [one for one in found if one[1].is_whole]
-        for file, facts in whole[:1] or found:
+        # One that is whole and has all that any has makes good what others lack, but not zeros within what they gave.
+        whole = [place for place, (_, facts) in enumerate(found) if facts.is_whole and facts.read_to == read_to][:1]
+        judged = [*(one for one in found[: whole[0]] if one[1].damaged), found[whole[0]]] if whole else found
+        for file, facts in judged:
             self._judge(file, facts)
 
     def _touches(self, facts: FileFacts) -> bool:
@@ -218,6 +220,7 @@ class FilesPass:
                 raise _Overwritten
             facts.take(block.records.time_ns)
             facts.read_to = max(facts.read_to, block.end)
+            facts.damaged = facts.damaged or block.damaged
             chosen = self._chosen(file, block)
             if begin:
                 chosen = chosen[block.base + block.records.data_at[chosen] >= begin]
@@ -268,13 +271,13 @@ class FilesPass:
 class _Behind:
     """Where the packets begin that another form of the same capture did not have."""
 
-    plain: CaptureFile
+    first: CaptureFile
     offset: int
     """In the decompressed capture."""
 
     def offset_in(self, opened: OpenedFile) -> int:
         """0 where the file turns out to be another capture."""
-        return self.offset if opened.packing is None or is_form_of(opened, self.plain) else 0
+        return self.offset if opened.packing is None or is_form_of(opened, self.first) else 0
 
 
 class _Overwritten(Exception):

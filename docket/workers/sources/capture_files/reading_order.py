@@ -14,7 +14,7 @@ from docket.domain.timewindow import US_PER_S, Window
 from docket.packet.octets import Integers, Mask
 from docket.workers.sources.capture_files.identity import LATE_MTIME_US
 from docket.workers.sources.capture_files.listing import CaptureFile, Listing
-from docket.workers.sources.capture_files.two_forms import compressed_forms
+from docket.workers.sources.capture_files.two_forms import further_forms
 
 DISORDER_US = 5 * US_PER_S
 """Packets of one file may be this much older than its first one (several queues, several interfaces)."""
@@ -32,11 +32,11 @@ class FileTimes:
         self.listing = listing
         by_path = {file.path: file for file in listing.files}
         self.place = {path: number for number, path in enumerate(by_path)}
-        self.compressed = compressed_forms(by_path)
-        """By the path of a plain file: the same capture, compressed. Both together are one file to read."""
-        forms = {file.path for file in self.compressed.values()}
+        self.forms = further_forms(by_path)
+        """By the path of a file: the same capture in other forms. All together are one file to read."""
+        forms = {file.path for further in self.forms.values() for file in further}
         self.alone: Mask = np.array([path not in forms for path in by_path], dtype=bool)
-        """The files but the compressed ones that have a plain form."""
+        """The files but those that are forms of another one."""
         modified = [file.modified_us for file in listing.files]
         first = [file.first_us for file in listing.files if file.first_us is not None]
         self.modified_us: Integers = np.array(modified, dtype=np.int64)
@@ -81,9 +81,9 @@ class ReadingOrder:
         self.likely = [all_files[number] for number in (likely & times.alone).nonzero()[0]]
         self.files = [*self.likely, *(all_files[number] for number in (~likely & times.alone).nonzero()[0])]
 
-    def compressed_form(self, file: CaptureFile) -> CaptureFile | None:
-        """The same capture, compressed, where a file lies in the directory in both forms."""
-        return self._times.compressed.get(file.path)
+    def further_forms(self, file: CaptureFile) -> list[CaptureFile]:
+        """The same capture, compressed, where a file lies in the directory in several forms."""
+        return self._times.forms.get(file.path, [])
 
     def directories(self) -> list[str]:
         """Where the files lie."""

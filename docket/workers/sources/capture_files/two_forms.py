@@ -1,8 +1,8 @@
-"""Captures that lie in a directory in two forms, since a compressor makes one out of the other; and where files went.
+"""Captures that lie in a directory in several forms, since a compressor makes one of another; and where files went.
 
     1.pcap, 1.pcap.gz       gzip, zstd or lz4 writes the second, and removes the first when it is done; or the reverse
 
-The two are one capture, of which one form may still lack its end. For `reading_order` and `files_pass`.
+They are one capture, of which one form may still lack its end. For `reading_order` and `files_pass`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,32 @@ from docket.workers.sources.capture_files.opened_file import OpenedFile, open_ca
 _ENDINGS = (".gz", ".zst", ".zstd", ".lz4", ".xz", ".bz2")
 
 
-def compressed_forms(by_path: Mapping[str, CaptureFile]) -> dict[str, CaptureFile]:
-    """By the path of a plain file, the compressed one that holds the same capture: their first bytes tell it.
+def further_forms(by_path: Mapping[str, CaptureFile]) -> dict[str, list[CaptureFile]]:
+    """By the path of a file, the compressed ones that hold the same capture: their first bytes and packets tell it.
 
-    One that has no packet yet is taken for it, too: a compressor has just begun. What it holds in the end says whether
-    it is.
+    The file is the plain one, or where there is none the first compressed one. One that has no packet yet is taken for
+    a form, too: a compressor has just begun. What it holds in the end says whether it is.
     """
-    found = {}
+    found: dict[str, list[CaptureFile]] = {}
+    firsts: dict[str, CaptureFile] = {}
     for path, file in by_path.items():
-        plain = by_path.get(os.path.splitext(path)[0]) if path.endswith(_ENDINGS) else None
-        if plain is not None and (file.first_us is None or plain.identity.head == file.unpacked_head):
-            found[plain.path] = file
+        if path.endswith(_ENDINGS):
+            stem = os.path.splitext(path)[0]
+            first = by_path.get(stem) or firsts.setdefault(stem, file)
+            if first is not file and _may_hold_the_same(file, first):
+                found.setdefault(first.path, []).append(file)
     return found
+
+
+def _may_hold_the_same(file: CaptureFile, first: CaptureFile) -> bool:
+    if file.first_us is None:
+        return True
+    # The first bytes alone do not tell it where a long header stands before the first packet.
+    return file.unpacked_head == _capture_head(first) and first.first_us in (None, file.first_us)
+
+
+def _capture_head(file: CaptureFile) -> bytes:
+    return file.identity.head if file.unpacked_head is None else file.unpacked_head
 
 
 def gone_to(file: CaptureFile, directories: Iterable[str]) -> str | None:
@@ -43,9 +57,9 @@ def gone_to(file: CaptureFile, directories: Iterable[str]) -> str | None:
     return None
 
 
-def is_form_of(opened: OpenedFile, plain: CaptureFile) -> bool:
+def is_form_of(opened: OpenedFile, first: CaptureFile) -> bool:
     """Whether a compressed file holds the capture that was in this one."""
-    return opened.packing is not None and digest_of(opened.unpacked_head) == plain.identity.head
+    return opened.packing is not None and digest_of(opened.unpacked_head) == _capture_head(first)
 
 
 def _other_names(file: CaptureFile, directories: Iterable[str]) -> Iterator[str]:
