@@ -39,6 +39,8 @@ class Pending:
         self._by_id: dict[str, PendingJob] = {}
         self._by_question: dict[str, PendingJob] = {}
         self._of: Counter[str] = Counter()
+        self._rejected_of: Counter[str] = Counter()
+        """Those of them that the collector has refused: it has read them, and they stay here for who asks."""
         self.departures = 0
         """Counts the jobs that went into the ledger. While it stands still, ledger and `Pending` together know
         every job that was asked here."""
@@ -46,9 +48,9 @@ class Pending:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def count(self, owner: str) -> int:
-        """How many of this owner the ledger does not have."""
-        return self._of[owner]
+    def unread(self, owner: str) -> int:
+        """How many of this owner the collector has not read, as far as is known here."""
+        return self._of[owner] - self._rejected_of[owner]
 
     def is_full_for(self, owner: str) -> bool:
         """Whether this owner has as many here as he may: half of what the others leave."""
@@ -79,9 +81,11 @@ class Pending:
         pending = self._by_id.pop(job_id, None)
         if pending is None:
             return
-        self._of[pending.job.owner] -= 1
-        if not self._of[pending.job.owner]:
-            del self._of[pending.job.owner]
+        owner = pending.job.owner
+        self._of[owner] -= 1
+        self._rejected_of[owner] -= pending.job.is_final
+        if not self._of[owner]:
+            del self._of[owner], self._rejected_of[owner]
         if self._by_question.get(pending.fingerprint) is pending:
             del self._by_question[pending.fingerprint]
 
@@ -92,6 +96,7 @@ class Pending:
             self.remove(message.job.id)
         elif message.event is EventName.REJECTED and message.job_id in self._by_id:
             pending = self._by_id[message.job_id]
+            self._rejected_of[pending.job.owner] += not pending.job.is_final
             pending.job = msgspec.structs.replace(
                 pending.job, state=State.FAILED, finished_at=now_text(), reason=message.reason
             )

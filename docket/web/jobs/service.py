@@ -75,7 +75,7 @@ class JobService:
         self._size_guard = size_guard
         self.pending = Pending()
         self._awaited = 0
-        self._admission = Admission(self.pending.count)
+        self._admission = Admission(self.pending.unread)
         self._recorded: tuple[SourceStatus, ...] = ()
         self._recorded_s = -math.inf
         """When the ledger was asked for its sources last."""
