@@ -1,8 +1,10 @@
 """Where gaps begin, and what lies where no packet should be: told from packets, not from names and usual intervals."""
 
+import itertools
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +15,10 @@ from docket.index.index_files import IndexLayout
 from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import file_header
+from docket.workers.sources import gaps
 from docket.workers.sources.base import Gap
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
-from docket.workers.sources.stenographer import file_ends
+from docket.workers.sources.stenographer import file_ends, store
 from docket.workers.sources.stenographer.session import StenoSession
 from docket.workers.sources.stenographer.store import StenographerSource
 from tests.faults.certificates import Pair
@@ -73,6 +76,26 @@ def test_end_that_another_question_sees_meanwhile_counts(
 
     monkeypatch.setattr(file_ends.FileEnds, "look", look_after_another)
     assert asked(stopped, HOLE[0] - 10 * US, HOLE[0] - US) == Verdict.COMPLETE
+
+
+def test_end_that_is_seen_while_gaps_are_worked_out_counts(
+    stopped: StenographerSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gap that was just begun with the start of a file is put right by what another question sees at that moment."""
+    begin_us = HOLE[0]
+    asked(stopped, begin_us - 10 * US, begin_us - US)
+    ends_us, rotation_gaps, calls = dict(stopped._ends.latest_us), gaps.rotation_gaps, itertools.count(1)
+    fresh = StenographerSource(stopped._config, SetClock(NOW_US))
+
+    def see_meanwhile(*arguments: Any) -> list[Gap]:
+        found = rotation_gaps(*arguments)
+        if next(calls) == 2:  # at the look after the answer
+            fresh._ends.latest_us.update(ends_us)
+        return found
+
+    monkeypatch.setattr(store, "rotation_gaps", see_meanwhile)
+    assert ends_us
+    assert asked(fresh, begin_us - 10 * US, begin_us - US) == Verdict.COMPLETE
 
 
 def test_end_of_a_large_file_is_not_looked_for(stopped: StenographerSource, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The body of an HTTP answer as blocks of bytes, as they come, with proof of its end. For `steno_session` only.
+"""The body of an HTTP answer as blocks of bytes, as they come, with proof of its end. For `session` only.
 
 Go's server sends an answer of unknown length in chunks of about 2 kB, and the readers of http.client and urllib3
 hand out one chunk at a time, or wait for a round number of bytes. Here httptools takes the framing off up to a megabyte

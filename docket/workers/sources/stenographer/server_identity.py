@@ -1,4 +1,4 @@
-"""Who may answer as a stenographer: mutual TLS with one source's own CA. For `steno_session` only.
+"""Who may answer as a stenographer: mutual TLS with one source's own CA. For `session` only.
 
 Stenographer's certificates are X.509 version 1 with a common name and no subjectAltName, which the checks of
 today's TLS libraries refuse. So the chain is verified by OpenSSL against that one CA, as always, and the name

@@ -1,7 +1,7 @@
 """HTTPS to one stenographer through requests, with reads that can be stopped. For `stenographer` only.
 
 A session serves one thread at a time and keeps its connection. What requests lacks is added at its own seams:
-a connection that checks the name in the certificate (see `steno_tls`), and a response that reads from a patient
+a connection that checks the name in the certificate (see `server_identity`), and a response that reads from a patient
 socket: one that waits as long as it must, yet looks every quarter of a second whether it should still wait.
 Stenographer sends no byte of its answer before it has found packets, so this holds for the headers too.
 """

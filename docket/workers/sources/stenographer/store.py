@@ -134,7 +134,8 @@ class StenographerSource:
             newest_us = min(thread[-1] for thread in starts)
             readable_until_us = max(newest_us, readable_until_us)
         # Of several threads nothing tells when the last file of one was done: nothing of it is sure before a gap.
-        ends_us = self._ends.latest_us if len(starts) == 1 else {}
+        # A copy: what another question sees meanwhile must not be known to only one of the two that use it.
+        ends_us = dict(self._ends.latest_us) if len(starts) == 1 else {}
         gaps = [gap for thread in starts for gap in rotation_gaps(thread, readable_until_us, LONGEST_FILE_US, ends_us)]
         coverage = Coverage(oldest_us, readable_until_us, counters, lag_us, merged(gaps))
         begun = frozenset(starts[0]) - ends_us.keys() if len(starts) == 1 else frozenset()
