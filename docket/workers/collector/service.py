@@ -149,7 +149,7 @@ class Collector:
             return 0.0
         now_s = self._clock.monotonic_s()
         regular = {name: at_s for name, at_s in self._next_s.items() if name != "deadlines"}
-        due_s = [*regular.values(), *(job.deadline_s for job in self.jobs.values())]
+        due_s = [*regular.values(), *(max(job.deadline_s, self._next_s["deadlines"]) for job in self.jobs.values())]
         due_s += [*self._outbox.due_s(self._unsaid_jobs(), now_s), *self._early.due_s(now_s)]
         return max(min(due_s) - now_s, 0.0)
 

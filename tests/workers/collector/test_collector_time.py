@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docket.domain.job import EventName, Verdict
+from docket.workers.collector.service import DEADLINES_S
 from tests.services.waiting import wait_until
 from tests.workers.collector.collector_harness import SOURCES, Rig, at, rig
 from tests.workers.packet_records import in_order, records
@@ -44,6 +45,17 @@ def test_the_deadline_closes_what_is_open(harness: Rig) -> None:
         "The job's deadline (14:23:40 UTC) came while rock01:em1 was being read; it had come to 14:03:00 UTC.",
         "The job's deadline (14:23:40 UTC) came before rock01:em2 began to read.",
     ]
+
+
+def test_collector_rests_until_it_looks_at_the_deadlines(harness: Rig) -> None:
+    """A deadline that came just after a look at all of them is waited for, and not asked for again and again."""
+    job_id = harness.ask(deadline_s=98)
+    harness.settle()
+    harness.pass_time(97.95)
+    harness.clock.advance(0.06)
+    assert 0.03 < harness.collector.idle_s() < DEADLINES_S
+    harness.pass_time(harness.collector.idle_s())
+    assert harness.state(job_id) == "failed"
 
 
 def test_the_deadline_names_the_last_cause(harness: Rig) -> None:
