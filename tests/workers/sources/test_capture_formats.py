@@ -61,13 +61,27 @@ def lz4_frames(data: bytes) -> bytes:
     return (b"\x50\x2a\x4d\x18\x04\0\0\0abcd").join(frames)
 
 
+def lz4_behind_a_long_frame(data: bytes) -> bytes:
+    """The frame to be skipped is longer than what is looked at to know a file."""
+    return b"\x50\x2a\x4d\x18" + (2000).to_bytes(4, "little") + bytes(2000) + bytes(lz4.frame.compress(data))
+
+
 def zstd_frames(data: bytes) -> bytes:
     return b"".join(zstd.compress(data[at : at + 1000]) for at in range(0, len(data), 1000))
 
 
 @pytest.mark.parametrize(
     "compress",
-    [gzip.compress, bz2.compress, lzma.compress, lz4.frame.compress, lz4_frames, zstd.compress, zstd_frames],
+    [
+        gzip.compress,
+        bz2.compress,
+        lzma.compress,
+        lz4.frame.compress,
+        lz4_frames,
+        lz4_behind_a_long_frame,
+        zstd.compress,
+        zstd_frames,
+    ],
 )
 def test_compressed_captures_are_read(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     """Whatever the compression, and in however many frames."""

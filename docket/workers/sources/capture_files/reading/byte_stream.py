@@ -22,7 +22,7 @@ from docket.workers.sources.capture_files.formats import Packing
 READ_BYTES = 256 * 1024
 MOST_WINDOW_LOG = 27
 """zstd: 128 MiB, what its own program allows; a file that asks for more is refused, not obeyed."""
-_SKIPPABLE = b"\x2a\x4d\x18"
+_SKIPPABLE, _LZ4 = b"\x2a\x4d\x18", b"\x04\x22\x4d\x18"
 _TOO_LARGE, _DICTIONARY = "too much memory", "ictionary"
 """What the messages of zstd's library say of a window that is too large, and of a dictionary that is missing."""
 _PADDED = (Packing.GZIP, Packing.XZ)
@@ -92,7 +92,6 @@ class PackedStream:
     def __init__(self, file: BinaryIO, packing: Packing, offset: int = 0, position: int = 0) -> None:
         self._file = file
         self._packing = packing
-        self._begin = _BEGIN[packing]
         self._input = b""
         self._read_to = offset
         """Offset behind the compressed bytes that were read from the file."""
@@ -165,8 +164,11 @@ class PackedStream:
                 self._input = self._input.lstrip(b"\0")
             else:
                 break
+        if self._packing is Packing.ZSTD and self._input.startswith(_LZ4):
+            # Frames without data are common to both, and the first one may be longer than what was looked at.
+            self._packing = Packing.LZ4
         self._frames.append((self._read_to - len(self._input), self.position))
-        self._decompressor = self._begin()
+        self._decompressor = _BEGIN[self._packing]()
         return True
 
     def _skip_frame(self) -> None:
