@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from docket.cli.setup.capture_directory import Directory, label_of
@@ -25,6 +26,8 @@ _LISTENS = ("-i", "--interface", "--in", "-d", "--dev")
 _WITHOUT_VALUE = "AbdDefghHIJKlLnNOpPqQStuUvxX#"
 """Letters of tcpdump's and dumpcap's options that may stand together before one with a value: -nnUw FILE."""
 _SHELLS = ("sh", "bash", "dash", "zsh")
+_GIVES_SCRIPT = re.compile("-[A-Za-z]*c")
+"""Also together with other options of a shell: -lc, -ec."""
 _BEFORE_A_PROGRAM = (
     *("env", "exec", "nice", "ionice", "chrt", "taskset", "numactl", "setpriv", "sudo", "runuser", "su", "timeout"),
     *("nohup", "stdbuf", "flock", "start-stop-daemon", "systemd-run", "systemd-inhibit", "unbuffer", "setsid"),
@@ -122,8 +125,9 @@ def _in_shell(line: str, directory: str) -> Iterator[list[str]]:
 def _recorders(words: Sequence[str], directory: str) -> Iterator[list[str]]:
     """The command lines of recorders in one that may begin with other programs; with whole paths."""
     name = Path(words[0]).name if words else ""
-    if name in _SHELLS and "-c" in words[:-1]:
-        yield from _in_shell(words[words.index("-c") + 1], directory)
+    scripts = [script for flag, script in pairwise(words) if _GIVES_SCRIPT.fullmatch(flag)]
+    if name in _SHELLS and scripts:
+        yield from _in_shell(scripts[0], directory)
     elif name in _BEFORE_A_PROGRAM or _ASSIGNMENT.fullmatch(name):
         for place, word in enumerate(words):
             if Path(word).name in (*_WRITTEN_BY, *_OTHERS, *_SHELLS):

@@ -134,7 +134,7 @@ MACHINES: dict[str, tuple[dict[str, str], str, list[tuple[str, str]]]] = {
     ),
     "by a shell": (
         {
-            "/etc/systemd/system/x.service": "ExecStart=/bin/sh -c 'sleep 5; exec dumpcap -q -i eth9 -w /srv/x/a'\n",
+            "/etc/systemd/system/x.service": "ExecStart=/bin/bash -lc 'sleep 5; exec dumpcap -q -i eth9 -w /srv/x/a'\n",
             "/etc/cron.d/x": "#@reboot root tcpdump -w /old/a\n",
         },
         "/srv/x",
