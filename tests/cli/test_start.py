@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -44,4 +45,4 @@ def test_a_wrong_command_is_answered_with_all_of_them(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "docket", *words], capture_output=True, text=True)
     assert done.returncode == 2
     assert "usage: docket" in done.stderr
-    assert ("'verify'" in done.stderr) == (words == ["gett"])
+    assert (re.search("choose from .*verify", done.stderr) is not None) == (words == ["gett"])

@@ -92,7 +92,7 @@ class _Unit:
         return found
 
     def _filled(self, text: str) -> str:
-        return re.sub("%([iI%])", lambda found: "%" if found[1] == "%" else self.instance or found[0], text)
+        return re.sub("%([iI%])", lambda found: "%" if found[1] == "%" else self.instance or "$instance", text)
 
 
 def _expanded(words: Sequence[str], values: Mapping[str, str]) -> Iterator[str]:

@@ -132,6 +132,15 @@ MACHINES: dict[str, tuple[dict[str, str], str, list[tuple[str, str]]]] = {
         "/srv/ring 8",
         [("s:eth8", "/srv/ring 8")],
     ),
+    "a directory of its own for each instance": (
+        {
+            "/etc/systemd/system/cap@.service": "[Service]\nExecStart=/usr/bin/tcpdump -i %i -w /srv/all/%i/%%s.pcap\n",
+            "/etc/systemd/system/multi-user.target.wants/cap@eth8.service": "",
+            "/etc/systemd/system/multi-user.target.wants/cap@eth9.service": "",
+        },
+        "/srv/all/eth8/../eth9",
+        [("s:eth8", "/srv/all/eth8"), ("s:eth9", "/srv/all/eth9")],
+    ),
     "by a shell": (
         {
             "/etc/systemd/system/x.service": "ExecStart=/bin/bash -lc 'sleep 5; exec dumpcap -q -i eth9 -w /srv/x/a'\n",
