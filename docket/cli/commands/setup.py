@@ -211,6 +211,8 @@ def _start(workers: list[str], terminal: Terminal, *, now: bool) -> int:
         _run(["systemctl", "disable", "--now", stale], terminal)
         if stale in failed_units():
             _run(["systemctl", "reset-failed", stale], terminal)
+    # Restarts by hand count too: after ten within five minutes systemd would refuse these.
+    _run(["systemctl", "reset-failed", "docket*"], terminal)
     # Services that run already take up what has changed.
     again = ["systemctl", "try-restart", "docket-collector", "docket-inspector", "docket-indexer", "docket", *workers]
     for one in (again, command):
