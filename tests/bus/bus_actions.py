@@ -4,7 +4,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from docket.bus.interface import Broker, Consumer, Delivery, Publisher
+from docket.bus.rabbitmq.address import parse_address
+from docket.bus.rabbitmq.broker import AmqpBroker
 from tests.services.waiting import wait_until
+
+
+@contextmanager
+def opened(url: str) -> Iterator[AmqpBroker]:
+    """A service's connection to the RabbitMQ at this address, closed at the end."""
+    bus = AmqpBroker(parse_address(url, {}))
+    try:
+        yield bus
+    finally:
+        bus.close()
 
 
 @contextmanager

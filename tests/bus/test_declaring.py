@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import kombu
 import pytest
@@ -10,11 +10,10 @@ import pytest
 from docket.bus import topology
 from docket.bus.declaring import declare_when_possible
 from docket.bus.permissions import COLLECTOR, INSPECTOR, WEB, WORKER, user_definitions
-from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.bus.rabbitmq.replacement import SENT_BY_HEADER
 from docket.errors import BusLost, BusRefused, QueueHidden, TopologyMismatch
-from tests.bus.bus_actions import attach, publishing, receiving, take
+from tests.bus.bus_actions import attach, opened, publishing, receiving, take
 from tests.bus.conftest import SOURCE
 from tests.services.rabbitmq import Broker as RabbitMQ
 from tests.services.waiting import wait_until
@@ -24,13 +23,6 @@ pytestmark = pytest.mark.rabbitmq
 PASSWORD = "secret"
 SHARD = topology.fragment_queue(0)
 OLD_ARGUMENTS = {"x-queue-type": "classic", "x-max-length-bytes": 1_000_000, "x-overflow": "reject-publish"}
-
-
-@contextmanager
-def opened(url: str) -> Iterator[AmqpBroker]:
-    bus = AmqpBroker(parse_address(url, {}))
-    yield bus
-    bus.close()
 
 
 @pytest.fixture

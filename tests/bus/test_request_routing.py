@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from threading import Event, Thread
 
 import kombu
@@ -15,11 +14,10 @@ from docket.bus.addressing import HEADER, address
 from docket.bus.interface import Broker, Publication
 from docket.bus.messages import Order, Retry
 from docket.bus.permissions import WEB, WORKER, user_definitions
-from docket.bus.rabbitmq.address import parse_address
 from docket.bus.rabbitmq.broker import AmqpBroker
 from docket.domain.refinement import SPOOL_SOURCE
 from docket.domain.request import Request
-from tests.bus.bus_actions import publishing, receiving, take_bodies
+from tests.bus.bus_actions import opened, publishing, receiving, take_bodies
 from tests.services.rabbitmq import Broker as RabbitMQ
 from tests.services.waiting import wait_until
 
@@ -85,13 +83,6 @@ def test_an_order_to_read_again_comes_to_those_that_fell_short(bus: Broker) -> N
     order = Retry(id="0", order=Order(request=REQUEST, attempts={EM2: 2}))
     assert reached(bus, address(order), topology.RETRY_KEY) == {EM2}
     assert reached(bus, {}, topology.CANCEL_KEY) == set()
-
-
-@contextmanager
-def opened(url: str) -> Iterator[AmqpBroker]:
-    bus = AmqpBroker(parse_address(url, {}))
-    yield bus
-    bus.close()
 
 
 @pytest.fixture
