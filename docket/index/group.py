@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docket.domain.query.terms import FilterNode
-from docket.domain.timewindow import US_PER_S, Window
+from docket.domain.timewindow import Window
 from docket.index.candidates import candidates
 from docket.index.facts import FileFacts
 from docket.index.format import bloom, container
@@ -28,11 +28,10 @@ from docket.index.format.packed_integers import DamagedColumn, pack, unpack
 from docket.index.format.stored_file import StoredFile, open_index
 from docket.index.value_kinds import Kind
 from docket.packet.octets import Mask
+from docket.workers.sources.capture_files.file_facts import DISORDER_US
 
 _FILES, _UNSURE, _MATRIX, _CHECKSUMS, _MINUTES = "files", "unsure", "matrix", "checksums", "minutes"
 _DECODER = msgspec.msgpack.Decoder(list[FileFacts])
-DROPS_US = 5 * US_PER_S
-"""A recorder that lost packets may have lost them so long before its first packet or after its last one."""
 _KEPT_BYTES = 16 * 1024 * 1024
 
 
@@ -139,7 +138,9 @@ class Group:
             with Container(self.path) as file:
                 found &= candidates(_Places(file, self), root) | self._unsure
         if self._dropping.any():
-            found |= self._dropping & self.inside(Window(window.after_us - DROPS_US, window.before_us + DROPS_US))
+            # Also shortly before the first packet of a file and after its last one, as the verdict has it.
+            around = Window(window.after_us - DISORDER_US, window.before_us + DISORDER_US)
+            found |= self._dropping & self.inside(around)
         return found
 
     def minutes(self) -> NDArray[np.int64]:

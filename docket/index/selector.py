@@ -139,8 +139,8 @@ class IndexSelector:
                 minutes = rows[rows[:, 0] == place[1], 1].tolist()
         except (OSError, Damaged):
             return None
-        whole = facts.is_exactly(identity) and not facts.cut_off and not facts.damaged
-        return stretches(facts, minutes) if whole else None
+        all_known = facts.is_exactly(identity) and not facts.cut_off and not facts.damaged
+        return stretches(facts, minutes) if all_known else None
 
     def stats(self) -> dict[str, int]:
         """How far the indexer is, for the figures of the source; nothing where none is at work."""

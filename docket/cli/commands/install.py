@@ -41,7 +41,6 @@ UNITS = (
 )
 """All but the instances of workers and recorders."""
 
-
 _COMPLETIONS = {
     "bash": Path("usr/share/bash-completion/completions/docket"),
     "zsh": Path("usr/share/zsh/vendor-completions/_docket"),

@@ -8,7 +8,8 @@ import stat
 import struct
 from pathlib import Path
 
-_OWNER = "docket"
+OWNER = "docket"
+"""The user of the services, and of the directories that Docket makes."""
 _READ, _ENTER = 4, 1
 _ACL, _ACL_USER = "system.posix_acl_access", 2
 
@@ -52,6 +53,6 @@ def _granted_to(path: Path, user: int) -> int:
 def _user() -> pwd.struct_passwd | None:
     """None where the package has not made the user yet."""
     try:
-        return pwd.getpwnam(_OWNER)
+        return pwd.getpwnam(OWNER)
     except KeyError:
         return None

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from docket.cli.setup.reading_rights import OWNER
 from docket.config.values import size_bytes
 from docket.domain.request import SOURCE_NAME
 from docket.errors import ConfigError, Fault
@@ -17,7 +18,6 @@ from docket.errors import ConfigError, Fault
 DIRECTORY = Path("/data/pcap")
 """As in deploy/systemd/docket-record@.service, which may write nowhere else."""
 DEFAULT_RING = "100GB"
-_OWNER = "docket"
 _SMALLEST_RING_BYTES = 10_000_000
 
 
@@ -49,7 +49,7 @@ def make_directory(root: Path, interface: str) -> None:
     try:
         path.mkdir(mode=0o750, parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            shutil.chown(path, _OWNER, _OWNER)
+            shutil.chown(path, OWNER, OWNER)
     except LookupError:
         pass  # the package makes the user; the unit makes the directory once more
     except OSError as error:

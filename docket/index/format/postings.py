@@ -61,7 +61,7 @@ class Postings:
         self._pieces = pieces
         self._block_count = block_count
         self._latest: _Piece | None = None
-        """Who looks at a question before it is asked has it looked up twice."""
+        """The one that was looked into last: the check of a question and then its reading look up the same values."""
 
     def between(self, first: int, last: int) -> NDArray[np.uint16]:
         """The blocks in which a value of the range occurs, ends included; some may come several times."""

@@ -16,6 +16,7 @@ from docket.workers.sources.capture_files.reading.record_block import FileEnd
 
 DISORDER_NS = 5 * 10**9
 """Packets of one file may be this much older than the one before (several queues, several interfaces)."""
+DISORDER_US = DISORDER_NS // 1000
 PAUSE_NS = 600 * 10**9
 """A longer one is noted."""
 MOST_STRETCHES = 100

@@ -17,7 +17,7 @@ from docket.packet.octets import Integers
 from docket.packet.record_cutter import FurtherHeader
 from docket.workers.sources.base import ReadAgain
 from docket.workers.sources.capture_files.block_selector import BlockSelector, Selection
-from docket.workers.sources.capture_files.file_facts import FactsCache, FileFacts
+from docket.workers.sources.capture_files.file_facts import DISORDER_US, FactsCache, FileFacts
 from docket.workers.sources.capture_files.identity import FileIdentity
 from docket.workers.sources.capture_files.listing import CaptureFile
 from docket.workers.sources.capture_files.opened_file import OpenedFile, open_capture
@@ -30,7 +30,7 @@ from docket.workers.sources.capture_files.reading.record_block import (
     render,
     result_header,
 )
-from docket.workers.sources.capture_files.reading_order import DISORDER_US, ReadingOrder
+from docket.workers.sources.capture_files.reading_order import ReadingOrder
 from docket.workers.sources.capture_files.shortfall_texts import Shortfalls
 from docket.workers.sources.capture_files.two_forms import gone_to, is_form_of
 

@@ -1,5 +1,10 @@
 """Which packets of a block match a query and lie in a window; one meaning for readings and for counts. Pure.
 
+    chosen = PacketFilter(query, window, look_inside=False).chosen(block)
+    chosen.rows                                       indices of the packets that match
+
+It searches for bytes first where that spares decoding:
+
     wanted = literals(query.root)                     None: nothing can be said
     rows = holding(buffer, records, wanted)           None: too many to be worth it
 

@@ -12,12 +12,11 @@ import numpy as np
 
 from docket.domain.timewindow import US_PER_S, Window
 from docket.packet.octets import Integers, Mask
+from docket.workers.sources.capture_files.file_facts import DISORDER_US
 from docket.workers.sources.capture_files.identity import LATE_MTIME_US
 from docket.workers.sources.capture_files.listing import CaptureFile, Listing
 from docket.workers.sources.capture_files.two_forms import further_forms
 
-DISORDER_US = 5 * US_PER_S
-"""Packets of one file may be this much older than its first one (several queues, several interfaces)."""
 _WRITING_US = 60 * US_PER_S
 """A file that was written to within this time is taken to be still growing."""
 _BUFFERED_US = 24 * 3600 * US_PER_S

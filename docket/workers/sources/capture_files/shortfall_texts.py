@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from docket.domain.timewindow import US_PER_S, Window, format_human
+from docket.domain.timewindow import Window, format_human
 from docket.domain.units import packets_text
 from docket.workers.sources.base import Shortfall
-from docket.workers.sources.capture_files.file_facts import FileFacts
+from docket.workers.sources.capture_files.file_facts import DISORDER_US, FileFacts
 from docket.workers.sources.capture_files.identity import LATE_MTIME_US
 from docket.workers.sources.capture_files.listing import CaptureFile, Unusable
 
 _SHOWN = 3
-_DISORDER_US = 5 * US_PER_S
 _LOOK_AT_FILES = "Asking again would bring the same: look at the files that are named."
 _ON_NO_DISK = "Asking again would bring the same: what a recorder drops is on no disk."
 _LATER = "Retry later, when the recorder has written more, or let it write each packet at once (tcpdump -U)."
@@ -79,7 +78,7 @@ class Shortfalls:
             return
         last_us = None if facts.last_ns is None else facts.last_ns // 1000
         written_us = file.identity.written_us(file.first_us, last_us) + LATE_MTIME_US
-        first_us = 0 if facts.first_ns is None else facts.first_ns // 1000 - _DISORDER_US
+        first_us = 0 if facts.first_ns is None else facts.first_ns // 1000 - DISORDER_US
         within = window.before_us > first_us and window.after_us <= written_us
         name = self._name(file.path)
         if end.fault and within:
@@ -94,7 +93,7 @@ class Shortfalls:
         """Its statistics count packets that are on no disk, at times that are not known but by the file's."""
         since_us = None if facts.first_ns is None else facts.first_ns // 1000
         until_us = file.modified_us if facts.last_ns is None else facts.last_ns // 1000
-        if window.before_us <= (since_us or 0) - _DISORDER_US or window.after_us > until_us + _DISORDER_US:
+        if window.before_us <= (since_us or 0) - DISORDER_US or window.after_us > until_us + DISORDER_US:
             return
         when = f"before {format_human(until_us)}"
         if since_us is not None:

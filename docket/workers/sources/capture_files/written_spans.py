@@ -10,7 +10,7 @@ from docket.domain.timewindow import US_PER_S
 from docket.packet.octets import Integers, Mask
 from docket.workers.sources.base import Gap
 from docket.workers.sources.capture_files.block_selector import BlockSelector
-from docket.workers.sources.capture_files.file_facts import DISORDER_NS, FactsCache
+from docket.workers.sources.capture_files.file_facts import DISORDER_US, FactsCache
 from docket.workers.sources.capture_files.identity import OLDEST_SENSIBLE_US, FileIdentity
 from docket.workers.sources.capture_files.known_times import UNKNOWN, Times
 from docket.workers.sources.gaps import SEVERAL, CoveredTime, usual_us
@@ -113,7 +113,7 @@ def _joined(run: Sequence[Sequence[int]], longest_us: int) -> list[Span]:
     joined: list[Span] = []
     for begin_us, end_us in run:
         pause_us = begin_us - joined[-1][1] if joined else 0
-        if joined and -DISORDER_NS // 1000 <= pause_us <= longest_us:
+        if joined and -DISORDER_US <= pause_us <= longest_us:
             begin_us = joined.pop()[0]
         joined.append((begin_us, end_us))
     return joined

@@ -12,7 +12,6 @@ record header, its bytes are handed on as they stand in the file.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,8 +20,8 @@ import numpy as np
 
 from docket.domain.timewindow import NS_PER_S
 from docket.packet.octets import Integers
-from docket.packet.pcap import RECORD_HEADER_BYTES
-from docket.packet.records import LARGEST_RECORD_BYTES, Records
+from docket.packet.pcap import LARGEST_RECORD_BYTES, RECORD_HEADER_BYTES, file_header
+from docket.packet.records import Records
 from docket.workers.sources.capture_files.block_selector import Extent
 from docket.workers.sources.capture_files.reading.byte_stream import ByteStream
 
@@ -31,7 +30,6 @@ BLOCK_BYTES = 1024 * 1024
 
 END_NS = (1 << 32) * NS_PER_S
 """A record cannot say a time from here on, in February 2106, nor one before 1970."""
-_MICRO, _NANO = 0xA1B2_C3D4, 0xA1B2_3C4D
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,8 +127,7 @@ class Stretch:
 
 def result_header(linktype: int, *, nanoseconds: bool) -> bytes:
     """The beginning of the answer."""
-    magic = _NANO if nanoseconds else _MICRO
-    return struct.pack("<IHHiIII", magic, 2, 4, 0, 0, LARGEST_RECORD_BYTES, linktype)
+    return file_header(linktype, LARGEST_RECORD_BYTES, nanoseconds=nanoseconds)
 
 
 def render(block: RecordBlock, chosen: Integers, *, nanoseconds: bool) -> bytes:
