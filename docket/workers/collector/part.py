@@ -97,6 +97,8 @@ class Part(msgspec.Struct):
     attempt: int = 0
     run: str = ""
     next_seq: int = 0
+    least_attempt: int = 0
+    """Set when it is asked once more: an answer of the time before, which comes only now, does not count."""
     begun: bool = False
     """The reading has begun in this revision of the job."""
     broken: bool = False
@@ -157,7 +159,7 @@ class Part(msgspec.Struct):
     def take(self, fragment: Fragment, request: Request) -> Outcome:
         """Judge one fragment and note its facts. The caller writes the body and tells the size."""
         reading, current = (fragment.attempt, fragment.run), (self.attempt, self.run)
-        if self.closed or reading < current:
+        if self.closed or reading < current or fragment.attempt < self.least_attempt:
             return Outcome.DROPPED
         if fragment.kind is FragmentKind.STATUS:
             return self._take_status(fragment)
@@ -213,8 +215,8 @@ class Part(msgspec.Struct):
             self._forget_packets()
         self.verdict, self.usable = None, False
         self.sentence, self.next_step = "", ""
-        # The reading of before may still be under way; it must not go on where it was.
-        self.begun, self.broken = False, True
+        # The reading of before may still be under way; it must not go on where it was, nor come late.
+        self.begun, self.broken, self.least_attempt = False, True, self.next_attempt
 
     @property
     def next_attempt(self) -> int:

@@ -226,6 +226,22 @@ def test_a_straggler_of_the_reading_before_does_not_join_the_retry(harness: Rig)
     assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
 
 
+def test_an_answer_that_was_held_up_until_the_retry_does_not_join_it(harness: Rig) -> None:
+    """Also where nothing of that reading had come before: its host was cut off from the bus."""
+    job_id = harness.ask(deadline_s=50)
+    harness.reading(job_id, 1).begin().data(EM2).end()
+    harness.pass_time(50)
+    harness.retry(job_id)
+    harness.settle()
+    harness.reading(job_id, 0).begin().data(EM1).end()
+    harness.settle()
+    assert harness.state(job_id) == "running"
+    harness.reading(job_id, 0, attempt=2).begin().data(EM1).end()
+    harness.settle()
+    assert (harness.state(job_id), harness.result(job_id)) == ("completed", in_order(EM1, EM2))
+    assert [answer.attempt for answer in harness.job(job_id).sources] == [2, 1]
+
+
 def test_a_retry_that_is_not_answered_keeps_what_was_there(harness: Rig) -> None:
     """A source that was cut and cannot be reached again keeps its packets and its verdict."""
     job_id = harness.ask(deadline_s=50)
