@@ -41,5 +41,6 @@ def _listed(*arguments: str) -> list[str]:
 
 
 def advice(unit: str) -> str:
-    """What to do about a failed one."""
-    return f"journalctl -u {unit} -n 20; mend what it says, then systemctl start docket.target {unit}"
+    """What to do about a failed one. After too many starts systemd refuses more until it is reset."""
+    again = f"systemctl reset-failed {unit}; systemctl start docket.target {unit}"
+    return f"journalctl -u {unit} -n 20; mend what it says, then {again}"

@@ -223,6 +223,17 @@ def test_fault_in_the_configuration_is_not_repeated(installed: BootedMachine) ->
     wait_well(sensor)
 
 
+def test_setup_starts_what_was_restarted_too_often(installed: BootedMachine) -> None:
+    """systemd refuses the eleventh start within five minutes, also of restarts by hand; setup is a new beginning."""
+    assert (
+        installed.try_run("for n in $(seq 12); do systemctl restart docket-inspector || exit 1; done").returncode == 1
+    )
+    assert "start-limit-hit" in installed.run("systemctl show -p Result docket-inspector")
+    installed.run("docket setup --start")
+    assert active(installed) == {"active"}
+    wait_well(installed)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_fault_is_named_with_what_to_do(well: BootedMachine, page: Page, cause: Cause, view: str) -> None:
     """Each fault by each view."""
