@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from docket.config.model import CaptureFilesConfig
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
-from docket.index.selector import IndexSelector
 from docket.workers.sources.base import Source
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from docket.workers.sources.stenographer.store import StenographerSource
@@ -22,6 +19,7 @@ from tests.faults.stand_in import StandIn
 from tests.holes import files
 from tests.holes.oracle import Asked, Told, Truth, clear_holes, packets
 from tests.holes.recording import ETHERNET, QUESTIONS, US, Recording, random_recording
+from tests.index.captures import index_directory
 from tests.workers.requests import Heard, SetClock, ask, read, steno_config
 
 QUESTIONS_EACH = 3
@@ -37,7 +35,7 @@ def of_a_directory(seed: int, place: Path) -> list[str]:
     directory = place / "captures"
     directory.mkdir(parents=True)
     made = files.write(chance, recording, directory)
-    selector = _index(directory, place / "index") if chance.random() < 0.4 else None
+    selector = index_directory(directory, IndexLayout(place / "index")) if chance.random() < 0.4 else None
     clock = SetClock(recording.now_us)
     config = CaptureFilesConfig(name="rock01:em1", path=directory, flush_lag_s=0)
     truth = Truth(
@@ -119,13 +117,6 @@ def _question(chance: random.Random, truth: Truth, questions: Sequence[str]) -> 
 def _is_healthy(recording: Recording) -> bool:
     """Packets came all the time, and were recorded all the time."""
     return not recording.holes and not recording.odd_clock and recording.longest_pause_us < 60 * US
-
-
-def _index(directory: Path, place: Path) -> IndexSelector:
-    indexer, stop = SourceIndexer(str(directory), IndexLayout(place), 0), threading.Event()
-    while indexer.step(stop):
-        pass
-    return IndexSelector(place)
 
 
 def _ethernet(chance: random.Random) -> Recording:

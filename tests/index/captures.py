@@ -8,12 +8,15 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
 from docket.domain.query.terms import FilterNode
 from docket.domain.timewindow import Window
 from docket.index.build import Built, build
 from docket.index.format.stored_file import open_index, write_index
 from docket.index.index_files import IndexLayout
+from docket.index.indexer import SourceIndexer
+from docket.index.selector import IndexSelector
 from docket.packet.decode import decode
 from docket.packet.link import is_known
 from docket.packet.match import match
@@ -100,6 +103,14 @@ def index(path: Path, layout: IndexLayout, *, longer: bool = False) -> Built:
         assert built is not None
         write_index(place, built.facts, built.sections)
     return built
+
+
+def index_directory(directory: Path, layout: IndexLayout) -> IndexSelector:
+    """Index all that is in a directory of captures; what a reading asks then."""
+    indexer, stop = SourceIndexer(str(directory), layout, 0), Event()
+    while indexer.step(stop):
+        pass
+    return IndexSelector(layout.root)
 
 
 def identity_of(path: Path) -> FileIdentity:

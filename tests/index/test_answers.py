@@ -19,12 +19,11 @@ from docket.config.model import CaptureFilesConfig
 from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import scan
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
-from tests.index.captures import FIRST_S
+from tests.index.captures import FIRST_S, index_directory
 from tests.services import frames
 from tests.services.needs import program
 from tests.services.waiting import wait_until
@@ -108,12 +107,6 @@ def _is_past(until_s: float) -> bool:
     return time.monotonic() > until_s
 
 
-def _index(captures: Path, layout: IndexLayout) -> None:
-    indexer = SourceIndexer(str(captures), layout, 0)
-    while indexer.step(threading.Event()):
-        pass
-
-
 @pytest.mark.parametrize("indexed_before", [False, True])
 def test_index_hides_no_dropped_packets(indexed_before: bool, tmp_path: Path, layout: IndexLayout) -> None:
     """What the recorder says it dropped is said, whether it was there when the file was indexed or came behind it."""
@@ -124,7 +117,7 @@ def test_index_hides_no_dropped_packets(indexed_before: bool, tmp_path: Path, la
         path.write_bytes(content)
         os.utime(path, (FIRST_S, FIRST_S))
         if content is written or not indexed_before:
-            _index(directory, layout)
+            index_directory(directory, layout)
     for text in ("", "host 10.9.9.9"):
         answer = _answer(directory, IndexSelector(layout.root), text, Window(0, 1 << 60))
         assert answer == _answer(directory, None, text, Window(0, 1 << 60))
@@ -134,7 +127,7 @@ def test_index_hides_no_dropped_packets(indexed_before: bool, tmp_path: Path, la
 @pytest.mark.parametrize("state", ["whole", "half", "damaged"])
 def test_answers_are_those_of_tcpdump_and_of_no_index(state: str, captures: Path, layout: IndexLayout) -> None:
     """The same packets, and the same said about the damaged file, for random queries and windows."""
-    _index(captures, layout)
+    index_directory(captures, layout)
     chance = random.Random(state)
     for number, path in enumerate(sorted(layout.files.iterdir())):
         if state == "half" and number % 2:
@@ -183,5 +176,5 @@ def test_a_killed_indexer_leaves_nothing_wrong(captures: Path, layout: IndexLayo
             text, window = _question(chance)
             answer = _answer(captures, IndexSelector(layout.root), text, window)
             assert _records(answer[0]) == _tcpdump(captures, text, window)
-    _index(captures, layout)
+    index_directory(captures, layout)
     assert not list(layout.files.glob(".*"))

@@ -20,7 +20,6 @@ from docket.domain.timewindow import Window
 from docket.index import indexer as indexer_module
 from docket.index.group import Group
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import file_header, parse_file_header
 from docket.packet.record_cutter import FurtherHeader
@@ -28,6 +27,7 @@ from docket.packet.records import scan
 from docket.workers.sources.base import Shortfall
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.faults.packets import capture, udp
+from tests.index.captures import index_directory
 from tests.workers.requests import START_US, US
 from tests.workers.sources.capture_formats import (
     INTERFACE,
@@ -124,13 +124,6 @@ def _place(path: Path, content: bytes, number: int, later_s: int = 0) -> None:
     os.utime(path, (end_s, end_s))
 
 
-def _index(captures: Path, layout: IndexLayout) -> IndexSelector:
-    indexer = SourceIndexer(str(captures), layout, 0)
-    while indexer.step(threading.Event()):
-        pass
-    return IndexSelector(layout.root)
-
-
 def _answers(
     captures: Path, selector: IndexSelector | None
 ) -> dict[tuple[str, str], tuple[list[tuple[int, bytes]], list[Shortfall]]]:
@@ -177,30 +170,30 @@ def test_an_index_says_what_no_index_says(fault: str, captures: Path, layout: In
     expected = _answers(captures, None)
     assert expected[ABSENT, "its minute"][1]
     assert not expected[ABSENT, "long after"][1] or fault == "encryption"
-    assert _answers(captures, _index(captures, layout)) == expected
+    assert _answers(captures, index_directory(captures, layout)) == expected
     for step, before in enumerate((content[: len(content) * 2 // 3], PLAIN[: len(content)])):
         older = IndexLayout(layout.root.with_name(f"older{step}"))
         _place(captures / name, before, ODD)
-        selector = _index(captures, older)
+        selector = index_directory(captures, older)
         _answers(captures, selector)
         _place(captures / name, content, ODD, later_s=1)
         expected = _answers(captures, None)
         assert _answers(captures, selector) == expected, step
-        assert _answers(captures, _index(captures, older)) == expected, step
+        assert _answers(captures, index_directory(captures, older)) == expected, step
 
 
 def test_packets_in_place_of_zeros_are_found(captures: Path, layout: IndexLayout) -> None:
     """A recorder that makes its file longer before it writes there leaves zeros, which the index does not trust."""
     path = captures / "x.pcap"
     _place(path, file_header() + b"".join(RECORDS[:20]) + bytes(16 * 200), ODD)
-    selector = _index(captures, layout)
+    selector = index_directory(captures, layout)
     whole = file_header() + b"".join(RECORDS[:50]) + bytes(16 * 400)
     assert len(whole) > path.stat().st_size
     _place(path, whole, ODD, later_s=1)
     expected = _answers(captures, None)
     assert len(expected["", "its minute"][0]) == 50
     assert _answers(captures, selector) == expected
-    assert _answers(captures, _index(captures, layout)) == expected
+    assert _answers(captures, index_directory(captures, layout)) == expected
 
 
 @pytest.mark.parametrize("length", [40, 60])
@@ -212,7 +205,7 @@ def test_another_file_that_begins_alike_is_not_taken_for_grown(
     begin = section() + block(INTERFACE, struct.pack("<HHI", 1, 0, 0) + option(11, b"\0" + b"not host " * 70))
     path = captures / "x.pcapng"
     _place(path, begin + b"".join(BLOCKS[:40]), ODD)
-    selector = _index(captures, layout)
+    selector = index_directory(captures, layout)
     _place(path, begin + b"".join(reversed(BLOCKS[-length:])) + statistics(0), ODD, later_s=1)
     expected = _answers(captures, None)
     assert len(expected["", "its minute"][0]) == length
@@ -222,14 +215,14 @@ def test_another_file_that_begins_alike_is_not_taken_for_grown(
     assert survey is not None
     assert not survey.exact
     assert _answers(captures, selector) == expected
-    assert _answers(captures, _index(captures, layout)) == expected
+    assert _answers(captures, index_directory(captures, layout)) == expected
 
 
 def test_a_file_that_may_not_be_read_any_more_is_named(captures: Path, layout: IndexLayout) -> None:
     """Also if the index knows that it holds nothing of what is asked."""
     path = captures / "x.pcap"
     _place(path, PLAIN, ODD)
-    selector = _index(captures, layout)
+    selector = index_directory(captures, layout)
     _answers(captures, selector)
     path.chmod(0)
     for one in (captures, *captures.parents):
@@ -262,7 +255,7 @@ def test_lost_packets_are_said_of_files_in_a_group(captures: Path, layout: Index
         first_us = START_US + number * MINUTE_US
         blocks = b"".join(packet(first_us + n * US, record[16:]) for n, record in enumerate(RECORDS))
         _place(captures / f"{number}.pcapng", BEGIN + blocks + statistics(number), number)
-    selector = _index(captures, layout)
+    selector = index_directory(captures, layout)
     (group,) = layout.groups.iterdir()
     assert len(Group(group).files) == FILES
     source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", captures), selector=selector)

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,8 @@ import pytest
 
 from docket.index import indexer as indexer_module
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
+from tests.index.captures import index_directory
 from tests.index.recorded import (
     RING,
     answer,
@@ -52,10 +51,7 @@ def _index(directory: Path, layout: IndexLayout) -> IndexSelector:
     for path in directory.rglob("*"):
         if path.is_file():
             os.utime(path, (1_700_001_000, 1_700_001_000))
-    indexer = SourceIndexer(str(directory), layout, 0)
-    while indexer.step(threading.Event()):
-        pass
-    return IndexSelector(layout.root)
+    return index_directory(directory, layout)
 
 
 def _spoiled(layout: IndexLayout, root: Path, seed: int, *, halved: bool) -> IndexSelector:

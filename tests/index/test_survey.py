@@ -15,13 +15,12 @@ from docket.domain.survey import Survey
 from docket.domain.timewindow import Window
 from docket.index import indexer as indexer_module
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES, file_header
 from docket.packet.records import scan
 from docket.workers.sources.capture_files import directory_survey as survey_module
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
-from tests.index.captures import EVER, FIRST_S
+from tests.index.captures import EVER, FIRST_S, index_directory
 from tests.services import frames
 
 US = 1_000_000
@@ -43,10 +42,7 @@ def source(tmp_path: Path, layout: IndexLayout, monkeypatch: pytest.MonkeyPatch)
         path = directory / f"em1.{number:03}"
         path.write_bytes(file_header() + b"".join(_record(chance, number, index) for index in range(PACKETS)))
         os.utime(path, (FIRST_S + 60 * (number + 1),) * 2)
-    indexer = SourceIndexer(str(directory), layout, 0)
-    while indexer.step(threading.Event()):
-        pass
-    return CaptureFilesSource(CaptureFilesConfig("rock01:em1", directory), selector=IndexSelector(layout.root))
+    return CaptureFilesSource(CaptureFilesConfig("rock01:em1", directory), selector=index_directory(directory, layout))
 
 
 def _record(chance: random.Random, file: int, index: int) -> bytes:

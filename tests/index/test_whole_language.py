@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import struct
-import threading
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ import pytest
 from docket.config.model import CaptureFilesConfig
 from docket.domain.timewindow import Window
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
-from docket.index.selector import IndexSelector
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
-from tests.index.captures import FIRST_S
+from tests.index.captures import FIRST_S, index_directory
 from tests.packet.levels import Packet
 from tests.packet.linked import MAKERS, packets
 from tests.packet.questions import random_question
@@ -56,13 +53,10 @@ def test_a_directory_answers_what_is_meant(linktype: int, tmp_path: Path, layout
     """The packets that fit the question, whole and in order, and no others; the same whether they are indexed."""
     made = packets(linktype, FILES * PER_FILE, seed=4000 + linktype, depth=4)
     captures = _directory(tmp_path / "captures", linktype, made)
-    indexer = SourceIndexer(str(captures), layout, 0)
-    while indexer.step(threading.Event()):
-        pass
     chance = random.Random(5000 + linktype)
     sources = [
         CaptureFilesSource(CaptureFilesConfig("rock01:em1", captures, flush_lag_s=0), selector=selector)
-        for selector in (IndexSelector(layout.root), None)
+        for selector in (index_directory(captures, layout), None)
     ]
     for _ in range(QUESTIONS // len(MAKERS) + 1):
         question = random_question(chance)

@@ -11,12 +11,11 @@ import pytest
 
 from docket.config.model import CaptureFilesConfig, Config
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
-from docket.index.selector import IndexSelector
 from docket.packet.pcap import file_header
 from docket.workers.interface.service import InterfaceWorker
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.faults.packets import capture, udp
+from tests.index.captures import index_directory
 from tests.services.waiting import wait_until
 from tests.web.docket_site import Site, Thread
 
@@ -34,13 +33,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     captures.mkdir()
     for number in range(FILES):
         _write(captures / f"{number}.pcap", number)
-    layout = IndexLayout(place / "index")
-    indexer = SourceIndexer(str(captures), layout, 0)
-    while indexer.step(threading.Event()):
-        pass
     running = Site(place / "site")
     config = CaptureFilesConfig(NAME, captures)
-    source = CaptureFilesSource(config, selector=IndexSelector(layout.root))
+    source = CaptureFilesSource(config, selector=index_directory(captures, IndexLayout(place / "index")))
     stop = threading.Event()
     worker = InterfaceWorker(Config(sources=(config,)), running.broker, [source])
     running.start_collector()

@@ -12,7 +12,6 @@ from docket.config.model import CaptureFilesConfig
 from docket.domain.job import Verdict
 from docket.domain.timewindow import Window
 from docket.index.index_files import IndexLayout
-from docket.index.indexer import SourceIndexer
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import file_header
 from docket.workers.sources import gaps
@@ -24,6 +23,7 @@ from docket.workers.sources.stenographer.store import StenographerSource
 from tests.faults.certificates import Pair
 from tests.faults.packets import Packet, capture, udp
 from tests.faults.stand_in import StandIn
+from tests.index.captures import index_directory
 from tests.workers.requests import START_US, US, Heard, SetClock, ask, read, steno_config
 
 MINUTE_US = 60 * US
@@ -111,18 +111,9 @@ def directory(path: Path, *, at: str = "own", index: Path | None = None) -> Capt
         write(path / f"{number:02}.pcap", [udp(start_us + second * US, 53) for second in range(60)])
         if at == "copy":
             os.utime(path / f"{number:02}.pcap", (NOW_US / US, NOW_US / US))
-    selector = None
-    if index is not None:
-        _index(path, index)
-        selector = IndexSelector(index)
+    selector = None if index is None else index_directory(path, IndexLayout(index))
     config = CaptureFilesConfig(name="rock01:em2", path=path, flush_lag_s=0)
     return CaptureFilesSource(config, SetClock(NOW_US), selector)
-
-
-def _index(path: Path, index: Path) -> None:
-    indexer = SourceIndexer(str(path), IndexLayout(index), 0)
-    while indexer.step(threading.Event()):
-        pass
 
 
 def write(path: Path, packets: list[Packet], *, written_us: int | None = None) -> None:
@@ -148,7 +139,7 @@ def test_a_hole_is_in_the_coverage_as_soon_as_the_index_knows_it(tmp_path: Path)
     source = CaptureFilesSource(config, SetClock(NOW_US), IndexSelector(tmp_path / "index"))
     hole = START_US + 20 * MINUTE_US
     assert not any(gap.after_us <= hole < gap.before_us for gap in source.coverage().gaps)
-    _index(tmp_path / "em2", tmp_path / "index")
+    index_directory(tmp_path / "em2", IndexLayout(tmp_path / "index"))
     assert any(gap.after_us <= hole < gap.before_us for gap in source.coverage().gaps)
 
 
