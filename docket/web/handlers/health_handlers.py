@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from docket import __version__
@@ -15,6 +15,7 @@ from docket.domain.timewindow import US_PER_S, parse_time_us
 from docket.errors import SpoolError
 from docket.spool.collector_health import CollectorHealth
 from docket.web.handlers.base import Handler
+from docket.web.health.readiness import LedgerFigures
 from docket.web.http.metrics import CONTENT_TYPE, Exposition
 from docket.web.http.route_spec import Operation, Operations, Param
 
@@ -46,7 +47,7 @@ class HealthHandler(Handler):
 
     async def get(self) -> None:
         live = bool(self.get_query_arguments("live"))
-        health = _alive() if live else await self.services.readiness.health()
+        health = _alive() if live else (await self.services.readiness.overview()).health
         self.write_json(health, 200 if health.ready else 503)
 
     head = get
@@ -71,35 +72,37 @@ class MetricsHandler(Handler):
         )
         busy = (({"pool": name}, pool.busy) for name, pool in services.pools)
         page.add("docket_threads_busy", "gauge", "Calls that run or wait, by pool of threads.", busy)
-        await self._add_ledger(page)
-        sources = await services.job_service.sources_or_configured()
-        _add_faults(page, await services.readiness.health())
-        _add_queues(page, await services.readiness.queues(sources))
-        _add_sources(page, sources)
+        overview = await services.readiness.overview()
+        await self._add_ledger(page, overview.ledger)
+        self._add_space(page, overview.free_bytes)
+        _add_faults(page, overview.health)
+        _add_queues(page, overview.depths)
+        _add_sources(page, overview.sources)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.write(page.text(services.metrics.registry))
 
     head = get
 
-    async def _add_ledger(self, page: Exposition) -> None:
-        """Jobs, sequence, collector and space; left out, and shown as down, while they cannot be read."""
-        ledger, spool = self.services.ledger, self.services.config.spool
+    async def _add_ledger(self, page: Exposition, ledger: LedgerFigures | None) -> None:
+        """Jobs, sequence and collector; left out, and shown as down, while they cannot be read."""
         try:
-            states, seq, health = await ledger.states(), await ledger.last_seq(), await ledger.collector()
+            states = None if ledger is None else await self.services.ledger.states()
         except SpoolError:
-            page.value("docket_ledger_up", "gauge", "1 while the ledger can be read.", 0)
-        else:
-            page.value("docket_ledger_up", "gauge", "1 while the ledger can be read.", 1)
-            page.value("docket_ledger_seq", "gauge", "Last event in the ledger.", seq)
-            counts = (({"state": state.value}, states[state]) for state in State)
-            page.add("docket_jobs", "gauge", "Jobs in the ledger, by state.", counts)
-            _add_collector(page, health)
-        try:
-            free_bytes = await self.services.files.run(self.services.spool.free_bytes)
-        except SpoolError:
+            states = None
+        page.value("docket_ledger_up", "gauge", "1 while the ledger can be read.", states is not None)
+        if ledger is None or states is None:
             return
+        page.value("docket_ledger_seq", "gauge", "Last event in the ledger.", ledger.seq)
+        counts = (({"state": state.value}, states[state]) for state in State)
+        page.add("docket_jobs", "gauge", "Jobs in the ledger, by state.", counts)
+        _add_collector(page, ledger.collector)
+
+    def _add_space(self, page: Exposition, free_bytes: int | None) -> None:
+        if free_bytes is None:
+            return
+        least_bytes = self.services.config.spool.min_free_bytes
         page.value("docket_spool_free_bytes", "gauge", "Free space where the spool is.", free_bytes)
-        page.value("docket_spool_min_free_bytes", "gauge", "New jobs are refused below this.", spool.min_free_bytes)
+        page.value("docket_spool_min_free_bytes", "gauge", "New jobs are refused below this.", least_bytes)
 
 
 def _alive() -> Health:
@@ -136,20 +139,19 @@ def _age_s(at: str) -> float:
     return max(0.0, (now_us() - parse_time_us(at, None)) / US_PER_S)
 
 
-def _add_sources(page: Exposition, sources: Iterable[SourceStatus]) -> None:
-    listed = list(sources)
-    up = (({"source": one.name, "kind": one.kind}, float(one.state == "online")) for one in listed)
+def _add_sources(page: Exposition, sources: Sequence[SourceStatus]) -> None:
+    up = (({"source": one.name, "kind": one.kind}, float(one.state == "online")) for one in sources)
     page.add("docket_source_up", "gauge", "1 while the source is online.", up)
-    errors = (({"source": one.name}, float(bool(one.error))) for one in listed)
+    errors = (({"source": one.name}, float(bool(one.error))) for one in sources)
     page.add("docket_source_error", "gauge", "1 while the source's store does not answer its worker.", errors)
-    heard = (({"source": one.name}, _age_s(one.last_seen)) for one in listed if one.last_seen)
+    heard = (({"source": one.name}, _age_s(one.last_seen)) for one in sources if one.last_seen)
     page.add("docket_source_silent_seconds", "gauge", "Time since the source was heard of.", heard)
-    stats = (({"source": one.name, "stat": name}, value) for one in listed for name, value in one.stats.items())
+    stats = (({"source": one.name, "stat": name}, value) for one in sources for name, value in one.stats.items())
     page.add("docket_source_stat", "gauge", "The source's own counters, by name.", stats)
-    gaps = (({"source": one.name}, len(one.gaps)) for one in listed)
+    gaps = (({"source": one.name}, len(one.gaps)) for one in sources)
     page.add("docket_source_gaps", "gauge", "Stretches without a sign of recording that the source knows.", gaps)
     for stat, name, about in NAMED_STATS:
-        named = (({"source": one.name}, one.stats[stat]) for one in listed if stat in one.stats)
+        named = (({"source": one.name}, one.stats[stat]) for one in sources if stat in one.stats)
         page.add(name, "gauge", about, named)
-    oldest = (({"source": one.name}, parse_time_us(one.oldest, None) / US_PER_S) for one in listed if one.oldest)
+    oldest = (({"source": one.name}, parse_time_us(one.oldest, None) / US_PER_S) for one in sources if one.oldest)
     page.add("docket_source_oldest_packet_seconds", "gauge", "Time of the source's oldest packet, Unix.", oldest)

@@ -1,6 +1,6 @@
 """What is wrong beyond the web app itself: the broker's alarm, queues, silent directories, certificates, failed units.
 
-For `health_handlers` alone. Each fault is a check that is not ok, with what to do; what is well is not listed.
+For `readiness` alone. Each fault is a check that is not ok, with what to do; what is well is not listed.
 """
 
 from __future__ import annotations

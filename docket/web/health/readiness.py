@@ -5,7 +5,7 @@ For `GET health`, which the page and `docket status` show, and for the figures, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from docket import __version__
 from docket.bus.async_interface import AsyncBusClient
@@ -32,6 +32,27 @@ ADVICE = {
 }
 
 
+class LedgerFigures(NamedTuple):
+    """What the ledger says of itself and of the collector."""
+
+    seq: int
+    """Of its last event."""
+    collector: CollectorHealth | None
+    """The collector's last heartbeat."""
+
+
+class Overview(NamedTuple):
+    """What one look at all of Docket gave: the checks, and the figures that they judge."""
+
+    health: Health
+    ledger: LedgerFigures | None
+    """None while it cannot be read; as with the free space of the spool."""
+    free_bytes: int | None
+    sources: list[SourceStatus]
+    depths: dict[str, QueueDepth]
+    """By queue, as far as they can be seen."""
+
+
 class Readiness:
     """One per process."""
 
@@ -55,27 +76,23 @@ class Readiness:
         self._queue_depths = queue_depths
         self._faults = health_faults
 
-    async def health(self) -> Health:
-        """All checks. What is well beyond this server and its sources is not listed."""
+    async def overview(self) -> Overview:
+        """Look at everything once. A check that is well is listed only for this server, the collector and sources."""
         broker = await self._broker()
-        ledger, collector, seen = await self._of_ledger()
-        needed = (broker, ledger, await self._space())
+        ledger_check, collector, ledger = await self._of_ledger()
+        space, free_bytes = await self._space()
         sources = await self._job_service.sources_or_configured()
-        faults = await self._faults.others(sources, await self._depths(sources, seen))
+        seen = None if ledger is None else ledger.collector
+        depths = await self._queue_depths.of(self._link, [source.name for source in sources], seen)
+        faults = await self._faults.others(sources, depths)
+        needed = (broker, ledger_check, space)
         checks = (*needed, collector, *map(_source, sources), *faults)
         if not all(check.ok for check in needed):
             status = Status.DOWN
         else:
             status = Status.OK if all(check.ok for check in checks) else Status.DEGRADED
-        return Health(status=status, ready=status is not Status.DOWN, version=__version__, checks=checks)
-
-    async def queues(self, sources: Sequence[SourceStatus]) -> dict[str, QueueDepth]:
-        """How full the queues are, as far as that can be seen."""
-        _, _, seen = await self._of_ledger()
-        return await self._depths(sources, seen)
-
-    async def _depths(self, sources: Sequence[SourceStatus], seen: CollectorHealth | None) -> dict[str, QueueDepth]:
-        return await self._queue_depths.of(self._link, [source.name for source in sources], seen)
+        health = Health(status=status, ready=status is not Status.DOWN, version=__version__, checks=checks)
+        return Overview(health, ledger, free_bytes, sources, depths)
 
     async def _broker(self) -> Check:
         if not self._link.connected:
@@ -83,25 +100,25 @@ class Readiness:
         refusal = await self._faults.broker()
         return refusal or Check(name="broker", ok=True, message="connected")
 
-    async def _of_ledger(self) -> tuple[Check, Check, CollectorHealth | None]:
+    async def _of_ledger(self) -> tuple[Check, Check, LedgerFigures | None]:
         try:
-            seq = await self._ledger.last_seq()
-            health = await self._ledger.collector()
+            figures = LedgerFigures(await self._ledger.last_seq(), await self._ledger.collector())
         except SpoolError as error:
             unknown = _wrong("collector", "not known without the ledger")
             return _wrong("ledger", str(error)), unknown, None
-        return Check(name="ledger", ok=True, message=f"{seq} events"), _collector(health), health
+        ledger = Check(name="ledger", ok=True, message=f"{figures.seq} events")
+        return ledger, _collector(figures.collector), figures
 
-    async def _space(self) -> Check:
+    async def _space(self) -> tuple[Check, int | None]:
         try:
             free_bytes = await self._files.run(self._spool.free_bytes)
         except SpoolError as error:
-            return _wrong("spool", str(error))
+            return _wrong("spool", str(error)), None
         least_bytes = self._config.min_free_bytes
         words = f"{size_text(free_bytes)} free, new jobs need {size_text(least_bytes)}"
         if free_bytes < least_bytes:
-            return _wrong("spool", words)
-        return Check(name="spool", ok=True, message=words)
+            return _wrong("spool", words), free_bytes
+        return Check(name="spool", ok=True, message=words), free_bytes
 
 
 def _wrong(name: str, message: str) -> Check:
