@@ -247,19 +247,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(answer.name for answer in better or short)
 
 
-def fold(events: Iterable[Event]) -> Job:
-    """The job that a whole history tells of. The first event must be `job.requested`."""
-    job: Job | None = None
-    for event in events:
-        if event.name is EventName.REQUESTED and event.request is not None:
-            job = Job.opened(event.request, event.source_names)
-        elif job is not None:
-            job = job.apply(event)
-    if job is None:
-        raise ValueError("a history begins with job.requested")
-    return job
-
-
 def judge(answers: Sequence[SourceAnswer]) -> State:
     """The final state that verdicts add up to, for a job that was not cancelled.
 

@@ -9,10 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from docket.bus.topology import DEAD_QUEUE
-from docket.domain.job import CLOSING, FULL, Event, EventName, Job, State, fold
+from docket.domain.job import CLOSING, FULL, Event, EventName, Job, State
 from docket.spool.ledger_reader import LedgerReader
 from docket.spool.verification import verify_directory
 from tests.chaos.questions import Question, traffic
+from tests.domain.history import fold
 from tests.faults.packets import Packet
 from tests.services.amqp_client import connect
 from tests.services.rabbitmq import Broker

@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from docket.domain.annotation import Annotation
-from docket.domain.job import CLOSING, FULL, Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold, judge
+from docket.domain.job import CLOSING, FULL, Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, judge
 from docket.domain.request import check_request
+from tests.domain.history import fold
 
 REQUEST = check_request(
     {

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict, fold
+from docket.domain.job import Event, EventName, Job, PcapFile, SourceAnswer, State, Verdict
 from docket.domain.refinement import SPOOL_SOURCE, Refinement
 from docket.domain.request import Request, fingerprint
 from docket.domain.request_message import Limits
@@ -22,6 +22,7 @@ from docket.errors import InvalidRequest, SpoolError
 from docket.spool.collector_health import CollectorHealth
 from docket.spool.ledger_reader import SORTS, LedgerReader
 from docket.spool.ledger_writer import Entries, Ledger
+from tests.domain.history import fold
 
 US = 1_000_000
 NOW_US = 1_795_530_120 * US
