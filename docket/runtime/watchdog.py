@@ -1,4 +1,4 @@
-"""The order to stop, which also knows whether its service still looks at it. For `hosting`.
+"""The order to stop, which also knows whether its service still looks at it. For `host`.
 
 A service's loop looks at its order to stop each time round, so a loop that hangs is one that no longer looks. The
 watchdog is fed only while every loop does: a thread that is stuck must not hide behind one that turns.

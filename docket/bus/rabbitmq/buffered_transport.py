@@ -146,6 +146,6 @@ class BufferedConnection(pyamqp.Connection):  # type: ignore[misc]
 
 
 class BufferedKombu(pyamqp.Transport):  # type: ignore[misc]
-    """kombu's door to it."""
+    """Has kombu use it: kombu takes the class of its connection from its transport."""
 
     Connection = BufferedConnection

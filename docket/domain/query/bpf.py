@@ -1,4 +1,4 @@
-"""A query as a packet filter for libpcap (tcpdump), with stenographer's meaning. Pure; for `dialects` only.
+"""A query as a packet filter for libpcap (tcpdump), with stenographer's meaning. Pure; for `render` only.
 
 libpcap's own words mean something else: `host` and `net` also match ARP, `port` also matches SCTP, none of them
 looks behind a VLAN tag, an MPLS label or an IPv6 extension header, and after the words `vlan` and `mpls` all

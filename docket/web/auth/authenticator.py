@@ -44,7 +44,7 @@ class Peer:
     """Empty for an account without a name."""
 
     @property
-    def is_mighty(self) -> bool:
+    def is_privileged(self) -> bool:
         """Whether it could do everything here anyway: root, and the account that this process runs as."""
         return self.uid in (0, os.geteuid())
 
@@ -141,7 +141,7 @@ class Authenticator:
     def _is_proxied(self, request: HTTPServerRequest, peer: Peer | None) -> bool:
         if peer is None:
             return self._is_proxy(str(request.remote_ip))
-        return peer.is_mighty or peer.account in self._proxy_accounts
+        return peer.is_privileged or peer.account in self._proxy_accounts
 
     def _account(self, request: HTTPServerRequest, peer: Peer | None) -> str:
         """Who is at the unix socket without a proxy. A proxy that names no user speaks for no one."""

@@ -1,4 +1,4 @@
-"""Answers in the shapes of the original Docket 1.0.3. Pure; for `legacy`.
+"""Answers in the shapes of the original Docket 1.0.3. Pure; for `docket1_handlers`.
 
 Its words for states are kept, and none of them claims more than is known: `Completed` is a job that every source
 answered in full, `Error` one whose packets are there but not all of them, `Failed` one without packets.

@@ -1,4 +1,4 @@
-"""Questions as the original Docket 1.0.3 took them, turned into today's: form, JSON, path. Pure; for `legacy`.
+"""Questions as the original Docket 1.0.3 took them, turned into today's: form, JSON, path. Pure; for `compat`.
 
 All terms are ANDed. What the original ignored counts here: the limits, `sensor`, `proto`, offsets from UTC.
 """

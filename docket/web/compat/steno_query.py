@@ -1,4 +1,4 @@
-"""A query in stenographer's own words as a question to Docket. Pure; for `legacy` and `stenoread`.
+"""A query in stenographer's own words as a question to Docket. Pure; for `docket1_handlers` and `stenoread`.
 
 At stenographer, a query without times is about everything on disk, and it never waits for packets that are still to
 be written. The same holds here: what such a question cannot mean is no shortcoming of the answer.

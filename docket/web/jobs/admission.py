@@ -1,6 +1,6 @@
 """Lets questions in, users in turn, and slows down a user whose questions the collector has not read yet.
 
-A user with a thousand questions at the door must not have his own looked up and published before the one of another.
+A user with a thousand questions that wait must not have his own looked up and published before the one of another.
 And what waits on the bus waits in the order in which it came, so it is better left here. For the event loop only.
 """
 

@@ -1,4 +1,4 @@
-"""Questions of links, remembered for a while, so that a second click leads to the same job. For `legacy` alone."""
+"""Questions of links, remembered for a while, so that a second click leads to the same job. For `compat` alone."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class CommandHandler:
         context: JobContext,
         ledger: Ledger,
         source_registry: SourceRegistry,
-        house: SpaceManager,
+        space: SpaceManager,
         jobs: dict[str, OpenJob],
         config: Config,
     ) -> None:
@@ -57,7 +57,7 @@ class CommandHandler:
         self._context = context
         self._ledger = ledger
         self._source_registry = source_registry
-        self._house = house
+        self._space = space
         self._jobs = jobs
         self._rejected: deque[str] = deque(maxlen=_REMEMBERED_REJECTIONS)
 
@@ -116,7 +116,7 @@ class CommandHandler:
         reason = ""
         if self._web.own_jobs_only and request.parent is not None and not (is_vouched and self._may_refine(request)):
             reason = f"there is no job {request.parent} that its owner may see"
-        reason = reason or self._no_sources(names) or self._too_many(request.owner, batch) or self._house.refusal(batch)
+        reason = reason or self._no_sources(names) or self._too_many(request.owner, batch) or self._space.refusal(batch)
         if not reason:
             job = Job.opened(request, names)
             try:
@@ -177,7 +177,7 @@ class CommandHandler:
             return f"job {job.id} is complete: no source fell short"
         if self._is_long(job.id):
             return f"job {job.id} has {MOST_EVENTS:,} events; ask for its packets with a new one"
-        reason = self._house.refusal(batch)
+        reason = self._space.refusal(batch)
         if reason:
             return reason
         request = msgspec.structs.replace(
@@ -197,7 +197,7 @@ class CommandHandler:
         except SpoolError as error:
             return str(error)
         self._open(opened, batch)
-        self._house.retention.forget(job.id)
+        self._space.retention.forget(job.id)
         return ""
 
     def _delete(self, job_id: str, user: str, batch: Batch) -> str:
@@ -210,7 +210,7 @@ class CommandHandler:
         if job is None:
             return f"there is no job {job_id[:64]!r} to delete"
         if job.state is not State.EXPIRED and job_id not in batch.removals:
-            self._house.let_go(job_id, f"deleted by {user}" if user else "deleted", batch, user)
+            self._space.let_go(job_id, f"deleted by {user}" if user else "deleted", batch, user)
         return ""
 
     def _annotate(self, annotate: Annotate, user: str, batch: Batch) -> str:

@@ -90,7 +90,7 @@ class Collector:
         self._trouble = ""
         self._busy: set[str] = set()
         """Jobs that may have something to merge or to conclude."""
-        self._unsaid: set[str] = set()
+        self._unpublished: set[str] = set()
         """Jobs of which something may be to be published."""
         self._sweeping = True
         """Something may lie in the trash."""
@@ -126,8 +126,8 @@ class Collector:
                 "collector", queues, prefetch=PREFETCH, prefetch_of=in_hand, listen=listen
             )
             opened.callback(self._receiver.close)
-            self._house.bus = self._broker.identity() if config.spool.handover_bytes is not None else ""
-            self._house.announce()
+            self._space.bus = self._broker.identity() if config.spool.handover_bytes is not None else ""
+            self._space.announce()
             self._opened = opened.pop_all()
         log.info("collector started in %s; %d jobs are open", spool.path, len(self.jobs))
 
@@ -150,7 +150,7 @@ class Collector:
         now_s = self._clock.monotonic_s()
         regular = {name: at_s for name, at_s in self._next_s.items() if name != "deadlines"}
         due_s = [*regular.values(), *(max(job.deadline_s, self._next_s["deadlines"]) for job in self.jobs.values())]
-        due_s += [*self._outbox.due_s(self._unsaid_jobs(), now_s), *self._early.due_s(now_s)]
+        due_s += [*self._outbox.due_s(self._unpublished_jobs(), now_s), *self._early.due_s(now_s)]
         return max(min(due_s) - now_s, 0.0)
 
     def turn(self, timeout_s: float) -> None:
@@ -168,12 +168,12 @@ class Collector:
             self._acknowledge(batch)
             for name in [name for name, status in batch.entries.sources.items() if status is None]:
                 self._outbox.tell_forgotten(name)
-            self._outbox.tell(self._unsaid_jobs())
-            self._unsaid = {job.id for job in self._unsaid_jobs() if job.changed or job.to_ask}
+            self._outbox.tell(self._unpublished_jobs())
+            self._unpublished = {job.id for job in self._unpublished_jobs() if job.changed or job.to_ask}
             self._put_away(batch)
 
-    def _unsaid_jobs(self) -> list[OpenJob]:
-        return [self.jobs[job_id] for job_id in self._unsaid if job_id in self.jobs]
+    def _unpublished_jobs(self) -> list[OpenJob]:
+        return [self.jobs[job_id] for job_id in self._unpublished if job_id in self.jobs]
 
     def _take_up(self, spool: Spool, names: list[str]) -> None:
         """Know again what was known when the collector ended."""
@@ -184,9 +184,9 @@ class Collector:
         self._adoption = Adoption(spool, None if signer is None else signer.public_pem, strays)
         self._source_registry = SourceRegistry(self._broker, self._clock, names, self.ledger.sources())
         records = RecordExpiry(self.ledger, spool, self._config.spool.keep_records_s)
-        self._house = SpaceManager(context, self._retention, records, self.jobs)
+        self._space = SpaceManager(context, self._retention, records, self.jobs)
         self._command_handler = CommandHandler(
-            context, self.ledger, self._source_registry, self._house, self.jobs, self._config
+            context, self.ledger, self._source_registry, self._space, self.jobs, self._config
         )
         self._commands = CommandQueue()
         self._early = EarlyFragmentBuffer(self._clock, self.ledger)
@@ -196,7 +196,7 @@ class Collector:
             for job in self.jobs.values():
                 job.to_ask.update(part.source for part in job.open_parts)
         self._busy.update(self.jobs)
-        self._unsaid.update(self.jobs)
+        self._unpublished.update(self.jobs)
 
     def _receive(self, batch: Batch, timeout_s: float) -> bool:
         """Take what has arrived. True: there was nothing more."""
@@ -230,7 +230,7 @@ class Collector:
     def _act_on(self, delivery: Delivery, batch: Batch) -> None:
         """Do what one message calls for, and say how it is to be settled."""
         if not delivery.queue:
-            self._hear(delivery, batch)
+            self._take_event(delivery, batch)
         elif delivery.queue == COLLECTOR_QUEUE:
             batch.settled.append((delivery, self._command_handler.take(delivery, batch)))
             # Perhaps its answers were there before.
@@ -264,7 +264,7 @@ class Collector:
         known = self._command_handler.was_rejected(fragment.job) or self._early.is_given_up(fragment)
         return not known and self.ledger.job(fragment.job) is None
 
-    def _hear(self, delivery: Delivery, batch: Batch) -> None:
+    def _take_event(self, delivery: Delivery, batch: Batch) -> None:
         try:
             message = decode_event(bytes(delivery.body), delivery.routing_key)
         except MessageError as error:
@@ -295,7 +295,7 @@ class Collector:
         if self._is_due("look", LOOK_S, now_s):
             self._look_around(batch)
         if self._is_due("retention", RETENTION_S, now_s):
-            self._house.tidy(batch)
+            self._space.tidy(batch)
         if self._is_due("heartbeat", HEARTBEAT_S, now_s):
             self._beat(batch)
         self._early.look(self._receiver.generation, batch)
@@ -329,11 +329,11 @@ class Collector:
                 self._busy.add(job.id)
 
     def _beat(self, batch: Batch) -> None:
-        self._house.announce()
+        self._space.announce()
         trouble = "" if self._receiver.connected else "the bus is away"
         queues = {} if trouble else self._queue_watch.look(self._source_registry.names())
         try:
-            batch.entries.health = self._house.health(trouble, queues)
+            batch.entries.health = self._space.health(trouble, queues)
         except SpoolError as error:
             log.error("the spool cannot be looked at: %s", error)
 
@@ -341,7 +341,7 @@ class Collector:
         """Merge for a while, jobs with little to do first, and conclude those that are done."""
         self._busy.update(job_id for job_id in self._command_handler.touched if job_id in self.jobs)
         self._command_handler.touched.clear()
-        self._unsaid |= self._busy
+        self._unpublished |= self._busy
         until_s = self._clock.monotonic_s() + WORK_S
         for job in sorted((self.jobs[job_id] for job_id in self._busy), key=lambda job: job.waiting_bytes):
             while handled := job.work(batch.entries):
@@ -366,7 +366,7 @@ class Collector:
                 log.error("ledger write failed: %s", error)
             self._trouble = str(error)
             if isinstance(error, SpoolFull):
-                self._house.make_room(batch)
+                self._space.make_room(batch)
             self._stop.wait(COMMIT_AGAIN_S)
             return False
         if self._trouble:
