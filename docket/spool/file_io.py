@@ -29,6 +29,18 @@ def read_at(path: Path, offset: int, size_bytes: int) -> bytes:
         raise spool_error(error, path) from error
 
 
+def read_into(path: Path, offset: int, memory: memoryview) -> int:
+    """Fill this memory from the offset on; gives how many came, fewer at the end of the file. Raises SpoolError."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return os.preadv(fd, [memory], offset)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
 def write_at(path: Path, offset: int, pieces: Iterable[bytes | memoryview]) -> int:
     """Write the pieces one after the other from the offset on and return the offset after them.
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from docket.errors import SpoolError
-from docket.spool.file_io import read_at
+from docket.spool.file_io import read_at, read_into
 
 _MOST_WAITING = 8
 """Updates not hashed yet: each keeps its bytes in memory, about a megabyte."""
@@ -53,6 +53,57 @@ class BackgroundHash:
             self._sha256.update(piece)
 
 
+class FileHash:
+    """SHA-256 of a file that grows, which is read again for it. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """The file need not be there yet."""
+        self._path = path
+        self._sha256 = hashlib.sha256()
+        self._told_bytes = 0
+        """What the thread beside was told to hash."""
+        self._working: Future[None] | None = None
+
+    def upto(self, size_bytes: int) -> None:
+        """So much of the file is final. Returns at once, unless hashing is far behind. Raises SpoolError."""
+        waiting_bytes = size_bytes - self._told_bytes
+        if waiting_bytes < _BLOCK_BYTES:
+            return
+        if self._working is not None and (self._working.done() or waiting_bytes > _MOST_WAITING * _BLOCK_BYTES):
+            self._join()
+        if self._working is None:
+            self._working = _beside.submit(self._add, self._told_bytes, size_bytes)
+            self._told_bytes = size_bytes
+
+    def hexdigest(self, size_bytes: int) -> str:
+        """Of the first so many bytes of the file; waits until they are hashed. Raises SpoolError."""
+        self._join()
+        self._add(self._told_bytes, size_bytes)
+        self._told_bytes = size_bytes
+        return self._sha256.hexdigest()
+
+    def _join(self) -> None:
+        working, self._working = self._working, None
+        if working is None:
+            return
+        try:
+            working.result()
+        except SpoolError:
+            # What was hashed is not known any more: all of it is to be read once more.
+            self._sha256, self._told_bytes = hashlib.sha256(), 0
+            raise
+
+    def _add(self, begin: int, end: int) -> None:
+        """Read and hash these bytes. Raises SpoolError."""
+        memory = memoryview(bytearray(min(_BLOCK_BYTES, end - begin)))
+        while begin < end:
+            size_bytes = read_into(self._path, begin, memory[: end - begin])
+            if not size_bytes:
+                raise SpoolError(f"{self._path.name} became shorter")
+            self._sha256.update(memory[:size_bytes])
+            begin += size_bytes
+
+
 class PartHash:
     """SHA-256 of a part as its files one after the other, taken from the blocks that the merge reads anyway."""
 
@@ -63,7 +114,7 @@ class PartHash:
         self._done_bytes = len(beginning)
         """Of the first file, so far."""
 
-    def feed(self, offset: int, block: bytes) -> None:
+    def feed(self, offset: int, block: bytes | memoryview) -> None:
         """What lies there in the first file. Blocks may come again, since a merge may begin again."""
         if offset <= self._done_bytes < offset + len(block):
             self._hash.update([memoryview(block)[self._done_bytes - offset :]])

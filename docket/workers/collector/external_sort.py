@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docket.domain.request_message import Limits
-from docket.spool.file_io import write_at
+from docket.spool.gathered_write import gather_at
 from docket.spool.layout import remove_file
 from docket.workers.collector.merge import MICROSECOND_PCAP, STEP_BYTES, Merge, ResultShape
 from docket.workers.collector.record_stream import Form, RecordStream
@@ -84,10 +84,9 @@ class ExternalSort:
         run = RecordStream(source.name, place, path, start=0, form=form, origin=source.origin)
         run.linktype = source.linktype
         run.starts_at = int(source.times[0])
-        records = memoryview(source.buffer)[: int(source.offsets[-1])]
-        write_at(run.path, 0, [records])
-        run.grow(len(records))
+        size_bytes = gather_at(run.path, 0, source.pieces)
+        run.grow(size_bytes)
         run.end()
         self._runs.append(run)
         source.give(source.times.size)
-        return len(records)
+        return size_bytes

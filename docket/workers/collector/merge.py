@@ -19,13 +19,16 @@ from docket.packet import pcapng
 from docket.packet.octets import Integers
 from docket.packet.pcap import ETHERNET, LARGEST_RECORD_BYTES, file_header
 from docket.spool.file_io import write_at
-from docket.spool.hashing import BackgroundHash
+from docket.spool.gathered_write import NO_PIECES, Pieces, gather_at, together
+from docket.spool.hashing import BackgroundHash, FileHash
 from docket.workers.collector.record_stream import FOREVER, RecordStream
 
-STEP_BYTES = 1 << 20
+STEP_BYTES = 1 << 21
 """About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
 
-_SMALLEST_BLOCK_BYTES = 1 << 15
+_SMALL_BLOCK_BYTES, _SMALLEST_BLOCK_BYTES = 1 << 18, 1 << 15
+"""Of one stream. With more than eight streams a step is larger, as long as all blocks have room in memory."""
+_MOST_IN_BLOCKS_BYTES = 1 << 25
 
 NO_LIMITS = Limits()
 
@@ -59,7 +62,7 @@ class Share(NamedTuple):
 class _Settled(NamedTuple):
     """Records in their order, as classic ones, and the origin of each as bytes."""
 
-    pieces: list[bytes | memoryview]
+    records: Pieces
     origins: bytes
 
 
@@ -71,14 +74,9 @@ class _Range(NamedTuple):
     until: int
 
     @property
-    def offsets(self) -> Integers:
-        """Of the records in the stream's buffer, and behind them."""
-        return self.stream.offsets[self.start : self.until + 1]
-
-    @property
-    def view(self) -> memoryview:
-        offsets = self.offsets
-        return memoryview(self.stream.buffer)[int(offsets[0]) : int(offsets[-1])]
+    def pieces(self) -> Pieces:
+        pieces = self.stream.pieces
+        return Pieces(pieces.addresses[self.start : self.until], pieces.sizes[self.start : self.until])
 
     @property
     def times(self) -> Integers:
@@ -98,7 +96,7 @@ class _Range(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        return int(self.stream.offsets[self.until] - self.stream.offsets[self.start])
+        return self.pieces.size_bytes
 
 
 class Merge:
@@ -129,7 +127,7 @@ class Merge:
         self.limit_reached = False
         self._limits = limits
         self._linktype: int | None = None
-        self._sha256 = BackgroundHash()
+        self._sha256 = FileHash(output)
         self._origins_sha256 = BackgroundHash()
         self._written_to = (-1, -1)
 
@@ -145,8 +143,8 @@ class Merge:
 
     @property
     def sha256(self) -> str:
-        """Of everything that `output` holds."""
-        return self._sha256.hexdigest()
+        """Of everything that `output` holds. Raises SpoolError."""
+        return self._sha256.hexdigest(self.size_bytes)
 
     @property
     def origins_sha256(self) -> str:
@@ -186,7 +184,7 @@ class Merge:
         """
         if self.limit_reached:
             return 0
-        block_bytes = max(step_bytes // max(len(self.streams), 1), _SMALLEST_BLOCK_BYTES)
+        block_bytes = self._block_bytes(step_bytes)
         for stream in self.streams:
             if stream.starts_at is None:
                 stream.load(block_bytes)
@@ -210,15 +208,19 @@ class Merge:
             self._begin(next(known, ETHERNET))
         if ending:
             self.size_bytes = write_at(self.output, self.size_bytes, [ending])
-            self._sha256.update([ending])
         if self.shape.origin_bytes and not self.packets:
             write_at(self.origins_output, 0, [])
+
+    def _block_bytes(self, step_bytes: int) -> int:
+        """How much of each stream is read at once for a step of this size."""
+        count = max(len(self.streams), 1)
+        small = min(_SMALL_BLOCK_BYTES, _MOST_IN_BLOCKS_BYTES // count, step_bytes)
+        return max(step_bytes // count, small, _SMALLEST_BLOCK_BYTES)
 
     def _begin(self, linktype: int) -> None:
         shape = self.shape
         header = shape.beginning or file_header(linktype, LARGEST_RECORD_BYTES, nanoseconds=shape.nanoseconds)
         self.size_bytes = write_at(self.output, 0, [header])
-        self._sha256.update([header])
         self._linktype = None if shape.interfaces else linktype
 
     def _write(self, ranges: list[_Range]) -> int:
@@ -233,21 +235,23 @@ class Merge:
             settled = _in_time_order(ranges, self.shape.origin_bytes)
         else:
             settled, taken = self._as_much_as_fits(ranges)
-        pieces = self._as_blocks(settled) if self.shape.interfaces else settled.pieces
         if settled.origins:
             write_at(self.origins_output, self.packets * self.shape.origin_bytes, [settled.origins])
-        end = write_at(self.output, self.size_bytes, pieces)
+        if self.shape.interfaces:
+            end = write_at(self.output, self.size_bytes, [self._as_blocks(settled)])
+        else:
+            end = gather_at(self.output, self.size_bytes, settled.records)
         written_bytes = end - self.size_bytes
-        self._sha256.update(pieces)
         if settled.origins:
             self._origins_sha256.update([settled.origins])
-        self.record_bytes += sum(map(len, settled.pieces))
+        self.record_bytes += settled.records.size_bytes
         for span, until in zip(ranges, taken, strict=True):
             span.stream.give(until)
             self.packets += until - span.start
         self.limit_reached = any(until < span.until for span, until in zip(ranges, taken, strict=True))
         self.size_bytes = end
         self._written_to = max(self._written_to, latest)
+        self._sha256.upto(end)
         return written_bytes
 
     def _fits(self, ranges: Sequence[_Range]) -> bool:
@@ -262,18 +266,18 @@ class Merge:
             FOREVER if most_bytes is None else most_bytes - self.record_bytes,
         )
 
-    def _as_blocks(self, settled: _Settled) -> list[bytes | memoryview]:
+    def _as_blocks(self, settled: _Settled) -> bytes:
         """The records as the blocks of pcapng."""
         width, origins, shape = self.shape.origin_bytes, settled.origins, self.shape
         numbers = [int.from_bytes(origins[at : at + width], "little") for at in range(0, len(origins), width)]
-        blocks, _ = pcapng.packets(b"".join(settled.pieces), numbers, shape.interfaces, nanoseconds=shape.nanoseconds)
-        return [blocks]
+        content = settled.records.content()
+        return pcapng.packets(content, numbers, shape.interfaces, nanoseconds=shape.nanoseconds)[0]
 
     def _as_much_as_fits(self, ranges: Sequence[_Range]) -> tuple[_Settled, list[int]]:
         """The records up to the first one that a limit does not allow, and how far that goes in each range."""
         order = _order(ranges)
         packets, size_bytes = self._room()
-        sizes = np.cumsum(_sizes(ranges)[order[:packets]])
+        sizes = np.cumsum(together([span.pieces for span in ranges]).sizes[order[:packets]])
         fitting = order[: int(sizes.searchsorted(size_bytes, "right"))]
         given = np.bincount(_numbers(ranges)[fitting], minlength=len(ranges)).tolist()
         taken = [span.start + count for span, count in zip(ranges, given, strict=True)]
@@ -286,11 +290,11 @@ def origins_of(output: Path) -> Path:
 
 
 def _in_time_order(ranges: Sequence[_Range], origin_bytes: int) -> _Settled:
-    """The ranges as pieces to write one after the other. The ranges stand in the order of their places."""
+    """The records of the ranges in the total order. The ranges stand in the order of their places."""
     by_start = sorted(ranges, key=lambda span: span.first)
     if all(one.last < other.first for one, other in pairwise(by_start)):
         origins = b"".join(span.stream.origin.to_bytes(origin_bytes, "little") * span.packets for span in by_start)
-        return _Settled([span.view for span in by_start], origins if origin_bytes else b"")
+        return _Settled(together([span.pieces for span in by_start]), origins if origin_bytes else b"")
     return _settled(ranges, _order(ranges), origin_bytes)
 
 
@@ -304,25 +308,12 @@ def _numbers(ranges: Sequence[_Range]) -> Integers:
     return np.repeat(np.arange(len(ranges)), [span.packets for span in ranges])
 
 
-def _sizes(ranges: Sequence[_Range]) -> Integers:
-    """The bytes of every record of the ranges, one range after the other."""
-    return np.concatenate([np.diff(span.offsets) for span in ranges])
-
-
 def _settled(ranges: Sequence[_Range], order: Integers, origin_bytes: int) -> _Settled:
-    """The records of these indices as one piece; those that stay neighbours are copied together."""
+    """The records of these indices."""
     if not order.size:
-        return _Settled([], b"")
-    numbers = _numbers(ranges)[order]
-    breaks = np.flatnonzero((np.diff(order) != 1) | (np.diff(numbers) != 0))
-    firsts, lasts = np.append(0, breaks + 1), np.append(breaks, order.size - 1)
-    begins = np.concatenate([span.offsets[:-1] for span in ranges])[order[firsts]]
-    ends = np.concatenate([span.offsets[1:] for span in ranges])[order[lasts]]
-    buffers = [span.stream.buffer for span in ranges]
-    runs = zip(numbers[firsts].tolist(), begins.tolist(), ends.tolist(), strict=True)
-    records = b"".join([buffers[number][begin:end] for number, begin, end in runs])
+        return _Settled(NO_PIECES, b"")
     origins = b""
     if origin_bytes:
         codes = np.array([span.stream.origin for span in ranges], dtype=f"<u{origin_bytes}")
-        origins = codes[numbers].tobytes()
-    return _Settled([records], origins)
+        origins = np.repeat(codes, [span.packets for span in ranges])[order].tobytes()
+    return _Settled(together([span.pieces for span in ranges]).chosen(order), origins)

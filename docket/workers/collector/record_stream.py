@@ -7,17 +7,20 @@ a little late still finds its place.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from docket.errors import CaptureError
-from docket.packet.octets import Integers, no_integers
+from docket.packet.octets import Integers, bytes_of, no_integers
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, in_nanoseconds
 from docket.packet.records import Positions, positions
-from docket.spool.file_io import read_at
+from docket.spool.file_io import read_into
+from docket.spool.gathered_write import NO_PIECES, Pieces, address_of, together
 from docket.workers.collector.record_lengths import RecordLengths
 
 SLACK_US = 500_000
@@ -30,11 +33,8 @@ _KEPT_BACK = 1_024
 
 FOREVER = 1 << 62
 
-
-_NO_OFFSETS = np.zeros(1, dtype=np.int64)
-
-
-OnLoad = Callable[[int, bytes], None]
+_NO_BYTES = np.zeros(0, dtype=np.uint8)
+OnLoad = Callable[[int, memoryview], None]
 
 
 class Horizon(NamedTuple):
@@ -55,13 +55,18 @@ MICROSECONDS = Form(part=False, result=False)
 
 
 class RecordStream:
-    """The records of one part (or of a run of `disorder`), from the oldest on."""
+    """The records of one part (or of a run of `disorder`), from the oldest on.
+
+    Its file is read into blocks of memory that stay where they are; records are put in order by their addresses.
+    """
 
     __slots__ = (
-        "_buffer",
+        "_blocks",
+        "_held_bytes",
         "_loaded_to",
         "_newest",
         "_per_us",
+        "_tail",
         "_through",
         "_widen",
         "bytes",
@@ -75,11 +80,11 @@ class RecordStream:
         "lengths",
         "linktype",
         "name",
-        "offsets",
         "on_load",
         "origin",
         "packets",
         "path",
+        "pieces",
         "place",
         "position",
         "size_bytes",
@@ -123,14 +128,21 @@ class RecordStream:
         """No record is earlier. Where it is known beforehand, nothing is loaded until it is needed."""
         self.times = no_integers()
         """Since 1970 UTC, in what the result counts: micro- or nanoseconds; all times here but those in `_us`."""
-        self.offsets = _NO_OFFSETS
+        self.pieces = NO_PIECES
+        """Each record as it lies in memory, with its header."""
         self.position = 0
+        """Index of the first record that is not given out."""
         self.packets = 0
         """Records given out so far; `bytes`, `first_us` and `last_us` tell of the same records."""
         self.bytes = 0
         self.first_us: int | None = None
         self.last_us: int | None = None
-        self._buffer = b""
+        self._blocks: deque[NDArray[np.uint8]] = deque()
+        """What the records lie in."""
+        self._held_bytes = 0
+        """Of the records that are loaded and not given out."""
+        self._tail = _NO_BYTES
+        """The beginning of a record, as the file has it, behind the last whole one."""
         self._loaded_to = start
         self._through = -1
         self._newest = -1
@@ -159,13 +171,9 @@ class RecordStream:
         """Everything was given out and nothing will come."""
         return self.ended and not self.unread_bytes and self.position == self.times.size
 
-    @property
-    def buffer(self) -> bytes:
-        return self._buffer
-
     def load(self, block_bytes: int) -> None:
         """Have at least a block at hand, if the file has it. Raises SpoolError."""
-        while self.unread_bytes and self.offsets[-1] - self.offsets[self.position] < block_bytes:
+        while self.unread_bytes and self._held_bytes < block_bytes:
             self._load(block_bytes)
 
     def load_block(self, block_bytes: int) -> None:
@@ -218,65 +226,80 @@ class RecordStream:
             self.first_us = int(self.times[start]) // self._per_us
         newest_us = int(self.times[until - 1]) // self._per_us
         self.last_us = newest_us if self.last_us is None else max(self.last_us, newest_us)
+        given_bytes = int(self.pieces.sizes[start:until].sum())
         self.packets += until - start
-        self.bytes += int(self.offsets[until] - self.offsets[start])
+        self.bytes += given_bytes
+        self._held_bytes -= given_bytes
         self.position = until
         if until == self.times.size:
-            self._buffer = self._buffer[int(self.offsets[-1]) :]
-            self.times, self.offsets, self.position = no_integers(), _NO_OFFSETS, 0
+            self._blocks.clear()
+            self.times, self.pieces, self.position = no_integers(), NO_PIECES, 0
 
     def _load(self, block_bytes: int) -> None:
-        base = int(self.offsets[self.position])
-        wanted = min(block_bytes, self.unread_bytes)
-        block = read_at(self.path, self._loaded_to, wanted)
-        if len(block) < wanted:
-            self._break_off("the part on disk is shorter than it was")
-        if self.on_load is not None:
-            self.on_load(self._loaded_to, block)
-        self._loaded_to += len(block)
-        kept = memoryview(self._buffer)[base:]
-        self._buffer = b"".join((kept, block)) if kept else block
-        self.times = self.times[self.position :]
-        self.offsets = self.offsets[self.position :] - base
-        self.position = 0
-        start, fine = int(self.offsets[-1]), self._per_us > 1 and not self._widen
-        begin = self._loaded_to - len(self._buffer) + start
+        kept, begin = self._tail, self._loaded_to - self._tail.size
+        block = self._read_behind(kept, min(block_bytes, self.unread_bytes))
+        fine = self._per_us > 1 and not self._widen
         reported = None if self.lengths is None else self.lengths.between(begin, self._loaded_to)
         try:
-            found = positions(self._buffer, start, nanoseconds=fine, lengths=reported)
+            found = positions(block, nanoseconds=fine, lengths=reported)
         except CaptureError:
-            found = _whole_records(self._buffer, start, nanoseconds=fine)
+            found = _whole_records(block, nanoseconds=fine)
             self._break_off("what came after that were no packet records")
+        self._tail = block[int(found.offsets[-1]) :].copy()
         if self._widen and found.times.size:
-            self._buffer = in_nanoseconds(self._buffer, found.offsets.tolist())
+            block = bytes_of(in_nanoseconds(block.data, found.offsets.tolist()))
             found = found._replace(times=found.times * 1000)
-        self._append(found)
+        self._append(block, found)
         self._check_tail()
 
-    def _append(self, found: Positions) -> None:
+    def _read_behind(self, kept: NDArray[np.uint8], wanted: int) -> NDArray[np.uint8]:
+        """A new block: what is kept of the one before, and so much more of the file. Raises SpoolError."""
+        block = np.empty(kept.size + wanted, dtype=np.uint8)
+        block[: kept.size] = kept
+        fresh = block.data[kept.size :]
+        read_bytes = read_into(self.path, self._loaded_to, fresh)
+        if self.on_load is not None:
+            self.on_load(self._loaded_to, fresh[:read_bytes])
+        self._loaded_to += read_bytes
+        if read_bytes < wanted:
+            self._break_off("the part on disk is shorter than it was")
+        return block[: kept.size + read_bytes]
+
+    def _append(self, block: NDArray[np.uint8], found: Positions) -> None:
         times = found.times
         if not times.size:
             return
         in_order = bool((times[1:] >= times[:-1]).all())
         self._newest = max(self._newest, int(times[-1] if in_order else times.max()))
         in_order = in_order and (not self.times.size or bool(self.times[-1] <= times[0]))
-        self.times = np.concatenate((self.times, times))
-        self.offsets = np.concatenate((self.offsets, found.offsets[1:]))
+        still = slice(self.position, None)
+        held = Pieces(self.pieces.addresses[still], self.pieces.sizes[still])
+        self._let_go(held.addresses)
+        self._blocks.append(block)
+        self._held_bytes += int(found.offsets[-1])
+        fresh = Pieces(address_of(block) + found.offsets[:-1], np.diff(found.offsets))
+        self.times = np.concatenate((self.times[still], times))
+        self.pieces = together([held, fresh])
+        self.position = 0
         if not in_order:
             self._put_in_order()
+
+    def _let_go(self, addresses: Integers) -> None:
+        """Forget the oldest blocks in which none of these are."""
+        while self._blocks:
+            begin = address_of(self._blocks[0])
+            if ((addresses >= begin) & (addresses < begin + self._blocks[0].size)).any():
+                return
+            self._blocks.popleft()
 
     def _put_in_order(self) -> None:
         """Sort what is loaded by time; records of the same time stay as they came."""
         self.in_order = False
         order = self.times.argsort(kind="stable")
-        end = int(self.offsets[-1])
-        rest = memoryview(self._buffer)[end:]
-        self._buffer = b"".join((*in_this_order(self._buffer, self.offsets, order), rest))
-        sizes = np.diff(self.offsets)[order]
-        self.times, self.offsets = self.times[order], np.concatenate((_NO_OFFSETS, np.cumsum(sizes)))
+        self.times, self.pieces = self.times[order], self.pieces.chosen(order)
 
     def _check_tail(self) -> None:
-        if self.ended and not self.fault and not self.unread_bytes and len(self._buffer) > int(self.offsets[-1]):
+        if self.ended and not self.fault and not self.unread_bytes and self._tail.size:
             self._break_off("the last packet came only in part")
 
     def _break_off(self, fault: str) -> None:
@@ -284,22 +307,15 @@ class RecordStream:
         self.fault = fault
         self.ended = True
         self._loaded_to = self.size_bytes
+        self._tail = _NO_BYTES
 
 
-def in_this_order(buffer: bytes, offsets: Integers, order: Integers) -> list[bytes]:
-    """The records in an order of their indices; those that stay neighbours are one piece."""
-    breaks = np.flatnonzero(np.diff(order) != 1)
-    begins = offsets[order[np.append(0, breaks + 1)]].tolist()
-    ends = offsets[order[np.append(breaks, order.size - 1)] + 1].tolist()
-    return [buffer[begin:end] for begin, end in zip(begins, ends, strict=True)]
-
-
-def _whole_records(buffer: bytes, start: int, *, nanoseconds: bool) -> Positions:
+def _whole_records(block: NDArray[np.uint8], *, nanoseconds: bool) -> Positions:
     """The good records before the one that cannot be."""
-    end = len(buffer)
+    end = block.size
     while True:
         try:
-            return positions(memoryview(buffer)[:end], start, nanoseconds=nanoseconds)
+            return positions(block[:end], nanoseconds=nanoseconds)
         except CaptureError as error:
             # Cut off before what cannot be a record, there is nothing left to refuse.
-            end = start if error.offset is None else error.offset
+            end = 0 if error.offset is None else error.offset

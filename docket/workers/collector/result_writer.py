@@ -49,6 +49,7 @@ class ResultWriter:
         """Of each part, as far as it was merged."""
         self._digests: dict[str, str] = {}
         """SHA-256 of each part, once all of it is merged."""
+        self._sha256 = ""
         self._closing: Iterator[int] | None = None
         self._closed = False
         """What is to be done behind the merge is done."""
@@ -94,7 +95,8 @@ class ResultWriter:
 
     @property
     def sha256(self) -> str:
-        return self._result.sha256
+        """Of the result, once it is finished."""
+        return self._sha256
 
     @property
     def limit_reached(self) -> bool:
@@ -241,6 +243,8 @@ class ResultWriter:
         cut_to(result.output, result.size_bytes)
         if result.shape.origin_bytes:
             cut_to(result.origins_output, result.packets * result.shape.origin_bytes)
+        # Before it gets its name, by which nothing more is read here.
+        self._sha256 = result.sha256
         if self._resort is not None:
             self._resort.remove_runs()
         sources = result.origins_output if result.shape.origin_bytes else None
