@@ -149,6 +149,15 @@ class LedgerReader:
         )
         return [_message(*row) for row in rows]
 
+    def messages(self, job_id: str) -> list[EventMessage]:
+        """What was told of one job, oldest first, each with the job as it stands now; also of a rejected question."""
+        rows = self._rows(
+            "SELECT events.seq, body, snapshot FROM events LEFT JOIN jobs ON jobs.id = events.job_id"
+            " LEFT JOIN job_bodies USING (n) WHERE events.job_id = ? ORDER BY events.seq",
+            job_id,
+        )
+        return [_message(*row) for row in rows]
+
     def last_seq(self) -> int:
         """Sequence number of the newest event; 0 in an empty ledger."""
         return int(self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0])

@@ -48,6 +48,10 @@ class Pending:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    def ids(self) -> tuple[str, ...]:
+        """Of the jobs that are waited for."""
+        return tuple(self._by_id)
+
     def unread(self, owner: str) -> int:
         """How many of this owner the collector has not read, as far as is known here."""
         return self._of[owner] - self._rejected_of[owner]

@@ -81,6 +81,7 @@ class JobService:
         """When the ledger was asked for its sources last."""
         event_feed.add_listener(self.pending.on_event)
         event_feed.add_listener(self._on_event)
+        event_feed.expect(self.pending.ids)
 
     def _on_event(self, message: EventMessage) -> None:
         if message.event is EventName.SOURCE_FORGOTTEN:

@@ -60,6 +60,9 @@ class Ledger:
     async def events_since(self, seq: int, limit: int) -> list[EventMessage]:
         return await self._run(self._reader.events_since, seq, limit)
 
+    async def messages(self, job_id: str) -> list[EventMessage]:
+        return await self._run(self._reader.messages, job_id)
+
     async def last_seq(self) -> int:
         return await self._run(self._reader.last_seq)
 

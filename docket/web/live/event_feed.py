@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -103,6 +103,7 @@ class EventFeed:
         self._metrics = metrics
         self._watches: dict[str, set[Watch]] = {}
         self._listeners: list[Callable[[EventMessage], None]] = []
+        self._awaited: Callable[[], Iterable[str]] = tuple
         self._synced = False
         self._behind = False
         self._audiences: dict[_Key, Audience] = {}
@@ -158,6 +159,10 @@ class EventFeed:
     def add_listener(self, listener: Callable[[EventMessage], None]) -> None:
         """Pass every event to `listener` as well, for as long as the process lives."""
         self._listeners.append(listener)
+
+    def expect(self, awaited: Callable[[], Iterable[str]]) -> None:
+        """Miss nothing of these jobs, also where the feed takes up a ledger at its end: it is asked for them then."""
+        self._awaited = awaited
 
     @contextmanager
     def listening(self, listener: Callable[[EventMessage], None]) -> Iterator[None]:
@@ -253,7 +258,7 @@ class EventFeed:
     async def _catch_up(self) -> None:
         """Dispatch what the ledger has after our last event."""
         if not self._synced:
-            self._start_over(await self._ledger.last_seq())
+            await self._start_over(await self._ledger.last_seq())
             return
         while entries := await self._ledger.events_since(self.seq, CATCH_UP_EVENTS):
             for message in entries:
@@ -266,16 +271,20 @@ class EventFeed:
         last = await self._ledger.last_seq()
         if last < self.seq:
             logger.warning("the ledger was replaced: its last event is %d, ours was %d", last, self.seq)
-            self._start_over(last)
+            await self._start_over(last)
 
-    def _start_over(self, last: int) -> None:
+    async def _start_over(self, last: int) -> None:
         """Take up the ledger's last number. Sockets that are open are ended: they may have missed something, and
         resume by themselves."""
+        missed = [message for job_id in self._awaited() for message in await self._ledger.messages(job_id)]
         self._synced = True
         self.seq = last
         self.progress.clear()
         for send_queue in tuple(self.send_queues):
             send_queue.end(RESTART_CODE)
+        for message in missed:
+            self._dispatch(message)
+            await self._breathe()
 
     def _dispatch(self, message: EventMessage) -> None:
         if message.source is not None:

@@ -261,7 +261,7 @@ class CommandHandler:
         if not unknown:
             return ""
         known = ", ".join(self._source_registry.names()) or "none"
-        return f"there is no source {unknown[0]!r}; known are: {known}"
+        return f"there is no source {unknown!r}; known are: {known}"
 
     def _reject(
         self, job_id: str, reason: str, batch: Batch, user: str = "", provenance: Provenance | None = None

@@ -68,10 +68,14 @@ class SourceRegistry:
         ]
         return tuple(dict.fromkeys((*self._configured, *heard)))
 
-    def unknown(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that no source ever had."""
+    def unknown(self, names: Iterable[str]) -> str:
+        """The first of the names that no source has; empty if there is none.
+
+        A source may be on the bus before it was heard here: a collector and workers that begin at the same time.
+        """
         known = (*self._configured, SPOOL_SOURCE)
-        return [name for name in names if name not in known and name not in self._statuses]
+        unheard = (name for name in names if name not in known and name not in self._statuses)
+        return next((name for name in unheard if not self._is_served(name, unseen=False)), "")
 
     def on_event(self, message: EventMessage) -> tuple[SourceStatus, bool] | None:
         """Note what a source says of itself; returns its status and whether it has just come online."""
@@ -83,7 +87,7 @@ class SourceRegistry:
             before is None and message.event is EventName.SOURCE_OFFLINE
         ):
             return None  # said by the collector itself, of a source that it does not know any more
-        if before is None and status.name not in self._configured and not self._is_served(status.name):
+        if before is None and status.name not in self._configured and not self._is_served(status.name, unseen=True):
             return None
         self._statuses[status.name] = status
         if message.event is not EventName.SOURCE_OFFLINE:
@@ -97,16 +101,19 @@ class SourceRegistry:
         came = online and (message.event is EventName.SOURCE_ONLINE or before is None or before.state != "online")
         return status, came
 
-    def _is_served(self, name: str) -> bool:
+    def _is_served(self, name: str, *, unseen: bool) -> bool:
         """Whether the queue of an unknown source has a consumer: an announcement alone is no proof. The broker lets
-        only the workers of its sensor read it. Where it cannot be seen now, the next word of the source is soon."""
+        only the workers of its sensor read it. Where it cannot be seen now, the next word of the source is soon.
+
+        `unseen` is the answer where this service may not see the queue.
+        """
         now_s = self._clock.monotonic_s()
         if now_s < self._unserved_until_s.get(name, 0.0):
             return False
         try:
             served = self._broker.depth(source_queue(name)).consumers > 0
         except QueueHidden:
-            served = True
+            served = unseen
         except BusLost:
             served = False
         if not served:

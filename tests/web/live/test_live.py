@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -287,3 +288,21 @@ def _dropped(site: Site) -> float:
         if line.startswith("docket_sockets_dropped_total "):
             return float(line.rpartition(" ")[2])
     raise AssertionError("there is no such metric")
+
+
+def test_question_rejected_by_a_new_ledger_is_not_waited_for(tmp_path: Path) -> None:
+    """A web app that began before the first ledger takes it up at its end, and still learns what became of its jobs."""
+    name = "rock09:em1"
+    with contextlib.closing(Site(tmp_path)) as site:
+        site.spool.create()
+        site.start_web()
+        site.broker.declare((name,))
+        with ScriptedWorker(site.broker, name) as worker:
+            worker.announce(EventName.SOURCE_ONLINE)
+            wait_until(lambda: name in site.call("GET", "api/v1/sources").text, "the source to be known")
+            rejected = site.ask(query="port 53", sources=[name], **WINDOW)
+        taken = site.ask(query="port 53", sources=[SOURCES[0]], **WINDOW)
+        site.start_collector()
+        wait_until(lambda: site.job(rejected.id).state is State.FAILED, "the rejection to be known")
+        assert site.job(rejected.id).reason.startswith(f"there is no source {name!r}")
+        wait_until(lambda: site.call("GET", f"api/v1/jobs/{taken.id}").json()["events"], "the ledger to have the other")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
 from docket.bus.messages import encode
-from docket.bus.topology import REQUEST_KEY
+from docket.bus.topology import REQUEST_KEY, source_queue
 from docket.domain.job import EventName, Verdict
 from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.spool.manifest import decode_manifest
@@ -189,6 +190,16 @@ def test_an_unknown_source_is_rejected(harness: Rig) -> None:
     harness.settle()
     assert (harness.reader.job(job_id), harness.events()) == (None, ["rejected"])
     assert harness.dead() == ["there is no source 'rock09:em1'; known are: rock01:em1, rock01:em2"]
+
+
+def test_source_on_the_bus_is_known_before_it_is_heard(harness: Rig) -> None:
+    """A collector that begins together with the workers may have missed their greetings: it looks for their queues."""
+    harness.broker.declare(("rock09:em1", "rock09:em2"))
+    with closing(harness.broker.receiver("worker", [source_queue("rock09:em1")], prefetch=1)):
+        served, unserved = harness.ask(sources=("rock09:em1",)), harness.ask(sources=("rock09:em1", "rock09:em2"))
+        harness.settle()
+    assert (harness.state(served), harness.reader.job(unserved)) == ("queued", None)
+    assert harness.dead() == ["there is no source 'rock09:em2'; known are: rock01:em1, rock01:em2"]
 
 
 def test_a_source_that_came_online_is_known(harness: Rig) -> None:
