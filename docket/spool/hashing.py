@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from docket.errors import SpoolError
 from docket.spool.file_io import read_at, read_into
 
@@ -18,6 +20,9 @@ _MOST_WAITING = 8
 """Updates not hashed yet: each keeps its bytes in memory, about a megabyte."""
 
 _BLOCK_BYTES = 1 << 20
+
+_AT_ONCE_BYTES = 4 << 20
+"""Of a file; each time costs the switch to another thread and back."""
 
 _SMALL_BYTES = 32 * 1024
 """So few are hashed sooner here than they are handed to another thread."""
@@ -67,7 +72,7 @@ class FileHash:
     def upto(self, size_bytes: int) -> None:
         """So much of the file is final. Returns at once, unless hashing is far behind. Raises SpoolError."""
         waiting_bytes = size_bytes - self._told_bytes
-        if waiting_bytes < _BLOCK_BYTES:
+        if waiting_bytes < _AT_ONCE_BYTES:
             return
         if self._working is not None and (self._working.done() or waiting_bytes > _MOST_WAITING * _BLOCK_BYTES):
             self._join()
@@ -95,7 +100,7 @@ class FileHash:
 
     def _add(self, begin: int, end: int) -> None:
         """Read and hash these bytes. Raises SpoolError."""
-        memory = memoryview(bytearray(min(_BLOCK_BYTES, end - begin)))
+        memory = np.empty(min(_BLOCK_BYTES, end - begin), dtype=np.uint8).data
         while begin < end:
             size_bytes = read_into(self._path, begin, memory[: end - begin])
             if not size_bytes:

@@ -23,7 +23,7 @@ from docket.spool.gathered_write import NO_PIECES, Pieces, gather_at, together
 from docket.spool.hashing import BackgroundHash, FileHash
 from docket.workers.collector.record_stream import FOREVER, RecordStream
 
-STEP_BYTES = 1 << 21
+STEP_BYTES = 1 << 22
 """About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
 
 _SMALL_BLOCK_BYTES, _SMALLEST_BLOCK_BYTES = 1 << 18, 1 << 15
