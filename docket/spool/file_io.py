@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from docket.errors import SpoolError, SpoolFull
+from docket.runtime.gathered_write import Pieces, write_pieces
 from docket.runtime.whole_file import FILE_MODE, replace_file
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -61,6 +62,18 @@ def write_at(path: Path, offset: int, pieces: Iterable[bytes | memoryview]) -> i
     except OSError as error:
         raise spool_error(error, path) from error
     return offset
+
+
+def gather_at(path: Path, offset: int, pieces: Pieces) -> int:
+    """As `write_at`, for pieces that are given by their addresses in memory. Raises SpoolFull or SpoolError."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE)
+        try:
+            return write_pieces(fd, offset, pieces)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise spool_error(error, path) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

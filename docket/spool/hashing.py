@@ -65,26 +65,26 @@ class FileHash:
         """The file need not be there yet."""
         self._path = path
         self._sha256 = hashlib.sha256()
-        self._told_bytes = 0
-        """What the thread beside was told to hash."""
+        self._asked_bytes = 0
+        """What the thread beside was asked to hash."""
         self._working: Future[None] | None = None
 
     def upto(self, size_bytes: int) -> None:
         """So much of the file is final. Returns at once, unless hashing is far behind. Raises SpoolError."""
-        waiting_bytes = size_bytes - self._told_bytes
+        waiting_bytes = size_bytes - self._asked_bytes
         if waiting_bytes < _AT_ONCE_BYTES:
             return
         if self._working is not None and (self._working.done() or waiting_bytes > _MOST_WAITING * _BLOCK_BYTES):
             self._join()
         if self._working is None:
-            self._working = _beside.submit(self._add, self._told_bytes, size_bytes)
-            self._told_bytes = size_bytes
+            self._working = _beside.submit(self._add, self._asked_bytes, size_bytes)
+            self._asked_bytes = size_bytes
 
     def hexdigest(self, size_bytes: int) -> str:
         """Of the first so many bytes of the file; waits until they are hashed. Raises SpoolError."""
         self._join()
-        self._add(self._told_bytes, size_bytes)
-        self._told_bytes = size_bytes
+        self._add(self._asked_bytes, size_bytes)
+        self._asked_bytes = size_bytes
         return self._sha256.hexdigest()
 
     def _join(self) -> None:
@@ -95,7 +95,7 @@ class FileHash:
             working.result()
         except SpoolError:
             # What was hashed is not known any more: all of it is to be read once more.
-            self._sha256, self._told_bytes = hashlib.sha256(), 0
+            self._sha256, self._asked_bytes = hashlib.sha256(), 0
             raise
 
     def _add(self, begin: int, end: int) -> None:

@@ -150,7 +150,7 @@ class LedgerReader:
         return [_message(*row) for row in rows]
 
     def messages(self, job_id: str) -> list[EventMessage]:
-        """What was told of one job, oldest first, each with the job as it stands now; also of a rejected question."""
+        """What happened to one job, oldest first, each with the job as it stands now; also to a rejected question."""
         rows = self._rows(
             "SELECT events.seq, body, snapshot FROM events LEFT JOIN jobs ON jobs.id = events.job_id"
             " LEFT JOIN job_bodies USING (n) WHERE events.job_id = ? ORDER BY events.seq",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docket.domain.request_message import Limits
-from docket.spool.gathered_write import gather_at
+from docket.spool.file_io import gather_at
 from docket.spool.layout import remove_file
 from docket.workers.collector.merge import MICROSECOND_PCAP, STEP_BYTES, Merge, ResultShape
 from docket.workers.collector.record_stream import Form, RecordStream

@@ -18,8 +18,8 @@ from docket.domain.request_message import Limits
 from docket.packet import pcapng
 from docket.packet.octets import Integers
 from docket.packet.pcap import ETHERNET, LARGEST_RECORD_BYTES, file_header
-from docket.spool.file_io import write_at
-from docket.spool.gathered_write import NO_PIECES, Pieces, gather_at, together
+from docket.runtime.gathered_write import NO_PIECES, Pieces, together
+from docket.spool.file_io import gather_at, write_at
 from docket.spool.hashing import BackgroundHash, FileHash
 from docket.workers.collector.record_stream import FOREVER, RecordStream
 

@@ -19,8 +19,8 @@ from docket.errors import CaptureError
 from docket.packet.octets import Integers, bytes_of, no_integers
 from docket.packet.pcap import ETHERNET, FILE_HEADER_BYTES, in_nanoseconds
 from docket.packet.records import Positions, positions
+from docket.runtime.gathered_write import NO_PIECES, Pieces, address_of, together
 from docket.spool.file_io import read_into
-from docket.spool.gathered_write import NO_PIECES, Pieces, address_of, together
 from docket.workers.collector.record_lengths import RecordLengths
 
 SLACK_US = 500_000

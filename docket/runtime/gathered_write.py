@@ -10,15 +10,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docket.packet.octets import Integers, no_integers, where
-from docket.runtime.whole_file import FILE_MODE
-from docket.spool.file_io import spool_error
 
 _MOST_PIECES = os.sysconf("SC_IOV_MAX")
 """Of one call."""
@@ -69,23 +66,16 @@ def address_of(memory: NDArray[np.uint8]) -> int:
     return int(memory.ctypes.data)
 
 
-def gather_at(path: Path, offset: int, pieces: Pieces) -> int:
-    """Write the pieces from the offset on and return the offset after them; see `file_io.write_at`.
+def write_pieces(fd: int, offset: int, pieces: Pieces) -> int:
+    """Write the pieces one after the other from the offset on and return the offset after them.
 
-    Raises SpoolFull or SpoolError; some of the bytes may have been written then.
+    Raises OSError; some of the bytes may have been written then.
     """
     joined = pieces.joined()
     vectors = np.empty((joined.sizes.size, 2), dtype=np.uintp)  # struct iovec: where it begins, how long it is
     vectors[:, 0], vectors[:, 1] = joined
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE)
-        try:
-            for begin in range(0, len(vectors), _MOST_PIECES):
-                offset = _write_all(fd, offset, vectors[begin : begin + _MOST_PIECES])
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise spool_error(error, path) from error
+    for begin in range(0, len(vectors), _MOST_PIECES):
+        offset = _write_all(fd, offset, vectors[begin : begin + _MOST_PIECES])
     return offset
 
 

@@ -14,8 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from docket.errors import SpoolFull
-from docket.spool import gathered_write
-from docket.spool.gathered_write import Pieces, address_of, gather_at, together
+from docket.runtime import gathered_write
+from docket.runtime.gathered_write import Pieces, address_of, together
+from docket.spool.file_io import gather_at
 
 MEMORY_BYTES = 1 << 20
 
