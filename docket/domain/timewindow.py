@@ -60,7 +60,7 @@ def format_us(us: int) -> str:
 
     Raises ValueError outside of the years 1 to 9999, which RFC 3339 cannot write.
     """
-    return _datetime(us).strftime("%Y").zfill(4) + _datetime(us).strftime("-%m-%dT%H:%M:%S.%fZ")
+    return _datetime(us).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def format_human(us: int) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 from docket.errors import SpoolError
 from docket.spool.file_io import read_at, read_into
 
-_MOST_WAITING = 8
-"""Updates not hashed yet: each keeps its bytes in memory, about a megabyte."""
+_MOST_WAITING_BYTES = 8 << 20
+"""Not hashed yet. Those that pass by are kept in memory until then."""
 
 _BLOCK_BYTES = 1 << 20
 
@@ -35,23 +35,33 @@ class BackgroundHash:
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[Future[None], int]] = deque()
+        """Each with its size in bytes."""
+        self._waiting_bytes = 0
 
     def update(self, pieces: Iterable[bytes | memoryview]) -> None:
         """Add the pieces. Returns at once, unless too much is waiting to be hashed."""
         pieces = tuple(pieces)
-        if not self._waiting and sum(map(len, pieces)) <= _SMALL_BYTES:
+        size_bytes = sum(map(len, pieces))
+        if not self._waiting and size_bytes <= _SMALL_BYTES:
             self._add(pieces)
             return
-        while len(self._waiting) >= _MOST_WAITING:
-            self._waiting.popleft().result()
-        self._waiting.append(_beside.submit(self._add, pieces))
+        while self._waiting and self._waiting_bytes + size_bytes > _MOST_WAITING_BYTES:
+            self._wait()
+        self._waiting.append((_beside.submit(self._add, pieces), size_bytes))
+        self._waiting_bytes += size_bytes
 
     def hexdigest(self) -> str:
         """Of everything that was added; waits until it is hashed."""
         while self._waiting:
-            self._waiting.popleft().result()
+            self._wait()
         return self._sha256.hexdigest()
+
+    def _wait(self) -> None:
+        """Until what waits for the longest time is hashed."""
+        working, size_bytes = self._waiting.popleft()
+        self._waiting_bytes -= size_bytes
+        working.result()
 
     def _add(self, pieces: tuple[bytes | memoryview, ...]) -> None:
         for piece in pieces:
@@ -74,7 +84,7 @@ class FileHash:
         waiting_bytes = size_bytes - self._asked_bytes
         if waiting_bytes < _AT_ONCE_BYTES:
             return
-        if self._working is not None and (self._working.done() or waiting_bytes > _MOST_WAITING * _BLOCK_BYTES):
+        if self._working is not None and (self._working.done() or waiting_bytes > _MOST_WAITING_BYTES):
             self._join()
         if self._working is None:
             self._working = _beside.submit(self._add, self._asked_bytes, size_bytes)

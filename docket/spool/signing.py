@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,14 @@ class Signer:
     def sign(self, body: bytes) -> bytes:
         return self._key.sign(body)
 
-    @property
+    @cached_property
     def public_pem(self) -> bytes:
         """The public half."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-    @property
+    @cached_property
     def public_text(self) -> str:
         """The public half as manifests name it: the base64 line of its PEM."""
         return text_of_key(self.public_pem)

@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 STEP_BYTES = 128 << 20
 """What one `sweep` takes off the disk at most: some milliseconds."""
 
+_FILE_BYTES = 1 << 20
+"""What a file costs besides its bytes."""
+
 _READ_ELSEWHERE = "job.pcap"
 """A client may be downloading it. Unlinked, it stays whole for that client; cut short, it would not."""
 
@@ -37,25 +40,25 @@ class Trash:
 
     def sweep(self) -> bool:
         """Take a piece off the disk. True: there is more."""
-        for directory, directories, names in os.walk(self.path, topdown=False):
+        left_bytes = STEP_BYTES
+        for directory, _, names in os.walk(self.path, topdown=False):
             try:
-                if names:
-                    _shorten(Path(directory, names[0]))
-                elif not directories:
-                    os.rmdir(directory)
-                else:
-                    continue
+                for name in names:
+                    left_bytes -= _shorten(Path(directory, name))
+                    if left_bytes <= 0:
+                        return True
+                os.rmdir(directory)
             except OSError as error:
                 log.error("%s cannot be emptied: %s", directory, error.strerror)
                 return False
-            return directory != str(self.path)
         return False
 
 
-def _shorten(path: Path) -> None:
-    """Remove the file, a large one bit by bit from its end."""
+def _shorten(path: Path) -> int:
+    """Remove the file, a large one bit by bit from its end. Gives how much that was, at least a bit for each file."""
     size_bytes = os.lstat(path).st_size
     if size_bytes > STEP_BYTES and path.name != _READ_ELSEWHERE and not path.is_symlink():
         os.truncate(path, size_bytes - STEP_BYTES)
-    else:
-        os.unlink(path)
+        return STEP_BYTES
+    os.unlink(path)
+    return size_bytes + _FILE_BYTES
