@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -116,7 +117,12 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     the ledger's soundness; what it takes, the bus delivers again or the job's deadline settles.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+        # Only a new file: to close one that this process reads drops the locks of SQLite's own descriptors (fcntl(2)),
+        # and the next program that closes the ledger would take its log away under the collector.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise SpoolError(f"the ledger {path} cannot be opened: {os.strerror(errno.EACCES)}") from None
     except OSError as error:
         raise SpoolError(f"the ledger {path} cannot be opened: {error.strerror}") from error
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, cached_statements=256)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +197,26 @@ def test_a_locked_ledger_is_an_error_that_passes(path: Path, ledger: Ledger, rea
     assert reader.last_seq() == 0
     other.close()
     assert len(ledger.commit(entries)) == 1
+
+
+_OPEN_AND_CLOSE = """
+import sqlite3, sys
+other = sqlite3.connect(sys.argv[1])
+other.execute("SELECT count(*) FROM events").fetchall()
+other.close()
+"""
+
+
+def test_log_stays_when_another_program_closes_the_ledger(path: Path, reader: LedgerReader) -> None:
+    """A reader, and then the writer, of one process: the locks that keep the log in its place are not lost."""
+    Ledger(path).close()
+    assert reader.last_seq() == 0
+    with closing(Ledger(path)) as ledger:
+        for number in range(2):
+            ledger.append(requested(question(number)))
+            subprocess.run([sys.executable, "-c", _OPEN_AND_CLOSE, path], check=True)
+            with closing(LedgerReader(path)) as late:
+                assert (late.last_seq(), path.with_name(f"{path.name}-wal").exists()) == (number + 1, True)
 
 
 @pytest.fixture
