@@ -96,6 +96,8 @@ def held(tmp_path: Path, amqp_url: str) -> Iterator[Held]:
         sensor = Sensor(tmp_path, amqp_url, sources)
         try:
             sensor.start_all()
+            # A reading that begins before the collector takes files goes over the bus.
+            wait_until((sensor.spool / "incoming" / "collector").exists, "the collector to take files", timeout_s=30.0)
             yield Held(sensor, gate, packets)
         finally:
             gate.opened.set()
