@@ -31,9 +31,9 @@ class Pieces(NamedTuple):
     def size_bytes(self) -> int:
         return int(self.sizes.sum())
 
-    def chosen(self, order: Integers) -> Pieces:
-        """These of them, in this order."""
-        return Pieces(self.addresses[order], self.sizes[order])
+    def chosen(self, which: Integers | slice) -> Pieces:
+        """Those of these indices, in their order, or of a slice."""
+        return Pieces(self.addresses[which], self.sizes[which])
 
     def joined(self) -> Pieces:
         """The same bytes, with pieces that lie one behind the other in memory as one."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from docket.errors import SpoolError, SpoolFull
@@ -20,26 +21,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 def read_at(path: Path, offset: int, size_bytes: int) -> bytes:
     """At most `size_bytes` from the offset on; fewer at the end of the file. Raises SpoolError."""
-    try:
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            return os.pread(fd, size_bytes, offset)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise spool_error(error, path) from error
+    with _opened(path, os.O_RDONLY) as fd:
+        return os.pread(fd, size_bytes, offset)
 
 
 def read_into(path: Path, offset: int, memory: memoryview) -> int:
     """Fill this memory from the offset on; gives how many came, fewer at the end of the file. Raises SpoolError."""
-    try:
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            return os.preadv(fd, [memory], offset)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise spool_error(error, path) from error
+    with _opened(path, os.O_RDONLY) as fd:
+        return os.preadv(fd, [memory], offset)
 
 
 def write_at(path: Path, offset: int, pieces: Iterable[bytes | memoryview]) -> int:
@@ -48,32 +37,20 @@ def write_at(path: Path, offset: int, pieces: Iterable[bytes | memoryview]) -> i
     What the file held there before is overwritten, so the same call twice does no harm. Raises SpoolFull or
     SpoolError; some of the bytes may have been written then.
     """
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE)
-        try:
-            for piece in pieces:
-                view = memoryview(piece)
-                while view:
-                    written = os.pwrite(fd, view, offset)
-                    offset += written
-                    view = view[written:]
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise spool_error(error, path) from error
+    with _opened(path, os.O_WRONLY | os.O_CREAT) as fd:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                written = os.pwrite(fd, view, offset)
+                offset += written
+                view = view[written:]
     return offset
 
 
 def gather_at(path: Path, offset: int, pieces: Pieces) -> int:
     """As `write_at`, for pieces that are given by their addresses in memory. Raises SpoolFull or SpoolError."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE)
-        try:
-            return write_pieces(fd, offset, pieces)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise spool_error(error, path) from error
+    with _opened(path, os.O_WRONLY | os.O_CREAT) as fd:
+        return write_pieces(fd, offset, pieces)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -98,6 +75,19 @@ def cut_to(path: Path, size_bytes: int) -> None:
     """Cut the file off after `size_bytes`. Raises SpoolError."""
     try:
         os.truncate(path, size_bytes)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """A descriptor of the file within the block. What the disk refuses becomes SpoolFull or SpoolError."""
+    try:
+        fd = os.open(path, flags, FILE_MODE)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
     except OSError as error:
         raise spool_error(error, path) from error
 

@@ -1,4 +1,4 @@
-"""SHA-256 of bytes that pass by, taken in a thread beside: hashing needs a processor, and no lock of Python's.
+"""SHA-256 of bytes that pass by or stand in a file, in a thread beside: it needs a processor, and no lock of Python's.
 
 For the collector, whose one thread would otherwise spend a fifth of its time on it.
 """

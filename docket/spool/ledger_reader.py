@@ -59,6 +59,13 @@ class Holding(NamedTuple):
     result_bytes: int
 
 
+_EVENTS = (
+    "SELECT events.seq, body, snapshot FROM events LEFT JOIN jobs ON jobs.id = events.job_id"
+    " LEFT JOIN job_bodies USING (n)"
+)
+"""Events, each with its job as it stands now; for `_message`."""
+
+
 class LedgerReader:
     """Reads what the collector has committed. Every thread gets a connection of its own."""
 
@@ -141,21 +148,12 @@ class LedgerReader:
 
     def events_since(self, seq: int, limit: int = 1_000) -> list[EventMessage]:
         """What happened after `seq`, oldest first, each with its job as it stands now."""
-        rows = self._rows(
-            "SELECT events.seq, body, snapshot FROM events LEFT JOIN jobs ON jobs.id = events.job_id"
-            " LEFT JOIN job_bodies USING (n) WHERE events.seq > ? ORDER BY events.seq LIMIT ?",
-            seq,
-            limit,
-        )
+        rows = self._rows(f"{_EVENTS} WHERE events.seq > ? ORDER BY events.seq LIMIT ?", seq, limit)
         return [_message(*row) for row in rows]
 
     def messages(self, job_id: str) -> list[EventMessage]:
         """What happened to one job, oldest first, each with the job as it stands now; also to a rejected question."""
-        rows = self._rows(
-            "SELECT events.seq, body, snapshot FROM events LEFT JOIN jobs ON jobs.id = events.job_id"
-            " LEFT JOIN job_bodies USING (n) WHERE events.job_id = ? ORDER BY events.seq",
-            job_id,
-        )
+        rows = self._rows(f"{_EVENTS} WHERE events.job_id = ? ORDER BY events.seq", job_id)
         return [_message(*row) for row in rows]
 
     def last_seq(self) -> int:

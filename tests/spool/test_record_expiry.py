@@ -15,7 +15,7 @@ from docket.spool.layout import Spool
 from docket.spool.ledger_reader import LedgerReader
 from docket.spool.ledger_writer import Entries, Ledger
 from docket.spool.retention import RecordExpiry
-from tests.spool.test_ledger import NOW_US, PCAP, SOURCES, ask, event, question
+from tests.spool.ledger_entries import NOW_US, PCAP, SOURCES, ask, event, question
 
 KEEP_S = 100_000
 LATER_US = NOW_US + 2 * KEEP_S * US_PER_S

@@ -16,7 +16,7 @@ from docket.spool import schema
 from docket.spool.ledger_reader import LedgerReader
 from docket.spool.ledger_writer import Ledger
 from docket.spool.schema import MIGRATIONS, PCAP_SHA256, SCHEMA_VERSION
-from tests.spool.test_ledger import PCAP, ask, event, question
+from tests.spool.ledger_entries import PCAP, ask, event, question
 
 RELEASED = {
     1: "02f32ae9a1e9250b4cb4c10be0d1a0b30819be1abeabfa37b8c1c7a2687b80fd",

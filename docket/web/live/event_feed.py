@@ -161,7 +161,7 @@ class EventFeed:
         self._listeners.append(listener)
 
     def expect(self, awaited: Callable[[], Iterable[str]]) -> None:
-        """Miss nothing of these jobs, also where the feed takes up a ledger at its end: it is asked for them then."""
+        """Dispatch every event of these jobs, also those before the end of a ledger that is taken up at its end."""
         self._awaited = awaited
 
     @contextmanager

@@ -24,10 +24,10 @@ from docket.spool.hashing import BackgroundHash, FileHash
 from docket.workers.collector.record_stream import FOREVER, RecordStream
 
 STEP_BYTES = 1 << 22
-"""About what one step handles: a few milliseconds, so that other jobs have their turn in between."""
+"""About what one step handles: some ten milliseconds, so that other jobs have their turn in between."""
 
 _SMALL_BLOCK_BYTES, _SMALLEST_BLOCK_BYTES = 1 << 18, 1 << 15
-"""Of one stream. With more than eight streams a step is larger, as long as all blocks have room in memory."""
+"""Of one stream. With more than sixteen streams a step is larger, as long as all blocks have room in memory."""
 _MOST_IN_BLOCKS_BYTES = 1 << 25
 
 NO_LIMITS = Limits()
@@ -75,8 +75,7 @@ class _Range(NamedTuple):
 
     @property
     def pieces(self) -> Pieces:
-        pieces = self.stream.pieces
-        return Pieces(pieces.addresses[self.start : self.until], pieces.sizes[self.start : self.until])
+        return self.stream.pieces.chosen(slice(self.start, self.until))
 
     @property
     def times(self) -> Integers:
@@ -315,5 +314,5 @@ def _settled(ranges: Sequence[_Range], order: Integers, origin_bytes: int) -> _S
     origins = b""
     if origin_bytes:
         codes = np.array([span.stream.origin for span in ranges], dtype=f"<u{origin_bytes}")
-        origins = np.repeat(codes, [span.packets for span in ranges])[order].tobytes()
+        origins = codes[_numbers(ranges)[order]].tobytes()
     return _Settled(together([span.pieces for span in ranges]).chosen(order), origins)

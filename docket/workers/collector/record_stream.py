@@ -273,7 +273,7 @@ class RecordStream:
         self._newest = max(self._newest, int(times[-1] if in_order else times.max()))
         in_order = in_order and (not self.times.size or bool(self.times[-1] <= times[0]))
         still = slice(self.position, None)
-        held = Pieces(self.pieces.addresses[still], self.pieces.sizes[still])
+        held = self.pieces.chosen(still)
         self._let_go(held.addresses)
         self._blocks.append(block)
         self._held_bytes += int(found.offsets[-1])
