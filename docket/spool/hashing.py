@@ -9,6 +9,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,18 +94,23 @@ class FileHash:
     def hexdigest(self, size_bytes: int) -> str:
         """Of the first so many bytes of the file; waits until they are hashed. Raises SpoolError."""
         self._join()
-        self._add(self._asked_bytes, size_bytes)
+        with self._forgetting_if_it_fails():
+            self._add(self._asked_bytes, size_bytes)
         self._asked_bytes = size_bytes
         return self._sha256.hexdigest()
 
     def _join(self) -> None:
         working, self._working = self._working, None
-        if working is None:
-            return
+        if working is not None:
+            with self._forgetting_if_it_fails():
+                working.result()
+
+    @contextmanager
+    def _forgetting_if_it_fails(self) -> Iterator[None]:
+        """How much was hashed before a failure is not known: all of it is to be read once more."""
         try:
-            working.result()
+            yield
         except SpoolError:
-            # What was hashed is not known any more: all of it is to be read once more.
             self._sha256, self._asked_bytes = hashlib.sha256(), 0
             raise
 
