@@ -40,7 +40,7 @@ def by_docket(body: bytes) -> int:
     """Bytes in the chunks, as the worker takes them out."""
     chunks = Chunks()
     view = memoryview(body)
-    taken = sum(len(chunks.take(view[at : at + BLOCK_BYTES])) for at in range(0, len(body), BLOCK_BYTES))
+    taken = sum(sum(map(len, chunks.take(view[at : at + BLOCK_BYTES]))) for at in range(0, len(body), BLOCK_BYTES))
     assert chunks.ended
     return taken
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ def window_of(megabytes: int) -> tuple[str, str]:
     )
 
 
-def _templates(number: int) -> list[bytearray]:
+@cache
+def _templates(number: int) -> list[bytes]:
     """The blocks of one second, as chunks of HTTP, with the second left out."""
     frame = b"\x02" * 12 + b"\x08\x00" + bytes(range(256)) * 2
     frame = frame[: _RECORD_BYTES - RECORD_HEADER.size]
@@ -97,13 +99,15 @@ def _templates(number: int) -> list[bytearray]:
         headers = (
             RECORD_HEADER.pack(0, base_us + record * _STEP_US, len(frame), len(frame)) for record in range(_RECORDS)
         )
-        templates.append(bytearray(_CHUNK_BEGIN + b"".join(header + frame for header in headers) + _CHUNK_END))
+        templates.append(_CHUNK_BEGIN + b"".join(header + frame for header in headers) + _CHUNK_END)
     return templates
 
 
-def _chunks(templates: list[bytearray], megabytes: int, after_s: int) -> Iterator[bytearray]:
+def _chunks(templates: list[bytes], megabytes: int, after_s: int) -> Iterator[bytearray]:
+    own: dict[int, bytearray] = {}
     for block in range(max(after_s - START_S, 0) * _BLOCKS_PER_S, megabytes):
-        chunk = templates[block % _BLOCKS_PER_S]
+        place_in_second = block % _BLOCKS_PER_S
+        chunk = own.get(place_in_second) or own.setdefault(place_in_second, bytearray(templates[place_in_second]))
         second = (START_S + block // _BLOCKS_PER_S).to_bytes(4, "little")
         for place, byte in enumerate(second, len(_CHUNK_BEGIN)):
             # One assignment for all records: the same byte of each, since they are equally long.
@@ -173,6 +177,7 @@ def _connection(raw: socket.socket, context: ssl.SSLContext, place: Path, number
 def main() -> None:
     """Serve until killed."""
     certificates, place, port, number = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    _templates(number)  # ready before anybody asks
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "server_cert.pem", certificates / "server_key.pem")
     context.load_verify_locations(certificates / "ca_cert.pem")

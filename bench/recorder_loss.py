@@ -21,6 +21,7 @@ from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.packet.records import scan
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.cli.running_server import DOCKET
+from tests.services.answers import whole_answer
 from tests.services.bulk import write_bulk
 from tests.services.child import ChildProcess
 from tests.services.needs import program
@@ -70,7 +71,7 @@ class _Reader:
     def count(self, text: str) -> int:
         stop = threading.Event()
         with self.source.read(parse(text), EVER, most_bytes=None, most_packets=None, stop=stop) as reading:
-            answer = b"".join(reading.chunks)
+            answer = whole_answer(reading)
         return len(scan(answer, start=FILE_HEADER_BYTES).records)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from docket.packet.octets import Integers, where
 from docket.packet.pcap import (
     ETHERNET,
     FILE_HEADER_BYTES,
-    RECORD_HEADER,
     RECORD_HEADER_BYTES,
     Buffer,
     FileHeader,
@@ -77,37 +76,22 @@ class RecordCutter:
         no_bytes = self._bytes_left is not None and self._bytes_left <= RECORD_HEADER_BYTES
         return self.more or self._packets_left == 0 or no_bytes
 
-    def pieces(self, chunk: bytes) -> Iterator[Trimmed]:
-        """What `feed` gives, in pieces: a record that began in the chunk before is a piece of its own.
-
-        So the chunk need not be copied behind the beginning of that record. Raises as `feed` does.
-        """
-        missing = self._missing(chunk)
-        if missing:
-            yield self.feed(chunk[:missing])
-        yield self.feed(memoryview(chunk)[missing:] if missing else chunk)
-
-    def _missing(self, chunk: bytes) -> int:
-        """Bytes of the chunk that belong to the record that has begun; 0 where they cannot be counted yet."""
-        if not self._rest or self.header is None or not self.header.native or isinstance(chunk, FurtherHeader):
-            return 0
-        head = self._rest[:RECORD_HEADER_BYTES] + chunk[: max(RECORD_HEADER_BYTES - len(self._rest), 0)]
-        if len(head) < RECORD_HEADER_BYTES:
-            return 0
-        end = RECORD_HEADER_BYTES + RECORD_HEADER.unpack(head)[2] - len(self._rest)
-        return end if end < len(chunk) else 0
-
-    def feed(self, chunk: bytes | memoryview) -> Trimmed:
+    def feed(self, chunk: bytes | memoryview | list[bytes]) -> Trimmed:
         """The whole records of what has come so far, up to the first thing that is none.
 
-        Raises CaptureError, with the offset in the answer, when nothing good is left before that.
+        A list holds the pieces of a chunk: they are joined with the record that began before, in one copy. Raises
+        CaptureError, with the offset in the answer, when nothing good is left before that.
         """
         self._raise_fault()
         if isinstance(chunk, FurtherHeader) and self.header is not None:
             if self._rest:
                 raise CaptureError(f"it goes on with another link type after half a record of {len(self._rest)} bytes")
             self.header = None
-        data: bytes | memoryview = self._rest + chunk if self._rest else chunk
+        if isinstance(chunk, list):
+            chunk = b"".join((self._rest, *chunk))
+        elif self._rest:
+            chunk = self._rest + chunk
+        data: bytes | memoryview = chunk
         if self.header is None:
             if len(data) < FILE_HEADER_BYTES:
                 self._rest = bytes(data)

@@ -18,6 +18,7 @@ from docket.packet.records import scan
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.index.captures import FIRST_S
 from tests.services import frames
+from tests.services.answers import whole_answer
 from tests.services.needs import program
 
 US = 1_000_000
@@ -113,7 +114,7 @@ def answer(directory: Path, selector: IndexSelector | None, text: str, window: W
     """The packets of a reading, in order of time."""
     source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", directory), selector=selector)
     with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()) as reading:
-        return packets_of(b"".join(reading.chunks))
+        return packets_of(whole_answer(reading))
 
 
 def by_tcpdump(files: Sequence[Path], text: str, window: Window) -> list[Packet]:

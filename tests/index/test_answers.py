@@ -25,6 +25,7 @@ from docket.packet.records import scan
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.index.captures import FIRST_S, index_directory
 from tests.services import frames
+from tests.services.answers import whole_answer
 from tests.services.needs import program
 from tests.services.waiting import wait_until
 from tests.workers.sources.capture_formats import interface, packet, section, statistics
@@ -82,7 +83,7 @@ def _question(chance: random.Random) -> tuple[str, Window]:
 def _answer(captures: Path, selector: IndexSelector | None, text: str, window: Window) -> tuple[bytes, object]:
     source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", captures), selector=selector)
     with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()) as reading:
-        return b"".join(reading.chunks), reading.shortfalls()
+        return whole_answer(reading), reading.shortfalls()
 
 
 def _tcpdump(captures: Path, text: str, window: Window) -> list[bytes]:

@@ -147,11 +147,12 @@ def _answers(
     return found
 
 
-def _by_link_type(chunks: Iterable[bytes]) -> list[tuple[int, bytes]]:
+def _by_link_type(chunks: Iterable[bytes | list[bytes]]) -> list[tuple[int, bytes]]:
     """Each packet with its link type: in what order types follow each other in one file is not said."""
     found: list[tuple[int, bytes]] = []
     linktype = 0
     for chunk in chunks:
+        assert isinstance(chunk, bytes)
         if isinstance(chunk, FurtherHeader):
             linktype = parse_file_header(chunk).linktype
         elif chunk:

@@ -22,6 +22,7 @@ from docket.workers.sources.capture_files import directory_survey as survey_modu
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.index.captures import EVER, FIRST_S, index_directory
 from tests.services import frames
+from tests.services.answers import whole_answer
 
 US = 1_000_000
 FILES, PACKETS = 20, 60
@@ -62,7 +63,7 @@ def surveyed(source: CaptureFilesSource, text: str, window: Window) -> Survey:
 def read(source: CaptureFilesSource, text: str, window: Window) -> tuple[int, int]:
     """Packets and bytes of a reading."""
     with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=STOP) as reading:
-        answer = b"".join(reading.chunks)
+        answer = whole_answer(reading)
     return len(scan(answer, start=FILE_HEADER_BYTES).records), len(answer) - FILE_HEADER_BYTES
 
 

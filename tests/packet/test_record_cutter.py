@@ -1,14 +1,14 @@
 """A store's answer cut into whole records, however it comes in pieces."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from docket.domain.timewindow import Window
 from docket.errors import CaptureError
-from docket.packet.pcap import Trimmed, file_header
+from docket.packet.pcap import file_header
 from docket.packet.record_cutter import RecordCutter
 
 _PACKETS = st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 1, 15, 16, 60, 262_144, 262_145])), max_size=8)
@@ -25,13 +25,13 @@ def _chunks(answer: bytes, cuts: list[int]) -> Iterator[bytes]:
     return (answer[begin:end] for begin, end in zip([0, *ends], ends, strict=False))
 
 
-def _outcome(cutter: RecordCutter, cut: Iterable[Iterable[Trimmed]]) -> tuple[bytes, int, int, str]:
+def _outcome(cutter: RecordCutter, chunks: Iterator[bytes] | Iterator[list[bytes]]) -> tuple[bytes, int, int, str]:
     """All that comes out, what was counted, and what was wrong."""
     body, outside, fault = b"", 0, ""
     try:
-        for pieces in cut:
-            for piece in pieces:
-                body, outside = body + bytes(piece.body), outside + piece.outside
+        for chunk in chunks:
+            found = cutter.feed(chunk)
+            body, outside = body + bytes(found.body), outside + found.outside
         cutter.finish()
     except CaptureError as error:
         fault = str(error)
@@ -46,18 +46,17 @@ def test_pieces_are_what_is_fed(
 ) -> None:
     """With a record cut anywhere, with limits, with a window, and with something that is no record."""
     answer, window = _answer(packets), Window(1_000_002, 1_000_008)
-    whole, by_pieces = (RecordCutter(window, most_packets, most_bytes) for _ in range(2))
-    fed = _outcome(whole, ([whole.feed(chunk)] for chunk in _chunks(answer, cuts)))
-    assert _outcome(by_pieces, (by_pieces.pieces(chunk) for chunk in _chunks(answer, cuts))) == fed
+    at_once, by_chunks, by_pieces = (RecordCutter(window, most_packets, most_bytes) for _ in range(3))
+    fed = _outcome(by_chunks, _chunks(answer, cuts))
+    assert _outcome(at_once, iter([answer])) == fed
+    assert _outcome(by_pieces, ([chunk[:20], chunk[20:]] for chunk in _chunks(answer, cuts))) == fed
 
 
-def test_chunk_is_not_copied_behind_a_record_that_began_before() -> None:
-    """Most of what comes out is a view of what came."""
+def test_what_stays_is_a_view() -> None:
+    """The pieces of a chunk are joined with the record that began before, and nothing is copied after that."""
     answer = _answer([(5, 60)] * 50)
     cutter = RecordCutter(Window(0, 2_000_000), None, None)
     cutter.feed(answer[:90])
-    chunk = answer[90:]
-    first, rest = cutter.pieces(chunk)
-    assert first.packets == 1
-    assert isinstance(rest.body, memoryview)
-    assert rest.body.obj is chunk
+    found = cutter.feed([answer[90:200], answer[200:]])
+    assert found.packets == 50
+    assert isinstance(found.body, memoryview)

@@ -308,16 +308,15 @@ class JobReading:
                     timer.cancel()
         return None
 
-    def _take(self, fragment_publisher: FragmentPublisher, cutter: RecordCutter, chunk: bytes) -> None:
+    def _take(self, fragment_publisher: FragmentPublisher, cutter: RecordCutter, chunk: bytes | list[bytes]) -> None:
         before = cutter.received_packets
-        for trimmed in cutter.pieces(chunk):
-            fragment_publisher.count(cutter.received_packets - before)
-            before = cutter.received_packets
-            self.packets += trimmed.packets
-            self.bytes += len(trimmed.body)
-            if trimmed.last_us is not None:
-                self._last_us = max(trimmed.last_us, self._last_us or 0)
-            fragment_publisher.add(trimmed, cutter.linktype, nanoseconds=cutter.nanoseconds)
+        trimmed = cutter.feed(chunk)
+        fragment_publisher.count(cutter.received_packets - before)
+        self.packets += trimmed.packets
+        self.bytes += len(trimmed.body)
+        if trimmed.last_us is not None:
+            self._last_us = max(trimmed.last_us, self._last_us or 0)
+        fragment_publisher.add(trimmed, cutter.linktype, nanoseconds=cutter.nanoseconds)
 
     def _filter(self, header: FileHeader) -> RecordFilter:
         """What keeps exactly the packets that match; for an answer in the one form that a cutter puts out."""

@@ -104,10 +104,11 @@ def _nothing_short() -> tuple[Shortfall, ...]:
 class Reading:
     """One answer being streamed."""
 
-    chunks: Iterator[bytes]
+    chunks: Iterator[bytes | list[bytes]]
     """Classic PCAP, little-endian, with micro- or nanoseconds: the 24-byte header first, then records, cut anywhere; a
-    chunk of its own that is a FurtherHeader where packets of another link type begin. Raises ReadAgain, and SourceError
-    (verdict and sentence) when the store refuses, breaks off or stops early; whole records before that are good."""
+    chunk of its own that is a FurtherHeader where packets of another link type begin. A chunk may be a list of pieces,
+    which are joined where they are used. Raises ReadAgain, and SourceError (verdict and sentence) when the store
+    refuses, breaks off or stops early; whole records before that are good."""
     through_us: Callable[[], int | None] = _not_known
     """Every packet before this time has been in the chunks, as far as the store can tell meanwhile."""
     prove: Callable[[Received], Coverage | None] = _nothing_to_prove

@@ -23,6 +23,7 @@ from docket.workers.sources.base import Shortfall
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.cli.running_server import DOCKET
 from tests.services import frames
+from tests.services.answers import whole_answer
 from tests.services.child import ChildProcess
 from tests.services.needs import program
 from tests.services.network import Namespace
@@ -213,7 +214,7 @@ def _asked(directory: Path, query: str) -> tuple[int, tuple[Shortfall, ...]]:
     source = CaptureFilesSource(CaptureFilesConfig("rock01:em1", directory))
     stop, window = threading.Event(), Window(0, 1 << 60)
     with source.read(parse(query), window, most_bytes=None, most_packets=None, stop=stop) as reading:
-        answer = b"".join(reading.chunks)
+        answer = whole_answer(reading)
         return _packets(answer), reading.shortfalls()
 
 

@@ -16,6 +16,7 @@ from docket.domain.query.canonical import parse
 from docket.domain.timewindow import Window
 from docket.errors import SourceError
 from docket.packet.pcap import file_header
+from docket.workers.sources.capture_files import catalog
 from docket.workers.sources.capture_files.catalog import Catalog
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.faults.packets import Packet, capture, udp
@@ -203,6 +204,18 @@ def test_a_directory_whose_files_are_all_gone_may_be_a_mount_point(tmp_path: Pat
         opened.survey(parse("port 53"), Window(0, US), threading.Event())
     (tmp_path / "away.pcap").rename(path)
     assert read(opened, request).verdict is Verdict.COMPLETE
+
+
+def test_directory_whose_files_were_all_replaced_is_not_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its names were read a moment ago, and took so long that they are not read again soon."""
+    monkeypatch.setattr(catalog, "_CHEAP_NS", -1)
+    monkeypatch.setattr(catalog, "_LISTING_SHARE", 10**9)
+    opened = source(tmp_path)
+    os.utime(place(tmp_path / "a.pcap", minute(0)))
+    assert opened.coverage().oldest_us == START_US
+    (tmp_path / "a.pcap").unlink()
+    place(tmp_path / "b.pcap", minute(1))
+    assert opened.coverage().stats["files"] == 1
 
 
 def test_missing_directory_is_refused(tmp_path: Path) -> None:

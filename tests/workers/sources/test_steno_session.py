@@ -187,7 +187,7 @@ def chunks_of(blocks: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr("docket.workers.sources.stenographer.body._blocks", lambda stream: iter(stream.blocks))
     body = Body.__new__(Body)
     body._where = "test"
-    return body._chunked(_Blocks(blocks))  # type: ignore[arg-type]
+    return map(b"".join, body._chunked(_Blocks(blocks)))  # type: ignore[arg-type]
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:

@@ -161,12 +161,18 @@ class CaptureFilesSource:
 
     def _list(self, *, fresh: bool) -> Listing:
         listing = self._listing(fresh=fresh)
+        if self._is_emptied(listing) and not fresh:
+            # A glance may know the names of before: a recorder that writes quickly has replaced all files since.
+            listing = self._listing(fresh=True)
         if listing.files:
             self._held_captures = True
-        elif self._held_captures and not listing.unusable and not listing.others:
+        elif self._is_emptied(listing):
             text = f"The directory {self._config.path} held captures and is empty now: is its file system mounted?"
             raise SourceError("unreachable", text)
         return listing
+
+    def _is_emptied(self, listing: Listing) -> bool:
+        return self._held_captures and not listing.files and not listing.unusable and not listing.others
 
     def _listing(self, *, fresh: bool) -> Listing:
         try:

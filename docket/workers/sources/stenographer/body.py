@@ -43,6 +43,13 @@ class Body:
 
     def blocks(self) -> Iterator[bytes]:
         """The body as it comes, in blocks of up to a megabyte. Raises SourceError, `cut`, unless its end is proved."""
+        return map(b"".join, self.pieces())
+
+    def pieces(self) -> Iterator[list[bytes]]:
+        """The same blocks, each in the pieces that its chunks came in: who uses them joins them.
+
+        Raises as `blocks` does.
+        """
         try:
             if self._stream is None:
                 return
@@ -92,32 +99,33 @@ class Body:
     def _cut(self, why: str) -> SourceError:
         return SourceError("cut", f"The answer of {self._where} broke off: {why}")
 
-    def _chunked(self, stream: io.BufferedReader) -> Iterator[bytes]:
+    def _chunked(self, stream: io.BufferedReader) -> Iterator[list[bytes]]:
         chunks = Chunks()
         for block in _blocks(stream):
             try:
-                data = chunks.take(block)
+                pieces = chunks.take(block)
             except httptools.HttpParserError as error:
                 raise self._cut(f"its chunks are not framed as they should be: {error}") from error
-            if data:
-                yield data
+            if pieces:
+                yield pieces
             if chunks.ended:
                 return
         raise self._cut("its last chunk is missing")
 
-    def _counted(self, stream: io.BufferedReader, length: int) -> Iterator[bytes]:
+    def _counted(self, stream: io.BufferedReader, length: int) -> Iterator[list[bytes]]:
         if length == 0:
             return
         missing = length
         for block in _blocks(stream):
             missing -= len(block)
-            yield bytes(block if missing >= 0 else block[:missing])
+            yield [bytes(block if missing >= 0 else block[:missing])]
             if missing <= 0:
                 return
         raise self._cut(f"{missing} of {length} bytes are missing")
 
-    def _until_closed(self, stream: io.BufferedReader) -> Iterator[bytes]:
-        yield from map(bytes, _blocks(stream))
+    def _until_closed(self, stream: io.BufferedReader) -> Iterator[list[bytes]]:
+        for block in _blocks(stream):
+            yield [bytes(block)]
         raise self._cut("it names no length, so its end cannot be distinguished from a broken connection")
 
 
@@ -139,15 +147,15 @@ class Chunks:
     def on_message_complete(self) -> None:
         self.ended = True
 
-    def take(self, block: bytes | memoryview) -> bytes:
-        """The body's bytes in this block. Raises HttpParserError for what is no chunk."""
+    def take(self, block: bytes | memoryview) -> list[bytes]:
+        """The body's bytes in this block, a piece of each chunk. Raises HttpParserError for what is no chunk."""
         try:
             self._parser.feed_data(block)
         except httptools.HttpParserError:
             if not self.ended:  # what follows the body is no part of it
                 raise
-        data, self._pieces = b"".join(self._pieces), []
-        return data
+        pieces, self._pieces = self._pieces, []
+        return pieces
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes | memoryview]:

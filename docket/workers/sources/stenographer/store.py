@@ -187,11 +187,11 @@ class StenographerSource:
             finally:
                 body.leave()
 
-    def _checked(self, body: Body, started_s: float) -> Iterator[bytes]:
+    def _checked(self, body: Body, started_s: float) -> Iterator[list[bytes]]:
         """The answer, unless it is none; and at its end whether it took suspiciously long."""
-        blocks = body.blocks()
+        blocks = body.pieces()
         if body.content_type.startswith("text/"):
-            page = printable(next(blocks, b""))
+            page = printable(b"".join(next(blocks, [])))
             raise SourceError("refused", f"{self.name} answered with a text in place of packets: {page}")
         yield from blocks
         took_s = time.monotonic() - started_s
