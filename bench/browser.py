@@ -85,7 +85,7 @@ def measure(stage: Stage, runs: int) -> Report:
                 "ms",
                 tuple(search for search, _, _ in used),
             ),
-            Figure("a question asked by somebody else until its row is drawn", "ms", tuple(row for _, row, _ in used)),
+            Figure("a question asked by another user until its row is drawn", "ms", tuple(row for _, row, _ in used)),
             Figure("longest pause of the page in use", "ms", tuple(longest for _, _, longest in used)),
             Figure(
                 f"longest pause while {EVENTS_PER_S} events a second come, 1,000 sources, {JOBS:,} jobs",

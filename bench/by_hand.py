@@ -1,4 +1,4 @@
-"""What somebody does without Docket: a curl per stenographer, beside each other, and then mergecap."""
+"""What one does without Docket: a curl per stenographer, beside each other, and then mergecap."""
 
 import resource
 import threading
