@@ -15,7 +15,6 @@ from docket.index.index_files import IndexLayout
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
-from tests.services.answers import whole_answer
 
 
 def source_of(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
@@ -27,7 +26,7 @@ def source_of(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
 def read(source: CaptureFilesSource, text: str, window: Window) -> int:
     """Bytes of packets that match."""
     with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()) as reading:
-        return len(whole_answer(reading)) - FILE_HEADER_BYTES
+        return sum(len(chunk) for chunk in reading.chunks if isinstance(chunk, bytes)) - FILE_HEADER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,6 @@ from pathlib import Path
 from bench.asking import read, source_of
 from docket.domain.timewindow import Window
 from docket.index.index_files import IndexLayout
-from tests.services.answers import whole_answer
 source = source_of(Path(sys.argv[1]), IndexLayout(Path(sys.argv[2])))
 window = Window(int(sys.argv[4]), int(sys.argv[5]))
 source.coverage()
