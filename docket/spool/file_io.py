@@ -61,6 +61,26 @@ def write_whole(path: Path, content: bytes) -> None:
         raise spool_error(error, path) from error
 
 
+def reserve(path: Path, size_bytes: int) -> None:
+    """Have room on the disk for what `write_reserved` is to write there. Raises SpoolFull or SpoolError."""
+    with _opened(path, os.O_WRONLY | os.O_CREAT) as fd:
+        os.posix_fallocate(fd, 0, size_bytes)
+
+
+def write_reserved(path: Path, reserved: Path, content: bytes) -> None:
+    """As `write_whole`, in the room that was reserved beside; also without, if the disk has some.
+
+    Raises SpoolFull or SpoolError.
+    """
+    write_at(reserved, 0, [content])
+    try:
+        os.truncate(reserved, len(content))
+        os.chmod(reserved, FILE_MODE)
+        os.replace(reserved, path)
+    except OSError as error:
+        raise spool_error(error, path) from error
+
+
 def file_size(path: Path) -> int:
     """Size in bytes; 0 for a file that is not there. Raises SpoolError."""
     try:

@@ -7,6 +7,7 @@
     jobs/<id>/job.pcap.sources       the source of every packet, where there are several
     jobs/<id>/job.json               its manifest
     jobs/<id>/job.json.sig           the signature of that, 64 bytes
+    jobs/<id>/.job.json.new          room for it while the job is open, and another one for the signature
     jobs/<id>/summary.json           from the inspector
     jobs/<id>/index/                 its list of packets, and the streams that it followed
     inspector/socket                 where it answers questions
@@ -34,7 +35,7 @@ from docket.domain.job import Job
 from docket.domain.refinement import Refinement, refinement_words
 from docket.domain.request import SOURCE_NAME
 from docket.errors import NoSuchJob, SpoolError
-from docket.spool.file_io import spool_error, write_whole
+from docket.spool.file_io import reserve, spool_error, write_reserved
 from docket.spool.incoming import INCOMING_NAME, Incoming
 from docket.spool.manifest import Manifest, decode_manifest, encode_manifest
 from docket.spool.signing import Signer
@@ -49,6 +50,9 @@ RESULT_NAME = "job.pcap"
 SOURCES_NAME = "job.pcap.sources"
 MANIFEST_NAME = "job.json"
 SIGNATURE_NAME = "job.json.sig"
+RESERVED = (f".{MANIFEST_NAME}.new", f".{SIGNATURE_NAME}.new")
+"""Room that an open job with packets has: a disk that is full by its end must not take the proof of them."""
+_RESERVED_BYTES, _RESERVED_BYTES_A_SOURCE, _SIGNATURE_BYTES = 8192, 4096, 64
 PARTS_NAME = "parts"
 """In a job's directory, and in a copy of one."""
 
@@ -122,10 +126,14 @@ class Spool:
         words = re.sub(r"[^a-z0-9.]+", "-", asked.lower()).strip("-.")[:_LONGEST_WORDS].strip("-.")
         return f"docket-{_compact(job.after)}-{_compact(job.before)}-{words or 'all'}-{job.id[:8]}.{kind}"
 
-    def prepare(self, job_id: str) -> None:
-        """Make the directories of one job. Raises SpoolFull or SpoolError."""
-        _make_directory(self.job_directory(job_id))
+    def prepare(self, job_id: str, sources: int = 1) -> None:
+        """Make the directories of one job, with room for its manifest. Raises SpoolFull or SpoolError."""
+        directory = self.job_directory(job_id)
+        _make_directory(directory)
         _make_directory(self.parts(job_id))
+        manifest, signature = (directory / name for name in RESERVED)
+        reserve(manifest, _RESERVED_BYTES + sources * _RESERVED_BYTES_A_SOURCE)
+        reserve(signature, _SIGNATURE_BYTES)
 
     def finish(self, job_id: str, whole: Path, sources: Path | None = None) -> None:
         """Give the finished file its final name; the result of an earlier revision is gone in the same moment.
@@ -155,10 +163,14 @@ class Spool:
         Without a signer there is no signature either: one of an earlier revision would be a wrong one.
         """
         body = encode_manifest(manifest)
-        remove_file(self.signature(manifest.job))
-        write_whole(self.manifest(manifest.job), body)
-        if signer is not None:
-            write_whole(self.signature(manifest.job), signer.sign(body))
+        directory, signature = self.job_directory(manifest.job), self.signature(manifest.job)
+        reserved, reserved_for_signature = (directory / name for name in RESERVED)
+        remove_file(signature)
+        write_reserved(self.manifest(manifest.job), reserved, body)
+        if signer is None:
+            remove_file(reserved_for_signature)
+        else:
+            write_reserved(signature, reserved_for_signature, signer.sign(body))
 
     def remove_growing(self, job_id: str) -> None:
         """Remove a result that will not be finished."""

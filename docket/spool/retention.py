@@ -19,7 +19,7 @@ from docket.domain.job import EventName, Job, State
 from docket.domain.timewindow import US_PER_S, format_us, parse_time_us
 from docket.domain.units import size_text
 from docket.errors import NoSuchJob
-from docket.spool.layout import Spool
+from docket.spool.layout import RESERVED, Spool
 from docket.spool.ledger_statements import EndedJob
 from docket.spool.ledger_writer import Ledger
 
@@ -199,7 +199,7 @@ class Retention:
     def _remove_leftovers(self, job: Job) -> None:
         """Files that a killed collector had no time to remove."""
         directory = self._spool.job_directory(job.id)
-        leftovers: Iterable[str] = ("job.pcap.partial", "job.pcap.sorting", ".job.json.new")
+        leftovers: Iterable[str] = ("job.pcap.partial", "job.pcap.sorting", *RESERVED)
         for path in (directory / name for name in leftovers):
             if path.exists():
                 log.info("removing %s, left over", path)

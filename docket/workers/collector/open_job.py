@@ -154,6 +154,7 @@ class OpenJob:
         for source in sources:
             self.parts[source].reopen(kept=source not in self.to_ask)
         self.to_ask.update(sources)
+        self._context.spool.prepare(self.id, len(self.parts))
         self._result_writer = self._new_writer()
         for source in sources:
             self._note(self.parts[source], entries)

@@ -160,7 +160,7 @@ class ResultWriter:
         path = self._spool.part(self._job_id, part.source, part.current)
         pieces, offset, is_first = [body], channel.size_bytes, not channel.filled
         if is_first:
-            self._spool.prepare(self._job_id)
+            self._spool.prepare(self._job_id, len(self._parts))
             remove_file(path)
             pieces, offset = [channel.beginning, body], 0
         channel.size_bytes = write_at(path, offset, pieces)
@@ -177,7 +177,7 @@ class ResultWriter:
         if fragment.claim != found.name:
             return False
         if not channel.claim:
-            self._spool.prepare(self._job_id)
+            self._spool.prepare(self._job_id, len(self._parts))
             if not take_over(found, path, 0 if is_first else channel.size_bytes, channel.beginning):
                 return False
             channel.claim = fragment.claim
@@ -238,7 +238,7 @@ class ResultWriter:
         """Give the result its final name; returns its size. Raises SpoolFull or SpoolError."""
         result = self._result
         if not result.size_bytes:
-            self._spool.prepare(self._job_id)
+            self._spool.prepare(self._job_id, len(self._parts))
         result.close(self._ending(answers))
         cut_to(result.output, result.size_bytes)
         if result.shape.origin_bytes:

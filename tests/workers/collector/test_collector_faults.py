@@ -235,6 +235,22 @@ def test_room_is_made_for_a_ledger_on_a_full_disk(small_disk: Path) -> None:
         assert {harness.reader.job(job_id) is not None for job_id in jobs} == {True}
 
 
+def test_a_full_disk_takes_no_manifest_from_a_result(tmp_path: Path) -> None:
+    """However full the disk is by the end of a job, its result can be verified."""
+    jobs = tmp_path / "spool" / "jobs"
+    jobs.mkdir(parents=True)
+    with small_file_system(jobs), rig(tmp_path) as harness:
+        running = harness.ask()
+        readings = [harness.reading(running, place).begin().data(body) for place, body in enumerate((EM1, EM2))]
+        harness.settle()
+        fill(jobs / "rubbish")
+        for reading in readings:
+            reading.end()
+        harness.settle()
+        assert harness.job(running).pcap is not None
+        assert harness.files(running)[:2] == ["job.json", "job.json.sig"]
+
+
 def test_a_read_only_disk_ends_jobs_with_a_sentence(tmp_path: Path) -> None:
     """While results cannot be written jobs end honestly; when they can, the next job is as good as ever."""
     jobs = tmp_path / "spool" / "jobs"
