@@ -298,7 +298,7 @@ class OpenJob:
         return any(channel.filled and channel.size_bytes > file_size(path) for channel, path in pairs)
 
     def _fail_disk(self, error: SpoolError, entries: Entries) -> None:
-        """The disk takes no more: the job ends with what is merged, and its parts make room for the ledger."""
+        """The disk takes no more: the job ends with what is merged, and its parts make room, some of it at once."""
         if not self._disk:
             log.error("job %s: %s", self.id, error)
         self._disk = str(error)
@@ -306,7 +306,6 @@ class OpenJob:
         for part in self.open_parts:
             self.close_source(part.source, Verdict.CUT, outcome_texts.disk(self._disk), entries)
         self._context.spool.remove_parts(self.id)
-        # The rest of the room may come later, but the manifest of what is left needs some now.
         self._context.spool.sweep()
 
     def _judge_again(self) -> None:
