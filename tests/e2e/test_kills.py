@@ -43,6 +43,8 @@ class Held:
 
         A window that is longer by some microseconds makes it another question than the one before.
         """
+        # A reading that begins before the collector takes files goes over the bus.
+        wait_until((self.sensor.spool / "incoming" / "collector").exists, "the collector to take files", timeout_s=30.0)
         end_us = START_US + 2 * PACKETS * STEP_US + longer_us
         job_id: str = self.sensor.ask("udp", format_us(START_US), format_us(end_us))["id"]
         wait_until(lambda: len(self.gate.waiting) == 2, "both sources are half-way", timeout_s=30.0)
@@ -96,8 +98,6 @@ def held(tmp_path: Path, amqp_url: str) -> Iterator[Held]:
         sensor = Sensor(tmp_path, amqp_url, sources)
         try:
             sensor.start_all()
-            # A reading that begins before the collector takes files goes over the bus.
-            wait_until((sensor.spool / "incoming" / "collector").exists, "the collector to take files", timeout_s=30.0)
             yield Held(sensor, gate, packets)
         finally:
             gate.opened.set()
