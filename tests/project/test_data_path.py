@@ -13,9 +13,9 @@ from tests.cli.running_server import clean_environ
 ROOT = Path(__file__).parents[2]
 
 DOORS = ("the web app", "the collector's queue", *(f"the queue of {name}" for name in DEMO_SOURCES))
-MOST_MODULES = 106
-"""Of the asker, the web app, the collector, a worker, its index, the bus and the inspector together, on a machine at
-rest: there the first indexing ends before the trace begins."""
+MOST_MODULES = 111
+"""Of the asker, the web app, the collector, a worker, its index, the bus and the inspector together. The index is
+written before the trace begins, also on a busy machine: its modules count as the question's, which crosses them too."""
 
 
 def test_a_question_is_parsed_once_and_checked_at_each_door(tmp_path: Path) -> None:
