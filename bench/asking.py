@@ -15,6 +15,7 @@ from docket.index.index_files import IndexLayout
 from docket.index.selector import IndexSelector
 from docket.packet.pcap import FILE_HEADER_BYTES
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
+from tests.services.answers import chunks_of
 
 
 def source_of(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
@@ -26,7 +27,7 @@ def source_of(directory: Path, layout: IndexLayout) -> CaptureFilesSource:
 def read(source: CaptureFilesSource, text: str, window: Window) -> int:
     """Bytes of packets that match."""
     with source.read(parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()) as reading:
-        return sum(len(chunk) for chunk in reading.chunks if isinstance(chunk, bytes)) - FILE_HEADER_BYTES
+        return sum(map(len, chunks_of(reading))) - FILE_HEADER_BYTES
 
 
 @dataclass(frozen=True, slots=True)

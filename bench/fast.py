@@ -106,8 +106,10 @@ def _templates(number: int) -> list[bytes]:
 def _chunks(templates: list[bytes], megabytes: int, after_s: int) -> Iterator[bytearray]:
     own: dict[int, bytearray] = {}
     for block in range(max(after_s - START_S, 0) * _BLOCKS_PER_S, megabytes):
-        place_in_second = block % _BLOCKS_PER_S
-        chunk = own.get(place_in_second) or own.setdefault(place_in_second, bytearray(templates[place_in_second]))
+        number = block % _BLOCKS_PER_S
+        if number not in own:
+            own[number] = bytearray(templates[number])
+        chunk = own[number]
         second = (START_S + block // _BLOCKS_PER_S).to_bytes(4, "little")
         for place, byte in enumerate(second, len(_CHUNK_BEGIN)):
             # One assignment for all records: the same byte of each, since they are equally long.

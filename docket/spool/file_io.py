@@ -72,9 +72,8 @@ def write_reserved(path: Path, reserved: Path, content: bytes) -> None:
 
     Raises SpoolFull or SpoolError.
     """
-    write_at(reserved, 0, [content])
+    cut_to(reserved, write_at(reserved, 0, [content]))
     try:
-        os.truncate(reserved, len(content))
         os.chmod(reserved, FILE_MODE)
         os.replace(reserved, path)
     except OSError as error:

@@ -30,8 +30,9 @@ from tests.services.sensor import Sensor
 from tests.services.waiting import wait_until
 
 DISK_BYTES = 80 * 1024 * 1024
-LEDGER_ROOM_BYTES = 128 * 1024
 """Room for all results of the table."""
+LEDGER_ROOM_BYTES = 128 * 1024
+"""Enough for the ledger to grow, and too little for a job's packets."""
 BACK_S = 3600
 DEADLINE_S = 60
 SHORT_S = 6

@@ -28,6 +28,7 @@ from docket.workers.sources.base import Shortfall
 from docket.workers.sources.capture_files.directory import CaptureFilesSource
 from tests.faults.packets import capture, udp
 from tests.index.captures import index_directory
+from tests.services.answers import chunks_of
 from tests.workers.requests import START_US, US
 from tests.workers.sources.capture_formats import (
     INTERFACE,
@@ -143,16 +144,15 @@ def _answers(
             with source.read(
                 parse(text), window, most_bytes=None, most_packets=None, stop=threading.Event()
             ) as reading:
-                found[text, name] = _by_link_type(reading.chunks), list(reading.shortfalls())
+                found[text, name] = _by_link_type(chunks_of(reading)), list(reading.shortfalls())
     return found
 
 
-def _by_link_type(chunks: Iterable[bytes | list[bytes]]) -> list[tuple[int, bytes]]:
+def _by_link_type(chunks: Iterable[bytes]) -> list[tuple[int, bytes]]:
     """Each packet with its link type: in what order types follow each other in one file is not said."""
     found: list[tuple[int, bytes]] = []
     linktype = 0
     for chunk in chunks:
-        assert isinstance(chunk, bytes)
         if isinstance(chunk, FurtherHeader):
             linktype = parse_file_header(chunk).linktype
         elif chunk:

@@ -159,7 +159,7 @@ def _look(session: StenoSession, answer: Answer, asked: Window, last_us: int, mo
     text = to_stenographer(answer.query, asked.after_us, asked.before_us)
     body = session.post("/query", text, {"Steno-Limit-Packets": str(most_packets)}, stop)
     try:
-        for block in body.blocks():
+        for block in body.pieces():
             first_us = cutter.feed(block).first_us
             if first_us is not None:
                 raise _cut(answer.source, f"it has a further packet, from {format_human(first_us)}")

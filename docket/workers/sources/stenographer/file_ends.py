@@ -62,7 +62,7 @@ def _latest_us(session: StenoSession, gap: Gap, stop: Event) -> int:
     body = session.post("/query", text, {"Steno-Limit-Bytes": str(MOST_BYTES)}, stop)
     latest_us = gap.after_us
     try:
-        for block in body.blocks():
+        for block in body.pieces():
             latest_us = max(latest_us, cutter.feed(block).last_us or 0)
     finally:
         body.leave()
