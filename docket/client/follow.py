@@ -89,12 +89,28 @@ class _Patience:
 
 
 async def _connect(client: Client) -> WebSocketClientConnection:
-    return await websocket_connect(
-        HTTPRequest(client.events_url, headers=client.headers, connect_timeout=CONNECT_S, ssl_options=client.tls),
-        ping_interval=PING_S,
-        max_message_size=LARGEST_MESSAGE_BYTES,
-        resolver=client.resolver,
+    connecting = asyncio.ensure_future(
+        websocket_connect(
+            HTTPRequest(client.events_url, headers=client.headers, connect_timeout=CONNECT_S, ssl_options=client.tls),
+            ping_interval=PING_S,
+            max_message_size=LARGEST_MESSAGE_BYTES,
+            resolver=client.resolver,
+        )
     )
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        # Tornado connects all the same, and the server would go on sending to a connection that nobody has.
+        connecting.add_done_callback(_hang_up)
+        await asyncio.wait([connecting], timeout=CLOSE_S)
+        if connecting.done() and connecting.exception() is None:
+            await _close(connecting.result())
+        raise
+
+
+def _hang_up(connecting: asyncio.Future[WebSocketClientConnection]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
 
 
 async def _close(connection: WebSocketClientConnection) -> None:
