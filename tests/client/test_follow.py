@@ -1,64 +1,50 @@
-"""Following a job against a server whose answers come when the test wants it."""
+"""Following a job of a server that answers when the test wants it."""
 
 import asyncio
-import base64
-import hashlib
-import re
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+from tornado.websocket import WebSocketHandler
 
 from docket.client.follow import states
 from docket.client.http_client import Client
-from docket.domain.job import Job, State
+from docket.domain.job import Job
+from tests.workers.requests import START_US, US, ask
 
-CLOSE = 0x88
-"""The first byte of the last frame of a WebSocket (RFC 6455)."""
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-JOB = Job(
-    id="0192f0c1-0000-7000-8000-000000000000",
-    state=State.RUNNING,
-    query="port 53",
-    asked="port 53",
-    explanation="",
-    after="2026-11-18T14:02:00.000000Z",
-    before="2026-11-18T14:10:00.000000Z",
-    owner="",
-    note="",
-    created_at="2026-11-18T14:20:00.000000Z",
-    deadline="2026-11-18T14:40:00.000000Z",
-)
+JOB = Job.opened(ask(START_US, START_US + US), ("rock01:em1",))
 
 
 def test_connection_that_is_made_after_all_is_closed_again() -> None:
     """Who leaves while the server has not answered yet is not sent anything for the rest of the program."""
 
-    async def first_byte_of_the_client() -> bytes:
-        asked, left, heard = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop().create_future()
+    async def leave_in_between() -> None:
+        asked, left, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            headers = await reader.readuntil(b"\r\n\r\n")
-            key = re.search(rb"(?i)sec-websocket-key: (\S+)", headers)
-            assert key is not None
-            asked.set()
-            await left.wait()
-            accepted = base64.b64encode(hashlib.sha1(key[1] + GUID).digest())
-            writer.write(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
-            writer.write(b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n")
-            heard.set_result(await reader.read(1))
-            writer.close()
+        class Late(WebSocketHandler):
+            async def prepare(self) -> None:
+                asked.set()
+                await left.wait()
+
+            def on_close(self) -> None:
+                closed.set()
 
         async def watch(port: int) -> None:
-            async for _ in states(Client(f"http://127.0.0.1:{port}/app/docket/"), JOB):
+            async for _ in states(Client(f"http://127.0.0.1:{port}/"), JOB):
                 pass
 
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            watching = asyncio.create_task(watch(server.sockets[0].getsockname()[1]))
-            async with asyncio.timeout(20):
-                await asked.wait()
-                watching.cancel()
-                await asyncio.sleep(0)
-                left.set()
-                await asyncio.wait([watching])
-                assert watching.cancelled()
-                return bytes(await heard)
+        server = HTTPServer(Application([(".*", Late)]))
+        (listening,) = bind_sockets(0, "127.0.0.1")
+        server.add_socket(listening)
+        watching = asyncio.create_task(watch(listening.getsockname()[1]))
+        async with asyncio.timeout(10):
+            await asked.wait()
+            watching.cancel()
+            await asyncio.sleep(0)
+            left.set()
+            await asyncio.wait([watching])
+            await closed.wait()
+        assert watching.cancelled()
+        server.stop()
 
-    assert asyncio.run(first_byte_of_the_client()) == bytes([CLOSE])
+    asyncio.run(leave_in_between())
