@@ -13,7 +13,7 @@ SETTINGS := pyproject.toml requirements/build.txt scripts/venv
 help:
 	@echo "make run           try Docket: two sample interfaces, then open the address that it prints"
 	@echo "make test          install what the tests need and run them all"
-	@echo "make fresh         both of them in a pristine Debian, made for it (as root; RELEASE=trixie for another)"
+	@echo "make fresh         both of them, and make check, in a pristine Debian made for it (as root; RELEASE=trixie for another)"
 	@echo "make brokers       the tests of the bus on RabbitMQ 3.10, 4.0 and 4.3 (as root)"
 	@echo "make suricata      a real Suricata of Debian 13: asked while it writes, and its alerts become packets (as root)"
 	@echo "make fault-table   show what becomes of every fault (SEED=… repeats a run)"

@@ -100,7 +100,7 @@ async def _connect(client: Client) -> WebSocketClientConnection:
     try:
         return await asyncio.shield(connecting)
     except asyncio.CancelledError:
-        # Tornado connects all the same, and the server would go on sending to a connection that nobody has.
+        # Tornado connects all the same, and the server would go on sending to a connection that no one reads.
         connecting.add_done_callback(_hang_up)
         await asyncio.wait([connecting], timeout=CLOSE_S)
         if connecting.done() and connecting.exception() is None:
