@@ -132,7 +132,9 @@ def test_each_is_surveyed_and_leaves_nothing(frames: list[Frame], tmp_path: Path
     assert dissectors() == []
 
 
-def test_service_answers_on(frames: list[Frame], office: Office, sample: bytes) -> None:
+def test_service_answers_on(
+    frames: list[Frame], office: Office, sample: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """Between broken captures, announced on the bus and looked at in every way, the service goes on as before."""
     for seed in range(CAPTURES, CAPTURES + 12):
         job = office.place(mutated(frames, seed), sound=False)
@@ -141,6 +143,10 @@ def test_service_answers_on(frames: list[Frame], office: Office, sample: bytes) 
         if summary.packets:
             assert office.ask("packet", job.id, number=1)["bytes"] != []
             assert office.settled("packets", job.id, filter="frame")["rows"] != []
+        for ask in ("transactions", "objects", "archive", "conversations", "stream", "transcript"):
+            heading, _ = office.answer(ask, job.id, protocol="tcp", form="text")
+            assert [fault.code for fault in heading.faults] in ([], ["not-dissected"]), heading
+    assert "Traceback" not in caplog.text
     good = office.place(sample)
     assert office.inspected(good).state == "complete"
     assert dissectors() == []
