@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.packet_view import lines, look, panel, show, shown
@@ -326,6 +326,26 @@ def test_packets_are_decoded_as_something_else(visit: Visit, demo: Server) -> No
     dialog.get_by_role("button", name="Dissect").click()
     expect(dialog).to_have_count(0)
     expect(lines(page).first).to_contain_text("Syslog")
+
+
+def test_rules_are_typed_once_those_set_are_known(visit: Visit, demo: Server) -> None:
+    """What a slow server answers takes the place of nothing that was typed meanwhile."""
+    needs.program("tshark", "tshark")
+    person = look(visit(demo.url), demo.finished("port 53 and udp"))
+    page = person.page
+    held: list[Route] = []
+    page.route("**/dissection", lambda route: held.append(route))
+    with page.expect_request("**/dissection"):
+        panel(page, "Packets").get_by_role("button", name="Dissection").click()
+    dialog = page.get_by_role("dialog", name="Dissection")
+    rules = dialog.get_by_label(re.compile("^Decode as"))
+    rules.press_sequentially("udp.port==53,nonsense")
+    expect(rules).not_to_be_editable()
+    expect(rules).to_have_value("")
+    held[0].continue_()
+    rules.fill("udp.port==53,syslog")
+    expect(dialog.get_by_role("button", name="Dissect")).to_be_enabled()
+    expect(rules).to_have_value("udp.port==53,syslog")
 
 
 def test_links_of_the_house_stand_beside_values(visit: Visit, demo: Server) -> None:
