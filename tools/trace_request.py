@@ -36,7 +36,7 @@ REST_S = 3.0
 INDEXING = {"docket.packet.decode", "docket.index.group"}
 """What runs without a question only while the index of the demo's captures is written: a question crosses it too."""
 MOST_RESTS = 5
-"""How often is waited for it."""
+"""Looks at the program without a question, at most, until one finds nothing of INDEXING."""
 COUNTED = {
     ("docket.domain.query.grammar", "read"): "the query's text was parsed",
     ("docket.domain.request", "check_request"): "the request was checked",

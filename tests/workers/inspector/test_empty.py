@@ -1,9 +1,13 @@
 """A result without any packet is looked into like others: what is counted in it is empty, and nothing is a fault."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from docket.packet.pcap import file_header
 from docket.packet.pcapng import Interface, beginning
+from tests.services import needs
 from tests.workers.inspector.inspector_harness import Office
 
 PCAPNG = beginning([Interface(name="rock01:em1", linktype=1)], application="Docket", comment="")
@@ -29,6 +33,16 @@ def test_everything_is_empty(office: Office, capture: bytes, listed: bool, caplo
         assert office.settled("stream", job.id, protocol=protocol)["pieces"] == []
         assert office.answer("transcript", job.id, protocol=protocol, form="text")[0].faults == ()
     assert "Traceback" not in caplog.text
+
+
+def test_capture_that_tcpdump_left_empty(office: Office, sample: bytes, tmp_path: Path) -> None:
+    """A filter that nothing fits: the same as of our own results."""
+    program, whole, empty = needs.program("tcpdump", "tcpdump"), tmp_path / "whole.pcap", tmp_path / "empty.pcap"
+    whole.write_bytes(sample)
+    subprocess.run([program, "-r", whole, "-w", empty, "port 1"], check=True, capture_output=True)
+    job = office.place(empty.read_bytes())
+    assert office.settled("objects", job.id)["objects"] == []
+    assert office.settled("transactions", job.id)["found"]["dns_total"] == 0
 
 
 @pytest.mark.parametrize("ask", ["transactions", "objects"])

@@ -47,7 +47,7 @@ export function DissectionDialog({ job, onClose, onDissected }) {
         <p class="hint">For everybody who looks at this job. The file itself does not change.</p>
         <label for=${id + "-rules"}>Decode as, one rule per line, such as <code>tcp.port==8443,tls</code></label>
         <textarea id=${id + "-rules"} rows="3" spellcheck=${false} value=${rules}
-          readonly=${!settings} placeholder=${settings ? "" : "What is set is being read …"}
+          readonly=${!settings} placeholder=${settings ? "" : "Loading the present rules …"}
           onInput=${(event) => setRules(event.target.value)}></textarea>
         <label for=${id + "-keys"}>TLS key log, as <code>SSLKEYLOGFILE</code> writes it</label>
         <textarea id=${id + "-keys"} rows="4" spellcheck=${false} autocomplete="off" value=${keys}

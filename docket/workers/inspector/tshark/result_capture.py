@@ -181,8 +181,8 @@ class Capture:
         return self.form.packet(os.pread(self._descriptor, length, offset))
 
     def pieces(self, first: int, marks: array[int], count: int | None = None) -> Iterator[Buffer]:
-        """A capture that begins with packet `first`: what a program is fed that is to begin there. Of a result without
-        packets, one without packets."""
+        """A capture that begins with packet `first`: what a program is fed that is to begin there. Without packets
+        where the result has none."""
         begin = self._place(first, marks)[0] if marks else self.form.size_bytes
         end = self.size_bytes
         if count is not None:
